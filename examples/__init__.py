@@ -1,0 +1,1 @@
+"""Worked examples; each runs on any ipyparallel cluster."""

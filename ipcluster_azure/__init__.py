@@ -1,0 +1,1 @@
+"""ipyparallel clusters on Azure virtual machines. Importing this package does nothing."""

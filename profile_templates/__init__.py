@@ -1,0 +1,1 @@
+"""Configuration files that `ipcluster-azure init` copies into the IPython directory."""
