@@ -1,0 +1,59 @@
+"""What the user sees while waiting: log lines with the elapsed time, and a bar where one fits."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import IPython
+from tqdm import tqdm
+
+REPEAT_S = 5.0
+
+
+class Progress:
+    """Reports the steps of one start or stop to a logger, from one thread."""
+
+    def __init__(self, log: Any) -> None:
+        self.log = log
+        self._started = time.monotonic()
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def say(self, text: str) -> None:
+        self.log.info("%s (%.1f s)", text, self.elapsed_s())
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator["Counter"]:
+        """Count up to `total`: a bar in a terminal or notebook, log lines elsewhere."""
+        counter = Counter(self, what, total)
+        try:
+            yield counter
+        finally:
+            counter.close()
+
+
+class Counter:
+    def __init__(self, progress: Progress, what: str, total: int) -> None:
+        self._progress, self._what, self._total = progress, what, total
+        self._said_at, self._said = time.monotonic(), -1
+        self._bar = tqdm(total=total, desc=what, leave=False) if _interactive() else None
+
+    def set(self, done: int) -> None:
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+        now = time.monotonic()
+        if done == self._said or (done < self._total and now - self._said_at < REPEAT_S):
+            return
+        self._said_at, self._said = now, done
+        self._progress.say(f"{self._what}: {done} of {self._total}")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _interactive() -> bool:
+    return sys.stderr.isatty() or IPython.get_ipython() is not None  # type: ignore[no-untyped-call]

@@ -1,0 +1,181 @@
+"""Plan -> machines: every request made as soon as what it depends on is there."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from .azure_api import AzureApi, MachineState, bridge, nic_address
+from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
+from .plan import ClusterPlan
+from .record import Record, RecordFile
+from .template import NIC, PUBLIC_IP, Json, ResourceRequest
+
+T = TypeVar("T")
+FIRST_LOOK_S, LAST_LOOK_S = 0.1, 3.0
+OPERATION_LOOK_S = 5.0
+IN_FLIGHT_TIMEOUT_S = 60.0
+
+
+class CreatesInFlight:
+    """Counts the create calls of this process for each cluster.
+
+    A deletion must wait for them: a DELETE that overtakes a PUT finds nothing, and then the PUT
+    lands. Threads count, not tasks, since a cancelled task leaves its thread running.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[Path] = Counter()
+        self._changed = threading.Condition()
+
+    def call(self, path: Path, function: Callable[[], T]) -> T:
+        with self._changed:
+            self._counts[path] += 1
+        try:
+            return function()
+        finally:
+            with self._changed:
+                self._counts[path] -= 1
+                self._changed.notify_all()
+
+    def wait(self, path: Path) -> bool:
+        """Block until none is left; False if that takes longer than IN_FLIGHT_TIMEOUT_S."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._counts[path], IN_FLIGHT_TIMEOUT_S)
+
+
+creates_in_flight = CreatesInFlight()
+
+
+def require_alive(file: RecordFile) -> Record:
+    """The record; raises ClusterStopped once the cluster is being deleted."""
+    record = file.read()
+    if record is None or record.deleting:
+        raise ClusterStopped("The cluster was stopped while it was starting.")
+    return record
+
+
+async def create(file: RecordFile, function: Callable[[], T]) -> T:
+    """One create call, unless the cluster was stopped; tells if it was stopped meanwhile."""
+    require_alive(file)
+    result = await bridge(creates_in_flight.call, file.path, function)
+    require_alive(file)
+    return result
+
+
+async def looks(last_s: float = LAST_LOOK_S) -> AsyncIterator[None]:
+    """Wait between looks at something: often at first, then less and less."""
+    pause_s = FIRST_LOOK_S
+    while True:
+        yield
+        await asyncio.sleep(pause_s)
+        pause_s = min(last_s, pause_s * 1.5)
+
+
+async def create_all(
+    api: AzureApi, file: RecordFile, plan: ClusterPlan, requests: list[ResourceRequest]
+) -> dict[str, Json]:
+    """Create the resources in the order that they depend on each other, else at once.
+
+    Returns what Azure answered for each id, once others could rely on it; the operation's URL of
+    the last request, the machine itself, is added to it under "operation".
+    """
+    if plan.owns_resource_group:
+        await create(
+            file, lambda: api.put_group(plan.resource_group, plan.location, dict(plan.tags))
+        )
+    needed = {dependency for request in requests for dependency in request.depends_on}
+    tasks: dict[str, asyncio.Task[Json]] = {}
+
+    async def create_one(request: ResourceRequest) -> Json:
+        for dependency in request.depends_on:
+            await tasks[dependency]
+        body, operation = await create(file, lambda: api.put(plan.resource_group, request))
+        if request.id in needed:
+            body = await _settled(api, file, plan.resource_group, request, body)
+        return {**body, "operation": operation}
+
+    async with _cancelling(tasks):
+        for request in requests:
+            tasks[request.id] = asyncio.ensure_future(create_one(request))
+        await asyncio.gather(*tasks.values())
+    return {identity: task.result() for identity, task in tasks.items()}
+
+
+class _cancelling:
+    """Leave no task behind when one of them fails."""
+
+    def __init__(self, tasks: dict[str, asyncio.Task[Json]]) -> None:
+        self._tasks = tasks
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+async def _settled(
+    api: AzureApi, file: RecordFile, group: str, request: ResourceRequest, body: Json
+) -> Json:
+    """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
+    async for _ in looks():
+        state = body.get("properties", {}).get("provisioningState")
+        if state == "Succeeded" and (request.type != PUBLIC_IP or body["properties"].get("ipAddress")):
+            return body
+        if state in ("Failed", "Canceled"):
+            raise AzureLauncherError(f"Azure could not create {request.name}: it is {state}.")
+        require_alive(file)
+        body = await bridge(api.get, group, request)
+    raise AssertionError("unreachable")
+
+
+def controller_addresses(plan: ClusterPlan, answers: dict[str, Json]) -> tuple[str, str]:
+    """(where SSH reaches the controller, its private address) from Azure's answers."""
+    bodies = {identity.split("/")[-2]: body for identity, body in answers.items()}
+    private = nic_address(bodies[NIC.split("/")[1]])
+    if not plan.public_ip:
+        return private, private
+    return str(bodies[PUBLIC_IP.split("/")[1]]["properties"]["ipAddress"]), private
+
+
+async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
+    """Return never; raise as soon as Azure reports that creating `what` failed."""
+    while True:
+        await asyncio.sleep(OPERATION_LOOK_S)
+        require_alive(file)
+        if url and (error := await bridge(api.operation_error, url, f"creating {what}")):
+            raise error
+
+
+async def wait_for_machines(
+    api: AzureApi,
+    file: RecordFile,
+    set_id: str,
+    count: int,
+    *,
+    deadline: float,
+    on_progress: Callable[[int], None],
+) -> list[MachineState]:
+    """The machines of an engine set, once all have an address; `deadline` is the loop's time.
+
+    Raises BootTimeout with the number that are there, MachineFailed if Azure gave one up.
+    """
+    group = file.require().plan.resource_group
+    loop = asyncio.get_running_loop()
+    async for _ in looks():
+        record = require_alive(file)
+        machines = await bridge(api.machines, group, record.engine_sets[set_id].scale_set_id)
+        if failed := [machine.name for machine in machines if machine.provisioning_state == "Failed"]:
+            raise MachineFailed(f"Azure could not create {', '.join(failed)}.")
+        ready = [machine for machine in machines if machine.address]
+        on_progress(len(ready))
+        if len(ready) >= count:
+            return ready
+        if loop.time() > deadline:
+            raise BootTimeout(f"Only {len(ready)} of {count} machines exist within boot_timeout_s.")
+    raise AssertionError("unreachable")
