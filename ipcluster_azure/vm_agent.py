@@ -57,19 +57,16 @@ PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5
     "tornado.queues",
 )
 
-# --------------------------------------------------------------------------------------------------
-# Processes by identity: (pid, create_time), since a pid alone may have been given to someone else
-# --------------------------------------------------------------------------------------------------
+# --- processes, known by (pid, create_time): a pid alone may have been given to someone else
 
 
 class ProcStat(NamedTuple):
-    state: str
     group: int
     create_time: int
 
 
 def proc_stat(pid: int) -> ProcStat | None:
-    """From /proc/PID/stat (proc(5)); None when there is no such process.
+    """From /proc/PID/stat (proc(5)); None when there is no such process or it is a zombie.
 
     create_time is in clock ticks since boot. psutil's is in seconds since 1970 and moves with the
     clock, which cloud machines set a while after booting.
@@ -78,7 +75,7 @@ def proc_stat(pid: int) -> ProcStat | None:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
-    return ProcStat(fields[0].decode(), int(fields[2]), int(fields[19]))
+    return None if fields[0] in b"ZX" else ProcStat(int(fields[2]), int(fields[19]))
 
 
 def identify(pid: int) -> Json:
@@ -86,11 +83,9 @@ def identify(pid: int) -> Json:
     return {"pid": pid, "create_time": stat.create_time if stat else None}
 
 
-def is_alive(process: Json | None) -> bool:
-    stat = proc_stat(process["pid"]) if process and process["pid"] else None
-    return bool(
-        process and stat and stat.state not in "ZX" and stat.create_time == process["create_time"]
-    )
+def is_alive(process: Json) -> bool:
+    stat = proc_stat(process.get("pid") or 0)
+    return stat is not None and stat.create_time == process["create_time"]
 
 
 def group_members(leaders: list[Json]) -> list[int]:
@@ -107,10 +102,7 @@ def group_members(leaders: list[Json]) -> list[int]:
     return [
         pid
         for pid, stat in stats.items()
-        if stat
-        and stat.state not in "ZX"
-        and stat.group in oldest
-        and stat.create_time >= oldest[stat.group]
+        if stat and stat.group in oldest and stat.create_time >= oldest[stat.group]
     ]
 
 
@@ -135,9 +127,7 @@ def send_signal(processes: list[Json], number: int) -> list[int]:
     return pids
 
 
-# --------------------------------------------------------------------------------------------------
-# The work directory
-# --------------------------------------------------------------------------------------------------
+# --- the work directory
 
 
 class WorkDir:
@@ -150,8 +140,10 @@ class WorkDir:
     def set_file(self, set_id: str) -> Path:
         return self.root / f"engines-{set_id}.json"
 
-    def set_files(self, set_id: str | None) -> list[Path]:
-        return [self.set_file(set_id)] if set_id else sorted(self.root.glob("engines-*.json"))
+    def states(self, set_id: str | None) -> list[Json]:
+        """Of one set, or of all."""
+        files = [self.set_file(set_id)] if set_id else sorted(self.root.glob("engines-*.json"))
+        return [state for file in files if (state := read_json(file))]
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
@@ -165,11 +157,8 @@ class WorkDir:
 
     def spawn(self, command: list[str], log: Path, **env: str) -> subprocess.Popen[bytes]:
         """A daemon: own session, no pipe of ours, HOME as working directory, settings below D."""
-        settings = {
-            name: str(self.root / name.lower())
-            for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
-        }
-        settings["JUPYTER_RUNTIME_DIR"] = str(self.root / "jupyter_runtime_dir")
+        folders = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
+        settings = dict.fromkeys(folders, str(self.root / "ipython"))
         # IPP_* would override what the command line and the connection file say
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("IPP_")}
         home = os.path.expanduser("~")
@@ -189,19 +178,18 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_APPEND, 0o600)
 
 
-def read_json(path: Path) -> Json | None:
-    """None when the file is missing or not complete yet."""
+def read_json(path: Path) -> Json:
+    """Empty when the file is missing or not complete yet."""
     try:
         content: Json = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
     return content
 
 
 def write_json(path: Path, content: Json) -> None:
     temporary = path.with_suffix(".new")
     with open(temporary, "w", encoding="utf-8", opener=private) as file:
-        file.truncate()
         json.dump(content, file)
     temporary.replace(path)
 
@@ -233,9 +221,7 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
-# --------------------------------------------------------------------------------------------------
-# controller
-# --------------------------------------------------------------------------------------------------
+# --- controller
 
 
 def controller_command(args: argparse.Namespace) -> int:
@@ -244,7 +230,7 @@ def controller_command(args: argparse.Namespace) -> int:
     daemon = None
     with work.starting():
         record = read_json(work.controller_file)
-        if record is None or not is_alive(record):
+        if not is_alive(record):
             daemon, record = start_controller(work, args)
     deadline = time.monotonic() + args.timeout_s
     while (infos := connection_infos(record)) is None:
@@ -308,51 +294,24 @@ def connection_infos(record: Json) -> Json | None:
     return infos
 
 
-# --------------------------------------------------------------------------------------------------
-# engines: the command in the foreground
-# --------------------------------------------------------------------------------------------------
+# --- engines: the command in the foreground
 
 
 def engines_command(args: argparse.Namespace) -> int:
     """Start a supervisor unless the set runs; report until all engines are registered."""
     work = WorkDir(args.dir)
     log = work.log / f"supervisor-{args.set}.log"
-    daemon = None
+    file = work.set_file(args.set)
     with work.starting():
-        state = read_json(work.set_file(args.set))
-        if state is None or not is_alive(state["supervisor"]):
-            json.loads(Path(args.engine_file).read_bytes())  # a clear message now
-            end_processes(state["engines"] if state else [], grace_s=0)  # orphans of a killed one
-            work.set_file(args.set).unlink(missing_ok=True)
-            daemon = start_supervisor(work, args, log)
-            while not work.set_file(args.set).exists() and daemon.poll() is None:
+        state = read_json(file)
+        if not is_alive(state.get("supervisor", {})):
+            json.loads(Path(args.engine_file).read_bytes())  # raises: a clear message now
+            end_processes(state.get("engines", []), grace_s=0)  # orphans of a killed supervisor
+            file.unlink(missing_ok=True)
+            supervisor = start_supervisor(work, args, log)
+            while not file.exists() and supervisor.poll() is None:
                 time.sleep(POLL_S / 5)
-
-    deadline = time.monotonic() + args.timeout_s
-    reported = None
-    while True:
-        # the order matters: an ended supervisor has written its last state before
-        ended = daemon is not None and daemon.poll() is not None
-        state = read_json(work.set_file(args.set)) or {"engines": []}
-        registered = [e for e in state["engines"] if e["state"] == "registered"]
-        counts = {"registered": len(registered), "count": len(state["engines"]) or args.count}
-        if counts != reported:
-            emit("registered", **counts)
-            reported = counts
-        if counts["registered"] == counts["count"]:
-            engines = [{key: e[key] for key in ("index", "id", "pid")} for e in registered]
-            emit("ready", registered=len(engines), engines=engines, **versions())
-            return 0
-        failure = why_failed(state["engines"], ended, log)
-        if failure is None and time.monotonic() > deadline:
-            failure = why_late(state["engines"], args.timeout_s, log)
-        if failure:
-            reason, failed_log = failure
-            reason = "{registered} of {count} engines registered; ".format(**counts) + reason
-            reason += f"; log: {failed_log}"
-            emit("failed", **counts, reason=reason, log=str(failed_log), log_tail=tail(failed_log))
-            return 1
-        time.sleep(POLL_S)
+    return wait_for_engines(file, args.count, args.timeout_s, log)
 
 
 def start_supervisor(work: WorkDir, args: argparse.Namespace, log: Path) -> subprocess.Popen[bytes]:
@@ -364,25 +323,51 @@ def start_supervisor(work: WorkDir, args: argparse.Namespace, log: Path) -> subp
     return work.spawn(command, log, **{f"{name}_NUM_THREADS": threads for name in libraries})
 
 
-def why_failed(engines: list[Json], ended: bool, log: Path) -> tuple[str, str | Path] | None:
-    """Reason and log file, when waiting longer is of no use."""
+def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: Path) -> int:
+    deadline = time.monotonic() + timeout_s
+    state = read_json(file)
+    reported = None
+    while True:
+        alive = is_alive(state.get("supervisor", {}))  # before reading the last state it wrote
+        state = read_json(file)
+        engines = state.get("engines", [])
+        registered = [engine for engine in engines if engine["state"] == "registered"]
+        counts = {"registered": len(registered), "count": len(engines) or count}
+        if counts != reported:
+            emit("registered", **counts)
+            reported = counts
+        if counts["registered"] == counts["count"]:
+            ids = [{key: engine[key] for key in ("index", "id", "pid")} for engine in registered]
+            emit("ready", registered=len(ids), engines=ids, **versions())
+            return 0
+        reason, culprits = why_failed(engines, alive, timeout_s, time.monotonic() > deadline)
+        if reason:
+            log = culprits[0]["log"] if culprits else str(supervisor_log)
+            reason = f"{len(registered)} of {counts['count']} engines registered; {reason}"
+            reason += f"; log: {log}"
+            emit("failed", **counts, reason=reason, log=log, log_tail=tail(log))
+            return 1
+        time.sleep(POLL_S)
+
+
+def why_failed(
+    engines: list[Json], alive: bool, timeout_s: float, late: bool
+) -> tuple[str, list[Json]]:
+    """The reason, empty as long as waiting makes sense, and the engines to blame."""
     exited = [engine for engine in engines if engine["state"] == "exited"]
     if exited:
-        codes = ", ".join(f"engine {e['index']} exited with {e['exit_code']}" for e in exited[:5])
-        more = f" and {len(exited) - 5} more" if len(exited) > 5 else ""
-        return codes + more, exited[0]["log"]
-    return ("their supervisor ended", log) if ended else None
+        codes = [f"engine {engine['index']} exited with {engine['exit_code']}" for engine in exited]
+        return ", ".join(codes), exited
+    if not alive:
+        return "their supervisor ended", []
+    if late:
+        starting = [engine for engine in engines if engine["state"] == "starting"]
+        names = ", ".join(str(engine["index"]) for engine in starting)
+        return f"not after {timeout_s:g} s: {names}", starting
+    return "", []
 
 
-def why_late(engines: list[Json], timeout_s: float, log: Path) -> tuple[str, str | Path]:
-    late = [engine for engine in engines if engine["state"] == "starting"]
-    names = ", ".join(str(engine["index"]) for engine in late)
-    return f"not after {timeout_s:g} s: {names or 'all'}", late[0]["log"] if late else log
-
-
-# --------------------------------------------------------------------------------------------------
-# engines: the supervisor and, forked from it, the engines
-# --------------------------------------------------------------------------------------------------
+# --- engines: the supervisor and, forked from it, the engines
 
 
 def supervise_command(args: argparse.Namespace) -> int:
@@ -412,6 +397,7 @@ def supervise_command(args: argparse.Namespace) -> int:
             # leaves through SystemExit, so that the interpreter ends as an engine's does
             become_engine(work, args, engine, report)
         engine.update(identify(pid))
+    gc.enable()
     supervisor.save()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
     supervisor.watch(read_end)
@@ -443,16 +429,10 @@ class Supervisor:
         # read once: by the time an engine ends, another controller may have written the file anew
         self.hub: Json = json.loads(Path(args.engine_file).read_bytes())
         self.context: Any = None
+        unknown = dict.fromkeys(("pid", "create_time", "id", "exit_code"))
+        log = f"{work.log}/ipengine-{args.set}-"
         self.engines: list[Json] = [
-            {
-                "index": index,
-                "pid": None,
-                "create_time": None,
-                "id": None,
-                "state": "starting",
-                "exit_code": None,
-                "log": str(work.log / f"ipengine-{args.set}-{index}.log"),
-            }
+            {"index": index, "state": "starting", "log": f"{log}{index}.log"} | unknown
             for index in range(args.count)
         ]
 
@@ -526,9 +506,8 @@ class Supervisor:
         self.context = self.context or zmq.Context()
         with self.context.socket(zmq.DEALER) as dealer:
             dealer.LINGER = int(HUB_LINGER_S * 1000)
-            url = util.disambiguate_url(
-                f"{hub['interface']}:{hub['registration']}", hub["location"]
-            )
+            url = f"{hub['interface']}:{hub['registration']}"
+            url = util.disambiguate_url(url, hub["location"])
             util.connect(dealer, url, curve_serverkey=(hub.get("curve_serverkey") or "").encode())
             for engine_id in ids:
                 session.send(dealer, "unregistration_request", content={"id": engine_id})
@@ -606,24 +585,21 @@ def accept_signals(kernel: Any) -> None:
     kernel.control_handlers["signal_request"] = signal_request
 
 
-# --------------------------------------------------------------------------------------------------
-# The other commands
-# --------------------------------------------------------------------------------------------------
+# --- the other commands
 
 
 def signal_command(args: argparse.Namespace) -> int:
-    state = read_json(WorkDir(args.dir).set_file(args.set)) or {"engines": []}
-    emit("signalled", pids=send_signal(state["engines"], args.signum))
+    state = read_json(WorkDir(args.dir).set_file(args.set))
+    emit("signalled", pids=send_signal(state.get("engines", []), args.signum))
     return 0
 
 
 def stop_command(args: argparse.Namespace) -> int:
-    """Engines leave the hub, then end; safe to repeat. "killed" had to be killed."""
+    """Engines leave the hub, then end; safe to repeat. "killed" lists what TERM didn't end."""
     work = WorkDir(args.dir)
-    states = [state for file in work.set_files(args.set) if (state := read_json(file))]
-    record = read_json(work.controller_file) if args.controller else None
-    supervisors = [state["supervisor"] for state in states]
-    killed = end_processes(supervisors, STOP_GRACE_S)
+    states = work.states(args.set)
+    record = read_json(work.controller_file) if args.controller else {}
+    killed = end_processes([state["supervisor"] for state in states], STOP_GRACE_S)
     killed += end_processes([e for state in states for e in state["engines"]], grace_s=0)
     killed += end_processes([record] if record else [], STOP_GRACE_S)
     sets = [state["set"] for state in states]
@@ -634,14 +610,13 @@ def stop_command(args: argparse.Namespace) -> int:
 def status_command(args: argparse.Namespace) -> int:
     """The state files, each process with "alive" added: a killed supervisor updates no file."""
     work = WorkDir(args.dir)
-    states = [state for file in work.set_files(args.set) if (state := read_json(file))]
-    for state in states:
-        for process in (state["supervisor"], *state["engines"]):
-            process["alive"] = is_alive(process)
-    record = read_json(work.controller_file)
-    if record:
-        record["alive"] = is_alive(record)
-    emit("status", controller=record, sets=states, load=os.getloadavg())
+    controller = read_json(work.controller_file)
+    states = work.states(args.set)
+    processes = [p for state in states for p in (state["supervisor"], *state["engines"])]
+    for process in [*processes, controller]:
+        process["alive"] = is_alive(process)
+    known = controller if "pid" in controller else None
+    emit("status", controller=known, sets=states, load=os.getloadavg())
     return 0
 
 
@@ -674,9 +649,7 @@ def check_command(args: argparse.Namespace) -> int:
     return 0
 
 
-# --------------------------------------------------------------------------------------------------
-# Command line
-# --------------------------------------------------------------------------------------------------
+# --- command line
 
 
 def parse_signal(text: str) -> int:
@@ -723,12 +696,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     signalling = add("signal", signal_command)
     signalling.add_argument("--set", type=file_name_part, required=True)
     signalling.add_argument("--signum", type=parse_signal, required=True)
-    stop, status, logs = (
-        add("stop", stop_command),
-        add("status", status_command),
-        add("logs", logs_command),
-    )
-    for command in (stop, status, logs):
+    stop, logs = add("stop", stop_command), add("logs", logs_command)
+    for command in (add("status", status_command), stop, logs):
         command.add_argument("--set", type=file_name_part)
     for command in (stop, logs):
         command.add_argument("--controller", action="store_true")
