@@ -273,6 +273,9 @@ class AzureApi:
                 )
             except ResourceNotFoundError:
                 return False
+            except HttpResponseError as error:
+                if _code(error) != "ResourceGroupBeingDeleted":
+                    raise
         return True
 
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,19 +105,15 @@ async def create_all(
     return {identity: task.result() for identity, task in tasks.items()}
 
 
-class _cancelling:
+@asynccontextmanager
+async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[None]:
     """Leave no task behind when one of them fails."""
-
-    def __init__(self, tasks: dict[str, asyncio.Task[Json]]) -> None:
-        self._tasks = tasks
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        for task in self._tasks.values():
+    try:
+        yield
+    finally:
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 async def _settled(
@@ -125,7 +122,9 @@ async def _settled(
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
     async for _ in looks():
         state = body.get("properties", {}).get("provisioningState")
-        if state == "Succeeded" and (request.type != PUBLIC_IP or body["properties"].get("ipAddress")):
+        if state == "Succeeded" and (
+            request.type != PUBLIC_IP or body["properties"].get("ipAddress")
+        ):
             return body
         if state in ("Failed", "Canceled"):
             raise AzureLauncherError(f"Azure could not create {request.name}: it is {state}.")
@@ -170,7 +169,9 @@ async def wait_for_machines(
     async for _ in looks():
         record = require_alive(file)
         machines = await bridge(api.machines, group, record.engine_sets[set_id].scale_set_id)
-        if failed := [machine.name for machine in machines if machine.provisioning_state == "Failed"]:
+        if failed := [
+            machine.name for machine in machines if machine.provisioning_state == "Failed"
+        ]:
             raise MachineFailed(f"Azure could not create {', '.join(failed)}.")
         ready = [machine for machine in machines if machine.address]
         on_progress(len(ready))

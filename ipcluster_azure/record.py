@@ -52,7 +52,8 @@ class Environment:
 class Controller:
     """The controller's machine. `host` is where SSH reaches it, `address` is inside the network.
 
-    `operation` is the URL of Azure's report on the machine's creation.
+    `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
+    the further command-line arguments and environment variables of ipcontroller.
     """
 
     state: str = CREATING
@@ -61,6 +62,8 @@ class Controller:
     address: str = ""
     host_key: str = ""
     operation: str = ""
+    args: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
     pid: int = 0
     environment_url: str = ""
     environment_sha256: str = ""
@@ -108,6 +111,7 @@ class Record:
     controller: Controller = field(default_factory=Controller)
     engine_sets: dict[str, EngineSet] = field(default_factory=dict)
     resources: list[str] = field(default_factory=list)
+    secret_files: list[str] = field(default_factory=list)
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
     link_pid: int = 0
     format: int = FORMAT
@@ -158,12 +162,31 @@ class RecordFile:
         return self.path.with_suffix(".key")
 
     @property
+    def public_key_file(self) -> Path:
+        return self.path.with_suffix(".pub")
+
+    @property
+    def client_file(self) -> Path:
+        """The client connection file as the controller wrote it, with the controller's ports."""
+        return self.path.with_suffix(".client")
+
+    @property
     def link_log(self) -> Path:
         return self.profile_dir / "log" / f"{self.path.stem}-link.log"
 
     @property
     def profile_dir(self) -> Path:
         return self.path.parent.parent
+
+    def log_path(self, set_id: str, machine: str) -> Path:
+        """Where the fetched log of one machine is kept; the controller has no set."""
+        kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
+        return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
+
+    def log_paths(self, set_id: str) -> list[Path]:
+        """The fetched logs of an engine set, or of the controller."""
+        pattern = self.log_path(set_id, "*")
+        return sorted(pattern.parent.glob(pattern.name))
 
     @property
     def retired_dir(self) -> Path:
@@ -222,7 +245,8 @@ class RecordFile:
         self._erase_companions()
 
     def _erase_companions(self) -> None:
-        self.key_file.unlink(missing_ok=True)
+        for companion in (self.key_file, self.public_key_file, self.client_file):
+            companion.unlink(missing_ok=True)
         with suppress(OSError):  # Windows keeps a lock's file while it is held
             self._teardown_lock.unlink(missing_ok=True)
 

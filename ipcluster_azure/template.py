@@ -205,9 +205,7 @@ def _security_group(plan: ClusterPlan) -> Json:
 def _public_ip(plan: ClusterPlan) -> Json:
     properties = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
     place = (plan.location, plan.tags)
-    return _resource(
-        PUBLIC_IP, plan.names.public_ip, place, properties, sku={"name": "Standard"}
-    )
+    return _resource(PUBLIC_IP, plan.names.public_ip, place, properties, sku={"name": "Standard"})
 
 
 def _virtual_network(plan: ClusterPlan) -> Json:

@@ -1,0 +1,100 @@
+"""The command ipcluster-azure: what ipcluster has no subcommand for."""
+
+import shutil
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from IPython.core.profiledir import ProfileDir, ProfileDirError
+from IPython.paths import get_ipython_dir
+from traitlets import Bool, Enum, Unicode
+from traitlets.config import Application, catch_config_error
+
+VERSION_PACKAGE = "ipcluster-azure"
+
+
+class InitApp(Application):
+    """Make a profile for clusters on Azure, or on the local emulator."""
+
+    name = "ipcluster-azure-init"
+    description = """Make a profile for clusters on Azure, or on the local emulator.
+
+    Copies a template's configuration files into the IPython directory. Files that exist are kept
+    unless --reset is given.
+    """
+    examples = """
+    ipcluster-azure init --profile=azure
+    ipcluster-azure init --profile=trial --template=emulator
+    """
+    profile = Unicode("azure", config=True, help="Name of the profile.")
+    template = Enum(
+        ["azure", "emulator"], default_value="azure", config=True, help="Template to copy."
+    )
+    reset = Bool(False, config=True, help="Overwrite the configuration files that are there.")
+
+    aliases = {"profile": "InitApp.profile", "template": "InitApp.template"}  # noqa: RUF012
+    flags = {"reset": ({"InitApp": {"reset": True}}, "Overwrite existing files.")}  # noqa: RUF012
+
+    def start(self) -> None:
+        if not self.profile or any(mark in self.profile for mark in "/\\"):
+            self.exit_with(f"{self.profile!r} is not a profile's name.")
+        location = self._profile_location()
+        source = files("ipcluster_azure.profile_templates") / self.template
+        with as_file(source) as folder:
+            for path in sorted(Path(folder).glob("*.py")):
+                self._copy(path, location / path.name)
+        print(f"Profile {self.profile} is ready: {location}")
+        print(f"Next: ipcluster start --profile={self.profile} -n 4")
+
+    def _profile_location(self) -> Path:
+        ipython_dir = get_ipython_dir()
+        try:
+            found = ProfileDir.find_profile_dir_by_name(ipython_dir, self.profile)
+        except ProfileDirError:
+            found = ProfileDir.create_profile_dir_by_name(ipython_dir, self.profile)
+        return Path(found.location)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if target.exists() and not self.reset:
+            print(f"Kept {target}; --reset overwrites it")
+            return
+        shutil.copyfile(source, target)
+        print(f"Wrote {target}")
+
+    def exit_with(self, message: str) -> None:
+        print(f"ipcluster-azure: {message}", file=sys.stderr)
+        self.exit(1)
+
+
+class AzureApp(Application):
+    """ipcluster-azure SUBCOMMAND"""
+
+    name = "ipcluster-azure"
+    description = """Clusters of ipyparallel on Azure virtual machines.
+
+    `ipcluster start`, `ipcluster engines` and `ipcluster stop` do the daily work; this command
+    makes profiles and runs the local emulator of Azure.
+    """
+    subcommands = {  # noqa: RUF012
+        "init": (InitApp, "Make a profile from a template."),
+        "emulator": (
+            "ipcluster_azure.emulator.app.EmulatorApp",
+            "Start, stop, inspect or empty the local emulator of Azure.",
+        ),
+    }
+
+    @catch_config_error
+    def initialize(self, argv: Any = None) -> None:
+        super().initialize(argv)
+        if self.subapp is None:
+            self.print_help()
+            self.exit(2 if self.extra_args else 0)
+
+    def start(self) -> None:
+        self.subapp.start()
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    AzureApp.launch_instance()

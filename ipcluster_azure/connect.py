@@ -1,0 +1,233 @@
+"""SSH: the only module that imports asyncssh, and the only place where its errors are mapped.
+
+The host keys are made before the machines are and always checked; there are no passwords. Engines
+are reached through the controller's connection.
+"""
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from .errors import BootstrapFailed, BootTimeout, HostKeyMismatch, MachineFailed
+from .record import Machine, Record, RecordFile
+
+PROBE_INTERVAL_S = 1.0
+CONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_INTERVAL_S = 15
+MAX_SESSIONS = 8  # on one connection; OpenSSH's default MaxSessions is 10
+RSA_BITS = 3072  # ed25519 login keys are unverified for Azure
+OUTPUT_TAIL = 2000  # characters of a failed command's output that fit a message
+
+
+@dataclass(frozen=True)
+class Target:
+    """A machine to log in to."""
+
+    name: str
+    host: str
+    port: int
+    username: str
+    key_file: str
+    host_key: str
+
+
+def controller_target(file: RecordFile, record: Record) -> Target:
+    plan, controller = record.plan, record.controller
+    return Target(
+        "the controller",
+        controller.host,
+        plan.ssh_port,
+        plan.machine.admin_username,
+        str(file.key_file),
+        controller.host_key,
+    )
+
+
+def engine_target(file: RecordFile, record: Record, set_id: str, machine: Machine) -> Target:
+    plan = record.plan
+    return Target(
+        machine.name,
+        machine.address,
+        plan.ssh_port,
+        plan.machine.admin_username,
+        str(file.key_file),
+        record.engine_sets[set_id].host_key,
+    )
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A key in OpenSSH's formats."""
+
+    private: str
+    public: str
+
+
+def make_login_key() -> KeyPair:
+    return _key_pair("ssh-rsa", key_size=RSA_BITS)
+
+
+def make_host_key() -> KeyPair:
+    return _key_pair("ssh-ed25519")
+
+
+def _key_pair(algorithm: str, **options: Any) -> KeyPair:
+    key = asyncssh.generate_private_key(algorithm, comment="ipcluster-azure", **options)
+    public = key.export_public_key().decode().strip()
+    return KeyPair(key.export_private_key().decode(), public)
+
+
+class Connection:
+    """An open connection; use it in an `async with` block."""
+
+    def __init__(self, target: Target, ssh: asyncssh.SSHClientConnection) -> None:
+        self.target, self._ssh = target, ssh
+        self._sessions = asyncio.Semaphore(MAX_SESSIONS)
+
+    async def __aenter__(self) -> "Connection":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._ssh.close()
+        await self._ssh.wait_closed()
+
+    async def wait_closed(self) -> None:
+        await self._ssh.wait_closed()
+
+    async def forward(self, local_port: int, host: str, port: int) -> int:
+        """Forward 127.0.0.1:local_port (0: any) to host:port as seen from the machine."""
+        listener = await self._ssh.forward_local_port("127.0.0.1", local_port, host, port)
+        return int(listener.get_port())
+
+    async def events(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    ) -> dict[str, dict[str, Any]]:
+        """Run a command that prints one JSON object a line; return the last of each "event".
+
+        Raises BootstrapFailed with the reason or the output if it fails or is too slow.
+        """
+        try:
+            async with self._sessions:
+                return await asyncio.wait_for(self._events(command, stdin, on_event), timeout_s)
+        except asyncio.TimeoutError:
+            raise BootstrapFailed(
+                f"{self.target.name} did not finish within {timeout_s:.0f} s: {_short(command)}"
+            ) from None
+        except (OSError, asyncssh.Error) as error:
+            raise MachineFailed(f"The connection to {self.target.name} broke: {error}") from error
+
+    async def _events(
+        self, command: str, stdin: bytes, on_event: Callable[[dict[str, Any]], None]
+    ) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        other: list[str] = []
+        async with self._ssh.create_process(command, encoding=None) as process:
+            process.stdin.write(stdin)
+            process.stdin.write_eof()
+            stderr = asyncio.ensure_future(process.stderr.read())
+            async for line in process.stdout:
+                event = _parse_event(line)
+                if event is None:
+                    other.append(line.decode(errors="replace"))
+                    continue
+                found[event["event"]] = event
+                on_event(event)
+            other.append((await stderr).decode(errors="replace"))
+            await process.wait_closed()
+            status = process.exit_status
+        if status != 0:
+            raise BootstrapFailed(self._failure(status, found.get("failed"), "".join(other)))
+        return found
+
+    def _failure(self, status: int | None, failed: dict[str, Any] | None, output: str) -> str:
+        if failed is None:
+            return f"A command on {self.target.name} ended with {status}:\n{output[-OUTPUT_TAIL:]}"
+        tail = (failed.get("log_tail") or "")[-OUTPUT_TAIL:]
+        return f"{self.target.name}: {failed.get('reason', 'failed')}" + (
+            f"\n{tail}" if tail else ""
+        )
+
+
+def _parse_event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
+
+
+def _short(command: str) -> str:
+    return command if len(command) < 120 else f"{command[:120]}..."
+
+
+async def connect(
+    target: Target, *, timeout_s: float, through: Connection | None = None
+) -> Connection:
+    """Log in, trying once a second until `timeout_s` is over, since the machine may still boot.
+
+    Raises HostKeyMismatch at once, BootTimeout with the last reason at the end.
+    """
+    _ensure_local_user()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while True:
+        tried_at = loop.time()
+        try:
+            return await _connect_once(target, through, min(CONNECT_TIMEOUT_S, timeout_s))
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise HostKeyMismatch(
+                f"{target.name} at {target.host}:{target.port} has another host key than the one "
+                "that was made for it; something else answers there. Nothing was sent to it."
+            ) from error
+        except (OSError, asyncssh.Error, asyncio.TimeoutError) as error:
+            if loop.time() >= deadline:
+                raise BootTimeout(
+                    f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
+                    f"{timeout_s:.0f} s ({_reason(error)})."
+                ) from error
+        await asyncio.sleep(max(0.0, tried_at + PROBE_INTERVAL_S - loop.time()))
+
+
+async def _connect_once(target: Target, through: Connection | None, timeout_s: float) -> Connection:
+    host_key = asyncssh.import_public_key(target.host_key)
+    ssh = await asyncio.wait_for(
+        asyncssh.connect(
+            target.host,
+            target.port,
+            tunnel=through._ssh if through else (),
+            config=None,
+            username=target.username,
+            client_keys=[target.key_file],
+            agent_path=None,
+            preferred_auth="publickey",
+            known_hosts=([host_key], [], []),
+            server_host_key_algs=["ssh-ed25519"],
+            keepalive_interval=KEEPALIVE_INTERVAL_S,
+        ),
+        timeout_s,
+    )
+    return Connection(target, ssh)
+
+
+def _reason(error: BaseException) -> str:
+    return "no answer" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
+
+
+def _ensure_local_user() -> None:
+    """asyncssh wants the local user's name, which a container may not have ("Unknown local
+    username"); nothing here depends on it."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        os.environ["LOGNAME"] = "nobody"

@@ -1,0 +1,323 @@
+"""READ FIRST: the steps of a cluster's life, in order.
+
+    find_site          settings -> where it may be; refuses what can't be, creates nothing
+    request_controller record, network and controller machine; returns once Azure has accepted
+    request_engines    one scale set more; returns once Azure has accepted
+    bring_up           waits for both sides together; returns once engines are registered
+    teardown.py        the way back
+
+ipyparallel calls its launchers one after the other, but the machines boot together, since nothing
+waits before bring_up. What the steps know of each other is in the record, for they may run on
+different event loops, and for engines that are added later in different processes.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+from . import bootstrap
+from .azure_api import AzureApi, bridge
+from .config import Settings
+from .connect import KeyPair, connect, controller_target, make_host_key, make_login_key
+from .link import ensure_link
+from .naming import ClusterNames, cluster_tags
+from .order import Order
+from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
+from .preflight import Place, check_access, choose_size, find_place
+from .provision import (
+    controller_addresses,
+    create,
+    create_all,
+    looks,
+    require_alive,
+    wait_for_machines,
+    watch_operation,
+)
+from .record import (
+    READY,
+    Controller,
+    EngineSet,
+    Machine,
+    Record,
+    RecordFile,
+    Tunnel,
+    write_private,
+)
+from .run import start_engine_set
+from .template import Json, cloud_config, controller_template, engine_set_template, requests
+
+T = TypeVar("T")
+Submit = Callable[[Json], Json]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place that was looked at: the settings are complete, the VM size may be used."""
+
+    place: Place
+    size: VmSize
+
+
+async def find_site(settings: Settings, engine_settings: Settings | None, cache_dir: Path) -> Site:
+    """Complete and check the settings. Raises before anything is created, within 10 s."""
+    place = await find_place(settings)
+    with AzureApi(place.endpoint, place.settings.subscription_id) as api:
+        await check_access(api, place.settings)
+        size = await choose_size(api, place.settings, cache_dir)
+        if engine_settings is not None and engine_settings.vm_size != settings.vm_size:
+            at_place = replace(place.settings, vm_size=engine_settings.vm_size)
+            await choose_size(api, at_place, cache_dir)
+    return Site(place, size)
+
+
+def plan_controller(order: Order, site: Site) -> ClusterPlan:
+    """A new cluster's plan, with names that nobody has used."""
+    settings = site.place.settings
+    tags = cluster_tags(
+        profile=order.profile,
+        cluster_id=order.cluster_id,
+        max_lifetime_h=settings.max_lifetime_h,
+        user_tags=settings.tags,
+    )
+    names = ClusterNames.for_cluster(order.profile, order.cluster_id)
+    return plan_cluster(
+        settings, names=names, size=site.size, tags=tags, ssh_sources=site.place.ssh_sources
+    )
+
+
+async def request_controller(order: Order, site: Site, submit: Submit) -> None:
+    """Write the record, then ask Azure for the network and the controller's machine.
+
+    `submit` is called with the template once the record exists, before the first create call; it
+    writes the job file and returns what that says.
+    """
+    file, plan = order.file, plan_controller(order, site)
+    login_key, host_key = await bridge(make_login_key), make_host_key()
+    write_private(file.key_file, login_key.private)
+    write_private(file.public_key_file, login_key.public)
+    parameters = _write_parameters(order, login_key.public, host_key)
+    template = controller_template(plan)
+    group = (plan.subscription_id, plan.resource_group)
+    planned = _requests(template, parameters, *group)
+    file.create(_new_record(order, site, plan, host_key.public, [item.id for item in planned]))
+    submitted = _requests(submit(template), parameters, *group)
+    order.progress.say(f"Requesting the controller, {plan.machine.vm_size} in {plan.location}")
+    with AzureApi(site.place.endpoint, plan.subscription_id) as api:
+        answers = await create_all(api, file, plan, submitted)
+    host, address = controller_addresses(plan, answers)
+    with file.edit() as record:
+        controller, vm_id = record.controller, planned[-1].id
+        controller.vm_id, controller.host, controller.address = vm_id, host, address
+        controller.operation = answers[vm_id]["operation"]
+    order.progress.say(f"Azure has accepted the controller; it will answer at {host}")
+
+
+def _new_record(
+    order: Order, site: Site, plan: ClusterPlan, host_key: str, resources: list[str]
+) -> Record:
+    settings = site.place.settings
+    return Record(
+        cluster_id=order.cluster_id,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        endpoint=site.place.endpoint,
+        plan=plan,
+        environment=bootstrap.environment_of(
+            settings.python_environment, settings.image_python, settings.requirements
+        ),
+        controller=Controller(
+            host_key=host_key, args=list(order.args), variables=dict(order.variables)
+        ),
+        resources=resources,
+        secret_files=[str(order.parameter_file), *map(str, order.client_files.values())],
+    )
+
+
+def _requests(template: Any, parameters: Mapping[str, str], subscription: str, group: str) -> Any:
+    return requests(template, parameters, subscription_id=subscription, resource_group=group)
+
+
+def _write_parameters(order: Order, public_key: str, host_key: KeyPair) -> dict[str, str]:
+    """The templates' secure parameters, in the form that `az deployment group create` takes."""
+    custom_data = cloud_config(host_key.private, host_key.public)
+    values = {"sshPublicKey": public_key, "customData": custom_data}
+    content = {
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
+        "contentVersion": "1.0.0.0",
+        "parameters": {name: {"value": value} for name, value in values.items()},
+    }
+    write_private(order.parameter_file, json.dumps(content))
+    return values
+
+
+async def plan_engines(
+    order: Order, settings: Settings, set_id: str, n: int
+) -> tuple[Record, EngineSetPlan]:
+    """The plan of n engines more in the cluster on record, which has settled where they go."""
+    record = await _controller_requested(order.file)
+    cluster = record.plan
+    settled = replace(
+        settings,
+        location=cluster.location,
+        subscription_id=cluster.subscription_id,
+        admin_username=cluster.machine.admin_username,
+    )
+    with AzureApi(record.endpoint, cluster.subscription_id) as api:
+        size = await choose_size(api, settled, order.file.profile_dir)
+    return record, plan_engine_set(settled, cluster, set_id=set_id, n=n, size=size)
+
+
+async def request_engines(
+    order: Order, settings: Settings, set_id: str, n: int, submit: Submit
+) -> None:
+    """Ask Azure for the machines of n engines more, in the cluster's network."""
+    record, plan = await plan_engines(order, settings, set_id, n)
+    file, cluster = order.file, record.plan
+    host_key = make_host_key()
+    parameters = _write_parameters(order, file.public_key_file.read_text(), host_key)
+    template = engine_set_template(cluster, plan)
+    group = (cluster.subscription_id, cluster.resource_group)
+    (planned,) = _requests(template, parameters, *group)
+    with file.edit() as record:
+        record.engine_sets[set_id] = EngineSet(
+            scale_set_id=planned.id,
+            n=n,
+            engines_per_vm=plan.engines_per_vm,
+            vcpus=plan.vcpus,
+            host_key=host_key.public,
+        )
+        record.resources.append(planned.id)
+        record.secret_files.append(str(order.parameter_file))
+    (request,) = _requests(submit(template), parameters, *group)
+    order.progress.say(f"Requesting {plan.vm_count} x {plan.machine.vm_size} for {n} engines")
+    with AzureApi(record.endpoint, cluster.subscription_id) as api:
+        _, operation = await create(file, lambda: api.put(cluster.resource_group, request))
+    with file.edit() as record:
+        record.engine_sets[set_id].operation = operation
+        record.engine_sets[set_id].machines = [
+            Machine("", "", plan.engines_on(index)) for index in range(plan.vm_count)
+        ]
+    order.progress.say(f"Azure has accepted {plan.vm_count} machines")
+
+
+async def _controller_requested(file: RecordFile) -> Record:
+    """The record, once the controller's address is known: another process may be at it."""
+    async for _ in looks(0.5):
+        record = require_alive(file)
+        if record.controller.host:
+            return record
+    raise AssertionError("unreachable")
+
+
+async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
+    """Wait for the controller and the machines of a set, start both sides; returns the number of
+    engines that registered, which is at least settings.min_engines.
+
+    Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
+    """
+    file = order.file
+    record = require_alive(file)
+    boot = asyncio.get_running_loop().time() + settings.boot_timeout_s
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        watch = watch_operation(
+            api, file, record.engine_sets[set_id].operation, "the engines' machines"
+        )
+        await _while_watching(
+            watch,
+            asyncio.gather(
+                controller_ready(order, settings),
+                _machines_exist(api, order, set_id, boot),
+            ),
+        )
+    registered = await start_engine_set(order, set_id, boot, min_engines=settings.min_engines)
+    with file.edit() as record:
+        record.engine_sets[set_id].state = READY
+    return registered
+
+
+async def _while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
+    """The result of `work`, unless `watch`, which never returns, raises before."""
+    watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)
+        return await worker if worker.done() else await _raise(watcher)
+    finally:
+        for task in (watcher, worker):
+            task.cancel()
+        await asyncio.gather(watcher, worker, return_exceptions=True)
+
+
+async def _raise(watcher: "asyncio.Future[None]") -> Any:
+    await watcher
+
+
+async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: float) -> None:
+    """Wait until every machine of the set has an address; note which runs how many engines."""
+    counts = [machine.engines for machine in order.file.require().engine_sets[set_id].machines]
+    with order.progress.counting("machines", len(counts)) as counter:
+        machines = await wait_for_machines(
+            api, order.file, set_id, len(counts), deadline=deadline, on_progress=counter.set
+        )
+    with order.file.edit() as record:
+        record.engine_sets[set_id].machines = [
+            Machine(machine.name, machine.address, count)
+            for machine, count in zip(machines, counts, strict=False)
+        ]
+
+
+async def controller_ready(order: Order, settings: Settings) -> None:
+    """Return once ipcontroller runs and clients on this computer can reach it.
+
+    Called by whoever needs the controller, again and again: it also revives a dead link.
+    """
+    file = order.file
+    record = await _controller_requested(file)
+    if record.controller.state != READY:
+        await _start_controller(order, settings, record)
+    ports = await bridge(ensure_link, file)
+    _write_client_file(order, ports)
+
+
+async def _start_controller(order: Order, settings: Settings, record: Record) -> None:
+    file, controller = order.file, record.controller
+    order.progress.say(f"Waiting for the controller to boot ({controller.host})")
+    n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
+    files = bootstrap.profile_files(file.profile_dir, n_engines)
+    data = bootstrap.payload(files, controller.variables)
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        watch = watch_operation(api, file, controller.operation, "the controller")
+        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
+        async with await _while_watching(watch, opening) as connection:
+            order.progress.say("The controller's machine is up; setting up Python there")
+            events = await bootstrap.start_controller(
+                connection, record, cluster_id=order.cluster_id, data=data, args=controller.args
+            )
+    require_alive(file)
+    ready, serving = events["ready"], events.get("serving", {})
+    write_private(order.client_files["engine"], json.dumps(ready["engine"]))
+    with file.edit() as record:
+        record.tunnels = {
+            name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
+        }
+        record.controller.pid = ready["pid"]
+        record.controller.environment_url = serving.get("url", "")
+        record.controller.environment_sha256 = serving.get("sha256", "")
+        record.controller.state = READY
+    write_private(file.client_file, json.dumps(ready["client"]))
+    order.progress.say("The controller is running")
+
+
+def _write_client_file(order: Order, ports: Mapping[str, int]) -> None:
+    """The controller's own client file, with the tunnels' ends on this computer in it."""
+    remote = json.loads(order.file.client_file.read_text(encoding="utf-8"))
+    local = {
+        **remote,
+        **ports,
+        "interface": "tcp://127.0.0.1",
+        "location": "127.0.0.1",
+        "ssh": "",
+    }
+    write_private(order.client_files["client"], json.dumps(local))

@@ -1,0 +1,198 @@
+"""Recorded ids -> gone. Every part may be repeated, and may run while another does the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from filelock import Timeout
+
+from .azure_api import AzureApi, bridge
+from .emulator import client as emulator
+from .errors import AzureLauncherError
+from .farewell import say_farewell
+from .link import end_link
+from .progress import Progress
+from .provision import creates_in_flight, looks
+from .record import DELETING, KEPT, READY, Endpoint, Record, RecordFile, read_retired
+
+LOGS_TIMEOUT_S = 5.0
+ENGINES_STOP_TIMEOUT_S = 20.0
+GONE_LOOKS_S = 1.0  # how long a stop waits to see the group gone before it leaves that to Azure
+IN_ORDER_TIMEOUT_S = 600.0
+RETRY_LOCK_S = 0.05
+
+
+@asynccontextmanager
+async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
+    """Let one teardown after the other at a cluster; gives the record, None if it is gone.
+
+    A file lock, since the other may be another task, loop, thread or process.
+    """
+    lock = file.teardown_lock()
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            await asyncio.sleep(RETRY_LOCK_S)
+    try:
+        yield file.read()
+    finally:
+        lock.release()
+
+
+def mark_deleting(file: RecordFile) -> bool:
+    """Tell every step that is still running to give up; False if the cluster is gone already.
+
+    Never awaits: both launchers' stop() are called at once, and the second must see this.
+    """
+    if file.read() is None:
+        return False
+    with file.edit() as record:
+        record.state = DELETING
+    return True
+
+
+async def delete_cluster(file: RecordFile, progress: Progress) -> None:
+    """Delete everything. Returns when Azure has accepted that, and says so.
+
+    Raises AzureLauncherError if it can't be done now; then the record stays, and
+    `ipcluster stop` can be repeated.
+    """
+    if not mark_deleting(file):
+        return
+    async with one_teardown(file) as record:
+        if record is None:
+            return
+        await bridge(creates_in_flight.wait, file.path)
+        record = file.require()
+        if record.controller.state == READY:
+            await bridge(_fetch_logs, file)
+        await bridge(end_link, record.link_pid, file)
+        _erase_client_files(file, record)
+        if emulator_is_gone(record.endpoint):
+            progress.say("The emulator that ran this cluster is gone, and its machines with it")
+            file.erase()
+            return
+        await _delete_resources(file, record, progress)
+
+
+def _fetch_logs(file: RecordFile) -> bool:
+    return say_farewell(file, timeout_s=LOGS_TIMEOUT_S)
+
+
+async def _delete_resources(file: RecordFile, record: Record, progress: Progress) -> None:
+    group = record.plan.resource_group
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        if not record.plan.owns_resource_group:
+            await _delete_in_order(api, record)
+            file.erase()
+            progress.say(f"Deleted the cluster's resources in resource group {group}")
+            return
+        # machines first: their billing ends minutes before the group is gone
+        machines = [item for item in record.resources if "/Microsoft.Compute/" in item]
+        deletions = (bridge(api.delete, item) for item in machines)
+        await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
+        await bridge(api.delete_group, group)
+        progress.say(f"Azure has accepted the deletion of resource group {group}")
+        if await _gone(api, group):
+            file.erase()
+        else:
+            file.retire()
+
+
+async def _delete_in_order(api: AzureApi, record: Record) -> None:
+    """In a group that isn't ours: what depends on others first, and waited for."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + IN_ORDER_TIMEOUT_S
+    for resource in _in_order_of_deletion(record.resources):
+        if not await bridge(api.delete, resource):
+            continue
+        async for _ in looks():
+            if not await bridge(api.exists, resource):
+                break
+            if loop.time() > deadline:
+                raise AzureLauncherError(
+                    f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run "
+                    "`ipcluster stop` again."
+                )
+
+
+def _in_order_of_deletion(resources: list[str]) -> list[str]:
+    """Reverse order of creation, with scale sets, which come last, first: engines, controller,
+    NIC, network."""
+    return list(reversed(resources))
+
+
+async def _gone(api: AzureApi, group: str) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + GONE_LOOKS_S
+    async for _ in looks(0.3):
+        if not await bridge(api.group_exists, group):
+            return True
+        if loop.time() > deadline:
+            return False
+    return False
+
+
+def emulator_is_gone(endpoint: Endpoint) -> bool:
+    """Whether the endpoint was an emulator that runs no more: its machines end with it."""
+    if not endpoint.token_file:
+        return False
+    info = emulator.find(Path(endpoint.token_file).parent)
+    return info is None or info.endpoint != endpoint.url
+
+
+def _erase_client_files(file: RecordFile, record: Record) -> None:
+    """Keys and connection files are of no use without the cluster."""
+    for name in record.secret_files:
+        Path(name).unlink(missing_ok=True)
+
+
+async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:
+    """Delete one engine set and leave the rest of the cluster as it is."""
+    async with one_teardown(file) as record:
+        if record is None or record.deleting or set_id not in record.engine_sets:
+            return
+        await bridge(creates_in_flight.wait, file.path)
+        engine_set = file.require().engine_sets[set_id]
+        if engine_set.machines:
+            await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            await bridge(api.delete, engine_set.scale_set_id)
+        with file.edit() as record:
+            del record.engine_sets[set_id]
+        progress.say(f"Azure has accepted the deletion of engine set {set_id}")
+
+
+async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progress) -> None:
+    """End the engines of a set and keep its machines, for a restart."""
+    async with one_teardown(file) as record:
+        if record is None or record.deleting or set_id not in record.engine_sets:
+            return
+        if not await bridge(_sign_off, file, set_id, ENGINES_STOP_TIMEOUT_S):
+            raise AzureLauncherError(
+                f"The engines of set {set_id} could not be stopped on all machines. Run "
+                "`ipcluster stop` to delete the cluster."
+            )
+        with file.edit() as record:
+            record.engine_sets[set_id].state = KEPT
+        progress.say(f"Stopped the engines of set {set_id}; their machines are kept")
+
+
+def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
+    return say_farewell(file, set_id=set_id, stop=True, timeout_s=timeout_s)
+
+
+async def sweep(file: RecordFile) -> None:
+    """Look after clusters of the profile whose deletion Azure had accepted but not finished."""
+    for path in file.retired():
+        record = read_retired(path)
+        if emulator_is_gone(record.endpoint):
+            path.unlink(missing_ok=True)
+            continue
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            # asked again, not only looked for: a deletion may have failed
+            if not await bridge(api.delete_group, record.plan.resource_group):
+                path.unlink(missing_ok=True)
