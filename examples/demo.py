@@ -1,0 +1,271 @@
+"""The whole way in half a minute, without an Azure account: make demo.
+
+Starts the local ARM endpoint and a cluster on it with the commands a user types, prices options
+on its engines, stops everything, and checks that nothing is left.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ipyparallel as ipp
+import numpy as np
+import psutil
+from IPython.paths import get_ipython_dir
+
+from .monte_carlo_options.model import Model
+from .monte_carlo_options.plots import write_plots
+from .monte_carlo_options.surface import Surface, price_surface
+from .monte_carlo_options.table import format_table, write_csv
+
+PROFILE = "azure-emulator"
+N_ENGINES = 4
+N_PATHS = 100_000
+COMMAND_TIMEOUT_S = 120.0
+GONE_TIMEOUT_S = 15.0
+BIN = Path(sys.executable).parent
+VM_MARK = "IPCLUSTER_AZURE_EMULATOR_VM_ID"  # in the environment of a VM's processes
+ALREADY_STARTED = 10  # exit status of `ipcluster start`
+
+
+class DemoError(Exception):
+    """A step failed; the message is the reason, with the end of the command's output."""
+
+    def __init__(self, reason: str, returncode: int | None = None) -> None:
+        super().__init__(reason)
+        self.returncode = returncode
+
+
+def main() -> int:
+    """Run the demo; returns 0, 1 after a failure, 130 after Ctrl-C. Cleans up in each case."""
+    begin_s = time.monotonic()
+    with ExitStack() as cleanup:
+        try:
+            demo(cleanup)
+        except KeyboardInterrupt:
+            say("\nInterrupted. Cleaning up.")
+            return 130
+        except (DemoError, OSError, psutil.Error, ipp.error.IPythonError) as error:
+            say(f"\nThe demo failed: {error}\n\nCleaning up.")
+            return 1
+        cleanup.pop_all()
+    say(f"\nAll done in {time.monotonic() - begin_s:.1f} s. The same on Azure:")
+    say("   az login")
+    say("   ipcluster-azure init --profile=azure")
+    say("   ipcluster start --profile=azure -n 32")
+    return 0
+
+
+def demo(cleanup: ExitStack) -> None:
+    """The story. `cleanup` holds at each moment what undoes the steps so far."""
+    with step("Starting the local ARM endpoint"):
+        endpoint, state_dir = start_endpoint(cleanup)
+        others = resource_groups()
+
+    with step(f"Making the profile {PROFILE} from the template"):
+        run("ipcluster-azure", "init", f"--profile={PROFILE}", "--template=emulator", "--reset")
+
+    with step(f"Starting a controller and {N_ENGINES} engines on the endpoint's machines"):
+        start_cluster(cleanup)
+
+    surface = price()
+
+    with step("Showing the prices"):
+        show(surface)
+
+    with step("Stopping the cluster; its machines are deleted"):
+        known = [endpoint, *endpoint.children(recursive=True)] if endpoint else []
+        run("ipcluster", "stop", f"--profile={PROFILE}")
+        wait_until_empty("resource groups", lambda: resource_groups() - others)
+        say("   the endpoint holds no resource group of the demo")
+
+    with step("Stopping the endpoint, looking for processes left behind"):
+        if endpoint:
+            run("ipcluster-azure", "emulator", "stop")
+        folders = [state_dir, str(Path(get_ipython_dir(), f"profile_{PROFILE}"))]
+        wait_until_empty("processes", lambda: left_processes(known, folders))
+        say("   no process is left" if endpoint else "   only the endpoint, which ran before")
+
+
+def start_endpoint(cleanup: ExitStack) -> tuple[psutil.Process | None, str]:
+    """Returns the endpoint's process, None if it ran before the demo, and its state folder."""
+    answer = last_json(run("ipcluster-azure", "emulator", "start"), "endpoint", "pid", "state_dir")
+    say(f"   {answer['endpoint']}")
+    process = psutil.Process(answer["pid"])
+    if process.create_time() < psutil.Process().create_time():
+        return None, answer["state_dir"]
+    cleanup.callback(run_anyway, "ipcluster-azure", "emulator", "stop")
+    return process, answer["state_dir"]
+
+
+def start_cluster(cleanup: ExitStack) -> None:
+    undo = cleanup.enter_context(ExitStack())
+    undo.callback(run_anyway, "ipcluster", "stop", f"--profile={PROFILE}")
+    try:
+        run("ipcluster", "start", f"--profile={PROFILE}", "-n", str(N_ENGINES), "--daemonize")
+    except DemoError as error:
+        if error.returncode == ALREADY_STARTED:
+            undo.pop_all()  # somebody else's, and perhaps in use
+            raise DemoError(f"{error}\nStop it with: ipcluster stop --profile={PROFILE}") from error
+        raise
+
+
+def price() -> Surface:
+    with ipp.Client(profile=PROFILE) as client:
+        with step("Waiting for the engines to register"):
+            client.wait_for_engines(N_ENGINES, timeout=60, interactive=False)
+            say(f"   engines {', '.join(map(str, client.ids))}")
+        with step(f"Pricing 6 x 5 options with {N_PATHS:,} paths on the engines"):
+            axes = np.linspace(90, 110, 6), np.linspace(0.1, 0.4, 5)  # strikes, volatilities
+            return price_surface(Model(), *axes, N_PATHS, client=client, progress=True)
+
+
+def show(surface: Surface) -> None:
+    say(format_table(surface))
+    folder = output_folder()
+    table = folder / "prices.csv"
+    write_csv(surface, table)
+    for path in [table, *write_plots(surface, folder)]:
+        say(f"   wrote {path}")
+
+
+def output_folder() -> Path:
+    """./demo-output, or a temporary folder where that can't be written."""
+    folder = Path("demo-output")
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="demo-output-"))
+
+
+def resource_groups() -> set[str]:
+    status = last_json(run("ipcluster-azure", "emulator", "status", "--json"), "resource_groups")
+    return {json.dumps(group, sort_keys=True) for group in status["resource_groups"]}
+
+
+def left_processes(known: list[psutil.Process], folders: list[str]) -> list[str]:
+    """One line for each of the demo's processes that still runs.
+
+    They are the known ones; the later ones than the demo whose command line names one of the
+    folders; and those on a VM of the emulator (it marks them) whose environment names one.
+    """
+    begin = psutil.Process().create_time()
+    left = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()  # empty for a zombie, which only waits for its parent
+            if not words or process.pid == os.getpid() or process.create_time() < begin:
+                continue
+            environment = process.environ()
+        except psutil.Error:  # it has just ended, or is another user's
+            continue
+        traces = [*words, *environment.values()] if VM_MARK in environment else words
+        if process in known or any(folder in trace for folder in folders for trace in traces):
+            left.append(f"{process.pid}: {' '.join(words)[:150]}")
+    return left
+
+
+def wait_until_empty(what: str, find: Callable[[], Collection[str]]) -> None:
+    """Call `find` until it finds nothing. Raises DemoError with what is left in the end."""
+    deadline_s = time.monotonic() + GONE_TIMEOUT_S
+    interval_s = 0.2
+    while left := find():
+        if time.monotonic() > deadline_s:
+            lines = "".join(f"\n   | {line}" for line in sorted(left))
+            raise DemoError(f"{what} left after {GONE_TIMEOUT_S:.0f} s:{lines}")
+        time.sleep(interval_s)
+        interval_s = min(2 * interval_s, 2.0)
+
+
+def say(text: str) -> None:
+    with suppress(BrokenPipeError):  # `make demo | head` must get as far as the clean-up
+        print(text, flush=True)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Say what is being done and, afterwards, how long it took."""
+    say(f"\n== {title}")
+    begin_s = time.monotonic()
+    outcome = "failed after"
+    try:
+        yield
+        outcome = "done in"
+    finally:
+        say(f"   {outcome} {time.monotonic() - begin_s:.1f} s")
+
+
+def run(*command: str) -> str:
+    """Run a command of this environment and return its standard output.
+
+    Raises DemoError if it can't be started, fails or takes too long; in no case is it still
+    running afterwards.
+    """
+    say(f"   $ {' '.join(command)}")
+    # Files, not pipes: what a command leaves running would keep a pipe open for ever.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,  # Ctrl-C is for the demo, which then ends the command
+        )
+        try:
+            process.wait(COMMAND_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            outcome = f"took more than {COMMAND_TIMEOUT_S:.0f} s"
+        else:
+            outcome = f"exit status {process.returncode}"
+        finally:
+            end(process)
+        texts = [file.read() for file in (out, err) if file.seek(0) == 0]
+    if outcome != "exit status 0":
+        tail = "".join(f"\n   | {line}" for line in "".join(texts).splitlines()[-20:])
+        raise DemoError(f"{' '.join(command)}: {outcome}{tail}", process.returncode)
+    return texts[0]
+
+
+def run_anyway(*command: str) -> None:
+    """Run a command of the clean-up, whose failure must not keep the next one from running."""
+    try:
+        run(*command)
+    except (DemoError, OSError) as error:
+        say(f"   {error}")
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process if it still runs: on SIGTERM `ipcluster start` undoes its work."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def last_json(output: str, *keys: str) -> dict[str, Any]:
+    """The JSON object on the last line of a command's output, which has all the keys."""
+    try:
+        value = json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        value = None
+    if not isinstance(value, dict) or not set(keys) <= set(value):
+        raise DemoError(f"JSON with {', '.join(keys)} was expected in {output[-500:]!r}")
+    return value
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())

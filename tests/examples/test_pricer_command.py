@@ -1,0 +1,131 @@
+"""The command line, the table, the CSV and the plots."""
+
+import csv
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from ipcluster_azure.examples.monte_carlo_options.__main__ import main
+from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
+from ipcluster_azure.examples.monte_carlo_options.plots import write_plots
+from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
+from ipcluster_azure.examples.monte_carlo_options.table import format_table, write_csv
+from matplotlib.image import imread
+
+SMALL = ["--serial", "--paths", "3000", "--fixings", "12"]
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return price_surface(Model(n_fixings=12), [90, 100, 110], [0.1, 0.4], 5000, seed=2)
+
+
+def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "ipcluster_azure.examples.monte_carlo_options", *SMALL),
+            *("--output", str(folder), "--dividend-yield", ".03", "--maturity", "0.5"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "dividend yield 3.00%, maturity 0.5 years, 12 fixings" in done.stdout
+    assert "3,000 paths" in done.stdout
+    assert "3.00k/3.00k" in done.stderr
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(["prices.csv", *(f"{payoff}.png" for payoff in PAYOFFS)])
+
+
+def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*SMALL, "--strikes", "100", "--vols", ".2,.3"]) == 0
+    assert "100.00      30.00%" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--vols=-.1:.4:5"], "volatilities must be finite and not negative; -0.1 is not"),
+        (["--strikes", "0:110:6"], "strikes must be finite and positive"),
+        (["--strikes", "90:110"], "'90:110' is neither first:last:count nor numbers"),
+        (["--strikes", "90:110:0"], "strikes must be a non-empty list"),
+        (["--paths", "0"], "n_paths must be a whole number of at least 2"),
+        (["--fixings", "0"], "n_fixings must be a whole number of at least 1"),
+        (["--maturity", "nan"], "maturity_years must be a finite number"),
+        (["--spot", "x"], "argument --spot: invalid float value"),
+        (["--profile", "azure"], "not allowed with argument --serial"),
+    ],
+)
+def test_an_impossible_option_is_named_and_exits_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([*SMALL, *arguments])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_cluster_the_command_says_how_to_start_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    assert main(["--profile", "nosuch"]) == 1
+    assert "ipcluster start --profile=nosuch -n 4" in capsys.readouterr().err
+
+
+def test_the_table_has_a_line_per_cell_and_aligned_columns(surface):
+    lines = format_table(surface).splitlines()
+    cells = lines[4:10]
+    assert len({len(line) for line in lines[3:10]}) == 1
+    assert cells[1].split()[:5] == [
+        "90.00",
+        "40.00%",
+        f"{surface.prices['european_call'][0, 1]:.4f}",
+        "±",
+        f"{surface.standard_errors['european_call'][0, 1]:.4f}",
+    ]
+    assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.4f}"
+
+
+def test_the_csv_holds_all_digits(surface, tmp_path):
+    write_csv(surface, tmp_path / "prices.csv")
+    with (tmp_path / "prices.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert (float(rows[3]["strike"]), float(rows[3]["volatility"])) == (100.0, 0.4)
+    for payoff in PAYOFFS:
+        assert float(rows[3][payoff]) == surface.prices[payoff][1, 1]
+        error = surface.standard_errors[payoff][1, 1]
+        assert float(rows[3][f"{payoff}_standard_error"]) == error
+
+
+def test_the_plots_are_not_blank_and_leave_matplotlib_alone(surface, tmp_path):
+    before = dict(mpl.rcParams)
+    paths = write_plots(surface, tmp_path)
+    assert [path.stem for path in paths] == [
+        "european_call",
+        "asian_call",
+        "european_put",
+        "asian_put",
+    ]
+    assert dict(mpl.rcParams) == before
+    images = [imread(path) for path in paths]
+    for image in images:
+        assert len(np.unique(image[..., 0])) > 20
+        assert min(image.shape[:2]) >= 800
+    assert not np.array_equal(images[0], images[1])
+
+
+def test_a_plot_does_not_depend_on_the_order_of_the_grid(tmp_path):
+    arguments = (Model(n_fixings=2), [110, 90, 100], [0.4, 0.1], 2000)
+    mixed = write_plots(price_surface(*arguments), tmp_path)[0].read_bytes()
+    arguments = (Model(n_fixings=2), [90, 100, 110], [0.1, 0.4], 2000)
+    assert write_plots(price_surface(*arguments), tmp_path)[0].read_bytes() == mixed
+
+
+def test_a_contour_needs_two_points_on_each_axis(tmp_path):
+    surface = price_surface(Model(n_fixings=2), 100, [0.1, 0.2], 100)
+    with pytest.raises(ValueError, match="at least two strikes and two volatilities"):
+        write_plots(surface, tmp_path)
