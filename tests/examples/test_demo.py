@@ -146,7 +146,7 @@ def test_a_resource_group_left_behind_is_a_failure(state, capfd):
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param("sh -c 'sleep 60; :' {profile_dir}/log", id="names the profile"),
+        pytest.param("tail -f /dev/null {profile_dir}/log", id="names the profile"),
         pytest.param(
             "env IPCLUSTER_AZURE_EMULATOR_VM_ID=1 HOME={state}/vm sleep 60", id="runs on a VM"
         ),
