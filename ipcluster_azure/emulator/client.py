@@ -1,0 +1,196 @@
+"""Starts, finds and stops the emulator. Standard library only, and no proxies on the way to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+OPTIONS = ("machines", "time_scale", "seed", "idle_timeout_s", "port", "quota_cores")
+ALREADY_RUNNING = 3
+LOG_TAIL_LINES = 15
+
+
+class EmulatorError(Exception):
+    """The emulator does not start, stop or answer."""
+
+
+@dataclass(frozen=True)
+class EmulatorInfo:
+    """Where a running emulator is: endpoint (https://127.0.0.1:PORT), and the files to use it."""
+
+    endpoint: str
+    ca_file: str
+    token_file: str
+    subscription_id: str
+    state_dir: str
+    pid: int
+
+
+def default_state_dir() -> Path:
+    configured = os.environ.get(STATE_DIR_VARIABLE)
+    return Path(configured) if configured else Path.home() / ".ipcluster-azure" / "emulator"
+
+
+def _directory(state_dir: str | os.PathLike[str] | None) -> Path:
+    return Path(state_dir or default_state_dir()).expanduser().absolute()
+
+
+def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
+    """The emulator of that directory if it answers; a file left by a dead one counts as none."""
+    try:
+        text = (_directory(state_dir) / "emulator.json").read_text(encoding="utf-8")
+        values = json.loads(text)
+        info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
+        # Only the process that wrote the file has the key of ca_file and knows the token.
+        _request(info, "GET", "/emulator/status", timeout_s=10.0)
+    except (OSError, ValueError, KeyError, TypeError, EmulatorError):
+        return None
+    return info
+
+
+def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
+    """The running emulator of that directory, or a new one.
+
+    options (for a new one only): machines ("process" or "none"), time_scale (0 to 1), seed,
+    idle_timeout_s, port, quota_cores. Raises EmulatorError with the end of its log.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise TypeError(f"unknown options {unknown}; there are {list(OPTIONS)}")
+    directory = _directory(state_dir)
+    running = find(directory)
+    if running:
+        return running
+    _check_installed()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log_path = directory / "emulator.log"
+    command = [sys.executable, "-m", "ipcluster_azure.emulator.serve", f"--state-dir={directory}"]
+    command += [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in options.items()
+        if value is not None
+    ]
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "ab") as log_file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,
+        )
+    return _wait_until_up(directory, process, log_path)
+
+
+def _check_installed() -> None:
+    for module in ("aiohttp", "yaml", "asyncssh"):
+        if importlib.util.find_spec(module) is None:
+            raise EmulatorError(
+                f"the emulator needs {module}, which is not installed: "
+                'pip install "ipcluster-azure[emulator]"'
+            )
+
+
+def _wait_until_up(
+    directory: Path, process: subprocess.Popen[bytes], log_path: Path
+) -> EmulatorInfo:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        info = find(directory)
+        if info:
+            # Not ours to wait for any more: it outlives this process by design.
+            process.returncode = process.returncode or 0
+            return info
+        # If another start was faster its server has the lock: that one will answer.
+        if process.poll() not in (None, ALREADY_RUNNING):
+            break
+        time.sleep(0.02)
+    raise EmulatorError(
+        f"the emulator did not start (exit status {process.poll()}); the end of {log_path}:\n"
+        + _tail(log_path)
+    )
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"({error})"
+    return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+def _request(
+    info: EmulatorInfo, method: str, path: str, *, timeout_s: float = 30.0
+) -> dict[str, Any]:
+    context = ssl.create_default_context(cafile=info.ca_file)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    token = Path(info.token_file).read_text(encoding="ascii").strip()
+    request = urllib.request.Request(  # noqa: S310 - https only, see EmulatorInfo
+        info.endpoint + path, method=method, headers={"Authorization": f"Bearer {token}"}
+    )
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            body = json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        with error:
+            text = error.read().decode("utf-8", "replace")[:500]
+        raise EmulatorError(f"{method} {path}: status {error.code}: {text}") from None
+    except OSError as error:
+        raise EmulatorError(f"no answer from the emulator at {info.endpoint}: {error}") from None
+    return dict(body)
+
+
+def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether there was one; it is gone, with all its machines, when this returns."""
+    info = find(state_dir)
+    if info is None:
+        return False
+    _request(info, "POST", "/emulator/stop")
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        # machines/ is the last thing a stopping server removes.
+        machines_left = (Path(info.state_dir) / "machines").exists()
+        if not machines_left and find(info.state_dir) is None:
+            return True
+        time.sleep(0.02)
+    raise EmulatorError(
+        f"the emulator (process {info.pid}) has not stopped within {STOP_TIMEOUT_S:g} s; see "
+        f"{Path(info.state_dir) / 'emulator.log'}"
+    )
+
+
+def status(state_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """{"resource_groups": [names], "virtual_machines": [names]}, empty if none runs."""
+    info = find(state_dir)
+    if info is None:
+        return {"resource_groups": [], "virtual_machines": []}
+    return _request(info, "GET", "/emulator/status")
+
+
+def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Delete all resource groups and machines. Whether there was an emulator."""
+    info = find(state_dir)
+    if info is None:
+        return False
+    _request(info, "POST", "/emulator/reset", timeout_s=120.0)
+    return True
+
+
+def offer(info: EmulatorInfo) -> dict[str, Any]:
+    """{"address_prefix", "ssh_port", "ssh_source"}: settings for one new cluster's network."""
+    return _request(info, "GET", "/emulator/offer")

@@ -1,0 +1,114 @@
+"""What all resource types have in common: read, list, change tags, begin a write or a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import errors, schemas_network
+from .arm import ArmRequest, ArmResponse, page
+from .schema import check_compute
+from .state import Emulator, merged_tags
+from .store import Resource
+from .views import NETWORK, show
+
+Handler = Callable[[Emulator, ArmRequest], ArmResponse]
+
+
+def getter(kind: str) -> Handler:
+    def get(em: Emulator, request: ArmRequest) -> ArmResponse:
+        resource = em.store.get(request.params["group"], kind, request.params["name"])
+        headers = {"ETag": resource.etag} if kind.startswith(NETWORK) else {}
+        return ArmResponse(200, show(em, resource), headers)
+
+    return get
+
+
+def lister(kind: str) -> Handler:
+    """Of the group named in the path, or of the whole subscription."""
+
+    def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
+        found = em.store.all(kind, request.params.get("group"))
+        return page([show(em, resource) for resource in found])
+
+    return list_
+
+
+def tagger(kind: str) -> Handler:
+    """PATCH of a network resource: tags only, done at once."""
+
+    def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+        em.store.writable_group(request.params["group"])
+        resource = em.store.get(request.params["group"], kind, request.params["name"])
+        body = check_compute(schemas_network.TAGS_PATCH, request.json_object())
+        resource.tags = merged_tags(body, resource.tags)
+        resource.touch()
+        return ArmResponse(200, show(em, resource))
+
+    return patch
+
+
+def begin_network_write(
+    em: Emulator,
+    request: ArmRequest,
+    resource: Resource,
+    *,
+    created: bool,
+    durations: str = "network",
+    retry_after_s: int = 3,
+    on_success: Callable[[], None] | None = None,
+) -> ArmResponse:
+    """Answer 201 or 200 with state Updating; Succeeded comes with the clock."""
+    resource.properties["provisioningState"] = "Updating"
+    resource.touch()
+
+    async def finish() -> None:
+        if em.store.find(resource.id) is resource:
+            if on_success:
+                on_success()
+            resource.properties["provisioningState"] = "Succeeded"
+            resource.touch()
+
+    duration_s = em.durations.draw(durations)
+    operation = em.operations.start(NETWORK, resource.location, duration_s, finish)
+    headers = em.operations.headers(request, operation, retry_after_s=retry_after_s)
+    return ArmResponse(201 if created else 200, show(em, resource), headers)
+
+
+def network_deleter(
+    kind: str,
+    check: Callable[[Emulator, Resource], None],
+    release: Callable[[Emulator, Resource], None] = lambda em, resource: None,
+) -> Handler:
+    """check refuses while the resource is in use; release gives back what it held."""
+
+    def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+        group = em.store.group(request.params["group"])
+        resource = em.store.lookup(group.name, kind, request.params["name"])
+        if resource is None:
+            return ArmResponse(204)
+        check(em, resource)
+        resource.properties["provisioningState"] = "Deleting"
+
+        async def finish() -> None:
+            if em.store.find(resource.id) is resource:
+                check(em, resource)
+                release(em, resource)
+                em.store.remove(resource)
+
+        duration_s = em.durations.draw("network_delete")
+        operation = em.operations.start(
+            NETWORK, resource.location, duration_s, finish, monitor_status=204
+        )
+        headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
+        return ArmResponse(202, None, headers)
+
+    return delete
+
+
+def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Resource:
+    """The resource that {"id": ...} names, or InvalidResourceReference."""
+    identifier = reference.get("id") if isinstance(reference, dict) else None
+    found = em.store.find(identifier)
+    if found is None or found.type != kind:
+        raise errors.invalid_reference(str(identifier), referrer)
+    return found

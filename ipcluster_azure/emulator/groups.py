@@ -1,0 +1,172 @@
+"""Resource groups: made at once, deleted over minutes with all that is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+
+from . import names, public_ips, regions, schemas_network
+from .arm import ArmRequest, ArmResponse, Json, page
+from .crud import Handler
+from .errors import ArmError
+from .operations import Operation
+from .schema import check_compute
+from .state import Emulator, merged_tags
+from .store import Group
+from .views import PUBLIC_IP, VM, show_group, show_in_list
+from .vm_network import discard
+
+KIND = "Microsoft.Resources/resourceGroups"
+TAG_FILTER = re.compile(
+    r"\s*tagName\s+eq\s+'(?P<name>(?:[^']|'')*)'"
+    r"(?:\s+and\s+tagValue\s+eq\s+'(?P<value>(?:[^']|'')*)')?\s*",
+    re.IGNORECASE,
+)
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    name = request.params["group"]
+    names.check_group(name)
+    body = check_compute(schemas_network.RESOURCE_GROUP, request.json_object())
+    location = regions.normal(body.get("location"), KIND)
+    existing = em.store.find_group(name)
+    if existing is None:
+        group = em.store.add_group(name, location, body.get("tags"))
+        return ArmResponse(201, show_group(group))
+    em.store.writable_group(name)
+    if existing.location != location:
+        raise ArmError(
+            409,
+            "InvalidResourceGroupLocation",
+            f"Invalid resource group location '{location}'. The Resource group already exists in "
+            f"location '{existing.location}'.",
+        )
+    existing.tags = body.get("tags")
+    return ArmResponse(200, show_group(existing))
+
+
+def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.writable_group(request.params["group"])
+    body = check_compute(schemas_network.RESOURCE_GROUP, request.json_object())
+    group.tags = merged_tags(body, group.tags)
+    return ArmResponse(200, show_group(group))
+
+
+def get(em: Emulator, request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, show_group(em.store.group(request.params["group"])))
+
+
+def head(em: Emulator, request: ArmRequest) -> ArmResponse:
+    return ArmResponse(204 if em.store.find_group(request.params["group"]) else 404)
+
+
+def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
+    groups = [group for group in em.store.groups() if _tagged(request, group.tags)]
+    return page([show_group(group) for group in groups])
+
+
+def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Of one group or of the subscription."""
+    name = request.params.get("group")
+    groups = [em.store.group(name)] if name else em.store.groups()
+    found: list[Json] = [
+        show_in_list(resource)
+        for group in groups
+        for resource in group.resources.values()
+        if _tagged(request, resource.tags)
+    ]
+    return page(found)
+
+
+def _tagged(request: ArmRequest, tags: dict[str, str] | None) -> bool:
+    wanted = request.query.get("$filter")
+    if not wanted:
+        return True
+    match = TAG_FILTER.fullmatch(wanted)
+    if not match:
+        raise ArmError(
+            400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query."
+        )
+    name = match["name"].replace("''", "'").lower()
+    lower = {key.lower(): value for key, value in (tags or {}).items()}
+    if match["value"] is None:
+        return name in lower
+    return lower.get(name) == match["value"].replace("''", "'")
+
+
+def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.group(request.params["group"])
+    duration_s = em.durations.draw("group_delete")
+    repeated = group.deleting
+    group.state = "Deleting"
+
+    async def finish() -> None:
+        if repeated:
+            await group.gone.wait()
+        else:
+            await delete_contents(em, group, duration_s)
+
+    operation = em.operations.start("Microsoft.Resources", group.location, 0.0, finish)
+    return ArmResponse(202, None, result_headers(em, request, operation))
+
+
+async def delete_contents(em: Emulator, group: Group, duration_s: float) -> None:
+    """The machines go first, within a tenth of the time."""
+    for vm in em.store.all(VM, group.name):
+        vm.deleting = True
+    await asyncio.sleep(duration_s / 10)
+    vm_ids = [vm.properties["vmId"] for vm in em.store.all(VM, group.name)]
+    await em.machines.destroy(vm_ids)
+    await asyncio.sleep(duration_s * 9 / 10)
+    for resource in list(group.resources.values()):
+        if resource.type.endswith("/networkInterfaces"):
+            discard(em, resource)
+    for public_ip in em.store.all(PUBLIC_IP, group.name):
+        public_ips.release(em, public_ip)
+    em.store.remove_group(group)
+    group.gone.set()
+
+
+def result_headers(em: Emulator, request: ArmRequest, operation: Operation) -> dict[str, str]:
+    """A group's deletion has only a Location, whose last part is a coded job name."""
+    job = {"jobId": operation.id, "jobLocation": operation.location}
+    coded = base64.urlsafe_b64encode(json.dumps(job).encode()).decode().rstrip("=")
+    url = (
+        f"{request.base_url}/subscriptions/{request.params['subscription']}/operationresults/"
+        f"{coded}?api-version={request.api_version}"
+    )
+    return {"Location": url, "Retry-After": em.operations.retry_after(15)}
+
+
+def operation_of(coded: str) -> str | None:
+    """The operation's id in a job name."""
+    try:
+        job = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
+        return str(job["jobId"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def provider(verb: str) -> Handler:
+    """GET and POST register of a resource provider: all that are served are registered."""
+
+    def answer(em: Emulator, request: ArmRequest) -> ArmResponse:
+        namespace = request.params["namespace"]
+        known = {name.lower(): name for name in PROVIDERS}
+        if namespace.lower() not in known:
+            raise ArmError(
+                404,
+                "InvalidResourceNamespace",
+                f"The resource namespace '{namespace}' is invalid.",
+            )
+        name = known[namespace.lower()]
+        identifier = f"/subscriptions/{em.store.subscription_id}/providers/{name}"
+        body = {"id": identifier, "namespace": name, "registrationState": "Registered"}
+        return ArmResponse(200, body | {"resourceTypes": []})
+
+    return answer
+
+
+PROVIDERS = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources")

@@ -1,0 +1,138 @@
+"""Long-running operations: started by a request, finished by the clock, never by being polled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from . import errors
+from .arm import ArmRequest
+
+log = logging.getLogger(__name__)
+
+Finish = Callable[[], Awaitable[None]]
+KEPT = 20_000  # finished operations that can still be asked for
+
+
+def timestamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
+
+
+@dataclass
+class Operation:
+    """What GET on its URL shows. monitor_status: what its Location answers at the end."""
+
+    id: str
+    namespace: str
+    location: str
+    monitor_status: int = 200
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    ended: datetime | None = None
+    error: errors.ArmError | None = None
+    polls: int = 0
+
+    @property
+    def status(self) -> str:
+        if self.ended is None:
+            return "InProgress"
+        return "Succeeded" if self.error is None else "Failed"
+
+    def body(self) -> dict[str, Any]:
+        """Network's bodies have no times, Compute's do (as recorded)."""
+        if self.namespace == "Microsoft.Network":
+            body: dict[str, Any] = {"status": self.status}
+        else:
+            body = {"startTime": timestamp(self.started)}
+            if self.ended is not None:
+                body["endTime"] = timestamp(self.ended)
+            body["status"] = self.status
+            body["name"] = self.id
+        if self.error is not None:
+            body["error"] = self.error.body()["error"]
+        return body
+
+
+class Operations:
+    """All operations of one emulator, and the tasks that drive them."""
+
+    def __init__(self, time_scale: float, new_id: Callable[[], str]) -> None:
+        self._time_scale = time_scale
+        self._new_id = new_id
+        self._operations: dict[str, Operation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(
+        self,
+        namespace: str,
+        location: str,
+        duration_s: float,
+        finish: Finish,
+        *,
+        monitor_status: int = 200,
+    ) -> Operation:
+        """Call finish() duration_s (already scaled) from now; what it raises is the failure."""
+        operation = Operation(self._new_id(), namespace, location, monitor_status)
+        self._operations[operation.id] = operation
+        if len(self._operations) > KEPT:
+            self._operations.pop(next(iter(self._operations)))
+        self.spawn(self._drive(operation, duration_s, finish))
+        return operation
+
+    def spawn(self, work: Any) -> asyncio.Task[None]:
+        """Keep a reference to the task: the event loop holds only a weak one."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _drive(self, operation: Operation, duration_s: float, finish: Finish) -> None:
+        await asyncio.sleep(duration_s)
+        try:
+            await finish()
+        except errors.ArmError as error:
+            operation.error = error
+        except Exception as exception:
+            log.exception("operation %s failed", operation.id)
+            operation.error = errors.internal(exception)
+        operation.ended = datetime.now(timezone.utc)
+
+    def find(self, identifier: str) -> Operation | None:
+        return self._operations.get(identifier.lower())
+
+    async def cancel_all(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def retry_after(self, seconds: int) -> str:
+        """Azure's wait, scaled as everything else, but at least the one second a header can say."""
+        return str(max(1, round(seconds * min(1.0, self._time_scale))))
+
+    def headers(
+        self,
+        request: ArmRequest,
+        operation: Operation,
+        *,
+        retry_after_s: int | None,
+        location: bool = False,
+    ) -> dict[str, str]:
+        base = (
+            f"{request.base_url}/subscriptions/{request.params['subscription']}/providers/"
+            f"{operation.namespace}/locations/{operation.location}"
+        )
+        version = f"api-version={request.api_version}"
+        url = f"{base}/operations/{operation.id}?{version}"
+        headers = {"Azure-AsyncOperation": url, "Azure-AsyncNotification": "Enabled"}
+        if retry_after_s is not None:
+            headers["Retry-After"] = self.retry_after(retry_after_s)
+        if location:
+            headers["Location"] = (
+                f"{base}/operationResults/{operation.id}?{version}"
+                if operation.namespace == "Microsoft.Network"
+                else f"{base}/operations/{operation.id}?monitor=true&{version}"
+            )
+        return headers

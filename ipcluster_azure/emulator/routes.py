@@ -1,0 +1,149 @@
+"""READ FIRST: every request this endpoint answers, and the function that does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from . import (
+    catalog,
+    errors,
+    groups,
+    interfaces,
+    networks,
+    public_ips,
+    scale_sets,
+    security_groups,
+    virtual_machines,
+)
+from .crud import Handler, getter, lister, network_deleter, tagger
+from .views import DISK, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
+
+SUBSCRIPTION = "/subscriptions/{subscription}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
+LOCATIONS = f"{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}"
+IMAGES = (
+    f"{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{{location}}/publishers/{{publisher}}"
+    "/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
+)
+
+
+def _of_type(kind: str, child: str = "") -> tuple[str, str, str]:
+    """The paths of one resource, of a group's and of the subscription's list."""
+    in_group = f"{GROUP}/providers/{kind}"
+    return f"{in_group}/{{name}}{child}", in_group, f"{SUBSCRIPTION}/providers/{kind}"
+
+
+def _resource(
+    kind: str, put: Handler | None, delete: Handler, patch: Handler | None = None
+) -> Iterator[tuple[str, str, Handler]]:
+    one, in_group, everywhere = _of_type(kind)
+    if put:
+        yield "PUT", one, put
+    if patch:
+        yield "PATCH", one, patch
+    yield "DELETE", one, delete
+    if kind != VM:  # its list has a filter, its GET an expansion
+        yield "GET", one, getter(kind)
+        yield "GET", in_group, lister(kind)
+        yield "GET", everywhere, lister(kind)
+
+
+def _table() -> Iterator[tuple[str, str, Handler]]:
+    yield "GET", SUBSCRIPTION, catalog.get_subscription
+    yield "GET", f"{SUBSCRIPTION}/resourceGroups", groups.list_
+    yield "GET", f"{SUBSCRIPTION}/resources", groups.list_resources
+    yield "GET", f"{SUBSCRIPTION}/operationresults/{{job}}", catalog.get_group_result
+    yield "PUT", GROUP, groups.put
+    yield "PATCH", GROUP, groups.patch
+    yield "GET", GROUP, groups.get
+    yield "HEAD", GROUP, groups.head
+    yield "DELETE", GROUP, groups.delete
+    yield "GET", f"{GROUP}/resources", groups.list_resources
+    yield "GET", f"{SUBSCRIPTION}/providers/{{namespace}}", groups.provider("get")
+    yield "POST", f"{SUBSCRIPTION}/providers/{{namespace}}/register", groups.provider("register")
+    yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
+    yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
+    yield from _network()
+    yield from _compute()
+
+
+def _network() -> Iterator[tuple[str, str, Handler]]:
+    yield from _resource(
+        VNET, networks.put, network_deleter(VNET, networks.check_unused), tagger(VNET)
+    )
+    one, several, _ = _of_type(VNET, "/subnets/{child}")
+    yield "PUT", one, networks.put_subnet
+    yield "GET", one, networks.get_subnet
+    yield "DELETE", one, networks.delete_subnet
+    yield "GET", f"{several}/{{name}}/subnets", networks.list_subnets
+    yield from _resource(
+        NSG, security_groups.put, network_deleter(NSG, security_groups.check_unused), tagger(NSG)
+    )
+    one, several, _ = _of_type(NSG, "/securityRules/{child}")
+    yield "PUT", one, security_groups.put_rule
+    yield "GET", one, security_groups.get_rule
+    yield "DELETE", one, security_groups.delete_rule
+    yield "GET", f"{several}/{{name}}/securityRules", security_groups.list_rules
+    yield from _resource(
+        PUBLIC_IP,
+        public_ips.put,
+        network_deleter(PUBLIC_IP, public_ips.check_unused, public_ips.release),
+        tagger(PUBLIC_IP),
+    )
+    yield from _resource(
+        NIC,
+        interfaces.put,
+        network_deleter(NIC, interfaces.check_unused, interfaces.release_addresses),
+        tagger(NIC),
+    )
+
+
+def _compute() -> Iterator[tuple[str, str, Handler]]:
+    yield from _resource(VM, virtual_machines.put, virtual_machines.delete, virtual_machines.patch)
+    one, in_group, everywhere = _of_type(VM)
+    yield "GET", one, virtual_machines.get
+    yield "GET", in_group, virtual_machines.list_
+    yield "GET", everywhere, virtual_machines.list_
+    yield "GET", f"{one}/instanceView", virtual_machines.get_instance_view
+    yield "POST", f"{one}/start", virtual_machines.power_action("running")
+    yield "POST", f"{one}/powerOff", virtual_machines.power_action("stopped")
+    yield "POST", f"{one}/deallocate", virtual_machines.power_action("deallocated")
+    yield "POST", f"{one}/restart", virtual_machines.power_action("restart")
+    yield from _resource(SCALE_SET, scale_sets.put, scale_sets.delete, scale_sets.patch)
+    one, _, _ = _of_type(SCALE_SET)
+    yield "POST", f"{one}/delete", scale_sets.delete_instances
+    yield "GET", f"{one}/virtualMachines", scale_sets.list_instances
+    yield from _resource(DISK, None, catalog.delete_disk)
+    yield "GET", f"{SUBSCRIPTION}/providers/Microsoft.Compute/skus", catalog.list_skus
+    usages = f"{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{{location}}/usages"
+    yield "GET", usages, catalog.list_usages
+    yield "GET", IMAGES, catalog.list_image_versions
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)), re.IGNORECASE)
+
+
+ROUTES = [(method, _compiled(pattern), handler) for method, pattern, handler in _table()]
+
+IN_GROUP = re.compile(
+    r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/(?P<namespace>[^/]+)"
+    r"(/(?P<type>[^/]+))?.*",
+    re.IGNORECASE,
+)
+
+
+def find(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
+    """The handler and the path's parts; or ARM's refusal of the path."""
+    for known, pattern, handler in ROUTES:
+        if known == method and (match := pattern.fullmatch(path)):
+            return handler, match.groupdict()
+    if any(pattern.fullmatch(path) for _, pattern, _ in ROUTES):
+        raise errors.no_such_route(method, path)
+    match = IN_GROUP.fullmatch(path)
+    if match is None:
+        raise errors.no_such_route("GET", path)
+    if match["namespace"].lower() not in {name.lower() for name in groups.PROVIDERS}:
+        raise errors.invalid_namespace(match["namespace"])
+    raise errors.invalid_resource_type(match["namespace"], match["type"] or "")

@@ -1,0 +1,135 @@
+"""Network security groups and their rules."""
+
+from __future__ import annotations
+
+from . import errors, names, schemas_network
+from .arm import ArmRequest, ArmResponse, Json, page
+from .crud import begin_network_write
+from .schema import check_network
+from .state import Emulator
+from .store import Resource
+from .views import NETWORK, NSG, security_group_users, show_rule
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.writable_group(request.params["group"])
+    name = request.params["name"]
+    names.check_network(name)
+    body = check_network(schemas_network.SECURITY_GROUP, request.json_object())
+    existing = em.store.lookup(group.name, NSG, name)
+    if existing:
+        em.check_same_location(existing, body)
+    nsg = existing or em.new_resource(group, NSG, name, body)
+    rules = (body.get("properties") or {}).get("securityRules", [])
+    stored = [{"name": rule.get("name", ""), "properties": rule["properties"]} for rule in rules]
+    _check_rules(stored)
+    nsg.tags = body.get("tags")
+    nsg.properties = {
+        "provisioningState": "Updating",
+        "resourceGuid": nsg.properties.get("resourceGuid") or em.new_uuid(),
+        "securityRules": stored,
+    }
+    em.store.add(nsg)
+    return begin_network_write(em, request, nsg, created=existing is None)
+
+
+def _check_rules(rules: list[Json]) -> None:
+    taken: dict[tuple[str, int], str] = {}
+    for rule in rules:
+        names.check_network(rule["name"])
+        properties = rule["properties"]
+        _check_rule(rule["name"], properties)
+        slot = (properties["direction"], properties["priority"])
+        if slot in taken:
+            raise errors.ArmError(
+                400,
+                "SecurityRuleConflict",
+                f"Security rule {rule['name']} conflicts with rule {taken[slot]}. Rules cannot "
+                "have the same Priority and Direction. To learn more, see "
+                "aka.ms/nsgrules.",
+            )
+        taken[slot] = rule["name"]
+
+
+def _check_rule(name: str, properties: Json) -> None:
+    if not 100 <= properties["priority"] <= 4096:
+        raise errors.ArmError(
+            400,
+            "SecurityRuleInvalidPriority",
+            f"Security rule has invalid priority. Value provided: {properties['priority']}. "
+            "Allowed range 100-4096.",
+        )
+    for side in ("source", "destination"):
+        if not (properties.get(f"{side}AddressPrefix") or properties.get(f"{side}AddressPrefixes")):
+            raise errors.ArmError(
+                400,
+                "SecurityRuleParameterNotSpecified",
+                f"Required security rule parameters are missing for security rule {name}: "
+                f"{side.capitalize()}AddressPrefix.",
+            )
+        if not (properties.get(f"{side}PortRange") or properties.get(f"{side}PortRanges")):
+            raise errors.ArmError(
+                400,
+                "SecurityRuleParameterNotSpecified",
+                f"Required security rule parameters are missing for security rule {name}: "
+                f"{side.capitalize()}PortRange.",
+            )
+
+
+def check_unused(em: Emulator, nsg: Resource) -> None:
+    users = security_group_users(em, nsg)
+    if users:
+        raise errors.in_use(
+            "InUseNetworkSecurityGroupCannotBeDeleted",
+            f"Network security group {nsg.id} cannot be deleted because it is in use by the "
+            f"following resources: {', '.join(users)}. In order to delete the Network security "
+            "group, remove the association with the resource(s). To learn how to do this, see "
+            "aka.ms/deletensg.",
+        )
+
+
+def _nsg_and_rule(em: Emulator, request: ArmRequest) -> tuple[Resource, Json | None]:
+    nsg = em.store.get(request.params["group"], NSG, request.params["name"])
+    wanted = request.params["child"].lower()
+    rules = nsg.properties["securityRules"]
+    return nsg, next((rule for rule in rules if rule["name"].lower() == wanted), None)
+
+
+def get_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nsg, rule = _nsg_and_rule(em, request)
+    if rule is None:
+        raise errors.child_not_found(f"{nsg.id}/securityRules/{request.params['child']}")
+    return ArmResponse(200, show_rule(nsg, rule), {"ETag": nsg.etag})
+
+
+def list_rules(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nsg = em.store.get(request.params["group"], NSG, request.params["name"])
+    return page([show_rule(nsg, rule) for rule in nsg.properties["securityRules"]])
+
+
+def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.writable_group(request.params["group"])
+    nsg, old = _nsg_and_rule(em, request)
+    body = check_network(schemas_network.RULE, request.json_object())
+    new = {"name": request.params["child"], "properties": body["properties"]}
+    others = [rule for rule in nsg.properties["securityRules"] if rule is not old]
+    _check_rules([*others, new])
+    nsg.properties["securityRules"] = [*others, new]
+    answer = begin_network_write(em, request, nsg, created=old is None)
+    return ArmResponse(answer.status, show_rule(nsg, new), answer.headers)
+
+
+def delete_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nsg, rule = _nsg_and_rule(em, request)
+    if rule is None:
+        return ArmResponse(204)
+
+    async def finish() -> None:
+        rules = nsg.properties["securityRules"]
+        nsg.properties["securityRules"] = [item for item in rules if item is not rule]
+        nsg.touch()
+
+    duration_s = em.durations.draw("network_delete")
+    operation = em.operations.start(NETWORK, nsg.location, duration_s, finish, monitor_status=204)
+    headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
+    return ArmResponse(202, None, headers)

@@ -1,0 +1,159 @@
+"""Resources as ARM shows them: the stored parts, plus what follows from other resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .arm import Json
+from .state import Emulator
+from .store import Group, Resource
+
+NETWORK = "Microsoft.Network"
+COMPUTE = "Microsoft.Compute"
+VNET = f"{NETWORK}/virtualNetworks"
+NSG = f"{NETWORK}/networkSecurityGroups"
+PUBLIC_IP = f"{NETWORK}/publicIPAddresses"
+NIC = f"{NETWORK}/networkInterfaces"
+VM = f"{COMPUTE}/virtualMachines"
+SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
+DISK = f"{COMPUTE}/disks"
+
+# Azure lists NSG rules of its own below every user's rule.
+DEFAULT_RULES = [
+    ("AllowVnetInBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Inbound"),
+    ("AllowAzureLoadBalancerInBound", "AzureLoadBalancer", "*", "Allow", 65001, "Inbound"),
+    ("DenyAllInBound", "*", "*", "Deny", 65500, "Inbound"),
+    ("AllowVnetOutBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Outbound"),
+    ("AllowInternetOutBound", "*", "Internet", "Allow", 65001, "Outbound"),
+    ("DenyAllOutBound", "*", "*", "Deny", 65500, "Outbound"),
+]
+
+
+def show(em: Emulator, resource: Resource) -> Json:
+    body: Json = {"name": resource.name, "id": resource.id}
+    if resource.type.startswith(NETWORK):
+        body["etag"] = resource.etag
+    body |= {"type": resource.type, "location": resource.location}
+    if resource.tags is not None:
+        body["tags"] = resource.tags
+    body["properties"] = _properties(em, resource)
+    return body | resource.top
+
+
+def show_group(group: Group) -> Json:
+    body: Json = {
+        "id": group.id,
+        "name": group.name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": group.location,
+    }
+    if group.tags is not None:
+        body["tags"] = group.tags
+    return body | {"properties": {"provisioningState": group.state}}
+
+
+def show_in_list(resource: Resource) -> Json:
+    """One line of a group's resource list: no properties."""
+    body: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
+    body |= {name: resource.top[name] for name in ("sku", "zones") if name in resource.top}
+    return body | {"location": resource.location, "tags": resource.tags or {}}
+
+
+def _properties(em: Emulator, resource: Resource) -> Json:
+    if resource.type == VNET:
+        subnets = [show_subnet(em, resource, item) for item in resource.properties["subnets"]]
+        return {**resource.properties, "subnets": subnets}
+    if resource.type == NSG:
+        return _security_group(em, resource)
+    return resource.properties
+
+
+def show_subnet(em: Emulator, vnet: Resource, subnet: Json) -> Json:
+    identifier = f"{vnet.id}/subnets/{subnet['name']}"
+    properties = {
+        "provisioningState": vnet.properties["provisioningState"],
+        **subnet["properties"],
+        "delegations": subnet["properties"].get("delegations", []),
+    }
+    properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
+    properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
+    owners = em.private_addresses.owners(identifier)
+    if owners:
+        properties["ipConfigurations"] = [{"id": owner} for owner in owners]
+    return {
+        "name": subnet["name"],
+        "id": identifier,
+        "etag": vnet.etag,
+        "properties": properties,
+        "type": f"{VNET}/subnets",
+    }
+
+
+def show_rule(nsg: Resource, rule: Json, kind: str = "securityRules") -> Json:
+    lists: Json = {
+        name: []
+        for name in (
+            *("sourcePortRanges", "destinationPortRanges"),
+            *("sourceAddressPrefixes", "destinationAddressPrefixes"),
+        )
+    }
+    return {
+        "name": rule["name"],
+        "id": f"{nsg.id}/{kind}/{rule['name']}",
+        "etag": nsg.etag,
+        "type": f"{NSG}/{kind}",
+        "properties": {
+            "provisioningState": nsg.properties["provisioningState"],
+            **lists,
+            **rule["properties"],
+        },
+    }
+
+
+def default_rule(
+    name: str, source: str, destination: str, access: str, priority: int, direction: str
+) -> Json:
+    properties: Json = {
+        "protocol": "*",
+        "sourcePortRange": "*",
+        "destinationPortRange": "*",
+        "sourceAddressPrefix": source,
+        "destinationAddressPrefix": destination,
+        "access": access,
+        "priority": priority,
+        "direction": direction,
+    }
+    return {"name": name, "properties": properties}
+
+
+def _security_group(em: Emulator, nsg: Resource) -> Json:
+    rules = [show_rule(nsg, rule) for rule in nsg.properties["securityRules"]]
+    defaults = [
+        show_rule(nsg, default_rule(*values), "defaultSecurityRules") for values in DEFAULT_RULES
+    ]
+    properties = {**nsg.properties, "securityRules": rules, "defaultSecurityRules": defaults}
+    users = security_group_users(em, nsg)
+    for name in ("networkInterfaces", "subnets"):
+        found = [{"id": user} for user in users if f"/{name}/" in user]
+        if found:
+            properties[name] = found
+    return properties
+
+
+def refers_to(holder: Any, name: str, target: Resource) -> bool:
+    """Whether holder[name] is {"id": target's id}."""
+    reference = holder.get(name) if isinstance(holder, dict) else None
+    return isinstance(reference, dict) and str(reference.get("id")).lower() == target.key
+
+
+def security_group_users(em: Emulator, nsg: Resource) -> list[str]:
+    users = [
+        nic.id
+        for nic in em.store.all(NIC)
+        if refers_to(nic.properties, "networkSecurityGroup", nsg)
+    ]
+    for vnet in em.store.all(VNET):
+        for subnet in vnet.properties["subnets"]:
+            if refers_to(subnet["properties"], "networkSecurityGroup", nsg):
+                users.append(f"{vnet.id}/subnets/{subnet['name']}")
+    return users

@@ -1,0 +1,145 @@
+"""A VM's network interfaces: existing ones attached, inline ones made with the VM."""
+
+from __future__ import annotations
+
+from . import errors, interfaces, public_ips
+from .arm import Json
+from .crud import referenced
+from .state import Emulator
+from .store import Group, Resource
+from .views import NIC
+
+
+def attach(
+    em: Emulator, group: Group, vm: Resource, profile: Json | None, *, nic_suffix: str = ""
+) -> None:
+    """Set vm.properties["networkProfile"]; on a refusal what was made here is gone again."""
+    if not profile:
+        raise errors.missing_parameter("networkProfile")
+    inline = profile.get("networkInterfaceConfigurations") or []
+    named = profile.get("networkInterfaces") or []
+    if bool(inline) == bool(named):
+        raise errors.invalid_parameter(
+            "networkProfile",
+            "Virtual machine must have network interfaces: either existing ones or "
+            "networkInterfaceConfigurations, and not both.",
+        )
+    if inline and "networkApiVersion" not in profile:
+        raise errors.missing_parameter("networkApiVersion")
+    nics = [_existing(em, vm, item) for item in named]
+    made: list[Resource] = []
+    try:
+        for item in inline:
+            nics.append(_inline(em, group, vm, item, nic_suffix, made))
+    except errors.ArmError:
+        for resource in reversed(made):
+            discard(em, resource)
+        raise
+    _finish(vm, nics)
+
+
+def _finish(vm: Resource, nics: list[tuple[Resource, Json]]) -> None:
+    primary = next((index for index, (_, p) in enumerate(nics) if p.get("primary")), 0)
+    for index, (nic, properties) in enumerate(nics):
+        properties["primary"] = index == primary
+        nic.properties["virtualMachine"] = {"id": vm.id}
+        nic.properties["primary"] = index == primary
+        nic.touch()
+    vm.properties["networkProfile"] = {
+        "networkInterfaces": [{"id": nic.id, "properties": properties} for nic, properties in nics]
+    }
+
+
+def _existing(em: Emulator, vm: Resource, item: Json) -> tuple[Resource, Json]:
+    nic = referenced(em, item, vm.id, NIC)
+    holder = nic.properties.get("virtualMachine")
+    if holder and holder["id"].lower() != vm.key:
+        raise errors.in_use(
+            "NicInUse",
+            f"Network Interface {nic.id} is used by existing resource {holder['id']}. In order to "
+            "use the network interface, it must be dissociated from the resource.",
+        )
+    if nic.location != vm.location:
+        raise errors.invalid_reference(nic.id, vm.id)
+    return nic, {"deleteOption": "Detach", **(item.get("properties") or {})}
+
+
+def _inline(
+    em: Emulator, group: Group, vm: Resource, item: Json, suffix: str, made: list[Resource]
+) -> tuple[Resource, Json]:
+    wanted = item.get("properties") or {}
+    name = f"{item['name']}{suffix}"
+    if em.store.lookup(group.name, NIC, name):
+        raise errors.ArmError(
+            409, "NicNameInUse", f"Network interface {name} already exists in {group.name}."
+        )
+    configurations = []
+    for entry in wanted.get("ipConfigurations") or []:
+        properties = dict(entry.get("properties") or {})
+        public = properties.pop("publicIPAddressConfiguration", None)
+        if public:
+            public_ip = _public_ip(em, group, vm, public, suffix)
+            made.append(public_ip)
+            properties["publicIPAddress"] = {"id": public_ip.id}
+        configurations.append({"name": entry["name"], "properties": properties})
+    body: Json = {
+        "location": vm.location,
+        "tags": item.get("tags"),
+        "properties": {**wanted, "ipConfigurations": configurations},
+    }
+    nic = interfaces.build(em, group, name, body)
+    made.append(nic)
+    return nic, {
+        "primary": wanted.get("primary", False),
+        "deleteOption": wanted.get("deleteOption", "Delete"),
+    }
+
+
+def _public_ip(em: Emulator, group: Group, vm: Resource, item: Json, suffix: str) -> Resource:
+    properties = {"deleteOption": "Delete", **(item.get("properties") or {})}
+    body: Json = {
+        "location": vm.location,
+        "tags": item.get("tags"),
+        "sku": item.get("sku"),
+        "properties": properties,
+    }
+    public_ip = public_ips.build(em, group, f"{item['name']}{suffix}", body)
+    public_ips.give_address(em, public_ip)
+    public_ip.properties["provisioningState"] = "Succeeded"
+    return public_ip
+
+
+def nics(em: Emulator, vm: Resource) -> list[tuple[Resource, Json]]:
+    """(interface, its properties in the VM's network profile), the primary one first."""
+    found = []
+    for item in vm.properties["networkProfile"]["networkInterfaces"]:
+        nic = em.store.find(item["id"])
+        if nic:
+            found.append((nic, item["properties"]))
+    return sorted(found, key=lambda pair: not pair[1].get("primary"))
+
+
+def detach(em: Emulator, vm: Resource) -> None:
+    """After the VM's deletion: interfaces are deleted or left, as their deleteOption says."""
+    for nic, properties in nics(em, vm):
+        nic.properties.pop("virtualMachine", None)
+        nic.properties.pop("primary", None)
+        if properties.get("deleteOption") == "Delete":
+            discard(em, nic)
+
+
+def discard(em: Emulator, resource: Resource) -> None:
+    """Remove an interface (with public addresses that go with it) or a public address."""
+    if resource.type != NIC:
+        public_ips.release(em, resource)
+        em.store.remove(resource)
+        return
+    attached = [
+        em.store.find((item["properties"].get("publicIPAddress") or {}).get("id"))
+        for item in resource.properties["ipConfigurations"]
+    ]
+    interfaces.release_addresses(em, resource)
+    em.store.remove(resource)
+    for public_ip in attached:
+        if public_ip and public_ip.properties.get("deleteOption") == "Delete":
+            discard(em, public_ip)

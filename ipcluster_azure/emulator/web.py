@@ -1,0 +1,115 @@
+"""HTTP: who may ask, what a request means, and the headers that all of ARM's answers carry."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+import time
+import uuid
+from datetime import datetime, timezone
+from typing import Any
+
+from aiohttp import web
+
+from . import control, errors, routes
+from .arm import ArmRequest, ArmResponse
+from .errors import ArmError
+from .state import Emulator
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 4 * 1024 * 1024  # ARM's own
+SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
+
+
+class Front:
+    """The one HTTP handler. last_request: monotonic time, for the end of an idle emulator."""
+
+    def __init__(self, em: Emulator, token: str, stop: control.Stop) -> None:
+        self._em = em
+        self._expected = f"Bearer {token}".encode()
+        self._control = control.Control(em, stop)
+        self.last_request = time.monotonic()
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        return app
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await self._answer(request)
+        except ArmError as error:
+            answer = ArmResponse(error.status, error.body(), error.headers)
+        except Exception as exception:
+            log.exception("%s %s failed", request.method, request.path)
+            failure = errors.internal(exception)
+            answer = ArmResponse(failure.status, failure.body())
+        headers = {**self._common_headers(request), **answer.headers}
+        body = None
+        if answer.body is not None and request.method != "HEAD":
+            body = json.dumps(answer.body, separators=(",", ":")).encode()
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
+        return web.Response(status=answer.status, body=body, headers=headers)
+
+    async def _answer(self, request: web.Request) -> ArmResponse:
+        self._authenticate(request)
+        self.last_request = time.monotonic()
+        path = request.path.rstrip("/") or "/"
+        if path.lower().startswith("/emulator"):
+            return await self._control.answer(request.method, path.lower())
+        query = {name.lower(): value for name, value in request.query.items()}
+        if not query.get("api-version"):
+            raise errors.missing_api_version()
+        match = SUBSCRIPTION.match(path)
+        if match and match[1].lower() != self._em.store.subscription_id:
+            raise errors.subscription_not_found(match[1])
+        handler, params = routes.find(request.method, path)
+        body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
+        base_url = f"{request.scheme}://{request.host}"
+        return handler(self._em, ArmRequest(request.method, path, params, query, body, base_url))
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization")
+        if given is None:
+            raise errors.authentication_failed("The 'Authorization' header is missing.")
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._expected):
+            raise errors.authentication_failed("The access token is invalid.")
+
+    def _common_headers(self, request: web.Request) -> dict[str, str]:
+        identifier = str(uuid.uuid4())
+        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
+        headers = {
+            "Cache-Control": "no-cache",
+            "Pragma": "no-cache",
+            "Expires": "-1",
+            f"x-ms-ratelimit-remaining-subscription-{kind}": "249" if kind == "reads" else "199",
+            "x-ms-request-id": identifier,
+            "x-ms-correlation-request-id": request.headers.get(
+                "x-ms-correlation-request-id", identifier
+            ),
+            "x-ms-routing-request-id": f"EASTUS:{now}:{identifier}",
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if "/microsoft.network/" in request.path.lower():
+            headers["x-ms-arm-service-request-id"] = str(uuid.uuid4())
+        return headers
+
+
+async def _json_body(request: web.Request) -> Any:
+    """The parsed body, None if there is none."""
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise errors.content_too_large(BODY_LIMIT) from None
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise errors.invalid_content(str(error)[:200]) from None
