@@ -28,7 +28,6 @@ import fcntl
 import gc
 import glob
 import importlib
-import importlib.metadata
 import json
 import os
 import re
@@ -215,9 +214,11 @@ def versions() -> Json:
 
 
 def installed_version(distribution: str) -> str | None:
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -572,12 +573,19 @@ def accept_signals(kernel: Any) -> None:
 
     from ipyparallel import error
 
+    # to the main thread: only there Python's handlers run and a task's sleep is interrupted
+    main_thread = threading.main_thread().ident or 0
+
     def signal_request(stream: Any, idents: Any, request: Any) -> None:
+        content = {"status": "ok"}
         try:
             number = parse_signal(str(request["content"]["sig"]))
-            content = {"status": "ok"}
-            # to the main thread: only there Python's handlers run and a task's sleep is interrupted
-            signal.pthread_kill(threading.main_thread().ident or 0, number)
+            if (
+                signal.getsignal(number) == signal.SIG_DFL
+            ):  # may be the end: let the reply out first
+                stream.io_loop.call_later(0.1, signal.pthread_kill, main_thread, number)
+            else:
+                signal.pthread_kill(main_thread, number)
         except Exception:
             content = error.wrap_exception()
         kernel.session.send(stream, "signal_reply", content, parent=request, ident=idents)

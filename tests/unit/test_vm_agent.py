@@ -417,6 +417,8 @@ def test_a_client_signals_single_engines(agent: Agent) -> None:
             undisturbed.get(timeout=TIMEOUT_S)
         with pytest.raises(ipp.error.RemoteError, match="no such signal"):
             client.send_signal("SIGNONSENSE", targets=first, block=True)
+        client.send_signal("SIGKILL", targets=first, block=True)
+        wait_for(lambda: client.ids == [second], timeout_s=2)
 
 
 @pytest.mark.parametrize(("text", "number"), [("2", 2), ("int", 2), ("SIGUSR1", 10), ("0", 0)])
