@@ -12,6 +12,10 @@ from .store import Resource
 from .views import DISK
 from .virtual_machines import accepted
 
+POLL_QUOTA = (
+    "Microsoft.Compute/GetOperationSubscriptionMaximum;14999,"
+    "Microsoft.Compute/GetOperationResource;44"
+)
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
 
 
@@ -72,28 +76,31 @@ def _operation(em: Emulator, identifier: str | None) -> Operation:
     return found
 
 
-def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
+async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Azure-AsyncOperation: always 200 and a status; ?monitor=true is Compute's Location."""
     operation = _operation(em, request.params["operation"])
+    compute = operation.namespace == "Microsoft.Compute"
     if request.flag("monitor"):
-        return _result(em, request, operation)
+        return await _result(em, request, operation)
+    await em.operations.settle(operation)
     operation.polls += 1
-    headers = {}
+    headers = {"x-ms-ratelimit-remaining-resource": POLL_QUOTA} if compute else {}
     # As recorded: the first answer of Compute asks for a wait, later ones don't.
-    slow = operation.namespace == "Microsoft.Compute" and operation.polls == 1
+    slow = compute and operation.polls == 1
     if operation.status == "InProgress" and (slow or em.settings.time_scale < 1):
         headers["Retry-After"] = em.operations.retry_after(30 if slow else 3)
     return ArmResponse(200, operation.body(), headers)
 
 
-def get_operation_result(em: Emulator, request: ArmRequest) -> ArmResponse:
+async def get_operation_result(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Network's Location."""
-    return _result(em, request, _operation(em, request.params["operation"]))
+    return await _result(em, request, _operation(em, request.params["operation"]))
 
 
-def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
+async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
     """A resource group's Location: 202 until it is gone."""
     operation = _operation(em, groups.operation_of(request.params["job"]))
+    await em.operations.settle(operation)
     if operation.status == "InProgress":
         return ArmResponse(202, None, groups.result_headers(em, request, operation))
     if operation.error:
@@ -101,7 +108,8 @@ def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
     return ArmResponse(200)
 
 
-def _result(em: Emulator, request: ArmRequest, operation: Operation) -> ArmResponse:
+async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> ArmResponse:
+    await em.operations.settle(operation)
     if operation.status == "InProgress":
         headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
         return ArmResponse(202, None, headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from . import errors, schemas_network
 from .arm import ArmRequest, ArmResponse, page
@@ -11,7 +11,7 @@ from .state import Emulator, merged_tags
 from .store import Resource
 from .views import NETWORK, show
 
-Handler = Callable[[Emulator, ArmRequest], ArmResponse]
+Handler = Callable[[Emulator, ArmRequest], ArmResponse | Awaitable[ArmResponse]]
 
 
 def getter(kind: str) -> Handler:

@@ -61,8 +61,11 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
         "provisioningState": "Succeeded",
         "resourceGuid": (old.properties if old else {}).get("resourceGuid") or em.new_uuid(),
         "ipConfigurations": [],
-        "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
-        "macAddress": "00-0D-3A-" + "-".join(em.new_hex(2).upper() for _ in range(3)),
+        "dnsSettings": {
+            "dnsServers": [],
+            "appliedDnsServers": [],
+            "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
+        },
         "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
         "enableIPForwarding": wanted.get("enableIPForwarding", False),
         "disableTcpStateTracking": wanted.get("disableTcpStateTracking", False),

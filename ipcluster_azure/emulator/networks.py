@@ -40,6 +40,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
         "subnets": subnets,
         "virtualNetworkPeerings": [],
         "enableDdosProtection": properties.get("enableDdosProtection", False),
+        "enableVmProtection": properties.get("enableVmProtection", False),
     }
     em.store.add(vnet)
     return begin_network_write(em, request, vnet, created=existing is None)

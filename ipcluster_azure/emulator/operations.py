@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from .arm import ArmRequest
 log = logging.getLogger(__name__)
 
 Finish = Callable[[], Awaitable[None]]
+SETTLE_S = 2.0
 KEPT = 20_000  # finished operations that can still be asked for
 
 
@@ -34,6 +36,7 @@ class Operation:
     ended: datetime | None = None
     error: errors.ArmError | None = None
     polls: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def status(self) -> str:
@@ -99,6 +102,16 @@ class Operations:
             log.exception("operation %s failed", operation.id)
             operation.error = errors.internal(exception)
         operation.ended = datetime.now(timezone.utc)
+        operation.done.set()
+
+    async def settle(self, operation: Operation) -> None:
+        """With time scale 0 "just after the response" includes the little real work there is.
+
+        Otherwise a client that asks at once would wait for the second that Retry-After says.
+        """
+        if self._time_scale == 0:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(operation.done.wait(), SETTLE_S)
 
     def find(self, identifier: str) -> Operation | None:
         return self._operations.get(identifier.lower())

@@ -27,6 +27,14 @@ DEFAULT_RULES = [
     ("AllowInternetOutBound", "*", "Internet", "Allow", 65001, "Outbound"),
     ("DenyAllOutBound", "*", "*", "Deny", 65500, "Outbound"),
 ]
+DESCRIPTIONS = {
+    "AllowVnetInBound": "Allow inbound traffic from all VMs in VNET",
+    "AllowAzureLoadBalancerInBound": "Allow inbound traffic from azure load balancer",
+    "DenyAllInBound": "Deny all inbound traffic",
+    "AllowVnetOutBound": "Allow outbound traffic from all VMs to all VMs in VNET",
+    "AllowInternetOutBound": "Allow outbound traffic from all VMs to Internet",
+    "DenyAllOutBound": "Deny all outbound traffic",
+}
 
 
 def show(em: Emulator, resource: Resource) -> Json:
@@ -114,6 +122,7 @@ def default_rule(
     name: str, source: str, destination: str, access: str, priority: int, direction: str
 ) -> Json:
     properties: Json = {
+        "description": DESCRIPTIONS[name],
         "protocol": "*",
         "sourcePortRange": "*",
         "destinationPortRange": "*",

@@ -17,6 +17,9 @@ PUT_QUOTA = "Microsoft.Compute/PutVMSubscriptionMaximum;1499,Microsoft.Compute/P
 DELETE_QUOTA = (
     "Microsoft.Compute/DeleteVMSubscriptionMaximum;1499,Microsoft.Compute/DeleteVMResource;11"
 )
+GET_QUOTA = (
+    "Microsoft.Compute/LowCostGetSubscriptionMaximum;23999,Microsoft.Compute/LowCostGetResource;35"
+)
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
 
 
@@ -110,7 +113,8 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, _shown(em, request, vm))
+    headers = {"x-ms-ratelimit-remaining-resource": GET_QUOTA}
+    return ArmResponse(200, _shown(em, request, vm), headers)
 
 
 def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:

@@ -35,15 +35,17 @@ def attach(
         for resource in reversed(made):
             discard(em, resource)
         raise
-    _finish(vm, nics)
+    _finish(em, vm, nics)
 
 
-def _finish(vm: Resource, nics: list[tuple[Resource, Json]]) -> None:
+def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> None:
     primary = next((index for index, (_, p) in enumerate(nics) if p.get("primary")), 0)
     for index, (nic, properties) in enumerate(nics):
         properties["primary"] = index == primary
         nic.properties["virtualMachine"] = {"id": vm.id}
         nic.properties["primary"] = index == primary
+        mac = "-".join(em.new_hex(2).upper() for _ in range(3))
+        nic.properties.setdefault("macAddress", f"00-0D-3A-{mac}")
         nic.touch()
     vm.properties["networkProfile"] = {
         "networkInterfaces": [{"id": nic.id, "properties": properties} for nic, properties in nics]

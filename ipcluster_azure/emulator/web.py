@@ -70,7 +70,9 @@ class Front:
         handler, params = routes.find(request.method, path)
         body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
         base_url = f"{request.scheme}://{request.host}"
-        return handler(self._em, ArmRequest(request.method, path, params, query, body, base_url))
+        arm_request = ArmRequest(request.method, path, params, query, body, base_url)
+        answer = handler(self._em, arm_request)
+        return answer if isinstance(answer, ArmResponse) else await answer
 
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get("Authorization")
@@ -87,6 +89,7 @@ class Front:
             "Cache-Control": "no-cache",
             "Pragma": "no-cache",
             "Expires": "-1",
+            "Server": "Microsoft-HTTPAPI/2.0 (ipcluster-azure emulator)",
             f"x-ms-ratelimit-remaining-subscription-{kind}": "249" if kind == "reads" else "199",
             "x-ms-request-id": identifier,
             "x-ms-correlation-request-id": request.headers.get(
