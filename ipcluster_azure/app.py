@@ -1,5 +1,6 @@
 """The command ipcluster-azure: what ipcluster has no subcommand for."""
 
+import importlib.metadata
 import shutil
 import sys
 from importlib.resources import as_file, files
@@ -10,8 +11,6 @@ from IPython.core.profiledir import ProfileDir, ProfileDirError
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Enum, Unicode
 from traitlets.config import Application, catch_config_error
-
-VERSION_PACKAGE = "ipcluster-azure"
 
 
 class InitApp(Application):
@@ -71,6 +70,7 @@ class AzureApp(Application):
     """ipcluster-azure SUBCOMMAND"""
 
     name = "ipcluster-azure"
+    version = Unicode(importlib.metadata.version("ipcluster-azure"))
     description = """Clusters of ipyparallel on Azure virtual machines.
 
     `ipcluster start`, `ipcluster engines` and `ipcluster stop` do the daily work; this command
@@ -92,7 +92,8 @@ class AzureApp(Application):
             self.exit(2 if self.extra_args else 0)
 
     def start(self) -> None:
-        self.subapp.start()
+        if self.subapp is not None:
+            self.subapp.start()
 
 
 def main() -> None:

@@ -260,7 +260,8 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
     def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMControllerLauncher":
         """Restore from the record, without asking Azure; NotRunning only if there is none."""
         self: AzureVMControllerLauncher = super().from_dict(d, **kwargs)
-        return _restored(self)
+        _restore(self)
+        return self
 
 
 class AzureVMEngineSetLauncher(_AzureVM, EngineLauncher):  # type: ignore[misc]
@@ -387,11 +388,12 @@ class AzureVMEngineSetLauncher(_AzureVM, EngineLauncher):  # type: ignore[misc]
     def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMEngineSetLauncher":
         """Restore from the record, without asking Azure; NotRunning only if it isn't there."""
         self: AzureVMEngineSetLauncher = super().from_dict(d, **kwargs)
-        return _restored(self)
+        _restore(self)
+        return self
 
 
-def _restored(launcher: Any) -> Any:
-    """A launcher that was read from a cluster file, running if it is on record."""
+def _restore(launcher: Any) -> None:
+    """Make a launcher that was read from a cluster file a running one, if it is on record."""
     try:
         on_record = launcher._is_on_record(launcher.record_file.read())
     except AzureLauncherError as error:  # unreadable is not the same as gone
@@ -401,7 +403,6 @@ def _restored(launcher: Any) -> Any:
         raise NotRunning(f"{launcher.record_file.path} has no record of it")
     launcher.state = "running"
     launcher._watch()
-    return launcher
 
 
 def _restarting() -> bool:

@@ -119,7 +119,7 @@ def _announce(ports: dict[str, int]) -> None:
     if sys.stdout is not None:
         print(json.dumps(ports), flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 async def _until_closed_or_deleted(ssh: Connection, file: RecordFile) -> None:

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import IPython
-from tqdm import tqdm
-
 REPEAT_S = 5.0
 
 
@@ -39,7 +36,7 @@ class Counter:
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
         self._said_at, self._said = time.monotonic(), -1
-        self._bar = tqdm(total=total, desc=what, leave=False) if _interactive() else None
+        self._bar = _bar(what, total) if _interactive() else None
 
     def set(self, done: int) -> None:
         if self._bar is not None:
@@ -55,5 +52,13 @@ class Counter:
             self._bar.close()
 
 
+def _bar(what: str, total: int) -> Any:
+    from tqdm import tqdm  # every ipcluster command imports this module, few draw bars
+
+    return tqdm(total=total, desc=what, leave=False)
+
+
 def _interactive() -> bool:
-    return sys.stderr.isatty() or IPython.get_ipython() is not None  # type: ignore[no-untyped-call]
+    from IPython import get_ipython
+
+    return sys.stderr.isatty() or get_ipython() is not None

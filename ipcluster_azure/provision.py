@@ -61,7 +61,7 @@ def require_alive(file: RecordFile) -> Record:
 async def create(file: RecordFile, function: Callable[[], T]) -> T:
     """One create call, unless the cluster was stopped; tells if it was stopped meanwhile."""
     require_alive(file)
-    result = await bridge(creates_in_flight.call, file.path, function)
+    result: T = await bridge(creates_in_flight.call, file.path, function)
     require_alive(file)
     return result
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any
 
 from .errors import AzureLauncherError
 from .naming import ClusterNames
 from .plan import ClusterPlan, MachinePlan
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 FORMAT = 1
 LOCK_TIMEOUT_S = 30.0
@@ -193,17 +194,21 @@ class RecordFile:
         """Where records go whose group Azure is still deleting."""
         return self.path.parent / "azure_deleting"
 
-    def _edit_lock(self) -> FileLock:
+    def _edit_lock(self) -> "FileLock":
         """One for all clusters of the profile, held for milliseconds, and never removed: removing
         a lock's file lets two processes hold it."""
+        from filelock import FileLock  # costs every ipcluster command 30 ms, few edit
+
         return FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
 
     @property
     def _teardown_lock(self) -> Path:
         return self.path.with_suffix(".teardown")
 
-    def teardown_lock(self) -> FileLock:
+    def teardown_lock(self) -> "FileLock":
         """Held while this cluster, or one of its engine sets, is being deleted."""
+        from filelock import FileLock
+
         return FileLock(self._teardown_lock)
 
     def read(self) -> Record | None:
@@ -247,7 +252,10 @@ class RecordFile:
     def _erase_companions(self) -> None:
         for companion in (self.key_file, self.public_key_file, self.client_file):
             companion.unlink(missing_ok=True)
-        with suppress(OSError):  # Windows keeps a lock's file while it is held
+
+    def remove_teardown_lock(self) -> None:
+        """For the last one out: whoever takes the lock from now on finds no record."""
+        with suppress(OSError):  # Windows keeps a lock's file while another waits for it
             self._teardown_lock.unlink(missing_ok=True)
 
     def retired(self) -> list[Path]:

@@ -40,6 +40,8 @@ async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
         yield file.read()
     finally:
         lock.release()
+        if file.read() is None:
+            file.remove_teardown_lock()
 
 
 def mark_deleting(file: RecordFile) -> bool:

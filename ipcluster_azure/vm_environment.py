@@ -19,9 +19,12 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 PACKAGE_INDEX = "https://pypi.org/simple"
 IMPORTED_BY_ENGINES = "import ipyparallel.engine.app, ipykernel.ipkernel, numpy"
@@ -33,17 +36,17 @@ class Failed(Exception):
     """The message goes to the launcher."""
 
 
-def emit(event, **fields):
+def emit(event: str, **fields: object) -> None:
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
-def log_file(root):
+def log_file(root: Path) -> Path:
     path = root / "log" / "environment.log"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
-def run(root, *command, **environment):
+def run(root: Path, *command: "str | Path", **environment: str) -> None:
     """Run a command, its output in the log; Failed says which command and with what status."""
     with open(log_file(root), "ab") as log:
         log.write(f"$ {' '.join(map(str, command))}\n".encode())
@@ -60,7 +63,7 @@ def run(root, *command, **environment):
         raise Failed(f"{name} ended with {done.returncode} while building the Python environment")
 
 
-def build(root, python, requirements):
+def build(root: Path, python: str, requirements: "list[str]") -> None:
     """Make DIR/env; does nothing if it holds the same already."""
     env, made = root / "env", root / "environment.json"
     wanted = json.dumps({"python": python, "requirements": requirements})
@@ -78,16 +81,16 @@ def build(root, python, requirements):
     emit("environment", seconds=round(time.monotonic() - started, 2))
 
 
-def find_uv(root):
+def find_uv(root: Path) -> Path:
     """uv on the image, else from the package index: from there it reaches the controller faster
     than from the user's own line."""
-    found = shutil.which("uv") or root / "bin" / "uv"
-    if not Path(found).exists():
-        download_uv(root, Path(found))
+    found = Path(shutil.which("uv") or root / "bin" / "uv")
+    if not found.exists():
+        download_uv(found)
     return found
 
 
-def download_uv(root, target):
+def download_uv(target: Path) -> None:
     """Take the executable out of uv's wheel, after checking the index's hash of it."""
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or PACKAGE_INDEX
     accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -113,7 +116,7 @@ def download_uv(root, target):
     target.chmod(0o700)
 
 
-def newest_wheel(files):
+def newest_wheel(files: "list[Any]") -> "dict[str, Any]":
     """The last release of uv for this machine in an index's list (PEP 691)."""
     pattern = rf"uv-([\d.]+)-py3-none-(manylinux|linux).*_{platform.machine()}\.whl"
     found = []
@@ -123,10 +126,11 @@ def newest_wheel(files):
             found.append(([int(part) for part in match[1].split(".")], file))
     if not found:
         raise Failed(f"the package index has no uv for Linux on {platform.machine()}")
-    return max(found, key=lambda pair: pair[0])[1]
+    newest: dict[str, Any] = max(found, key=lambda pair: pair[0])[1]
+    return newest
 
 
-def serve(root, address):
+def serve(root: Path, address: str) -> None:
     """Pack DIR/env and leave a server behind that offers it under a path nobody can guess."""
     state = root / "server.json"
     if state.exists():
@@ -149,16 +153,16 @@ def serve(root, address):
     server.serve_forever()
 
 
-def hash_of(file):
+def hash_of(file: "IO[bytes]") -> str:
     digest = hashlib.sha256()
     for chunk in iter(lambda: file.read(CHUNK), b""):
         digest.update(chunk)
     return digest.hexdigest()
 
 
-def handler_for(archive, path):
+def handler_for(archive: Path, path: str) -> "type[http.server.BaseHTTPRequestHandler]":
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             if not secrets.compare_digest(self.path, path):
                 self.send_error(404)
                 return
@@ -168,13 +172,13 @@ def handler_for(archive, path):
             with open(archive, "rb") as file:
                 shutil.copyfileobj(file, self.wfile, CHUNK)
 
-        def log_message(self, format, *args):
+        def log_message(self, format: str, *args: object) -> None:
             """Silence: the standard error is closed."""
 
     return Handler
 
 
-def detach():
+def detach() -> bool:
     """Fork a daemon: True in the process that was called, False in the daemon."""
     if os.fork():
         return True
@@ -187,7 +191,7 @@ def detach():
     return False
 
 
-def fetch(root, url, sha256):
+def fetch(root: Path, url: str, sha256: str) -> None:
     """Copy the environment from the controller; it must have the hash that came over SSH."""
     made = root / "environment.json"
     if made.exists() and made.read_text() == sha256:
@@ -209,44 +213,47 @@ def fetch(root, url, sha256):
     emit("environment", seconds=round(time.monotonic() - started, 2))
 
 
-def unpack(url, target):
+def unpack(url: str, target: Path) -> str:
     """Unpack while it arrives; returns the hash of what did."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     digest = hashlib.sha256()
     command = ["tar", "--extract", "--file", "-", "--directory", str(target)]
-    tar = subprocess.Popen(command, stdin=subprocess.PIPE)
-    try:
-        with direct.open(url, timeout=FETCH_TIMEOUT_S) as reply:
-            for chunk in iter(lambda: reply.read(CHUNK), b""):
-                digest.update(chunk)
-                tar.stdin.write(chunk)
-    except OSError as error:
-        raise Failed(f"can't copy the Python environment from the controller: {error}") from error
-    finally:
-        tar.stdin.close()
-        status = tar.wait()
-    if status:
-        raise Failed(f"tar ended with {status} while unpacking the Python environment")
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as tar:
+        pipe: Any = tar.stdin
+        try:
+            with direct.open(url, timeout=FETCH_TIMEOUT_S) as reply:
+                for chunk in iter(lambda: reply.read(CHUNK), b""):
+                    digest.update(chunk)
+                    pipe.write(chunk)
+        except OSError as error:
+            tar.kill()
+            raise Failed(f"can't copy the environment from the controller: {error}") from error
+    if tar.returncode:
+        raise Failed(f"tar ended with {tar.returncode} while unpacking the Python environment")
     return digest.hexdigest()
 
 
-def relocate(root):
+def relocate(root: Path) -> None:
     """Point the environment at its own copy of Python, if it was not built on the image's."""
     pythons = root / "python"
     if not pythons.exists():
         return
     config = root / "env" / "pyvenv.cfg"
-    home = re.search(r"^home = (.+)$", config.read_text(), re.MULTILINE)[1]
+    text = config.read_text()
+    (home,) = re.findall(r"^home = (.+)$", text, re.MULTILINE)
     own = pythons / Path(home).parent.name / "bin"
-    config.write_text(config.read_text().replace(f"home = {home}", f"home = {own}"))
+    config.write_text(text.replace(f"home = {home}", f"home = {own}"))
     link = root / "env" / "bin" / "python"
     target = own / Path(os.readlink(link)).name
     link.unlink()
     link.symlink_to(target)
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+COMMANDS: "dict[str, Callable[..., None]]" = {"build": build, "serve": serve, "fetch": fetch}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dir", type=Path, default=Path())
     commands = parser.add_subparsers(dest="command", required=True)
     building = commands.add_parser("build")
@@ -256,10 +263,10 @@ def main(argv=None):
     fetching = commands.add_parser("fetch")
     fetching.add_argument("--url", required=True)
     fetching.add_argument("--sha256", required=True)
-    options = vars(parser.parse_args(argv))
+    options = vars(parser.parse_args())
     command, root = options.pop("command"), options.pop("dir").absolute()
     try:
-        {"build": build, "serve": serve, "fetch": fetch}[command](root, **options)
+        COMMANDS[command](root, **options)
     except Failed as failure:
         log = log_file(root)
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""

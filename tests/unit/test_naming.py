@@ -7,7 +7,17 @@ from ipcluster_azure import naming
 from ipcluster_azure.naming import ClusterNames, cluster_tags, slug
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
-ODD_TEXTS = ["azure", "Jürgens Profil", "", "---", "9lives", "a" * 300, "x; rm -rf /", "日本", "a.b_c"]
+ODD_TEXTS = [
+    "azure",
+    "Jürgens Profil",
+    "",
+    "---",
+    "9lives",
+    "a" * 300,
+    "x; rm -rf /",
+    "日本",
+    "a.b_c",
+]
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)

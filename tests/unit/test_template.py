@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from ipcluster_azure import template
-from ipcluster_azure.template import cloud_config, controller_template, engine_set_template, requests
+from ipcluster_azure.template import (
+    cloud_config,
+    controller_template,
+    engine_set_template,
+    requests,
+)
 
 from .plans import CLUSTER, ENGINES, MACHINE, SUBNET_ID
 
@@ -51,7 +56,9 @@ def test_requests_hold_no_expressions_and_depend_on_what_comes_before(name: str)
     for request in _requests(name):
         assert "[" not in "".join(_strings(request.body))
         assert set(request.depends_on) <= seen
-        assert request.id.startswith(f"/subscriptions/{CLUSTER.subscription_id}/resourceGroups/team/")
+        assert request.id.startswith(
+            f"/subscriptions/{CLUSTER.subscription_id}/resourceGroups/team/"
+        )
         seen.add(request.id)
 
 

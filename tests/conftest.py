@@ -1,0 +1,36 @@
+"""What all tests share: an emulator of their own, and an IPython directory of their own."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure.emulator import client
+from ipcluster_azure.emulator.client import EmulatorInfo
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]:
+    """An emulator that `endpoint = "emulator"` finds; nothing may be left on it at the end."""
+    state_dir = tmp_path_factory.mktemp("emulator")
+    patch = pytest.MonkeyPatch()
+    patch.setenv(client.STATE_DIR_VARIABLE, str(state_dir))
+    info = client.start(state_dir)
+    yield info
+    left = client.status(state_dir)
+    client.stop(state_dir)
+    patch.undo()
+    assert left == {"resource_groups": [], "virtual_machines": []}
+
+
+@pytest.fixture
+def ipython_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty IPython directory, for this process and those that it starts."""
+    folder = tmp_path / "ipython"
+    folder.mkdir()
+    monkeypatch.setenv("IPYTHONDIR", str(folder))
+    # so that ipcluster is the one beside this Python
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return folder

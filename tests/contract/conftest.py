@@ -1,0 +1,90 @@
+"""ipyparallel's own launcher tests, pointed at our launchers.
+
+They are run three times: awaited, called through `_sync` where no event loop runs, and called
+through `_sync` where one does, as in a notebook.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from ipyparallel.tests.conftest import Cluster as _stock_cluster  # noqa: F401
+from ipyparallel.tests.conftest import Context, ipython_dir  # noqa: F401
+from traitlets.config import Config
+
+from ipcluster_azure.emulator.client import EmulatorInfo
+
+COROUTINES = frozenset(
+    "start_cluster stop_cluster start_controller stop_controller start_engines stop_engines "
+    "restart_engines signal_engines connect_client start_and_connect".split()
+)
+
+
+class SyncCaller:
+    """A Cluster whose coroutines are run by their `_sync` forms."""
+
+    def __init__(self, cluster: Any, *, in_running_loop: bool) -> None:
+        self._cluster, self._in_running_loop = cluster, in_running_loop
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in COROUTINES:
+            return getattr(self._cluster, name)
+        return partial(self._call, getattr(self._cluster, f"{name}_sync"))
+
+    async def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._in_running_loop:
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def __aenter__(self) -> Any:
+        self._client = await self.start_and_connect()
+        return _ClientOf(self, self._client)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._client.close()
+        await self.stop_engines()
+        await self.stop_controller()
+
+
+class _ClientOf:
+    """A client whose `cluster` is a SyncCaller, which the trait of that name does not take."""
+
+    def __init__(self, cluster: SyncCaller, client: Any) -> None:
+        self.cluster, self._client = cluster, client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._client[key]
+
+
+@pytest.fixture
+def engine_launcher_class() -> str:
+    return "azurevm"
+
+
+@pytest.fixture
+def controller_launcher_class() -> str:
+    return "azurevm"
+
+
+@pytest.fixture
+def cluster_config(emulator: EmulatorInfo) -> Config:
+    config = Config()
+    config.AzureVMLauncher.endpoint = "emulator"
+    # the environment that is built on the controller has tests of its own
+    config.AzureVMLauncher.python_environment = "image"
+    config.AzureVMLauncher.image_python = sys.executable
+    return config
+
+
+@pytest.fixture(params=["awaited", "sync", "sync-in-running-loop"])
+def Cluster(request: pytest.FixtureRequest, _stock_cluster: Any) -> Any:  # noqa: F811
+    if request.param == "awaited":
+        return _stock_cluster
+    in_loop = request.param == "sync-in-running-loop"
+    return lambda **kwargs: SyncCaller(_stock_cluster(**kwargs), in_running_loop=in_loop)
