@@ -32,6 +32,7 @@ class Machine:
         self.environment = build_environment(spec, self.home, package_cache)
         self.keys = {asyncssh.import_public_key(text).public_data for text in spec.public_keys}
         self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.up = True
         self._listeners: list[asyncssh.SSHAcceptor] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,6 +116,7 @@ class Machine:
 
     def close(self) -> None:
         """Stop answering at once; the processes are killed by whoever calls this."""
+        self.up = False
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()

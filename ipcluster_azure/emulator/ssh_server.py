@@ -79,7 +79,8 @@ class MachineServer(asyncssh.SSHServer):
         self._sessions -= 1
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        await run_session(process, self._machine.home, self._machine.environment)
+        machine = self._machine
+        await run_session(process, machine.home, machine.environment, lambda: machine.up)
 
     def _sftp(self, channel: SSHChannel[bytes]) -> HomeSFTPServer:
         # asyncssh's own types disagree: sessions have the server's kind of channel.

@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
@@ -20,8 +21,12 @@ ACCEPTED_VARIABLES = ("LC_", "LANG")  # Ubuntu's AcceptEnv
 
 
 async def run_session(
-    session: asyncssh.SSHServerProcess[bytes], home: Path, environment: dict[str, str]
+    session: asyncssh.SSHServerProcess[bytes],
+    home: Path,
+    environment: dict[str, str],
+    is_up: Callable[[], bool],
 ) -> None:
+    """is_up: false once the machine is being stopped; what was just started dies then."""
     variables = {
         name: value for name, value in session.env.items() if name.startswith(ACCEPTED_VARIABLES)
     }
@@ -31,7 +36,32 @@ async def run_session(
     if session.term_type is not None:
         await _run_on_terminal(session, command, home, variables | {"TERM": session.term_type})
     else:
-        await _run_on_pipes(session, command, home, variables)
+        await _run_on_pipes(session, command, home, variables, is_up)
+
+
+class _Output:
+    """The reading end of a pipe, which can be closed so that the writer gets SIGPIPE."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        self._transport: asyncio.ReadTransport | None = None
+        self._reader = asyncio.StreamReader()
+
+    async def pump(self, sink: asyncssh.SSHWriter[bytes]) -> None:
+        """To the end of the output, which is when its last holder closes it."""
+        os.close(self.writing)
+        protocol = asyncio.StreamReaderProtocol(self._reader)
+        file = os.fdopen(self._reading, "rb", buffering=0)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.connect_read_pipe(lambda: protocol, file)
+        with contextlib.suppress(OSError, asyncssh.Error):
+            while data := await self._reader.read(CHUNK):
+                sink.write(data)
+                await sink.drain()
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
 
 
 async def _run_on_pipes(
@@ -39,43 +69,64 @@ async def _run_on_pipes(
     command: list[str],
     home: Path,
     environment: dict[str, str],
+    is_up: Callable[[], bool],
 ) -> None:
     """The exit status is sent when the process is gone AND nobody holds its output open.
 
     When the client hangs up the pipes are closed and the process lives on, as with sshd.
     """
+    output, errors = _Output(), _Output()
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=home,
         env=environment,
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdout=output.writing,
+        stderr=errors.writing,
         start_new_session=True,
         umask=LOGIN_UMASK,
     )
-    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-    if stdin is None or stdout is None or stderr is None:
-        raise RuntimeError("asyncio gave no pipes")
-    feeding = asyncio.ensure_future(_feed(session, stdin))
+    if not is_up():
+        process.kill()
+    feeding = asyncio.ensure_future(_feed(session, process))
+    pumping = asyncio.ensure_future(_both(output, errors, session))
+    hanging_up = asyncio.ensure_future(session.channel.wait_closed())
     try:
-        await asyncio.gather(_drain(stdout, session.stdout), _drain(stderr, session.stderr))
-        _report(session, await process.wait())
+        await asyncio.wait({pumping, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
+        output.close()
+        errors.close()
+        if not hanging_up.done():
+            _report(session, await process.wait())
     finally:
-        feeding.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await feeding
+        for task in (feeding, hanging_up, pumping):
+            task.cancel()
+        await asyncio.gather(feeding, hanging_up, pumping, return_exceptions=True)
+        if process.stdin:
+            process.stdin.close()
+    await process.wait()
 
 
-async def _feed(session: asyncssh.SSHServerProcess[bytes], stdin: asyncio.StreamWriter) -> None:
+async def _both(
+    output: _Output, errors: _Output, session: asyncssh.SSHServerProcess[bytes]
+) -> None:
+    await asyncio.gather(output.pump(session.stdout), errors.pump(session.stderr))
+
+
+async def _feed(
+    session: asyncssh.SSHServerProcess[bytes], process: asyncio.subprocess.Process
+) -> None:
+    stdin = process.stdin
+    if stdin is None:
+        return
     with contextlib.suppress(OSError, asyncssh.Error):
         while True:
             try:
                 data = await session.stdin.read(CHUNK)
             except (asyncssh.TerminalSizeChanged, asyncssh.BreakReceived):
                 continue
-            except asyncssh.SignalReceived:
-                continue  # OpenSSH delivers signals only to some sessions; nobody may rely on it
+            except asyncssh.SignalReceived as received:
+                _signal_group(process, received.signal)
+                continue
             if not data:
                 break
             stdin.write(data)
@@ -83,12 +134,11 @@ async def _feed(session: asyncssh.SSHServerProcess[bytes], stdin: asyncio.Stream
     stdin.close()
 
 
-async def _drain(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -> None:
-    """Until the last holder of the pipe closes it; a client that is gone ends it too."""
-    with contextlib.suppress(OSError, asyncssh.Error):
-        while data := await source.read(CHUNK):
-            sink.write(data)
-            await sink.drain()
+def _signal_group(process: asyncio.subprocess.Process, name: str) -> None:
+    """OpenSSH since 7.9 delivers these to the command's process group."""
+    if name in ("ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.Signals[f"SIG{name}"])
 
 
 def _report(session: asyncssh.SSHServerProcess[bytes], return_code: int) -> None:
