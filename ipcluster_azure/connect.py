@@ -14,7 +14,13 @@ from typing import Any
 
 import asyncssh
 
-from .errors import BootstrapFailed, BootTimeout, HostKeyMismatch, MachineFailed
+from .errors import (
+    BootstrapFailed,
+    BootTimeout,
+    ConfigurationError,
+    HostKeyMismatch,
+    MachineFailed,
+)
 from .record import Machine, Record, RecordFile
 
 PROBE_INTERVAL_S = 1.0
@@ -176,15 +182,17 @@ async def connect(
 ) -> Connection:
     """Log in, trying once a second until `timeout_s` is over, since the machine may still boot.
 
-    Raises HostKeyMismatch at once, BootTimeout with the last reason at the end.
+    Raises ConfigurationError for an unreadable key and HostKeyMismatch at once, BootTimeout with
+    the last reason at the end.
     """
     _ensure_local_user()
+    key = _read_key(target.key_file)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
         tried_at = loop.time()
         try:
-            return await _connect_once(target, through, min(CONNECT_TIMEOUT_S, timeout_s))
+            return await _connect_once(target, key, through, min(CONNECT_TIMEOUT_S, timeout_s))
         except asyncssh.HostKeyNotVerifiable as error:
             raise HostKeyMismatch(
                 f"{target.name} at {target.host}:{target.port} has another host key than the one "
@@ -208,7 +216,7 @@ async def _connect_once(target: Target, through: Connection | None, timeout_s: f
             tunnel=through._ssh if through else (),
             config=None,
             username=target.username,
-            client_keys=[target.key_file],
+            client_keys=[key],
             agent_path=None,
             preferred_auth="publickey",
             known_hosts=([host_key], [], []),
@@ -218,6 +226,16 @@ async def _connect_once(target: Target, through: Connection | None, timeout_s: f
         timeout_s,
     )
     return Connection(target, ssh)
+
+
+def _read_key(path: str) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.read_private_key(path)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise ConfigurationError(
+            f"The cluster's login key {path} can't be read: {error}. Without it the machines can't "
+            "be reached; `ipcluster stop` still deletes them."
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

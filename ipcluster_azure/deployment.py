@@ -228,11 +228,12 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
         await _while_watching(
             watch,
             asyncio.gather(
-                controller_ready(order, settings),
+                controller_running(order, settings),
                 _machines_exist(api, order, set_id, boot),
             ),
         )
-    registered = await start_engine_set(order, set_id, boot, min_engines=settings.min_engines)
+    starting = start_engine_set(order, set_id, boot, min_engines=settings.min_engines)
+    registered, _ = await asyncio.gather(starting, open_tunnels(order))
     with file.edit() as record:
         record.engine_sets[set_id].state = READY
     return registered
@@ -268,16 +269,16 @@ async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: fl
         ]
 
 
-async def controller_ready(order: Order, settings: Settings) -> None:
-    """Return once ipcontroller runs and clients on this computer can reach it.
-
-    Called by whoever needs the controller, again and again: it also revives a dead link.
-    """
-    file = order.file
-    record = await _controller_requested(file)
+async def controller_running(order: Order, settings: Settings) -> None:
+    """Return once ipcontroller runs, after starting it if nobody has."""
+    record = await _controller_requested(order.file)
     if record.controller.state != READY:
         await _start_controller(order, settings, record)
-    ports = await bridge(ensure_link, file)
+
+
+async def open_tunnels(order: Order) -> None:
+    """Make sure that clients on this computer can reach the controller; revives a dead link."""
+    ports = await bridge(ensure_link, order.file)
     _write_client_file(order, ports)
 
 

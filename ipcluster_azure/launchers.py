@@ -35,6 +35,7 @@ class _AzureVM(AzureVMLauncher):
     """What both launchers do alike."""
 
     _template: dict[str, Any] | None = None
+    _began = False
 
     @property
     def record_file(self) -> RecordFile:
@@ -63,6 +64,9 @@ class _AzureVM(AzureVMLauncher):
 
     def _submit(self, n: int, template: dict[str, Any]) -> dict[str, Any]:
         """Write the job file; from here on there may be something to stop. Returns the file."""
+        self._began = True
+        if self._was_dropped():
+            raise ClusterStopped("The cluster was stopped while it was starting.")
         self._template = template
         self.write_job_file(n)
         self.notify_start({"record": str(self.record_file.path)})
@@ -110,9 +114,9 @@ class _AzureVM(AzureVMLauncher):
         try:
             return await work
         except BaseException as error:
-            stopped = isinstance(error, ClusterStopped)
-            if undo is not None and not stopped:
-                self.log.error("The start failed; undoing what was created")
+            # whatever breaks while the cluster is being deleted breaks because of that
+            stopped = isinstance(error, ClusterStopped) or self._being_deleted()
+            if undo is not None and not self._being_deleted():
                 await undo()
             app = _ipcluster_app(self)
             if app is None or not isinstance(error, Exception):
@@ -127,6 +131,17 @@ class _AzureVM(AzureVMLauncher):
     def _is_on_record(self, record: Record | None) -> bool:
         """Whether this launcher's machines may still exist."""
         return record is not None
+
+    def _was_dropped(self) -> bool:
+        """Whether stop_cluster came so early that the Cluster forgot this launcher."""
+        raise NotImplementedError
+
+    def _being_deleted(self) -> bool:
+        """Whether a cluster that this launcher had begun to start is deleted, or soon will be."""
+        if self.state == "before":
+            return False
+        record = self.record_file.read()
+        return record is None or record.deleting
 
     def _watch(self) -> None:
         """Notice, in a thread, when another process deletes what this launcher started."""
@@ -158,7 +173,7 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
 
     async def start(self) -> None:
         """Ask Azure for the controller; returns when it has accepted, not when it has booted."""
-        await self._attempt(self._start(), undo=self._delete_cluster)
+        await self._attempt(self._start(), undo=self._undo)
 
     async def _start(self) -> None:
         from . import deployment, teardown
@@ -173,8 +188,19 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
             self.parent.send_engines_connection_env = False
         for path in file.log_paths(""):
             path.unlink(missing_ok=True)
+        if self._was_dropped():
+            raise ClusterStopped("The cluster was stopped before anything was created.")
         order = self._order(self.controller_args)
         await deployment.request_controller(order, site, partial(self._submit, 1))
+
+    def _was_dropped(self) -> bool:
+        return self.parent is not None and self.parent.controller is not self
+
+    async def _undo(self) -> None:
+        """Delete what this start created; a cluster that was there before is none of that."""
+        if self._began:
+            self.log.error("The start failed; undoing what was created")
+            await self._delete_cluster()
 
     def _engine_settings(self) -> Settings | None:
         """What the engines' launcher will ask for, so that its mistakes are found now.
@@ -234,8 +260,12 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
         from . import deployment
 
         order = self._order(self.controller_args)
-        ready = deployment.controller_ready(order, self.settings())
-        await asyncio.wait_for(ready, timeout)
+
+        async def ready() -> None:
+            await deployment.controller_running(order, self.settings())
+            await deployment.open_tunnels(order)
+
+        await asyncio.wait_for(ready(), timeout)
         return {kind: json.loads(path.read_text()) for kind, path in order.client_files.items()}
 
     async def stop(self) -> None:
@@ -328,21 +358,25 @@ class AzureVMEngineSetLauncher(_AzureVM, EngineLauncher):  # type: ignore[misc]
         else:
             super()._save()
 
+    def _was_dropped(self) -> bool:
+        return bool(self.state == "after")
+
     async def _undo(self) -> None:
-        """Delete these engines; the whole cluster if it never had any others."""
+        """Delete these engines; the whole cluster if its first start is what failed."""
         from .teardown import delete_cluster, delete_engine_set
 
-        record, progress = self.record_file.read(), Progress(self.log)
+        file, progress = self.record_file, Progress(self.log)
+        record = file.read()
         if record is None:
             return
-        others = {
-            key: item for key, item in record.engine_sets.items() if key != self.engine_set_id
-        }
-        if any(item.state in (READY, KEPT) for item in others.values()):
-            await delete_engine_set(self.record_file, self.engine_set_id, progress)
-        else:
-            await delete_cluster(self.record_file, progress)
-        self._stopped()
+        ours = getattr(self.parent, "controller", None) is not None
+        first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
+        if ours and first and (self._began or _ipcluster_app(self) is not None):
+            self.log.error("The start failed; undoing what was created")
+            await delete_cluster(file, progress)
+        elif self._began:
+            self.log.error("The start failed; deleting these engines' machines")
+            await delete_engine_set(file, self.engine_set_id, progress)
 
     async def _make_template(self, n: int) -> dict[str, Any]:
         from . import deployment

@@ -56,7 +56,7 @@ def _emulated_place(settings: Settings) -> Place:
     try:
         info = emulator.start()
         offer = emulator.offer(info)
-    except emulator.EmulatorError as error:
+    except (emulator.EmulatorError, OSError) as error:
         raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
     complete = replace(
         settings,

@@ -1,0 +1,146 @@
+"""Profiles on the emulator, and ipcluster as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ipcluster_azure.emulator import client
+from ipcluster_azure.emulator.client import EmulatorInfo
+
+BIN = Path(sys.executable).parent
+TWO_LINES = """
+c = get_config()
+c.Cluster.controller_launcher_class = "AzureVMControllerLauncher"
+c.Cluster.engine_launcher_class = "AzureVMEngineSetLauncher"
+"""
+IMAGE = f"""
+c.AzureVMLauncher.python_environment = "image"
+c.AzureVMLauncher.image_python = {sys.executable!r}
+"""
+
+
+@dataclass
+class Profile:
+    """A profile in an IPython directory of its own."""
+
+    ipython_dir: Path
+    emulator: EmulatorInfo
+    name: str = "azure"
+    environment: dict[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.ipython_dir / f"profile_{self.name}"
+
+    def configure(self, text: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "ipcluster_config.py").write_text(text, encoding="utf-8")
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "IPYTHONDIR": str(self.ipython_dir),
+            client.STATE_DIR_VARIABLE: self.emulator.state_dir,
+            **self.environment,
+        }
+
+    def popen(self, *command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            env=self._environment(),
+            cwd=self.cwd or self.ipython_dir,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(
+        self, *command: str, expect: int | None = 0, timeout_s: float = 90
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run to the end; the exit status must be as expected (None: any)."""
+        process = self.popen(*command)
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            pytest.fail(f"{command} did not end within {timeout_s} s:\n{output}")
+        if expect is not None:
+            assert process.returncode == expect, output
+        return subprocess.CompletedProcess(command, process.returncode, output)
+
+    def ipcluster(self, command: str, *args: str, expect: int | None = 0) -> str:
+        profile = f"--profile={self.name}"
+        return self.run("ipcluster", command, profile, *args, expect=expect).stdout
+
+    def python(self, code: str) -> str:
+        """What a program of the user's prints, in a process of its own."""
+        return self.run("python", "-W", "ignore", "-c", code).stdout.strip()
+
+    def left_on_azure(self) -> dict[str, list[str]]:
+        return client.status(self.emulator.state_dir)
+
+    def files(self) -> set[str]:
+        """Names in the security folder, less the profile's own lock."""
+        return {path.name for path in (self.folder / "security").glob("*")} - {".azure.lock"}
+
+    def processes(self) -> list[psutil.Process]:
+        """Processes that name this profile on their command line."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(str(self.folder) in part for part in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def assert_nothing_left(self) -> None:
+        """No resources, no process, no key, and no cluster that ipcluster knows."""
+        _wait_for(lambda: not self.processes())
+        assert self.left_on_azure() == {"resource_groups": [], "virtual_machines": []}
+        assert self.files() == set()
+
+
+def _wait_for(condition: object, timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def bare_profile(tmp_path: Path, emulator: EmulatorInfo) -> Iterator[Profile]:
+    """A profile without any configuration; whatever a test leaves running is ended."""
+    profile = Profile(tmp_path / "ipython", emulator)
+    profile.folder.mkdir(parents=True)
+    yield profile
+    if (profile.folder / "security" / "cluster-.json").exists():
+        profile.ipcluster("stop", expect=None)
+    for process in profile.processes():
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGKILL)
+    if profile.left_on_azure()["resource_groups"]:
+        client.reset(emulator.state_dir)
+
+
+@pytest.fixture
+def profile(bare_profile: Profile) -> Profile:
+    """A profile for the emulator with the interpreter that runs the tests: it starts fast."""
+    bare_profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
+    return bare_profile
+
+
+def read_json(path: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return content
