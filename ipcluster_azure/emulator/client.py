@@ -27,6 +27,10 @@ class EmulatorError(Exception):
     """The emulator does not start, stop or answer."""
 
 
+class _NoAnswerInTime(EmulatorError, TimeoutError):
+    """Connected, but nothing came."""
+
+
 @dataclass(frozen=True)
 class EmulatorInfo:
     """Where a running emulator is: endpoint (https://127.0.0.1:PORT), and the files to use it."""
@@ -49,13 +53,18 @@ def _directory(state_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
-    """The emulator of that directory if it answers; a file left by a dead one counts as none."""
+    """The emulator of that directory; a file left by a dead one, or a broken one, counts as none.
+
+    EmulatorError if something listens there but says nothing: it may well be the emulator.
+    """
     try:
         text = (_directory(state_dir) / "emulator.json").read_text(encoding="utf-8")
         values = json.loads(text)
         info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
         # Only the process that wrote the file has the key of ca_file and knows the token.
-        _request(info, "GET", "/emulator/status", timeout_s=10.0)
+        _request(info, "GET", "/emulator/status")
+    except _NoAnswerInTime:
+        raise
     except (OSError, ValueError, KeyError, TypeError, EmulatorError):
         return None
     return info
@@ -76,23 +85,14 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
         return running
     _check_installed()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log_path = directory / "emulator.log"
-    command = [sys.executable, "-m", "ipcluster_azure.emulator.serve", f"--state-dir={directory}"]
+    command = [sys.executable, "-m", "ipcluster_azure.emulator.serve", "--detach"]
+    command.append(f"--state-dir={directory}")
     command += [
         f"--{name.replace('_', '-')}={value}"
         for name, value in options.items()
         if value is not None
     ]
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with open(descriptor, "ab") as log_file:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            start_new_session=True,
-        )
-    return _wait_until_up(directory, process, log_path)
+    return _launch(command, directory)
 
 
 def _check_installed() -> None:
@@ -104,19 +104,26 @@ def _check_installed() -> None:
             )
 
 
-def _wait_until_up(
-    directory: Path, process: subprocess.Popen[bytes], log_path: Path
-) -> EmulatorInfo:
+def _launch(command: list[str], directory: Path) -> EmulatorInfo:
+    """The command returns when its server is up, or with what went wrong."""
+    log_path = directory / "emulator.log"
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "ab") as log_file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,
+        )
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
+    # If another start was faster its server has the lock, and that one will answer.
+    while process.poll() in (None, 0, ALREADY_RUNNING) and time.monotonic() < deadline:
         info = find(directory)
         if info:
-            # Not ours to wait for any more: it outlives this process by design.
-            process.returncode = process.returncode or 0
+            if hasattr(os, "fork"):
+                process.wait(START_TIMEOUT_S)
             return info
-        # If another start was faster its server has the lock: that one will answer.
-        if process.poll() not in (None, ALREADY_RUNNING):
-            break
         time.sleep(0.02)
     raise EmulatorError(
         f"the emulator did not start (exit status {process.poll()}); the end of {log_path}:\n"
@@ -151,7 +158,9 @@ def _request(
             text = error.read().decode("utf-8", "replace")[:500]
         raise EmulatorError(f"{method} {path}: status {error.code}: {text}") from None
     except OSError as error:
-        raise EmulatorError(f"no answer from the emulator at {info.endpoint}: {error}") from None
+        reason = getattr(error, "reason", error)
+        kind = _NoAnswerInTime if isinstance(reason, TimeoutError) else EmulatorError
+        raise kind(f"no answer from the emulator at {info.endpoint}: {reason}") from None
     return dict(body)
 
 

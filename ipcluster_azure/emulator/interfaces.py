@@ -57,22 +57,7 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
             "NetworkInterfaceMustHaveAtLeastOneIpConfiguration",
             f"Network interface {nic.id} must have at least one IP configuration.",
         )
-    properties: Json = {
-        "provisioningState": "Succeeded",
-        "resourceGuid": (old.properties if old else {}).get("resourceGuid") or em.new_uuid(),
-        "ipConfigurations": [],
-        "dnsSettings": {
-            "dnsServers": [],
-            "appliedDnsServers": [],
-            "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
-        },
-        "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
-        "enableIPForwarding": wanted.get("enableIPForwarding", False),
-        "disableTcpStateTracking": wanted.get("disableTcpStateTracking", False),
-        "hostedWorkloads": [],
-        "tapConfigurations": [],
-        "nicType": "Standard",
-    }
+    properties = _properties(em, wanted, old)
     if "networkSecurityGroup" in wanted:
         nsg = referenced(em, wanted["networkSecurityGroup"], nic.id, NSG)
         properties["networkSecurityGroup"] = {"id": nsg.id}
@@ -90,6 +75,25 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
         raise
 
 
+def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
+    return {
+        "provisioningState": "Succeeded",
+        "resourceGuid": (old.properties if old else {}).get("resourceGuid") or em.new_uuid(),
+        "ipConfigurations": [],
+        "dnsSettings": {
+            "dnsServers": [],
+            "appliedDnsServers": [],
+            "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
+        },
+        "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
+        "enableIPForwarding": wanted.get("enableIPForwarding", False),
+        "disableTcpStateTracking": wanted.get("disableTcpStateTracking", False),
+        "hostedWorkloads": [],
+        "tapConfigurations": [],
+        "nicType": "Standard",
+    }
+
+
 def _ip_configuration(em: Emulator, nic: Resource, item: Json, *, first: bool) -> Json:
     wanted = item["properties"]
     name = item.get("name") or "ipconfig1"
@@ -105,22 +109,13 @@ def _ip_configuration(em: Emulator, nic: Resource, item: Json, *, first: bool) -
     if "publicIPAddress" in wanted:
         public_ip = referenced(em, wanted["publicIPAddress"], identifier, PUBLIC_IP)
         _refuse_taken(public_ip, identifier)
-    static = wanted.get("privateIPAllocationMethod", "Dynamic") == "Static"
-    if static and not wanted.get("privateIPAddress"):
-        raise errors.ArmError(
-            400,
-            "IpConfigurationStaticPrivateIPAddressMissing",
-            f"IP configuration {identifier} is Static but names no private IP address.",
-        )
     subnet_id = f"{vnet.id}/subnets/{subnet['name']}"
     prefix = subnet["properties"]["addressPrefix"]
-    address = em.private_addresses.reserve(
-        subnet_id, prefix, wanted.get("privateIPAddress") if static else None, identifier
-    )
+    chosen = _chosen_address(wanted, identifier)
     properties: Json = {
         "provisioningState": "Succeeded",
-        "privateIPAddress": address,
-        "privateIPAllocationMethod": "Static" if static else "Dynamic",
+        "privateIPAddress": em.private_addresses.reserve(subnet_id, prefix, chosen, identifier),
+        "privateIPAllocationMethod": "Static" if chosen else "Dynamic",
         "subnet": {"id": subnet_id},
         "primary": wanted.get("primary", first),
         "privateIPAddressVersion": "IPv4",
@@ -135,6 +130,20 @@ def _ip_configuration(em: Emulator, nic: Resource, item: Json, *, first: bool) -
         "type": f"{NIC}/ipConfigurations",
         "properties": properties,
     }
+
+
+def _chosen_address(wanted: Json, identifier: str) -> str | None:
+    """The address a static configuration names; None for a dynamic one."""
+    if wanted.get("privateIPAllocationMethod", "Dynamic") != "Static":
+        return None
+    address: str | None = wanted.get("privateIPAddress")
+    if not address:
+        raise errors.ArmError(
+            400,
+            "IpConfigurationStaticPrivateIPAddressMissing",
+            f"IP configuration {identifier} is Static but names no private IP address.",
+        )
+    return address
 
 
 def _refuse_taken(public_ip: Resource, identifier: str) -> None:

@@ -39,6 +39,26 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     public_ip = em.new_resource(group, PUBLIC_IP, name, body)
     properties = dict(body.get("properties") or {})
     sku = {"name": "Standard", "tier": "Regional", **(body.get("sku") or {})}
+    _check_kind(public_ip, sku, properties)
+    label = (properties.get("dnsSettings") or {}).get("domainNameLabel")
+    if label:
+        fqdn = f"{label}.{public_ip.location}.cloudapp.azure.com"
+        properties["dnsSettings"] = {"domainNameLabel": label, "fqdn": fqdn}
+    public_ip.properties = {
+        "provisioningState": "Updating",
+        "resourceGuid": em.new_uuid(),
+        **properties,
+        "idleTimeoutInMinutes": properties.get("idleTimeoutInMinutes", 4),
+        "ipTags": properties.get("ipTags", []),
+    }
+    public_ip.top = {"sku": sku} | ({"zones": body["zones"]} if "zones" in body else {})
+    public_ip.touch()
+    em.store.add(public_ip)
+    return public_ip
+
+
+def _check_kind(public_ip: Resource, sku: Json, properties: Json) -> None:
+    """Standard, static, IPv4; what is left out becomes that."""
     if sku["name"] == "Basic":
         raise errors.ArmError(
             400,
@@ -57,21 +77,6 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
         raise errors.ArmError(
             400, "PublicIPAddressVersionNotSupported", "This local endpoint has IPv4 only."
         )
-    label = (properties.get("dnsSettings") or {}).get("domainNameLabel")
-    if label:
-        fqdn = f"{label}.{public_ip.location}.cloudapp.azure.com"
-        properties["dnsSettings"] = {"domainNameLabel": label, "fqdn": fqdn}
-    public_ip.properties = {
-        "provisioningState": "Updating",
-        "resourceGuid": em.new_uuid(),
-        **properties,
-        "idleTimeoutInMinutes": properties.get("idleTimeoutInMinutes", 4),
-        "ipTags": properties.get("ipTags", []),
-    }
-    public_ip.top = {"sku": sku} | ({"zones": body["zones"]} if "zones" in body else {})
-    public_ip.touch()
-    em.store.add(public_ip)
-    return public_ip
 
 
 def give_address(em: Emulator, public_ip: Resource) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, names, networks, quota, schemas_compute, vm_body, vm_lifecycle, vm_network
-from .addresses import RESERVED_FIRST, Network
+from . import errors, names, schemas_scale_set, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
+from .scale_set_instances import add_instances
 from .schema import check_compute
 from .state import Emulator, merged_tags
 from .store import Group, Resource
-from .views import COMPUTE, SCALE_SET, VM, show
+from .views import COMPUTE, SCALE_SET, show
 from .virtual_machines import accepted
 
 LARGEST = 1000
@@ -25,7 +25,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_machine(name)
-    body = check_compute(schemas_compute.SCALE_SET, request.json_object())
+    body = check_compute(schemas_scale_set.SCALE_SET, request.json_object())
     existing = em.store.lookup(group.name, SCALE_SET, name)
     if existing:
         return _update(em, request, group, existing, body)
@@ -38,7 +38,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     scale_set.top |= {key: body[key] for key in ("zones", "identity", "plan") if key in body}
     em.store.add(scale_set)
     try:
-        vms = _add_instances(em, group, scale_set, sku["capacity"])
+        vms = add_instances(em, group, scale_set, sku["capacity"])
     except errors.ArmError:
         em.store.remove(scale_set)
         raise
@@ -104,74 +104,6 @@ def _set_properties(em: Emulator, properties: Json, size_name: str) -> tuple[Jso
     return shown, hidden
 
 
-def _add_instances(em: Emulator, group: Group, scale_set: Resource, count: int) -> list[Resource]:
-    """Make the VMs' resources; nothing is left of them if one is refused."""
-    profile = scale_set.properties.get("virtualMachineProfile")
-    if count == 0:
-        return []
-    if not profile:
-        raise errors.missing_parameter("virtualMachineProfile")
-    size = vm_body.checked_size(scale_set.top["sku"]["name"])
-    quota.check(em, scale_set.location, size, count, profile.get("priority"))
-    _check_room(em, scale_set, profile, count)
-    vms: list[Resource] = []
-    try:
-        for _ in range(count):
-            vms.append(_instance(em, group, scale_set, profile))
-    except errors.ArmError:
-        for vm in vms:
-            em.store.remove(vm)
-            vm_network.detach(em, vm)
-        raise
-    return vms
-
-
-def _check_room(em: Emulator, scale_set: Resource, profile: Json, count: int) -> None:
-    for nic in profile["networkProfile"]["networkInterfaceConfigurations"]:
-        for item in (nic.get("properties") or {}).get("ipConfigurations", []):
-            subnet_id = ((item.get("properties") or {}).get("subnet") or {}).get("id")
-            found = networks.find_subnet(em, subnet_id)
-            if found is None:
-                raise errors.invalid_reference(str(subnet_id), scale_set.id)
-            vnet, subnet = found
-            prefix = subnet["properties"]["addressPrefix"]
-            used = len(em.private_addresses.owners(f"{vnet.id}/subnets/{subnet['name']}"))
-            if Network(prefix).num_addresses - RESERVED_FIRST - 1 - used < count:
-                raise errors.ArmError(
-                    400,
-                    "SubnetIsFull",
-                    f"Subnet {subnet['name']} with address prefix {prefix} does not have enough "
-                    f"capacity for {count} IP addresses.",
-                )
-
-
-def _instance(em: Emulator, group: Group, scale_set: Resource, profile: Json) -> Resource:
-    suffix = em.new_hex(8)
-    name = f"{scale_set.name}_{suffix}"
-    body: Json = {"location": scale_set.location, "tags": scale_set.tags}
-    vm = em.new_resource(group, VM, name, body)
-    os_profile = dict(profile["osProfile"])
-    prefix = os_profile.pop("computerNamePrefix", None) or scale_set.name[:9]
-    storage = profile["storageProfile"]
-    vm.properties = {
-        "hardwareProfile": {"vmSize": scale_set.top["sku"]["name"]},
-        "provisioningState": "Creating",
-        "vmId": em.new_uuid(),
-        "virtualMachineScaleSet": {"id": scale_set.id},
-        # osDisk gets a name of its own later: not shared.
-        "storageProfile": {**storage, "osDisk": dict(storage["osDisk"])},
-        "osProfile": {"computerName": f"{prefix}{em.new_hex(6).upper()}", **os_profile},
-    }
-    for other, value in profile.items():
-        if other not in vm.properties and other not in ("networkProfile", "userData"):
-            vm.properties[other] = value
-    vm.hidden = dict(scale_set.hidden)
-    vm_network.attach(em, group, vm, profile["networkProfile"], nic_suffix=f"-{suffix}")
-    vm.touch()
-    em.store.add(vm)
-    return vm
-
-
 def _begin(
     em: Emulator, request: ArmRequest, scale_set: Resource, vms: Sequence[Resource], status: int
 ) -> ArmResponse:
@@ -219,7 +151,7 @@ def _update(
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
-    body = check_compute(schemas_compute.SCALE_SET_PATCH, request.json_object())
+    body = check_compute(schemas_scale_set.SCALE_SET_PATCH, request.json_object())
     scale_set.tags = merged_tags(body, scale_set.tags)
     return _resize(em, request, group, scale_set, body.get("sku") or {})
 
@@ -233,7 +165,7 @@ def _resize(
     vms = [vm for vm in vm_lifecycle.vms_of(em, scale_set.key, group.name) if not vm.deleting]
     capacity = sku.get("capacity", len(vms))
     _check_capacity(capacity)
-    added = _add_instances(em, group, scale_set, max(0, capacity - len(vms)))
+    added = add_instances(em, group, scale_set, max(0, capacity - len(vms)))
     surplus = vms[capacity:]
     if surplus:
         duration_s = em.durations.draw("vm_delete")
@@ -267,7 +199,7 @@ def delete_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
     """POST .../delete {"instanceIds": [VM names]}."""
     group = em.store.group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
-    body = check_compute(schemas_compute.INSTANCE_IDS, request.json_object())
+    body = check_compute(schemas_scale_set.INSTANCE_IDS, request.json_object())
     members = {vm.name.lower(): vm for vm in vm_lifecycle.vms_of(em, scale_set.key, group.name)}
     unknown = [name for name in body["instanceIds"] if name.lower() not in members]
     if unknown:

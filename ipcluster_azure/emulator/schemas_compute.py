@@ -31,9 +31,6 @@ OS_PROFILE_MEMBERS: dict[str, Any] = {
     "requireGuestProvisionSignal": "boolean",
 }
 OS_PROFILE = Shape("OSProfile", {"computerName": "string", **OS_PROFILE_MEMBERS})
-SET_OS_PROFILE = Shape(
-    "VirtualMachineScaleSetOSProfile", {"computerNamePrefix": "string", **OS_PROFILE_MEMBERS}
-)
 
 MANAGED_DISK = Shape(
     "ManagedDiskParameters",
@@ -225,46 +222,3 @@ VIRTUAL_MACHINE_PATCH = Shape(
         "properties": Shape("VirtualMachineProperties", {"hardwareProfile": HARDWARE_PROFILE}),
     },
 )
-
-SKU = Shape("Sku", {"name": "string", "tier": "string", "capacity": "integer"})
-SET_PROFILE = Shape(
-    "VirtualMachineScaleSetVMProfile",
-    {
-        **SHARED_PROFILE,
-        "osProfile": SET_OS_PROFILE,
-        "hardwareProfile": HARDWARE_PROFILE,
-        "timeCreated~": "any",
-    },
-)
-SCALE_SET = Shape(
-    "VirtualMachineScaleSet",
-    {
-        **TOP_COMPUTE,
-        "sku": SKU,
-        "properties!": Shape(
-            "VirtualMachineScaleSetProperties",
-            {
-                "orchestrationMode": ("Flexible", "Uniform"),
-                "platformFaultDomainCount": "integer",
-                "singlePlacementGroup": "boolean",
-                "overprovision": "boolean",
-                "upgradePolicy": "any",
-                "virtualMachineProfile": SET_PROFILE,
-                "zoneBalance": "boolean",
-                "resiliencyPolicy": "any",
-                "automaticRepairsPolicy": "any",
-                "scaleInPolicy": "any",
-                "spotRestorePolicy": "any",
-                "priorityMixPolicy": "any",
-                "constrainedMaximumCapacity": "boolean",
-                "proximityPlacementGroup": REFERENCE,
-                "additionalCapabilities": "any",
-                "provisioningState~": "any",
-                "uniqueId~": "any",
-                "timeCreated~": "any",
-            },
-        ),
-    },
-)
-SCALE_SET_PATCH = Shape("VirtualMachineScaleSetUpdate", {"tags": "tags", "sku": SKU})
-INSTANCE_IDS = Shape("VirtualMachineScaleSetVMInstanceRequiredIDs", {"instanceIds!": ["string"]})

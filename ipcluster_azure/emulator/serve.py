@@ -75,8 +75,9 @@ def make_machines(settings: ServerSettings) -> MachineHost:
 
 
 class Server:
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, report: int) -> None:
         self._settings = settings
+        self._report = report
         self._stop = asyncio.Event()
         self._em = Emulator(settings, make_machines(settings))
         self._token = secrets.token_urlsafe(32)
@@ -95,6 +96,9 @@ class Server:
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
         await web.SockSite(runner, listener, ssl_context=self._tls()).start()
         self._announce(endpoint)
+        if self._report >= 0:
+            os.write(self._report, b"1")
+            os.close(self._report)
         log.info("listening on %s", endpoint)
         try:
             await self._until_stopped()
@@ -154,8 +158,29 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def detach() -> int:
+    """Leave the starting process's family; a descriptor to report on, or -1 without fork.
+
+    The parent half waits for the report and exits with what became of the server, so that its
+    parent never has a child to look after.
+    """
+    if not hasattr(os, "fork"):
+        return -1
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        return writing
+    os.close(writing)
+    if os.read(reading, 1):
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
 def main() -> int:
     settings = parse()
+    report = detach() if settings.detach else -1
     os.umask(0o077)
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.state_dir.chmod(0o700)
@@ -170,7 +195,7 @@ def main() -> int:
     raise_file_limit()
 
     async def serve() -> None:
-        await Server(settings).run()
+        await Server(settings, report).run()
 
     asyncio.run(serve())
     return 0

@@ -24,6 +24,7 @@ class ServerSettings:
     idle_timeout_s: float = 600.0
     port: int = 0
     quota_cores: int = 10_000
+    detach: bool = False
 
     @property
     def machines_dir(self) -> Path:
@@ -39,5 +40,6 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     parser.add_argument("--idle-timeout-s", type=float, default=600.0)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--quota-cores", type=int, default=10_000)
+    parser.add_argument("--detach", action="store_true", help="return when the server is up")
     values = parser.parse_args(arguments)
     return ServerSettings(**vars(values))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from .process_machines import Machine
 
 MAX_SESSIONS = 10  # OpenSSH's MaxSessions, per connection
+SFTP_VERSION = 3  # OpenSSH's
 OPEN_CONNECT_FAILED = 2
 
 
@@ -28,7 +28,7 @@ class MachineServer(asyncssh.SSHServer):
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._connection: asyncssh.SSHServerConnection | None = None
-        self._sessions = 0
+        self._channels: list[asyncssh.SSHServerChannel[bytes]] = []
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -65,18 +65,18 @@ class MachineServer(asyncssh.SSHServer):
     # Sessions
 
     def session_requested(self) -> Any:
-        if self._sessions >= MAX_SESSIONS:
+        """A session counts until its channel begins to close, as sshd counts."""
+        self._channels = [channel for channel in self._channels if not channel.is_closing()]
+        if len(self._channels) >= MAX_SESSIONS:
             raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "open failed")
         connection = self._connection
         assert connection is not None  # noqa: S101 - asyncssh calls connection_made first
-        self._sessions += 1
-        session: asyncssh.SSHServerProcess[bytes] = CountedProcess(
-            self._run, self._sftp, 3, True, self._session_over
+        channel: asyncssh.SSHServerChannel[bytes] = connection.create_server_channel(encoding=None)
+        self._channels.append(channel)
+        session: asyncssh.SSHServerProcess[bytes] = asyncssh.SSHServerProcess(
+            self._run, self._sftp, SFTP_VERSION, True
         )
-        return connection.create_server_channel(encoding=None), session
-
-    def _session_over(self) -> None:
-        self._sessions -= 1
+        return channel, session
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         machine = self._machine
@@ -112,27 +112,6 @@ class MachineServer(asyncssh.SSHServer):
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         return True
-
-
-class CountedProcess(asyncssh.SSHServerProcess[bytes]):
-    """Tells when the session is over, whatever kind it was (command, shell, SFTP, scp)."""
-
-    def __init__(
-        self,
-        run: Callable[[asyncssh.SSHServerProcess[bytes]], Awaitable[None]],
-        sftp: Callable[[SSHChannel[bytes]], asyncssh.SFTPServer],
-        sftp_version: int,
-        allow_scp: bool,
-        over: Callable[[], None],
-    ) -> None:
-        super().__init__(run, sftp, sftp_version, allow_scp)
-        self._over: Callable[[], None] | None = over
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        over, self._over = self._over, None
-        if over:
-            over()
-        super().connection_lost(exc)
 
 
 class HomeSFTPServer(asyncssh.SFTPServer):

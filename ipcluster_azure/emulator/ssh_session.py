@@ -88,6 +88,17 @@ async def _run_on_pipes(
     )
     if not is_up():
         process.kill()
+    await _serve(session, process, output, errors)
+    await process.wait()
+
+
+async def _serve(
+    session: asyncssh.SSHServerProcess[bytes],
+    process: asyncio.subprocess.Process,
+    output: _Output,
+    errors: _Output,
+) -> None:
+    """Until the command is over, or the client has hung up."""
     feeding = asyncio.ensure_future(_feed(session, process))
     pumping = asyncio.ensure_future(_both(output, errors, session))
     hanging_up = asyncio.ensure_future(session.channel.wait_closed())
@@ -103,7 +114,6 @@ async def _run_on_pipes(
         await asyncio.gather(feeding, hanging_up, pumping, return_exceptions=True)
         if process.stdin:
             process.stdin.close()
-    await process.wait()
 
 
 async def _both(

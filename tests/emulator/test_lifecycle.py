@@ -1,0 +1,230 @@
+"""The emulator's own life: started, found, stopped, left behind, idle; and its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure.emulator import client, processes
+from ipcluster_azure.emulator.app import EmulatorApp
+
+from .cloud import Cloud, Keys, Site
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "state"
+    yield path
+    client.stop(path)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 15
+    while not gone(pid):
+        assert time.monotonic() < deadline, "the server process lives on"
+        time.sleep(0.02)
+
+
+def test_start_find_stop(directory: Path) -> None:
+    assert client.find(directory) is None
+    assert client.stop(directory) is False
+    info = client.start(directory, machines="none")
+    assert client.find(directory) == info
+    assert client.start(directory) == info
+    assert info.endpoint.startswith("https://127.0.0.1:")
+    assert client.status(directory) == {"resource_groups": [], "virtual_machines": []}
+    assert client.stop(directory) is True
+    until_gone(info.pid)
+    assert client.find(directory) is None
+    assert not (directory / "emulator.json").exists()
+
+
+def test_concurrent_starts_end_with_one_server(directory: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        infos = list(pool.map(lambda _: client.start(directory, machines="none"), range(3)))
+    assert len(set(infos)) == 1
+
+
+def test_a_left_behind_file_is_recognised(directory: Path) -> None:
+    """The pid of the file lives (it is ours), but nobody answers."""
+    info = client.start(directory, machines="none")
+    text = (directory / "emulator.json").read_text()
+    client.stop(directory)
+    (directory / "emulator.json").write_text(text.replace(str(info.pid), str(os.getpid())))
+    assert client.find(directory) is None
+    again = client.start(directory, machines="none")
+    assert again.subscription_id != info.subscription_id
+
+
+def test_another_emulators_token_does_not_do(directory: Path, tmp_path: Path) -> None:
+    info = client.start(directory, machines="none")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "token").write_text("guessed")
+    values = json.loads((directory / "emulator.json").read_text())
+    values["token_file"] = str(copy / "token")
+    (copy / "emulator.json").write_text(json.dumps(values))
+    assert client.find(copy) is None
+    assert client.find(directory) == info
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"endpoint": 3}'])
+def test_a_broken_file_counts_as_none(directory: Path, text: str) -> None:
+    directory.mkdir()
+    (directory / "emulator.json").write_text(text)
+    assert client.find(directory) is None
+
+
+def test_an_idle_emulator_ends_by_itself(directory: Path) -> None:
+    info = client.start(directory, machines="none", idle_timeout_s=0.3)
+    cloud = Cloud(info)
+    Site(cloud, "keeps", "10.0.0.0/24")
+    time.sleep(0.6)  # longer than the time-out: the group must keep it
+    assert not gone(info.pid)
+    cloud.wait_for_group("keeps")
+    cloud.close()
+    until_gone(info.pid)
+    assert not (directory / "emulator.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_machine_outlives_its_emulator(
+    directory: Path, keys: Keys, number: signal.Signals
+) -> None:
+    """After SIGKILL it is the next start that cleans up."""
+    info = client.start(directory)
+    cloud = Cloud(info)
+    site = Site(cloud, "lan", client.offer(info)["address_prefix"])
+    data = keys.custom_data(runcmd=["setsid sleep 300 & sleep 300"])
+    vm = site.vm("vm", keys, site.nic("nic", site.network())["id"], customData=data)
+    vm_ids = frozenset([vm["properties"]["vmId"]])
+    deadline = time.monotonic() + 10
+    while len(processes.find(vm_ids)) < 2:
+        assert time.monotonic() < deadline
+    cloud.close()
+    os.kill(info.pid, number)
+    until_gone(info.pid)
+    if number == signal.SIGKILL:
+        assert processes.find(vm_ids)
+        client.start(directory)
+    assert processes.find(vm_ids) == []
+    assert not list((directory / "machines").glob("*"))
+
+
+def test_reset_deletes_everything(directory: Path, keys: Keys) -> None:
+    info = client.start(directory, machines="none")
+    cloud = Cloud(info)
+    site = Site(cloud, "one", "10.0.0.0/24")
+    site.vm("vm", keys, site.nic("nic", site.network())["id"])
+    assert client.status(directory) == {"resource_groups": ["one"], "virtual_machines": ["vm"]}
+    assert client.reset(directory) is True
+    assert client.status(directory) == {"resource_groups": [], "virtual_machines": []}
+    cloud.close()
+
+
+def test_a_failed_start_shows_the_log(directory: Path) -> None:
+    with pytest.raises(client.EmulatorError, match=r"(?s)exit status.*emulator\.log.*machines"):
+        client.start(directory, machines="wooden")
+    with pytest.raises(TypeError, match="unknown options"):
+        client.start(directory, speed=3)
+
+
+def test_proxies_are_ignored(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert client.start(directory, machines="none")
+
+
+def test_the_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(client.STATE_DIR_VARIABLE, raising=False)
+    assert client.default_state_dir() == Path.home() / ".ipcluster-azure" / "emulator"
+    monkeypatch.setenv(client.STATE_DIR_VARIABLE, str(tmp_path))
+    assert client.default_state_dir() == tmp_path
+
+
+def test_importing_the_client_needs_no_extras() -> None:
+    code = (
+        "import sys, ipcluster_azure.emulator.client, ipcluster_azure.emulator.app\n"
+        "assert not {'aiohttp', 'asyncssh', 'yaml', 'cryptography'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_missing_extra_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(client.EmulatorError, match=r'pip install "ipcluster-azure\[emulator\]"'):
+        client.start(directory)
+
+
+# The command line
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ipcluster_azure.emulator.app", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_line(directory: Path) -> None:
+    here = f"--state-dir={directory}"
+    started = command("start", here, "--machines=none", "--time-scale", "0", "--seed=3")
+    assert started.returncode == 0, started.stderr
+    (line,) = started.stdout.splitlines()
+    info = json.loads(line)
+    assert set(info) == {
+        *("endpoint", "ca_file", "token_file", "subscription_id", "state_dir", "pid")
+    }
+    assert json.loads(command("start", "--state-dir", str(directory)).stdout) == info
+    status = command("status", "--json", here)
+    assert json.loads(status.stdout) == {"resource_groups": [], "virtual_machines": []}
+    assert info["endpoint"] in command("status", here).stdout
+    assert command("reset", here).returncode == 0
+    assert command("stop", here).stdout == "The emulator has stopped.\n"
+
+
+def test_the_command_line_without_an_emulator(directory: Path) -> None:
+    here = f"--state-dir={directory}"
+    status = command("status", "--json", here)
+    assert (status.returncode, json.loads(status.stdout)) == (
+        0,
+        {"resource_groups": [], "virtual_machines": []},
+    )
+    for name in ("status", "stop", "reset"):
+        answer = command(name, here)
+        assert (answer.returncode, answer.stdout) == (0, "No emulator is running.\n")
+
+
+def test_an_error_is_one_line(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+    app = EmulatorApp()
+    app.initialize(["start", f"--state-dir={directory}"])
+    with pytest.raises(SystemExit) as ended:
+        app.start()
+    assert ended.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
