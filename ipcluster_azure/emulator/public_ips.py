@@ -70,7 +70,7 @@ def _check_kind(public_ip: Resource, sku: Json, properties: Json) -> None:
     if method != "Static":
         raise errors.ArmError(
             400,
-            "PublicIPAddressAllocationMethodNotSupported",
+            "StandardAndStandardV2SkuPublicIPAddressesMustBeStatic",
             f"Standard sku publicIp {public_ip.id} must have AllocationMethod set to Static.",
         )
     if properties.setdefault("publicIPAddressVersion", "IPv4") != "IPv4":

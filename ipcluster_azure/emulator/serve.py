@@ -137,11 +137,18 @@ class Server:
         write_private(directory / INFO_FILE, json.dumps(info, indent=1).encode())
 
     async def _until_stopped(self) -> None:
-        """Or idle_timeout_s after the last request, if no resource group is left."""
+        """Or idle_timeout_s after the last request, if no resource group is left.
+
+        Also when emulator.json is gone: nobody could find, use or stop this process any more.
+        """
+        announced = self._settings.state_dir / INFO_FILE
         limit_s = self._settings.idle_timeout_s
         while not self._stop.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), min(5.0, max(0.05, limit_s / 10)))
+            if not announced.exists():
+                log.warning("%s is gone", announced)
+                return
             if self._em.store.groups():
                 self._front.last_request = time.monotonic()
             elif time.monotonic() - self._front.last_request > limit_s:

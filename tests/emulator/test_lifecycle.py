@@ -228,3 +228,9 @@ def test_an_error_is_one_line(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 1
+
+
+def test_an_emulator_whose_directory_is_gone_ends(directory: Path, tmp_path: Path) -> None:
+    info = client.start(directory, machines="none", idle_timeout_s=2)
+    directory.rename(tmp_path / "moved")
+    until_gone(info.pid)
