@@ -207,7 +207,9 @@ async def connect(
         await asyncio.sleep(max(0.0, tried_at + PROBE_INTERVAL_S - loop.time()))
 
 
-async def _connect_once(target: Target, through: Connection | None, timeout_s: float) -> Connection:
+async def _connect_once(
+    target: Target, key: asyncssh.SSHKey, through: Connection | None, timeout_s: float
+) -> Connection:
     host_key = asyncssh.import_public_key(target.host_key)
     ssh = await asyncio.wait_for(
         asyncssh.connect(

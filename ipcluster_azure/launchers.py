@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipyparallel.cluster.launcher import ControllerLauncher, EngineLauncher, NotRunning
 from traitlets import Unicode, default
@@ -31,8 +31,17 @@ WATCH_INTERVAL_S = 1.0
 JOIN_INTERVAL_S = 0.1
 
 
-class _AzureVM(AzureVMLauncher):
-    """What both launchers do alike."""
+# a subclass of AzureVMLauncher would be one more section in every generated configuration file
+if TYPE_CHECKING:
+    _Base = AzureVMLauncher
+else:
+    _Base = object
+
+
+class _AzureVM(_Base):
+    """What both launchers do alike; without traits, which a plain mixin could not initialise."""
+
+    job_file_name: str
 
     _template: dict[str, Any] | None = None
     _began = False
@@ -158,7 +167,7 @@ class _AzureVM(AzureVMLauncher):
         return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
 
 
-class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[misc]
+class AzureVMControllerLauncher(_AzureVM, AzureVMLauncher, ControllerLauncher):  # type: ignore[misc]
     """Starts ipcontroller on an Azure virtual machine, and the network for the engines."""
 
     job_file_name = Unicode(
@@ -201,6 +210,7 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
         if self._began:
             self.log.error("The start failed; undoing what was created")
             await self._delete_cluster()
+            self._stopped()
 
     def _engine_settings(self) -> Settings | None:
         """What the engines' launcher will ask for, so that its mistakes are found now.
@@ -294,7 +304,7 @@ class AzureVMControllerLauncher(_AzureVM, ControllerLauncher):  # type: ignore[m
         return self
 
 
-class AzureVMEngineSetLauncher(_AzureVM, EngineLauncher):  # type: ignore[misc]
+class AzureVMEngineSetLauncher(_AzureVM, AzureVMLauncher, EngineLauncher):  # type: ignore[misc]
     """Starts engines on a scale set of Azure virtual machines."""
 
     job_file_name = Unicode(
@@ -374,9 +384,11 @@ class AzureVMEngineSetLauncher(_AzureVM, EngineLauncher):  # type: ignore[misc]
         if ours and first and (self._began or _ipcluster_app(self) is not None):
             self.log.error("The start failed; undoing what was created")
             await delete_cluster(file, progress)
+            self.parent.controller._stopped()
         elif self._began:
             self.log.error("The start failed; deleting these engines' machines")
             await delete_engine_set(file, self.engine_set_id, progress)
+        self._stopped()
 
     async def _make_template(self, n: int) -> dict[str, Any]:
         from . import deployment

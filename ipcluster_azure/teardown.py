@@ -18,7 +18,8 @@ from .record import DELETING, KEPT, READY, Endpoint, Record, RecordFile, read_re
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0
-GONE_LOOKS_S = 1.0  # how long a stop waits to see the group gone before it leaves that to Azure
+# how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
+GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 10.0
 IN_ORDER_TIMEOUT_S = 600.0
 RETRY_LOCK_S = 0.05
 
@@ -98,7 +99,8 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
         await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
         await bridge(api.delete_group, group)
         progress.say(f"Azure has accepted the deletion of resource group {group}")
-        if await _gone(api, group):
+        looks_s = EMULATED_GONE_LOOKS_S if record.endpoint.token_file else GONE_LOOKS_S
+        if await _gone(api, group, looks_s):
             file.erase()
         else:
             file.retire()
@@ -127,9 +129,9 @@ def _in_order_of_deletion(resources: list[str]) -> list[str]:
     return list(reversed(resources))
 
 
-async def _gone(api: AzureApi, group: str) -> bool:
+async def _gone(api: AzureApi, group: str, timeout_s: float) -> bool:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + GONE_LOOKS_S
+    deadline = loop.time() + timeout_s
     async for _ in looks(0.3):
         if not await bridge(api.group_exists, group):
             return True

@@ -1,0 +1,224 @@
+"""A cluster's life through ipcluster, as the README tells it."""
+
+import json
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure.config import setting_names
+from ipcluster_azure.emulator.client import EmulatorInfo
+
+from .conftest import IMAGE, TWO_LINES, Profile, read_json
+
+DEPRECATED_LINES = """
+c.IPClusterStart.controller_launcher_class = 'AzureVMControllerLauncher'
+c.IPClusterEngines.engine_launcher_class = 'AzureVMEngineSetLauncher'
+"""
+
+
+def _engines(profile: Profile) -> str:
+    return profile.python(
+        "import ipyparallel as ipp\n"
+        f"with ipp.Client(profile={profile.name!r}, cluster_id='') as c: print(len(c.ids))"
+    )
+
+
+def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> None:
+    """And with `endpoint` as the only further line; environment, copy and tunnels for real."""
+    profile = bare_profile
+    profile.run("ipython", "profile", "create", "--parallel", profile.name)
+    config = profile.folder / "ipcluster_config.py"
+    stock = config.read_text()
+    for name in setting_names():
+        assert f"# c.AzureVMLauncher.{name} = " in stock
+    endpoint = 'c.AzureVMLauncher.endpoint = "emulator"\n'
+    config.write_text(f"{stock}{DEPRECATED_LINES}{endpoint}")
+    output = profile.ipcluster("start", "-n", "6", "--daemonize")
+    assert "6 of 6 engines are registered" in output
+    assert _engines(profile) == "6"
+    assert profile.python(
+        "import ipyparallel as ipp\n"
+        "def f(x): return x**10\n"
+        f"c = ipp.Client(profile={profile.name!r}); view = c[:]\n"
+        "print(view.map_sync(f, range(15)) == [x**10 for x in range(15)])"
+    ) == "True"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_job_files_are_written_and_submitted(profile: Profile) -> None:
+    output = profile.ipcluster("start", "-n", "1", "--daemonize")
+    for name in ("azure_controller-.json", "azure_engineset-.json"):
+        template = read_json(profile.folder / name)
+        assert template["contentVersion"] == "1.0.0.0"
+        assert f"Submitting {profile.folder / name}" in output
+        secrets = profile.folder / name.replace(".json", ".parameters.json")
+        assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    profile.ipcluster("stop")
+    assert not list(profile.folder.glob("*.parameters.json"))
+
+
+def test_keys_are_readable_by_the_user_alone_and_on_no_command_line(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    security = profile.folder / "security"
+    client_file = read_json(security / "ipcontroller-client.json")
+    assert client_file["interface"] == "tcp://127.0.0.1"
+    assert client_file["ssh"] == ""
+    for name in ("azure-.json", "azure-.key", "ipcontroller-client.json", "ipcontroller-engine.json"):
+        assert stat.S_IMODE((security / name).stat().st_mode) == 0o600, name
+    key = str(client_file["key"])
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert key.encode() not in entry.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    assert key not in (security / "azure-.json").read_text()
+
+
+def test_a_second_stop_finds_nothing(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    profile.ipcluster("stop")
+    profile.ipcluster("stop", expect=11)
+    profile.assert_nothing_left()
+
+
+def test_list_shows_the_cluster_and_imports_nothing_of_azure(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    output = profile.python(
+        "import sys\n"
+        "from ipyparallel.cluster.app import main\n"
+        "sys.argv = ['ipcluster', 'list']\n"
+        "try: main()\n"
+        "finally: print(sorted(m for m in sys.modules if m.startswith(('azure', 'asyncssh'))))"
+    )
+    assert profile.name in output
+    assert output.endswith("[]")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "moment",
+    ["Requesting the controller", "has accepted 1 machines", "machine is up", "are registered"],
+)
+def test_a_signal_at_any_moment_deletes_everything(
+    profile: Profile, moment: str, signum: signal.Signals
+) -> None:
+    process = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if moment in line:
+            break
+    process.send_signal(signum)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, "".join(seen) + rest
+    assert "Traceback" not in rest
+    profile.assert_nothing_left()
+
+
+def test_stop_from_another_process_ends_the_foreground_one(profile: Profile) -> None:
+    process = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "1")
+    assert process.stdout is not None
+    assert any("are registered" in line for line in process.stdout)
+    profile.ipcluster("stop")
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    profile.assert_nothing_left()
+
+
+def test_after_a_kill_stop_deletes_everything(profile: Profile) -> None:
+    # contract 1: ipyparallel itself writes the cluster file only after start() has returned
+    process = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
+    assert process.stdout is not None
+    assert any("has accepted the controller" in line for line in process.stdout)
+    process.kill()
+    process.communicate()
+    assert profile.left_on_azure()["resource_groups"]
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_engines_added_by_another_process_are_removed_by_stop(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    more = profile.popen("ipcluster", "engines", f"--profile={profile.name}", "-n", "2")
+    assert more.stdout is not None
+    assert any("2 of 2 engines are registered" in line for line in more.stdout)
+    assert _engines(profile) == "3"
+    cluster = read_json(profile.folder / "security" / "cluster-.json")
+    assert cluster["controller"]
+    assert len(cluster["engines"]["sets"]) == 2  # type: ignore[index]
+    profile.ipcluster("stop")
+    more.communicate(timeout=30)
+    profile.assert_nothing_left()
+
+
+def test_engines_added_with_daemonize(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    profile.ipcluster("engines", "-n", "1", "--daemonize")
+    assert _engines(profile) == "2"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_two_clusters_of_one_profile_do_not_touch_each_other(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    profile.ipcluster("start", "-n", "1", "--daemonize", "--cluster-id=b")
+    profile.ipcluster("stop", "--cluster-id=b")
+    assert _engines(profile) == "1"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_the_logs_are_kept(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    profile.ipcluster("stop")
+    logs = {path.name: path.read_text() for path in (profile.folder / "log").glob("azure-*")}
+    assert any("Completed registration with id 0" in text for text in logs.values())
+    assert any("ipcontroller" in name and "heartbeat" in text for name, text in logs.items())
+
+
+def test_odd_paths(tmp_path: Path, emulator: EmulatorInfo) -> None:
+    """A home with spaces and other letters, a directory over 108 characters, nowhere to write."""
+    home = tmp_path / "Jürgen Müller ☂"
+    read_only = tmp_path / "read-only"
+    read_only.mkdir()
+    ipython_dir = home / ("a folder with a long name " * 5).strip() / ".ipython"
+    ipython_dir.mkdir(parents=True)
+    state_dir = home / ".ipcluster-azure" / "emulator"
+    own = EmulatorInfo("", "", "", "", str(state_dir), 0)
+    profile = Profile(ipython_dir, own, environment={"HOME": str(home)}, cwd=read_only)
+    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n')
+    read_only.chmod(0o555)
+    try:
+        profile.ipcluster("start", "-n", "2", "--daemonize")
+        assert _engines(profile) == "2"
+        profile.ipcluster("stop")
+        profile.assert_nothing_left()
+    finally:
+        profile.run("ipcluster-azure", "emulator", "stop")
+    assert os.listdir(read_only) == []
+
+
+def test_the_cluster_file_is_gone_after_a_failed_start(profile: Profile) -> None:
+    profile.configure(
+        f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
+        f'{IMAGE}c.AzureVMLauncher.image_python = "/no/such/python"\n'
+    )
+    started = time.monotonic()
+    output = profile.ipcluster("start", "-n", "1", "--daemonize", expect=1)
+    assert time.monotonic() - started < 60
+    assert "/no/such/python" in output
+    profile.assert_nothing_left()
+
+
+def test_everything_survives_in_json(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    record = json.loads((profile.folder / "security" / "azure-.json").read_text())
+    assert record["format"] == 1
+    assert record["state"] == "creating" or record["controller"]["state"] == "ready"
+    profile.ipcluster("stop")
