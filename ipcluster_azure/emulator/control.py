@@ -48,6 +48,10 @@ class Control:
 
     async def reset(self) -> None:
         """Everything is gone when this returns; operations under way end by themselves."""
-        for group in self._em.store.groups():
+        all_groups = self._em.store.groups()
+        for group in all_groups:
             group.state = "Deleting"
+        # Interfaces of all groups first: one group's may sit in another's network.
+        await groups.delete_machines(self._em, all_groups)
+        for group in all_groups:
             await groups.delete_contents(self._em, group, 0.0)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Sequence
 
 from . import names, public_ips, regions, schemas_network
 from .arm import ArmRequest, ArmResponse, Json, page
@@ -15,7 +16,7 @@ from .operations import Operation
 from .schema import check_compute
 from .state import Emulator, merged_tags
 from .store import Group
-from .views import PUBLIC_IP, VM, show_group, show_in_list
+from .views import NIC, PUBLIC_IP, VM, show_group, show_in_list
 from .vm_network import discard
 
 KIND = "Microsoft.Resources/resourceGroups"
@@ -112,21 +113,46 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     return ArmResponse(202, None, result_headers(em, request, operation))
 
 
+async def delete_machines(em: Emulator, some: Sequence[Group]) -> None:
+    """Kill the groups' machines and remove their interfaces."""
+    vms = [vm for group in some for vm in em.store.all(VM, group.name)]
+    for vm in vms:
+        vm.deleting = True
+    await em.machines.destroy([vm.properties["vmId"] for vm in vms])
+    for group in some:
+        for nic in em.store.all(NIC, group.name):
+            discard(em, nic)
+
+
 async def delete_contents(em: Emulator, group: Group, duration_s: float) -> None:
     """The machines go first, within a tenth of the time."""
     for vm in em.store.all(VM, group.name):
         vm.deleting = True
     await asyncio.sleep(duration_s / 10)
-    vm_ids = [vm.properties["vmId"] for vm in em.store.all(VM, group.name)]
-    await em.machines.destroy(vm_ids)
+    await delete_machines(em, [group])
     await asyncio.sleep(duration_s * 9 / 10)
-    for resource in list(group.resources.values()):
-        if resource.type.endswith("/networkInterfaces"):
-            discard(em, resource)
+    _refuse_used_from_outside(em, group)
     for public_ip in em.store.all(PUBLIC_IP, group.name):
         public_ips.release(em, public_ip)
     em.store.remove_group(group)
     group.gone.set()
+
+
+def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
+    """Interfaces of other groups hold the networks they are in; then the group stays."""
+    prefix = f"{group.id}/".lower()
+    for nic in em.store.all(NIC):
+        for item in nic.properties["ipConfigurations"]:
+            subnet_id = item["properties"]["subnet"]["id"]
+            if subnet_id.lower().startswith(prefix):
+                group.state = "Succeeded"
+                raise ArmError(
+                    409,
+                    "ResourceGroupDeletionBlocked",
+                    f"Deletion of resource group '{group.name}' failed as resources with "
+                    f"identifiers '{subnet_id.rsplit('/subnets/', 1)[0]}' could not be deleted. "
+                    "The provisioning state of the resource group will be rolled back.",
+                )
 
 
 def result_headers(em: Emulator, request: ArmRequest, operation: Operation) -> dict[str, str]:

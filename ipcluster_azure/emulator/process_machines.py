@@ -160,6 +160,9 @@ class ProcessMachines:
             machine.close()
             self._machines.pop(spec.vm_id, None)
             raise
+        if not machine.up:  # destroyed meanwhile: what was opened since must go too
+            machine.close()
+            await self._remove([spec.vm_id])
 
     async def halt(self, vm_ids: Sequence[str]) -> None:
         closed = [self._machines.pop(vm_id, None) for vm_id in vm_ids]
@@ -171,6 +174,9 @@ class ProcessMachines:
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         await self.halt(vm_ids)
+        await self._remove(vm_ids)
+
+    async def _remove(self, vm_ids: Sequence[str]) -> None:
         for vm_id in vm_ids:
             await asyncio.to_thread(shutil.rmtree, self._directory / vm_id, ignore_errors=True)
 

@@ -484,3 +484,34 @@ def test_the_state_directory_is_private(lan: Site) -> None:
     for name in ("token", "emulator.json", "server.pem", "emulator.log"):
         assert (directory / name).stat().st_mode & 0o077 == 0, name
     assert os.access(directory / "ca.pem", os.R_OK)
+
+
+async def test_a_machine_destroyed_while_it_boots_leaves_nothing(tmp_path: Path) -> None:
+    from ipcluster_azure.emulator.addresses import LoopbackAddresses
+    from ipcluster_azure.emulator.machines import MachineSpec
+    from ipcluster_azure.emulator.process_machines import ProcessMachines
+
+    addresses = LoopbackAddresses()
+    prefix = str(addresses.offer([])).removesuffix("0/24")
+    spec = MachineSpec(
+        vm_id="11111111-2222-3333-4444-555555555555",
+        name="vm",
+        host_name="vm",
+        admin_username=USER,
+        public_keys=(),
+        password=None,
+        custom_data=b"",
+        private_address=f"{prefix}4",
+        public_address=None,
+        ssh_port=addresses.ssh_port,
+        admits=lambda peer: True,
+    )
+    machines = ProcessMachines(tmp_path)
+    booting = asyncio.ensure_future(machines.boot(spec))
+    await asyncio.sleep(0)  # it runs to its first wait, with the addresses bound
+    await machines.destroy([spec.vm_id])
+    await booting
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(spec.private_address, spec.ssh_port)
+    assert not (tmp_path / "machines" / spec.vm_id).exists()
+    await machines.close()

@@ -383,3 +383,17 @@ def test_the_sdk_polls_to_the_end(arm: Cloud, site: Site) -> None:
     assert poller.result().ip_address.startswith("127.")
     arm.network.public_ip_addresses.begin_delete(site.group, "pip").wait(10)
     assert list(arm.network.public_ip_addresses.list(site.group)) == []
+
+
+def test_a_network_used_from_another_group_keeps_its_group(
+    arm: Cloud, new_site: Callable[[], Site]
+) -> None:
+    owner, guest = new_site(), new_site()
+    guest.nic("nic", owner.network())
+    refused = arm.call("DELETE", owner.path)
+    assert refused.status == 202
+    result = arm.call("GET", refused.headers["location"])
+    assert (result.status, result.code) == (409, "ResourceGroupDeletionBlocked")
+    assert owner.get("virtualNetworks", "vnet").status == 200
+    guest.deleted("networkInterfaces", "nic")
+    arm.wait_for_group(owner.group)
