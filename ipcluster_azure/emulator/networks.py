@@ -93,11 +93,12 @@ def _subnet(em: Emulator, vnet: Resource, body: Json) -> Json:
     names.check_network(body["name"])
     properties = dict(body.get("properties") or {})
     prefixes = properties.get("addressPrefixes") or []
-    if "addressPrefix" not in properties and len(prefixes) != 1:
+    prefix = properties.get("addressPrefix") or (prefixes[0] if len(prefixes) == 1 else None)
+    if not prefix:
         raise errors.ArmError(
             400, "NetcfgInvalidSubnet", f"Subnet '{body['name']}' needs one address prefix."
         )
-    properties["addressPrefix"] = properties.get("addressPrefix") or prefixes[0]
+    properties["addressPrefix"] = prefix
     properties.setdefault("defaultOutboundAccess", False)
     owner = f"{vnet.id}/subnets/{body['name']}"
     if "networkSecurityGroup" in properties:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+
 from . import errors, names, schemas_network
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write
@@ -60,20 +63,56 @@ def _check_rule(name: str, properties: Json) -> None:
             "Allowed range 100-4096.",
         )
     for side in ("source", "destination"):
-        if not (properties.get(f"{side}AddressPrefix") or properties.get(f"{side}AddressPrefixes")):
+        _check_values(name, properties, f"{side}AddressPrefix", f"{side}AddressPrefixes")
+        _check_values(name, properties, f"{side}PortRange", f"{side}PortRanges")
+
+
+def _check_values(name: str, properties: Json, single: str, several: str) -> None:
+    """One of the two members must say something, and something valid."""
+    values = list(properties.get(several) or [])
+    if properties.get(single):
+        values.append(properties[single])
+    if not values:
+        raise errors.ArmError(
+            400,
+            "SecurityRuleParameterNotSpecified",
+            f"Required security rule parameters are missing for security rule {name}: {single}.",
+        )
+    for value in values:
+        if "Port" in single and not _is_port_range(value):
             raise errors.ArmError(
                 400,
-                "SecurityRuleParameterNotSpecified",
-                f"Required security rule parameters are missing for security rule {name}: "
-                f"{side.capitalize()}AddressPrefix.",
+                "SecurityRuleInvalidPortRange",
+                f"Security rule has invalid Port range. Value provided: {value}. Value should be "
+                "an integer OR integer range with '-' delimiter. Valid range 0-65535.",
             )
-        if not (properties.get(f"{side}PortRange") or properties.get(f"{side}PortRanges")):
+        if "Address" in single and not _is_address_prefix(value):
             raise errors.ArmError(
                 400,
-                "SecurityRuleParameterNotSpecified",
-                f"Required security rule parameters are missing for security rule {name}: "
-                f"{side.capitalize()}PortRange.",
+                "SecurityRuleInvalidAddressPrefix",
+                f"Security rule {name} has invalid Address prefix. Value provided: {value}",
             )
+
+
+def _is_port_range(text: str) -> bool:
+    if text == "*":
+        return True
+    parts = text.split("-")
+    # isdecimal alone would take other scripts' digits.
+    if len(parts) > 2 or not all(part.isascii() and part.isdecimal() for part in parts):
+        return False
+    return 0 <= int(parts[0]) <= int(parts[-1]) <= 65535
+
+
+def _is_address_prefix(text: str) -> bool:
+    """*, an address, a network, or a service tag such as Internet or Storage.EastUS."""
+    if text == "*" or re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)*", text):
+        return True
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def check_unused(em: Emulator, nsg: Resource) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import socket
 import ssl
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
 
-from .cloud import LOCATION, Cloud, Site
+from .cloud import LOCATION, Cloud, Keys, Site, scale_set_body, ssh_rule, vm_body
 
 
 def test_a_request_without_the_token_is_refused(arm: Cloud) -> None:
@@ -117,6 +120,47 @@ def test_wrong_types_never_end_in_a_server_error(arm: Cloud, site: Site, value: 
             answer = arm.call("PUT", site.provider(kind, "odd"), body)
             assert answer.status in (200, 201, 400), (kind, body, answer)
             site.delete(kind, "odd")
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Of all members and items."""
+    parts: Any = value.items() if isinstance(value, dict) else []
+    for key, item in enumerate(value) if isinstance(value, list) else parts:
+        yield (*here, key)
+        yield from paths(item, (*here, key))
+
+
+ODD = {"empty": "", "surrogate": "\ud800", "object": {}, "list": [None], "large": 2**80}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_no_value_anywhere_ends_in_a_server_error(
+    arm: Cloud, site: Site, keys: Keys, odd: object
+) -> None:
+    subnet = site.network()
+    nic = {"ipConfigurations": [{"name": "i", "properties": {"subnet": {"id": subnet}}}]}
+    network = {
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [{"name": "s", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+    }
+    for kind, body in (
+        ("virtualMachines", vm_body(keys, site.nic("nic", subnet)["id"], customData="eA==")),
+        ("virtualMachineScaleSets", scale_set_body(keys, subnet, 1)),
+        ("networkInterfaces", {"location": LOCATION, "properties": nic}),
+        ("virtualNetworks", {"location": LOCATION, "properties": network}),
+        ("networkSecurityGroups", {"properties": {"securityRules": [ssh_rule(22)]}}),
+    ):
+        for *path, last in paths(body):
+            changed = copy.deepcopy(body)
+            place: Any = changed
+            for part in path:
+                place = place[part]
+            place[last] = odd
+            answer = arm.call("PUT", site.provider(kind, "odd"), changed)
+            assert answer.status in (200, 201, 400, 404, 409), (kind, path, last, answer)
+            if answer.status in (200, 201):
+                arm.wait_for(answer)
+                site.deleted(kind, "odd", "?forceDeletion=true")
 
 
 def test_a_huge_body_is_refused(arm: Cloud, site: Site) -> None:
