@@ -138,10 +138,8 @@ class Connection:
     ) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         other: list[str] = []
-        async with self._ssh.create_process(command, encoding=None) as process:
-            process.stdin.write(stdin)
-            process.stdin.write_eof()
-            stderr = asyncio.ensure_future(process.stderr.read())
+
+        async def read_events() -> None:
             async for line in process.stdout:
                 event = _parse_event(line)
                 if event is None:
@@ -149,7 +147,12 @@ class Connection:
                     continue
                 found[event["event"]] = event
                 on_event(event)
-            other.append((await stderr).decode(errors="replace"))
+
+        async with self._ssh.create_process(command, encoding=None) as process:
+            process.stdin.write(stdin)
+            process.stdin.write_eof()
+            _, errors = await asyncio.gather(read_events(), process.stderr.read())
+            other.append(errors.decode(errors="replace"))
             await process.wait_closed()
             status = process.exit_status
         if status != 0:

@@ -39,6 +39,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple, NoReturn
 
 Json = dict[str, Any]
@@ -46,6 +47,7 @@ Json = dict[str, Any]
 POLL_S = 0.05
 TERM_GRACE_S = 2.0  # what an engine gets between TERM and KILL
 STOP_GRACE_S = 5.0  # what a supervisor or controller gets: more than TERM_GRACE_S + HUB_LINGER_S
+HUB_ANSWER_S = 1.0  # before it is asked again
 HUB_LINGER_S = 2.0  # how long a last message to a hub that doesn't answer is kept
 LOG_TAIL_BYTES = 2_000
 PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5 s is debugpy)
@@ -337,7 +339,7 @@ def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: P
         if counts != reported:
             emit("registered", **counts)
             reported = counts
-        if counts["registered"] == counts["count"]:
+        if state.get("listed") and counts["registered"] == counts["count"]:
             ids = [{key: engine[key] for key in ("index", "id", "pid")} for engine in registered]
             emit("ready", registered=len(ids), engines=ids, **versions())
             return 0
@@ -401,7 +403,7 @@ def supervise_command(args: argparse.Namespace) -> int:
     gc.enable()
     supervisor.save()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
-    supervisor.watch(read_end)
+    supervisor.watch(read_end, report)
     return 0
 
 
@@ -430,6 +432,7 @@ class Supervisor:
         # read once: by the time an engine ends, another controller may have written the file anew
         self.hub: Json = json.loads(Path(args.engine_file).read_bytes())
         self.context: Any = None
+        self.listed = False
         unknown = dict.fromkeys(("pid", "create_time", "id", "exit_code"))
         log = f"{work.log}/ipengine-{args.set}-"
         self.engines: list[Json] = [
@@ -440,17 +443,22 @@ class Supervisor:
     def save(self) -> None:
         supervisor = identify(os.getpid())
         state = {"set": self.set_id, "supervisor": supervisor, "engines": self.engines}
+        state["listed"] = self.listed
         write_json(self.file, state)
 
     def running(self) -> list[Json]:
         return [engine for engine in self.engines if engine["state"] != "exited"]
 
-    def watch(self, read_end: int) -> None:
+    def watch(self, read_end: int, report: Callable[..., None]) -> None:
         with os.fdopen(read_end) as events:
             while self.running():
                 kind, *details = json.loads(events.readline())
                 if kind == "engine":
                     self.engine_reported(*details)
+                    if all(engine["state"] == "registered" for engine in self.engines):
+                        Thread(target=self.confirm_listed, args=(report,), daemon=True).start()
+                elif kind == "listed":
+                    self.listed = True
                 elif details == [signal.SIGCHLD]:
                     self.reap()
                 elif details == [signal.SIGTERM]:
@@ -492,6 +500,26 @@ class Supervisor:
         ids = [engine["id"] for engine in engines if engine["id"] is not None]
         if not ids:
             return
+        with self.hub_socket() as (session, dealer):
+            for engine_id in ids:
+                session.send(dealer, "unregistration_request", content={"id": engine_id})
+
+    def confirm_listed(self, report: Callable[..., None]) -> None:
+        """Ask the hub until clients can see all engines: some heartbeats after registration."""
+        ids = {str(engine["id"]) for engine in self.engines}
+        with self.hub_socket() as (session, dealer):
+            while len(self.running()) == len(ids):
+                session.send(dealer, "connection_request", content={})
+                if dealer.poll(HUB_ANSWER_S * 1000):
+                    _, reply = session.feed_identities(dealer.recv_multipart())
+                    if ids <= session.deserialize(reply)["content"].get("engines", {}).keys():
+                        report("listed")
+                        return
+                time.sleep(POLL_S)
+
+    @contextlib.contextmanager
+    def hub_socket(self) -> Iterator[tuple[Any, Any]]:
+        """A session and a socket to the hub's registration port."""
         from ipyparallel import util
         from jupyter_client.session import Session
 
@@ -510,8 +538,7 @@ class Supervisor:
             url = f"{hub['interface']}:{hub['registration']}"
             url = util.disambiguate_url(url, hub["location"])
             util.connect(dealer, url, curve_serverkey=(hub.get("curve_serverkey") or "").encode())
-            for engine_id in ids:
-                session.send(dealer, "unregistration_request", content={"id": engine_id})
+            yield session, dealer
 
 
 def become_engine(
