@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.durations import TABLES, Durations, quantile
 
-from .cloud import Cloud, Keys, Site, scale_set_body, vm_body
+from .cloud import Cloud, Keys, Site, address_of, scale_set_body, vm_body
 from .conftest import numbers, running
 
 
@@ -113,3 +115,27 @@ def test_quantile_tables_ascend(name: str) -> None:
     assert values == sorted(values)
     assert TABLES[name][0][0] == 0.0
     assert TABLES[name][-1][0] == 1.0
+
+
+def test_sshd_answers_some_time_after_success(
+    tmp_path_factory: pytest.TempPathFactory, keys: Keys
+) -> None:
+    directory = tmp_path_factory.mktemp("lag")
+    for cloud in running(directory, machines="process", time_scale=0.05, seed=5):
+        offer = client.offer(cloud.info)
+        site = Site(cloud, "lag", offer["address_prefix"])
+        body = scale_set_body(keys, site.network(), 8)
+        answer = cloud.call("PUT", site.provider("virtualMachineScaleSets", "set"), body)
+        assert cloud.wait_for(answer)["status"] == "Succeeded"
+        nics = site.get("networkInterfaces").body["value"]
+        waiting = {address_of(nic) for nic in nics}
+        deadline = time.monotonic() + 10
+        while waiting:
+            assert time.monotonic() < deadline, f"no sshd on {waiting}"
+            waiting = {address for address in waiting if not answers(address, offer["ssh_port"])}
+            time.sleep(0.01)
+
+
+def answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
