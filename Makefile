@@ -1,8 +1,15 @@
 # `make demo` and `make test` are all a newcomer needs: each makes .venv and installs into it.
+# Another Python: make PYTHON=python3.12 ...
+# Fewer tests:    make test PYTEST_ADDOPTS="-k emulator"
 PYTHON ?= python3
+# The tests mostly wait for processes, so a few more workers than cores are fastest.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+MADE := $(VENV)/.made-with-$(PYTHON_VERSION)
 STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
 
 .PHONY: demo test lint test-azure clean
 
@@ -10,22 +17,28 @@ demo: $(STAMP)
 	$(BIN)/python -m ipcluster_azure.examples.demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST) -n $(WORKERS) --dist=worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Needs `az login`, AZURE_SUBSCRIPTION_ID and IPCLUSTER_AZURE_TEST_SPENDING_CAP; costs money.
 test-azure: $(STAMP)
-	$(BIN)/python -m pytest tests/end_to_end --target=azure
+	$(PYTEST) tests/azure --target=azure
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 10) else "Python 3.10 or newer is needed, this is %d.%d; choose another with: make PYTHON=python3.12 ..." % v[:2])'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet 'uv>=0.5'
+$(STAMP): setup.cfg pyproject.toml $(MADE)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[emulator,examples,test]'
+	@touch $@
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 10) else "Python 3.10 or newer is needed, this is %d.%d; choose another with: make PYTHON=python3.12 ..." % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python can't make virtual environments: it lacks ensurepip. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
 	@touch $@
