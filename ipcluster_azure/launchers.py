@@ -135,6 +135,8 @@ class _AzureVM(_Base):
                 raise asyncio.CancelledError from error
             expected = isinstance(error, AzureLauncherError)
             self.log.critical("%s", error, exc_info=not expected)
+            # `ipcluster engines` would say it once more, with a page of tracebacks
+            app.log.addFilter(lambda entry: entry.msg != "Engine start failed")
             app.exit(1)
 
     def _is_on_record(self, record: Record | None) -> bool:
@@ -185,11 +187,12 @@ class AzureVMControllerLauncher(_AzureVM, AzureVMLauncher, ControllerLauncher): 
         await self._attempt(self._start(), undo=self._undo)
 
     async def _start(self) -> None:
-        from . import deployment, teardown
-
         settings, engine_settings = self.settings(), self._engine_settings()
         file = self.record_file
-        await self._clear_the_way(file, settings)
+        await self._clear_the_way(file)
+
+        from . import deployment, teardown  # a second of imports: refusals come before it
+
         site = await deployment.find_site(settings, engine_settings, file.profile_dir)
         await teardown.sweep(file)
         if self.parent is not None:
@@ -236,7 +239,7 @@ class AzureVMControllerLauncher(_AzureVM, AzureVMLauncher, ControllerLauncher): 
             check_engine_count(settings, cluster.n)
         return settings
 
-    async def _clear_the_way(self, file: RecordFile, settings: Settings) -> None:
+    async def _clear_the_way(self, file: RecordFile) -> None:
         """Refuse a second cluster of the same id; delete one that nobody else can find."""
         record = file.read()
         if record is None:
@@ -324,12 +327,14 @@ class AzureVMEngineSetLauncher(_AzureVM, AzureVMLauncher, EngineLauncher):  # ty
         await self._attempt(self._start(n), undo=self._undo)
 
     async def _start(self, n: int) -> None:
-        from . import deployment, teardown
         from .plan import check_engine_count
 
         settings, file = self.settings(), self.record_file
         check_engine_count(settings, n)
         record = self._join_cluster(file)
+
+        from . import deployment, teardown  # a second of imports: refusals come before it
+
         order = self._order(self.engine_args)
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and (kept.state != KEPT or kept.n != n):

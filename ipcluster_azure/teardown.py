@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from .azure_api import AzureApi, bridge
 from .emulator import client as emulator
-from .errors import AzureLauncherError
+from .errors import AzureLauncherError, EndpointUnreachable
 from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
@@ -144,7 +144,10 @@ def emulator_is_gone(endpoint: Endpoint) -> bool:
     """Whether the endpoint was an emulator that runs no more: its machines end with it."""
     if not endpoint.token_file:
         return False
-    info = emulator.find(Path(endpoint.token_file).parent)
+    try:
+        info = emulator.find(Path(endpoint.token_file).parent)
+    except emulator.EmulatorError as error:  # it is there, but too busy to answer
+        raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
     return info is None or info.endpoint != endpoint.url
 
 

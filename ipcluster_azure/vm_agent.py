@@ -356,15 +356,18 @@ def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: P
 def why_failed(
     engines: list[Json], alive: bool, timeout_s: float, late: bool
 ) -> tuple[str, list[Json]]:
-    """The reason, empty as long as waiting makes sense, and the engines to blame."""
+    """The reason, empty as long as waiting makes sense, and the engines to blame.
+
+    One that failed doesn't end the wait for the others: the launcher may do with those.
+    """
     exited = [engine for engine in engines if engine["state"] == "exited"]
-    if exited:
+    starting = [engine for engine in engines if engine["state"] == "starting"]
+    if exited and not starting:
         codes = [f"engine {engine['index']} exited with {engine['exit_code']}" for engine in exited]
         return ", ".join(codes), exited
     if not alive:
         return "their supervisor ended", []
     if late:
-        starting = [engine for engine in engines if engine["state"] == "starting"]
         names = ", ".join(str(engine["index"]) for engine in starting)
         return f"not after {timeout_s:g} s: {names}", starting
     return "", []

@@ -140,6 +140,9 @@ def connect(agent: Agent, count: int) -> Iterator[ipp.Client]:
         client = ipp.Client(str(agent.client_file))
         try:
             client.wait_for_engines(count, timeout=TIMEOUT_S, interactive=False)
+            # a task's way there and back, so that the client is subscribed to what the hub tells
+            if count:
+                client[:].apply_sync(os.getpid)
             yield client
         finally:
             client.close()
