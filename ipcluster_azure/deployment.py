@@ -29,10 +29,10 @@ from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from .preflight import Place, check_access, choose_size, find_place
 from .provision import (
+    Looks,
     controller_addresses,
     create,
     create_all,
-    looks,
     require_alive,
     wait_for_machines,
     watch_operation,
@@ -205,11 +205,10 @@ async def request_engines(
 
 async def _controller_requested(file: RecordFile) -> Record:
     """The record, once the controller's address is known: another process may be at it."""
-    async for _ in looks(0.5):
-        record = require_alive(file)
-        if record.controller.host:
-            return record
-    raise AssertionError("unreachable")
+    looks = Looks(last_s=0.5)
+    while not (record := require_alive(file)).controller.host:
+        await looks.pause()
+    return record
 
 
 async def bring_up(order: Order, settings: Settings, set_id: str) -> int:

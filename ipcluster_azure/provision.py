@@ -66,13 +66,15 @@ async def create(file: RecordFile, function: Callable[[], T]) -> T:
     return result
 
 
-async def looks(last_s: float = LAST_LOOK_S) -> AsyncIterator[None]:
-    """Wait between looks at something: often at first, then less and less."""
-    pause_s = FIRST_LOOK_S
-    while True:
-        yield
-        await asyncio.sleep(pause_s)
-        pause_s = min(last_s, pause_s * 1.5)
+class Looks:
+    """The pauses between looks at something: short at first, then longer and longer."""
+
+    def __init__(self, last_s: float = LAST_LOOK_S) -> None:
+        self._pause_s, self._last_s = FIRST_LOOK_S, last_s
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(self._last_s, self._pause_s * 1.5)
 
 
 async def create_all(
@@ -120,7 +122,8 @@ async def _settled(
     api: AzureApi, file: RecordFile, group: str, request: ResourceRequest, body: Json
 ) -> Json:
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
-    async for _ in looks():
+    looks = Looks()
+    while True:
         state = body.get("properties", {}).get("provisioningState")
         if state == "Succeeded" and (
             request.type != PUBLIC_IP or body["properties"].get("ipAddress")
@@ -128,9 +131,9 @@ async def _settled(
             return body
         if state in ("Failed", "Canceled"):
             raise AzureLauncherError(f"Azure could not create {request.name}: it is {state}.")
+        await looks.pause()
         require_alive(file)
         body = await bridge(api.get, group, request)
-    raise AssertionError("unreachable")
 
 
 def controller_addresses(plan: ClusterPlan, answers: dict[str, Json]) -> tuple[str, str]:
@@ -166,7 +169,8 @@ async def wait_for_machines(
     """
     group = file.require().plan.resource_group
     loop = asyncio.get_running_loop()
-    async for _ in looks():
+    looks = Looks()
+    while True:
         record = require_alive(file)
         machines = await bridge(api.machines, group, record.engine_sets[set_id].scale_set_id)
         if failed := [
@@ -179,4 +183,4 @@ async def wait_for_machines(
             return ready
         if loop.time() > deadline:
             raise BootTimeout(f"Only {len(ready)} of {count} machines exist within boot_timeout_s.")
-    raise AssertionError("unreachable")
+        await looks.pause()

@@ -13,7 +13,7 @@ from .errors import AzureLauncherError, EndpointUnreachable
 from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
-from .provision import creates_in_flight, looks
+from .provision import Looks, creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record, RecordFile, read_retired
 
 LOGS_TIMEOUT_S = 5.0
@@ -113,14 +113,14 @@ async def _delete_in_order(api: AzureApi, record: Record) -> None:
     for resource in _in_order_of_deletion(record.resources):
         if not await bridge(api.delete, resource):
             continue
-        async for _ in looks():
-            if not await bridge(api.exists, resource):
-                break
+        looks = Looks()
+        while await bridge(api.exists, resource):
             if loop.time() > deadline:
                 raise AzureLauncherError(
                     f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run "
                     "`ipcluster stop` again."
                 )
+            await looks.pause()
 
 
 def _in_order_of_deletion(resources: list[str]) -> list[str]:
@@ -132,12 +132,12 @@ def _in_order_of_deletion(resources: list[str]) -> list[str]:
 async def _gone(api: AzureApi, group: str, timeout_s: float) -> bool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
-    async for _ in looks(0.3):
-        if not await bridge(api.group_exists, group):
-            return True
+    looks = Looks(last_s=0.3)
+    while await bridge(api.group_exists, group):
         if loop.time() > deadline:
             return False
-    return False
+        await looks.pause()
+    return True
 
 
 def emulator_is_gone(endpoint: Endpoint) -> bool:

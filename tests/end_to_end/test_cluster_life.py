@@ -40,12 +40,15 @@ def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> No
     output = profile.ipcluster("start", "-n", "6", "--daemonize")
     assert "6 of 6 engines are registered" in output
     assert _engines(profile) == "6"
-    assert profile.python(
-        "import ipyparallel as ipp\n"
-        "def f(x): return x**10\n"
-        f"c = ipp.Client(profile={profile.name!r}); view = c[:]\n"
-        "print(view.map_sync(f, range(15)) == [x**10 for x in range(15)])"
-    ) == "True"
+    assert (
+        profile.python(
+            "import ipyparallel as ipp\n"
+            "def f(x): return x**10\n"
+            f"c = ipp.Client(profile={profile.name!r}); view = c[:]\n"
+            "print(view.map_sync(f, range(15)) == [x**10 for x in range(15)])"
+        )
+        == "True"
+    )
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 
@@ -68,7 +71,12 @@ def test_keys_are_readable_by_the_user_alone_and_on_no_command_line(profile: Pro
     client_file = read_json(security / "ipcontroller-client.json")
     assert client_file["interface"] == "tcp://127.0.0.1"
     assert client_file["ssh"] == ""
-    for name in ("azure-.json", "azure-.key", "ipcontroller-client.json", "ipcontroller-engine.json"):
+    for name in (
+        "azure-.json",
+        "azure-.key",
+        "ipcontroller-client.json",
+        "ipcontroller-engine.json",
+    ):
         assert stat.S_IMODE((security / name).stat().st_mode) == 0o600, name
     key = str(client_file["key"])
     for entry in Path("/proc").glob("[0-9]*/cmdline"):

@@ -1,0 +1,262 @@
+"""The cluster from Python: every spelling of the launchers, with blocks, exits, other processes."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import ipyparallel as ipp
+import pytest
+from ipyparallel.cluster.launcher import NotRunning
+from traitlets.config import Config
+
+from ipcluster_azure.emulator import client
+from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
+from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+
+from .conftest import IMAGE, TWO_LINES, Profile
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def config() -> Config:
+    config = Config()
+    config.AzureVMLauncher.endpoint = "emulator"
+    config.AzureVMLauncher.python_environment = "image"
+    config.AzureVMLauncher.image_python = sys.executable
+    config.Cluster.delay = 0
+    return config
+
+
+def _cluster(profile: Profile, config: Config, **kwargs: Any) -> Any:
+    kwargs = {"controller": "azurevm", "engines": "azurevm", "cluster_id": "", **kwargs}
+    return ipp.Cluster(profile_dir=str(profile.folder), config=config, load_profile=False, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "launchers",
+    [
+        ("azurevm", "azurevm"),
+        ("AzureVM", "azurevmenginesetlauncher"),
+        (
+            "ipcluster_azure.launchers.AzureVMControllerLauncher",
+            "ipcluster_azure.launchers.AzureVMEngineSetLauncher",
+        ),
+        (AzureVMControllerLauncher, AzureVMEngineSetLauncher),
+    ],
+    ids=["entry point", "other case", "module path", "class"],
+)
+def test_every_spelling_names_our_launchers(
+    bare_profile: Profile, config: Config, launchers: tuple[Any, Any]
+) -> None:
+    cluster = _cluster(bare_profile, config, controller=launchers[0], engines=launchers[1])
+    assert cluster.controller_launcher_class is AzureVMControllerLauncher
+    assert cluster.engine_launcher_class is AzureVMEngineSetLauncher
+
+
+def test_with_block(bare_profile: Profile, config: Config) -> None:
+    with _cluster(bare_profile, config, n=2) as rc:
+        assert rc[:].map_sync(abs, range(-3, 1)) == [3, 2, 1, 0]
+    bare_profile.assert_nothing_left()
+
+
+async def test_async_with_block(bare_profile: Profile, config: Config) -> None:
+    async with _cluster(bare_profile, config, n=1) as rc:
+        assert await asyncio.wrap_future(rc[:].apply_async(abs, -7)) == [7]
+    await asyncio.to_thread(bare_profile.assert_nothing_left)
+
+
+async def test_engines_added_and_stopped_by_themselves(
+    bare_profile: Profile, config: Config
+) -> None:
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_cluster(n=1)  # cluster.n stays None
+    more = await cluster.start_engines(4)
+    with await cluster.connect_client() as rc:
+        rc.wait_for_engines(5, timeout=20, interactive=False)
+        await cluster.stop_engines(more)
+        for _ in range(100):  # a set that is stopped leaves the hub without waiting for heartbeats
+            if len(rc.ids) == 1:
+                break
+            await asyncio.sleep(0.05)
+        assert rc.ids == [0]
+    assert len(bare_profile.left_on_azure()["virtual_machines"]) == 2
+    await cluster.stop_cluster()
+    bare_profile.assert_nothing_left()
+
+
+async def test_the_controller_by_itself(bare_profile: Profile, config: Config) -> None:
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_controller()
+    info = await cluster.controller.get_connection_info()
+    assert info["client"]["interface"] == "tcp://127.0.0.1"
+    assert info["engine"]["interface"] != info["client"]["interface"]
+    with await cluster.connect_client() as rc:
+        assert rc.ids == []
+    await cluster.stop_controller()
+    await cluster.stop_controller()
+    bare_profile.assert_nothing_left()
+
+
+async def test_a_stop_during_the_start_ends_it(bare_profile: Profile, config: Config) -> None:
+    cluster = _cluster(bare_profile, config, n=1)
+    starting = asyncio.ensure_future(cluster.start_cluster())
+    while not bare_profile.left_on_azure()["resource_groups"]:
+        await asyncio.sleep(0.02)
+    await cluster.stop_cluster()
+    with pytest.raises((ClusterStopped, AzureLauncherError)):
+        await starting
+    await asyncio.to_thread(bare_profile.assert_nothing_left)
+
+
+async def test_a_stop_before_anything_is_created_prevents_it(
+    bare_profile: Profile, config: Config
+) -> None:
+    cluster = _cluster(bare_profile, config, n=1)
+    starting = asyncio.ensure_future(cluster.start_cluster())
+    await asyncio.sleep(0)
+    await cluster.stop_cluster()
+    with pytest.raises(ClusterStopped):
+        await starting
+    bare_profile.assert_nothing_left()
+
+
+async def test_a_cancelled_start_is_undone(bare_profile: Profile, config: Config) -> None:
+    cluster = _cluster(bare_profile, config, n=1)
+    starting = asyncio.ensure_future(cluster.start_cluster())
+    while not bare_profile.left_on_azure()["resource_groups"]:
+        await asyncio.sleep(0.02)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await cluster.stop_cluster()
+    await asyncio.to_thread(bare_profile.assert_nothing_left)
+
+
+def _start_and_end(profile: Profile, ending: str) -> None:
+    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
+    profile.run(
+        "python",
+        "-c",
+        "import ipyparallel as ipp\n"
+        f"cluster = ipp.Cluster(profile={profile.name!r}, cluster_id='', n=1)\n"
+        "cluster.start_cluster_sync()\n"
+        f"{ending}",
+        expect=None,
+    )
+
+
+@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "1 / 0"])
+def test_the_interpreters_exit_deletes_everything(bare_profile: Profile, ending: str) -> None:
+    _start_and_end(bare_profile, ending)
+    bare_profile.assert_nothing_left()
+
+
+def test_without_shutdown_atexit_the_cluster_stays(bare_profile: Profile) -> None:
+    _start_and_end(bare_profile, "cluster.shutdown_atexit = False")
+    assert len(bare_profile.left_on_azure()["virtual_machines"]) == 2
+    code = f"import ipyparallel as ipp; print(ipp.Client(profile={bare_profile.name!r}).ids)"
+    assert bare_profile.python(code) == "[0]"
+    bare_profile.ipcluster("stop")
+    bare_profile.assert_nothing_left()
+
+
+def test_from_file_needs_no_configuration(profile: Profile) -> None:
+    # contract 23: JupyterLab and `ipcluster list` load another profile's, or none
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    (profile.folder / "ipcluster_config.py").unlink()
+    path = profile.folder / "security" / "cluster-.json"
+    output = profile.python(
+        "import ipyparallel as ipp\n"
+        f"cluster = ipp.Cluster.from_file({str(path)!r})\n"
+        "with cluster.connect_client_sync() as rc: print(rc.ids)\n"
+        "cluster.stop_cluster_sync()"
+    )
+    assert output.splitlines()[0] == "[0]"
+    profile.assert_nothing_left()
+
+
+def test_restoring_asks_nothing_of_azure(profile: Profile, emulator: Any) -> None:
+    # contract 8, 9: whatever can't be reached may still cost money
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    state = json.loads((profile.folder / "security" / "cluster-.json").read_text())
+    record = profile.folder / "security" / "azure-.json"
+    content = record.read_text()
+    record.write_text(content.replace(emulator.endpoint, "https://127.0.0.1:9"))
+    launcher = AzureVMControllerLauncher.from_dict(state["controller"]["state"])
+    assert launcher.running
+    (set_id, engines) = next(iter(state["engines"]["sets"].items()))
+    restored = AzureVMEngineSetLauncher.from_dict(engines, engine_set_id=set_id)
+    assert restored.running
+    assert restored.n == 1
+    record.write_text("{")
+    assert AzureVMControllerLauncher.from_dict(state["controller"]["state"]).running
+    record.write_text(content)
+    profile.ipcluster("stop")
+    with pytest.raises(NotRunning):
+        AzureVMControllerLauncher.from_dict(state["controller"]["state"])
+    with pytest.raises(NotRunning):
+        AzureVMEngineSetLauncher.from_dict(engines, engine_set_id=set_id)
+
+
+def test_engine_set_of_another_controller_is_refused(bare_profile: Profile, config: Config) -> None:
+    cluster = _cluster(bare_profile, config, controller="local", n=1)
+    with pytest.raises(AzureLauncherError, match="need a controller on Azure"):
+        cluster.start_cluster_sync()
+    cluster.stop_cluster_sync()
+    bare_profile.assert_nothing_left()
+
+
+def test_a_job_file_can_be_written_without_starting(bare_profile: Profile, config: Config) -> None:
+    launcher = AzureVMControllerLauncher(
+        config=config, profile_dir=str(bare_profile.folder), cluster_id="plan"
+    )
+    launcher.write_job_file(1)
+    template = json.loads(Path(launcher.job_file).read_text())
+    assert Path(launcher.job_file).name == "azure_controller-plan.json"
+    assert len(template["resources"]) == 5
+    bare_profile.assert_nothing_left()
+
+
+def test_signals_and_output_of_the_controller(bare_profile: Profile, config: Config) -> None:
+    cluster = _cluster(bare_profile, config)
+    cluster.start_controller_sync()
+    controller = cluster.controller
+    asyncio.run(controller.get_connection_info())
+    assert controller.poll() is None
+    assert controller.args
+    asyncio.run(controller.signal(0))
+    with pytest.raises(TimeoutError):
+        asyncio.run(controller.join(timeout=0.2))
+    cluster.stop_cluster_sync()
+    assert controller.poll() == 0
+    asyncio.run(controller.join(timeout=0.2))
+    assert "heartbeat" in controller.get_output()
+
+
+def test_a_dead_link_is_revived(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    record = json.loads((profile.folder / "security" / "azure-.json").read_text())
+    os.kill(record["link_pid"], signal.SIGKILL)
+    output = profile.python(
+        "import ipyparallel as ipp\n"
+        f"cluster = ipp.Cluster.from_file(profile={profile.name!r})\n"
+        "with cluster.connect_client_sync() as rc: print(rc.ids)"
+    )
+    assert output == "[0]"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_a_cluster_of_a_dead_emulator_can_be_stopped(tmp_path: Path, bare_profile: Profile) -> None:
+    own = client.start(tmp_path / "own")
+    profile = Profile(bare_profile.ipython_dir, own)
+    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    client.stop(own.state_dir)
+    assert "emulator that ran this cluster is gone" in profile.ipcluster("stop")
+    assert profile.files() == set()
