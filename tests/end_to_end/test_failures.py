@@ -1,0 +1,143 @@
+"""What breaks after Azure has accepted: the reason is said, and nothing is left."""
+
+import re
+import shutil
+import sys
+
+import pytest
+
+from .conftest import IMAGE, TWO_LINES, Profile
+
+EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
+
+
+def _failed_start(profile: Profile, config: str, n: int = 1) -> str:
+    profile.configure(f"{EMULATED}{config}")
+    output = profile.ipcluster("start", f"--n={n}", "--daemonize", expect=1)
+    assert "undoing what was created" in output
+    profile.assert_nothing_left()
+    return output
+
+
+def test_a_package_that_does_not_exist(bare_profile: Profile) -> None:
+    output = _failed_start(
+        bare_profile, 'c.AzureVMLauncher.requirements = ["no-such-package-0a1b2c"]\n'
+    )
+    assert "no-such-package-0a1b2c" in output
+    assert "while building the Python environment" in output
+
+
+def test_an_interpreter_without_ipyparallel(bare_profile: Profile) -> None:
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    if python is None:
+        pytest.skip("there is no other Python on this machine")
+    output = _failed_start(
+        bare_profile,
+        'c.AzureVMLauncher.python_environment = "image"\n'
+        f"c.AzureVMLauncher.image_python = {python!r}\n",
+    )
+    assert "ipyparallel" in output
+
+
+def test_other_versions_than_here(bare_profile: Profile, tmp_path: object) -> None:
+    # the engines' side claims what the installed package does not: found before the first task
+    code = (
+        "import ipcluster_azure.bootstrap as b\n"
+        "b._version = lambda package: '8.8.0'\n"
+        "import sys; sys.argv = ['ipcluster', 'start', '--profile=azure', '-n', '1']\n"
+        "from ipyparallel.cluster.app import main; main()\n"
+    )
+    bare_profile.configure(f"{EMULATED}{IMAGE}")
+    output = bare_profile.run("python", "-c", code, expect=1).stdout
+    assert re.search(r"runs Python [\d.]+ with ipyparallel \S+, this computer", output)
+    bare_profile.assert_nothing_left()
+
+
+def _one_engine_fails(profile: Profile, config: str) -> None:
+    """Whichever engine reads its configuration first ends with status 7."""
+    profile.configure(f"{EMULATED}{IMAGE}{config}")
+    marker = profile.ipython_dir / "first"
+    (profile.folder / "ipengine_config.py").write_text(
+        "import os\n"
+        f"try: os.mkdir({str(marker)!r})\n"
+        "except FileExistsError: pass\n"
+        "else: os._exit(7)\n"
+    )
+
+
+def test_one_engine_missing_fails_the_start(bare_profile: Profile) -> None:
+    _one_engine_fails(bare_profile, "")
+    output = bare_profile.ipcluster("start", "-n", "6", "--daemonize", expect=1)
+    assert "5 of 6 engines registered" in output
+    assert "exited with 7" in output
+    bare_profile.assert_nothing_left()
+
+
+def test_one_engine_missing_is_said_where_the_minimum_allows_it(bare_profile: Profile) -> None:
+    _one_engine_fails(bare_profile, "c.AzureVMLauncher.min_engines = 4\n")
+    output = bare_profile.ipcluster("start", "-n", "6", "--daemonize")
+    assert "5 of 6 engines registered" in output
+    assert "exited with 7" in output
+    code = f"import ipyparallel as ipp; print(len(ipp.Client(profile={bare_profile.name!r}).ids))"
+    assert bare_profile.python(code) == "5"
+    bare_profile.ipcluster("stop")
+    bare_profile.assert_nothing_left()
+
+
+def test_a_controller_that_does_not_start(bare_profile: Profile) -> None:
+    (bare_profile.folder / "ipcontroller_config.py").write_text(
+        "import os\nprint('a mistake', flush=True)\nos._exit(9)\n"
+    )
+    output = _failed_start(bare_profile, IMAGE)
+    assert "a mistake" in output
+
+
+def test_an_unreadable_key_is_named_and_stop_still_works(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    (profile.folder / "security" / "azure-.key").write_text("no key\n")
+    output = profile.ipcluster("engines", "-n", "1", "--daemonize", expect=1)
+    assert "azure-.key can't be read" in output
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_the_profile_reaches_the_machines(bare_profile: Profile) -> None:
+    """ipengine_config.py, startup files, engine_args and environment, with odd characters."""
+    odd = 'it\'s; rm -rf "$HOME" `x` ü'
+    bare_profile.configure(
+        f"{EMULATED}{IMAGE}"
+        f"c.AzureVMEngineSetLauncher.environment = {{'ODD': {odd!r}}}\n"
+        "c.AzureVMEngineSetLauncher.engine_args = ['--IPEngine.startup_command=from_args = 1']\n"
+    )
+    startup = bare_profile.folder / "startup"
+    startup.mkdir(exist_ok=True)
+    (startup / "00-mine.py").write_text("from_startup = 2\n")
+    bare_profile.ipcluster("start", "-n", "1", "--daemonize")
+    output = bare_profile.python(
+        "import ipyparallel as ipp, os\n"
+        f"view = ipp.Client(profile={bare_profile.name!r})[:]\n"
+        "print(view.apply_sync(os.getenv, 'ODD')[0]); print(view['from_args'], view['from_startup'])"
+    )
+    assert output.splitlines() == [odd, "[1] [2]"]
+    bare_profile.ipcluster("stop")
+    bare_profile.assert_nothing_left()
+
+
+def test_the_same_python_runs_everywhere(bare_profile: Profile) -> None:
+    bare_profile.configure(f'{EMULATED}c.AzureVMLauncher.requirements = ["colorama==0.4.6"]\n')
+    bare_profile.ipcluster("start", "-n", "1", "--daemonize")
+    output = bare_profile.python(
+        "import ipyparallel as ipp\n"
+        f"view = ipp.Client(profile={bare_profile.name!r})[:]\n"
+        "view.execute('import sys, numpy, colorama, ipyparallel', block=True)\n"
+        "print(view.pull('ipyparallel.__version__', block=True), ipp.__version__)\n"
+        "print(view.pull('colorama.__version__', block=True))\n"
+        "print(view.pull('sys.version_info[:2]', block=True), view.pull('sys.prefix', block=True))"
+    ).splitlines()
+    versions, colorama, place = output
+    assert len(set(re.findall(r"[\d.]+\d", versions))) == 1
+    assert "0.4.6" in colorama
+    assert str(tuple(sys.version_info[:2])) in place
+    assert ".ipcluster-azure/env" in place
+    bare_profile.ipcluster("stop")
+    bare_profile.assert_nothing_left()

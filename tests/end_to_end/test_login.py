@@ -1,0 +1,152 @@
+"""azure-identity for real: a token server as managed identity has one, the emulator as a cloud.
+
+The endpoint is given by its address, with its certificate in REQUESTS_CA_BUNDLE, as for a cloud of
+one's own; nothing in the launcher knows that it is the emulator.
+"""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from ipcluster_azure.emulator import client
+from ipcluster_azure.emulator.client import EmulatorInfo
+
+from .conftest import IMAGE, TWO_LINES, Profile
+
+AUDIENCE = "https://cloud.example.org"
+NO_LOGIN = {
+    "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+    "AZURE_CLIENT_ID": "",
+    "AZURE_TENANT_ID": "",
+}
+
+
+class IdentityServer(ThreadingHTTPServer):
+    """Hands out one token for one audience, by the protocol of App Service's managed identity."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Identity)
+        self.token = token
+        self.audiences: list[str] = []
+
+
+class _Identity(BaseHTTPRequestHandler):
+    server: IdentityServer
+
+    def do_GET(self) -> None:
+        (resource,) = parse_qs(urlparse(self.path).query)["resource"]
+        self.server.audiences.append(resource)
+        known = self.headers["X-IDENTITY-HEADER"] == "secret" and resource == AUDIENCE
+        body = {"access_token": self.server.token, "expires_on": "4102444800", "resource": resource}
+        text = json.dumps(body if known else {"error": "invalid_scope"}).encode()
+        self.send_response(200 if known else 400)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def identity(emulator: EmulatorInfo) -> Iterator[IdentityServer]:
+    server = IdentityServer(Path(emulator.token_file).read_text().strip())
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def cloud(bare_profile: Profile, identity: IdentityServer, emulator: EmulatorInfo) -> Profile:
+    """A profile for "another cloud", with everything that a user of one must set."""
+    offer = client.offer(emulator)
+    bare_profile.environment.update(
+        IDENTITY_ENDPOINT=f"http://127.0.0.1:{identity.server_port}/token",
+        IDENTITY_HEADER="secret",
+        AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
+        AZURE_SUBSCRIPTION_ID=emulator.subscription_id,
+        REQUESTS_CA_BUNDLE=emulator.ca_file,
+        NO_PROXY="127.0.0.1",
+    )
+    bare_profile.configure(
+        f"{TWO_LINES}{IMAGE}"
+        f"c.AzureVMLauncher.endpoint = {emulator.endpoint!r}\n"
+        f"c.AzureVMLauncher.audience = {AUDIENCE!r}\n"
+        f"c.AzureVMLauncher.address_prefix = {offer['address_prefix']!r}\n"
+        f"c.AzureVMLauncher.ssh_port = {offer['ssh_port']}\n"
+        f"c.AzureVMLauncher.ssh_source = {offer['ssh_source']!r}\n"
+    )
+    return bare_profile
+
+
+def test_a_cluster_on_another_cloud(cloud: Profile, identity: IdentityServer) -> None:
+    cloud.ipcluster("start", "-n", "1", "--daemonize")
+    code = f"import ipyparallel as ipp; print(ipp.Client(profile={cloud.name!r}).ids)"
+    assert cloud.python(code) == "[0]"
+    # the sizes are asked for once a day
+    assert list(cloud.folder.glob("azure-sizes-*.json"))
+    cloud.ipcluster("stop")
+    assert set(identity.audiences) == {AUDIENCE}
+    # for all that the launcher knows this is no emulator: the end of the deletion is left to it
+    retired = cloud.folder / "security" / "azure_deleting"
+    if retired.exists():
+        for path in retired.iterdir():
+            assert json.loads(path.read_text())["state"] == "deleting"
+        shutil.rmtree(retired)
+    cloud.assert_nothing_left()
+
+
+def _refusal(profile: Profile) -> str:
+    output = profile.ipcluster("start", "-n", "1", expect=1)
+    assert "Traceback" not in output
+    profile.assert_nothing_left()
+    (line,) = [line for line in output.splitlines() if "CRITICAL" in line]
+    return line
+
+
+def test_not_logged_in(cloud: Profile) -> None:
+    cloud.environment.update(NO_LOGIN)
+    assert "Run `az login`" in _refusal(cloud)
+
+
+def test_a_refused_token(cloud: Profile, identity: IdentityServer) -> None:
+    identity.token = "wrong"
+    assert "Run `az login`" in _refusal(cloud)
+
+
+def test_the_wrong_subscription(cloud: Profile) -> None:
+    cloud.environment["AZURE_SUBSCRIPTION_ID"] = "00000000-0000-0000-0000-000000000001"
+    assert "(SubscriptionNotFound)" in _refusal(cloud)
+
+
+def test_no_subscription(cloud: Profile, tmp_path: Path) -> None:
+    cloud.environment.update(AZURE_SUBSCRIPTION_ID="", AZURE_CONFIG_DIR=str(tmp_path / "none"))
+    assert "No Azure subscription" in _refusal(cloud)
+
+
+def test_a_certificate_that_nobody_vouches_for(cloud: Profile) -> None:
+    del cloud.environment["REQUESTS_CA_BUNDLE"]
+    cloud.environment["REQUESTS_CA_BUNDLE"] = "/etc/ssl/certs/ca-certificates.crt"
+    if not Path(cloud.environment["REQUESTS_CA_BUNDLE"]).exists():
+        pytest.skip("this machine has no list of certificates at the usual place")
+    assert "does not answer" in _refusal(cloud)
+
+
+def test_the_public_address_can_not_be_found_out(cloud: Profile) -> None:
+    config = cloud.folder / "ipcluster_config.py"
+    text = config.read_text() + (
+        'c.AzureVMLauncher.ssh_source = "auto"\n'
+        'c.AzureVMLauncher.public_ip_service = "https://127.0.0.1:9"\n'
+    )
+    config.write_text(text)
+    assert "Set c.AzureVMLauncher.ssh_source" in _refusal(cloud)

@@ -1,0 +1,87 @@
+"""In a notebook: a real kernel, whose event loop runs while our code is called."""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+from ipcluster_azure.emulator import client
+
+from .conftest import Profile
+
+TIMEOUT_S = 90
+
+
+class Notebook:
+    def __init__(self, profile: Profile) -> None:
+        environment = {
+            **os.environ,
+            "IPYTHONDIR": str(profile.ipython_dir),
+            client.STATE_DIR_VARIABLE: profile.emulator.state_dir,
+        }
+        # the default of 5 s would kill a kernel that stops a cluster while other tests run
+        self._manager = KernelManager(shutdown_wait_time=TIMEOUT_S)
+        self._manager.kernel_spec.argv[0] = sys.executable
+        self._manager.start_kernel(env=environment, cwd=str(profile.ipython_dir))
+        self._client: Any = self._manager.blocking_client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=TIMEOUT_S)
+
+    def cell(self, code: str) -> str:
+        """What a cell prints; an exception in it fails the test."""
+        printed: list[str] = []
+
+        def output(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif message["msg_type"] == "error":
+                printed.append("\n".join(content["traceback"]))
+
+        reply = self._client.execute_interactive(code, output_hook=output, timeout=TIMEOUT_S)
+        assert reply["content"]["status"] == "ok", "".join(printed)
+        return "".join(printed)
+
+    def close(self) -> None:
+        if self._manager.has_kernel:
+            self._client.stop_channels()
+            self._manager.shutdown_kernel()
+
+
+@pytest.fixture
+def notebook(profile: Profile) -> Iterator[Notebook]:
+    notebook = Notebook(profile)
+    yield notebook
+    notebook.close()
+
+
+START = "import ipyparallel as ipp\ncluster = ipp.Cluster(profile='azure', cluster_id='', n=2)\n"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [
+        ("rc = await cluster.start_and_connect()", "await cluster.stop_cluster()"),
+        ("rc = cluster.start_and_connect_sync()", "cluster.stop_cluster_sync()"),
+    ],
+    ids=["await", "sync"],
+)
+def test_start_compute_stop(notebook: Notebook, profile: Profile, start: str, stop: str) -> None:
+    output = notebook.cell(START + start)
+    assert "2 of 2 engines are registered" in output
+    assert "engines registered: 100%" in output  # a bar
+    notebook.cell("def square(x): return x * x")
+    assert notebook.cell("print(rc[:].map_sync(square, range(4)))").strip() == "[0, 1, 4, 9]"
+    notebook.cell(stop)
+    profile.assert_nothing_left()
+
+
+def test_the_end_of_the_kernel_deletes_everything(notebook: Notebook, profile: Profile) -> None:
+    notebook.cell(f"{START}await cluster.start_cluster()")
+    assert len(profile.left_on_azure()["virtual_machines"]) == 2
+    notebook.close()
+    profile.assert_nothing_left()

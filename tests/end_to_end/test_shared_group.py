@@ -1,0 +1,66 @@
+"""In a group and a network of the user's, only what is recorded is deleted."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.emulator import client
+from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.record import Endpoint
+from ipcluster_azure.template import VIRTUAL_NETWORK, ResourceRequest
+
+from .conftest import Profile
+
+GROUP, NETWORK = "team", "office"
+
+
+@pytest.fixture
+def subnet_id(emulator: EmulatorInfo) -> Iterator[str]:
+    """An existing group with a network in it, gone after the test."""
+    endpoint = Endpoint(emulator.endpoint, emulator.endpoint, emulator.ca_file, emulator.token_file)
+    prefix = client.offer(emulator)["address_prefix"]
+    root = f"/subscriptions/{emulator.subscription_id}/resourceGroups/{GROUP}/providers"
+    network_id = f"{root}/{VIRTUAL_NETWORK}/{NETWORK}"
+    body = {
+        "location": "eastus",
+        "properties": {
+            "addressSpace": {"addressPrefixes": [prefix]},
+            "subnets": [{"name": "compute", "properties": {"addressPrefix": prefix}}],
+        },
+    }
+    with AzureApi(endpoint, emulator.subscription_id) as api:
+        api.put_group(GROUP, "eastus", {"team": "ours"})
+        api.put(GROUP, ResourceRequest(VIRTUAL_NETWORK, NETWORK, network_id, (), body))
+        yield f"{network_id}/subnets/compute"
+        assert api.exists(network_id)
+        left = [item.name for item in api.resources.resources.list_by_resource_group(GROUP)]
+        api.delete_group(GROUP)
+    assert left == [NETWORK]
+
+
+@pytest.mark.parametrize("own_network", [True, False], ids=["own network", "existing subnet"])
+def test_a_cluster_in_a_given_group(profile: Profile, subnet_id: str, own_network: bool) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    config += f"c.AzureVMLauncher.resource_group = {GROUP!r}\n"
+    if not own_network:
+        config += f"c.AzureVMLauncher.subnet_id = {subnet_id!r}\n"
+    profile.configure(config)
+    profile.ipcluster("start", "-n", "5", "--daemonize")
+    assert profile.left_on_azure()["resource_groups"] == [GROUP]
+    code = f"import ipyparallel as ipp; print(len(ipp.Client(profile={profile.name!r}).ids))"
+    assert profile.python(code) == "5"
+    output = profile.ipcluster("stop")
+    assert f"Deleted the cluster's resources in resource group {GROUP}" in output
+    assert profile.files() == set()
+    assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
+
+
+def test_without_a_public_address(profile: Profile) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.public_ip = False\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    code = f"import ipyparallel as ipp; print(ipp.Client(profile={profile.name!r}).ids)"
+    assert profile.python(code) == "[0]"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
