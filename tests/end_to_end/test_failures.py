@@ -116,7 +116,8 @@ def test_the_profile_reaches_the_machines(bare_profile: Profile) -> None:
     output = bare_profile.python(
         "import ipyparallel as ipp, os\n"
         f"view = ipp.Client(profile={bare_profile.name!r})[:]\n"
-        "print(view.apply_sync(os.getenv, 'ODD')[0]); print(view['from_args'], view['from_startup'])"
+        "print(view.apply_sync(os.getenv, 'ODD')[0])\n"
+        "print(view['from_args'], view['from_startup'])"
     )
     assert output.splitlines() == [odd, "[1] [2]"]
     bare_profile.ipcluster("stop")

@@ -1,0 +1,103 @@
+"""Azure's errors, as its SDK raises them, become ours: with the code, in one line."""
+
+import json
+from typing import Any
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from ipcluster_azure import errors
+from ipcluster_azure.azure_api import translate, translated
+
+QUOTA = (
+    "Operation could not be completed as it results in exceeding approved Total Regional Cores "
+    "quota. Additional details - Current Limit: 10, Additional Required: 16."
+)
+
+
+class _Response:
+    """As much of a response as HttpResponseError reads."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        self.status_code, self.reason = status, "because"
+        self.headers = {"Content-Type": "application/json"}
+        self._text = json.dumps(body)
+
+    def text(self, encoding: str | None = None) -> str:
+        return self._text
+
+    def body(self) -> bytes:
+        return self._text.encode()
+
+
+def _http_error(status: int, code: str, message: str) -> HttpResponseError:
+    body = {"error": {"code": code, "message": message}}
+    response: Any = _Response(status, body)
+    return HttpResponseError(response=response)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "expected"),
+    [
+        (409, "OperationNotAllowed", QUOTA, errors.QuotaExceeded),
+        (409, "QuotaExceeded", QUOTA, errors.QuotaExceeded),
+        (409, "OperationNotAllowed", "The VM is being deleted.", errors.RequestRefused),
+        (409, "SkuNotAvailable", "The requested VM size ...", errors.CapacityUnavailable),
+        (200, "AllocationFailed", "Allocation failed.", errors.CapacityUnavailable),
+        (200, "ZonalAllocationFailed", "Allocation failed.", errors.CapacityUnavailable),
+        (403, "AuthorizationFailed", "The client has no permission.", errors.AccessDenied),
+        (404, "SubscriptionNotFound", "It could not be found.", errors.AccessDenied),
+        (400, "InvalidSubscriptionId", "It is malformed.", errors.AccessDenied),
+        (401, "InvalidAuthenticationToken", "The token is invalid.", errors.AccessDenied),
+        (400, "InvalidParameter", "The value is invalid.", errors.RequestRefused),
+        (500, "InternalServerError", "Oops.", errors.RequestRefused),
+    ],
+)
+def test_http_errors(
+    status: int, code: str, message: str, expected: type[errors.AzureLauncherError]
+) -> None:
+    mapped = translate(_http_error(status, code, message), "creating a thing")
+    assert type(mapped) is expected
+    assert "\n" not in str(mapped)
+    assert message.split(".")[0] in str(mapped)
+
+
+def test_a_refusal_keeps_azures_code() -> None:
+    mapped = translate(_http_error(400, "InvalidParameter", "No."), "creating a thing")
+    assert isinstance(mapped, errors.RequestRefused)
+    assert mapped.code == "InvalidParameter"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ClientAuthenticationError("no token\nAttempted credentials: many"), errors.LoginError),
+        (ServiceRequestError("Name or service not known"), errors.EndpointUnreachable),
+        (ServiceResponseError("Connection reset"), errors.EndpointUnreachable),
+        (AzureError("odd"), errors.RequestRefused),
+    ],
+)
+def test_other_errors(error: AzureError, expected: type[errors.AzureLauncherError]) -> None:
+    with pytest.raises(expected) as caught, translated("doing"):
+        raise error
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_each_error_can_be_caught_as_the_builtin_it_is() -> None:
+    assert issubclass(errors.ConfigurationError, ValueError)
+    assert issubclass(errors.AccessDenied, PermissionError)
+    assert issubclass(errors.EndpointUnreachable, ConnectionError)
+    assert issubclass(errors.BootTimeout, TimeoutError)
+
+
+def test_the_tree_in_the_docstring_names_every_error() -> None:
+    for name, item in vars(errors).items():
+        if isinstance(item, type) and issubclass(item, Exception):
+            assert name in (errors.__doc__ or ""), name

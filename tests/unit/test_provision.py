@@ -1,0 +1,159 @@
+"""The order of the create calls, with a stand-in for Azure that notes them."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipcluster_azure import template
+from ipcluster_azure.errors import ClusterStopped, RequestRefused
+from ipcluster_azure.provision import (
+    CreatesInFlight,
+    controller_addresses,
+    create,
+    create_all,
+    creates_in_flight,
+)
+from ipcluster_azure.record import DELETING, RecordFile
+from ipcluster_azure.template import ResourceRequest, controller_template, requests
+
+from .plans import CLUSTER
+from .test_record import _record
+
+
+class Azure:
+    """Answers as Azure does: the network is `Updating` for a while, then `Succeeded`."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.looks: dict[str, int] = {}
+        self.refuse = ""
+
+    def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
+        self.log.append("group")
+
+    def put(self, group: str, request: ResourceRequest) -> tuple[template.Json, str]:
+        kind = request.type.split("/")[1]
+        if kind == self.refuse:
+            raise RequestRefused("no")
+        self.log.append(f"put {kind}")
+        state = "Succeeded" if request.type == template.NIC else "Updating"
+        return self._body(request, state), f"https://operations/{kind}"
+
+    def get(self, group: str, request: ResourceRequest) -> template.Json:
+        kind = request.type.split("/")[1]
+        looks = self.looks[kind] = self.looks.get(kind, 0) + 1
+        if looks < 2:
+            return self._body(request, "Updating")
+        self.log.append(f"ready {kind}")
+        return self._body(request, "Succeeded")
+
+    def _body(self, request: ResourceRequest, state: str) -> template.Json:
+        body = {"properties": {**request.body["properties"], "provisioningState": state}}
+        if request.type == template.PUBLIC_IP and state == "Succeeded":
+            body["properties"]["ipAddress"] = "203.0.113.99"
+        return body
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> RecordFile:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(_record())
+    return file
+
+
+def _requests() -> list[ResourceRequest]:
+    return requests(
+        controller_template(CLUSTER),
+        {"sshPublicKey": "k", "customData": "c"},
+        subscription_id=CLUSTER.subscription_id,
+        resource_group=CLUSTER.resource_group,
+    )
+
+
+async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
+    return await create_all(azure, file, CLUSTER, _requests())
+
+
+async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
+    azure = Azure()
+    answers = await _create_all(azure, file)
+    assert azure.log[0] == "group"
+    assert set(azure.log[1:4]) == {
+        "put networkSecurityGroups",
+        "put publicIPAddresses",
+        "put virtualNetworks",
+    }
+    nic = azure.log.index("put networkInterfaces")
+    for kind in ("networkSecurityGroups", "publicIPAddresses", "virtualNetworks"):
+        assert azure.log.index(f"ready {kind}") < nic
+    assert azure.log[-1] == "put virtualMachines"
+    assert controller_addresses(CLUSTER, answers) == ("203.0.113.99", "10.42.0.4")
+    assert answers[_requests()[-1].id]["operation"] == "https://operations/virtualMachines"
+
+
+async def test_one_refusal_ends_the_others(file: RecordFile) -> None:
+    azure = Azure()
+    azure.refuse = "virtualNetworks"
+    with pytest.raises(RequestRefused):
+        await _create_all(azure, file)
+    assert "put networkInterfaces" not in azure.log
+
+
+async def test_nothing_is_created_once_the_cluster_is_being_deleted(file: RecordFile) -> None:
+    azure = Azure()
+    with file.edit() as record:
+        record.state = DELETING
+    with pytest.raises(ClusterStopped):
+        await _create_all(azure, file)
+    assert azure.log == []
+
+
+async def test_a_stop_in_the_middle_ends_the_creating(file: RecordFile) -> None:
+    azure = Azure()
+    stopped = azure.put_group
+
+    def put_group_and_stop(*args: Any) -> None:
+        stopped(*args)
+        with file.edit() as record:
+            record.state = DELETING
+
+    azure.put_group = put_group_and_stop  # type: ignore[method-assign]
+    with pytest.raises(ClusterStopped):
+        await _create_all(azure, file)
+    assert azure.log == ["group"]
+
+
+async def test_a_call_in_flight_is_waited_for_even_if_its_task_is_cancelled(
+    file: RecordFile,
+) -> None:
+    release, done = threading.Event(), []
+
+    def slow() -> None:
+        release.wait(10)
+        done.append(True)
+
+    task = asyncio.ensure_future(create(file, slow))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    threading.Timer(0.2, release.set).start()
+    assert await asyncio.to_thread(creates_in_flight.wait, file.path)
+    assert done == [True]
+
+
+def test_calls_of_another_cluster_are_not_waited_for(tmp_path: Path) -> None:
+    flights = CreatesInFlight()
+    release = threading.Event()
+    thread = threading.Thread(target=flights.call, args=(tmp_path / "a", release.wait))
+    thread.start()
+    started = time.monotonic()
+    assert flights.wait(tmp_path / "b")
+    assert time.monotonic() - started < 1
+    release.set()
+    thread.join()
+    assert flights.wait(tmp_path / "a")

@@ -1,0 +1,123 @@
+import json
+import multiprocessing
+import stat
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure.errors import AzureLauncherError
+from ipcluster_azure.record import (
+    Controller,
+    Endpoint,
+    EngineSet,
+    Environment,
+    Machine,
+    Record,
+    RecordFile,
+    Tunnel,
+    write_private,
+)
+
+from .plans import CLUSTER
+
+
+def _record() -> Record:
+    return Record(
+        cluster_id="c1",
+        created="2026-11-21T12:00:00+00:00",
+        endpoint=Endpoint("https://management.azure.com", "https://management.azure.com"),
+        plan=CLUSTER,
+        environment=Environment("minimal", "python3", ["numpy"], "3.11", "9.2.0"),
+        controller=Controller(host="203.0.113.9", args=["--x"], variables={"A": "b"}),
+        engine_sets={"s": EngineSet("id", 3, 4, 4, "key", machines=[Machine("m", "10.0.0.4", 3)])},
+        resources=["a", "b"],
+        tunnels={"control": Tunnel(1, 2)},
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> RecordFile:
+    return RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+
+
+def test_a_record_survives_the_disk(file: RecordFile) -> None:
+    assert file.read() is None
+    file.create(_record())
+    assert file.read() == _record()
+
+
+def test_files_are_the_users_alone(file: RecordFile) -> None:
+    file.create(_record())
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
+
+
+def test_names_match_none_of_ipyparallels_patterns(file: RecordFile) -> None:
+    for path in (file.path, file.key_file, file.client_file):
+        assert not path.match("cluster-*.json")
+        assert not path.match("ipcontroller-*.json")
+
+
+def test_edits_are_kept_and_failed_ones_are_not(file: RecordFile) -> None:
+    file.create(_record())
+    with file.edit() as record:
+        record.controller.state = "ready"
+    with pytest.raises(ZeroDivisionError), file.edit() as record:
+        record.controller.pid = 1 // 0
+    assert file.require().controller.state == "ready"
+
+
+def _add_resources(path: Path, name: str) -> None:
+    for index in range(20):
+        with RecordFile(path).edit() as record:
+            record.resources.append(f"{name}{index}")
+
+
+def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
+    file.create(_record())
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_add_resources, args=(file.path, name)) for name in "xyz"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert len(file.require().resources) == 2 + 3 * 20
+
+
+def test_a_record_of_another_version_is_named_not_misread(file: RecordFile) -> None:
+    file.create(_record())
+    newer = json.loads(file.path.read_text()) | {"format": 99, "surprise": True}
+    file.path.write_text(json.dumps(newer))
+    with pytest.raises(AzureLauncherError, match="another version"):
+        file.read()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', '{"format": 1, "x": 2}'])
+def test_a_damaged_record_is_said_to_be_so(file: RecordFile, text: str) -> None:
+    write_private(file.path, text)
+    with pytest.raises(AzureLauncherError):
+        file.read()
+
+
+def test_a_missing_record_is_named(file: RecordFile) -> None:
+    with pytest.raises(AzureLauncherError, match="no cluster on record"):
+        file.require()
+
+
+def test_retiring_frees_the_name_and_removes_the_keys(file: RecordFile) -> None:
+    file.create(_record())
+    for companion in (file.key_file, file.public_key_file, file.client_file):
+        write_private(companion, "secret")
+    file.retire()
+    assert file.read() is None
+    assert [path.name for path in file.retired()] == [f"{CLUSTER.names.base}.json"]
+    assert [path.name for path in file.path.parent.iterdir()] == ["azure_deleting"]
+
+
+def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_private(path, "old")
+    with pytest.raises(TypeError):
+        write_private(path, None)  # type: ignore[arg-type]
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["record.json"]
