@@ -19,7 +19,7 @@ from .record import DELETING, KEPT, READY, Endpoint, Record, RecordFile, read_re
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
-GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 10.0
+GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 IN_ORDER_TIMEOUT_S = 600.0
 RETRY_LOCK_S = 0.05
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,53 @@ def test_a_cluster_of_a_dead_emulator_can_be_stopped(tmp_path: Path, bare_profil
     client.stop(own.state_dir)
     assert "emulator that ran this cluster is gone" in profile.ipcluster("stop")
     assert profile.files() == set()
+
+
+def test_a_deletion_elsewhere_is_noticed_after_a_sync_start(
+    bare_profile: Profile, config: Config
+) -> None:
+    # contract 10: the loop of start_cluster_sync is closed, so nothing can be posted to it
+    cluster = _cluster(bare_profile, config, n=1)
+    cluster.start_cluster_sync()
+    stopped: list[Any] = []
+    cluster.controller.on_stop(stopped.append)
+    cluster.engine_set.on_stop(stopped.append)
+    bare_profile.ipcluster("stop")
+    deadline = time.monotonic() + 10
+    while len(stopped) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [data["exit_code"] for data in stopped] == [0, 0]
+    assert cluster.controller.poll() == 0
+    cluster.stop_cluster_sync()
+    bare_profile.assert_nothing_left()
+
+
+def test_all_machines_boot_in_one_wave(profile: Profile) -> None:
+    # contract 14: else the engines are asked for when the controller has booted
+    output = profile.ipcluster("start", "-n", "9", "--daemonize")
+    assert output.index("has accepted 3 machines") < output.index("The controller is running")
+    profile.ipcluster("stop")
+
+
+async def test_a_restart_keeps_the_machines(bare_profile: Profile, config: Config) -> None:
+    # contract 19
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_cluster(n=2)
+    before = bare_profile.left_on_azure()["virtual_machines"]
+    with await cluster.connect_client() as rc:
+        processes = rc[:].apply_sync(os.getpid)
+    await cluster.restart_engines()
+    assert bare_profile.left_on_azure()["virtual_machines"] == before
+    with await cluster.connect_client() as rc:
+        rc.wait_for_engines(2, timeout=20, interactive=False)
+        assert not set(rc[:].apply_sync(os.getpid)) & set(processes)
+    await cluster.stop_cluster()
+    bare_profile.assert_nothing_left()
+
+
+def test_the_cluster_file_names_the_entry_point(bare_profile: Profile, config: Config) -> None:
+    # contract 12: anything else could not be loaded again
+    with _cluster(bare_profile, config, n=1) as rc:
+        saved = json.loads(Path(rc.cluster.cluster_file).read_text())
+    assert saved["controller"]["class"] == "azurevm"
+    assert saved["engines"]["class"] == "azurevm"
