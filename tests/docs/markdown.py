@@ -1,0 +1,60 @@
+"""The project's Markdown files, taken apart as far as the tests need it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def pages() -> list[Path]:
+    """Every Markdown file of the project, less what is installed or built."""
+    folders = [ROOT, *(path for path in ROOT.iterdir() if not path.name.startswith("."))]
+    found = [path for folder in folders for path in folder.glob("*.md")]
+    found += (ROOT / "docs").rglob("*.md")
+    return sorted(set(found))
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def without_code(text: str) -> str:
+    """Prose alone: fenced blocks, indented blocks and code spans are blanked."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^ {4}.*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^()\s]+)\)", without_code(text_of(page)))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def section(page: Path, heading: str) -> str:
+    """The text below a heading of level 2, up to the next one."""
+    _, found, rest = text_of(page).partition(f"\n## {heading}\n")
+    assert found, f"{page.name} has no section {heading!r}"
+    return rest.split("\n## ")[0]
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """(language, code) of the fenced blocks that name a language, in their order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def tracked_files() -> list[Path]:
+    """Files that git knows or would add; none where this is no clone."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    paths = [ROOT / name for name in done.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file()]
