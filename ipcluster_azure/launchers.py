@@ -42,6 +42,7 @@ class _AzureVM(_Base):
     """What both launchers do alike; without traits, which a plain mixin could not initialise."""
 
     job_file_name: str
+    entrypoint_name = "azurevm"  # the shorter of two; cluster files and `ipcluster list` show it
 
     _template: dict[str, Any] | None = None
     _began = False
@@ -112,32 +113,47 @@ class _AzureVM(_Base):
             variables=dict(self.environment),
         )
 
-    async def _attempt(
-        self, work: Awaitable[Any], undo: Callable[[], Awaitable[None]] | None = None
-    ) -> Any:
-        """Await `work`; if it fails undo it, then fail in a way that nobody waits for ever.
-
-        ipcluster has no handler around start(): an exception there leaves it running without a
-        cluster. So its application is made to exit with status 1 and one line.
-        """
+    async def _start_or_undo(
+        self, starting: Awaitable[None], undo: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
         try:
-            return await work
+            await starting
         except BaseException as error:
-            # whatever breaks while the cluster is being deleted breaks because of that
-            stopped = isinstance(error, ClusterStopped) or self._being_deleted()
-            if undo is not None and not self._being_deleted():
+            being_deleted = self._being_deleted()
+            if not being_deleted:
                 await undo()
-            app = _ipcluster_app(self)
-            if app is None or not isinstance(error, Exception):
-                raise
-            if stopped:
+            stopped = being_deleted or isinstance(error, ClusterStopped)
+            if stopped and _ipcluster_app(self) is not None and isinstance(error, Exception):
                 # whoever stopped the cluster ends the application; tornado passes this over
                 raise asyncio.CancelledError from error
-            expected = isinstance(error, AzureLauncherError)
-            self.log.critical("%s", error, exc_info=not expected)
-            # `ipcluster engines` would say it once more, with a page of tracebacks
-            app.log.addFilter(lambda entry: entry.msg != "Engine start failed")
-            app.exit(1)
+            self._exit_application(error)
+            raise
+
+    def _exit_application(self, error: BaseException) -> None:
+        """Make ipcluster, if that is what runs, exit with status 1 and one line.
+
+        It has no handler around what it calls: after an exception it would go on running, without
+        a cluster, for ever.
+        """
+        app = _ipcluster_app(self)
+        if app is None or not isinstance(error, Exception):
+            return
+        expected = isinstance(error, AzureLauncherError)
+        self.log.critical("%s", error, exc_info=not expected)
+        # `ipcluster engines` would say it once more, with a page of tracebacks
+        app.log.addFilter(lambda entry: entry.msg != "Engine start failed")
+        app.exit(1)
+
+    async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
+        """Await a stop. If it fails the record stays, and the stop can be repeated."""
+        try:
+            await stopping
+        except Exception as error:
+            self.log.error("The cluster could not be deleted; run `ipcluster stop` again")
+            self._exit_application(error)
+            raise
+        self._stopped()
 
     def _is_on_record(self, record: Record | None) -> bool:
         """Whether this launcher's machines may still exist."""
@@ -184,7 +200,7 @@ class AzureVMControllerLauncher(_AzureVM, AzureVMLauncher, ControllerLauncher): 
 
     async def start(self) -> None:
         """Ask Azure for the controller; returns when it has accepted, not when it has booted."""
-        await self._attempt(self._start(), undo=self._undo)
+        await self._start_or_undo(self._start(), self._undo)
 
     async def _start(self) -> None:
         settings, engine_settings = self.settings(), self._engine_settings()
@@ -283,8 +299,7 @@ class AzureVMControllerLauncher(_AzureVM, AzureVMLauncher, ControllerLauncher): 
 
     async def stop(self) -> None:
         """Delete the cluster. Returns when Azure has accepted; harmless when repeated."""
-        await self._attempt(self._delete_cluster())
-        self._stopped()
+        await self._stop_or_say(self._delete_cluster())
 
     async def signal(self, sig: int) -> None:
         """Send a signal to ipcontroller."""
@@ -324,7 +339,7 @@ class AzureVMEngineSetLauncher(_AzureVM, AzureVMLauncher, EngineLauncher):  # ty
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
         self.n = n
-        await self._attempt(self._start(n), undo=self._undo)
+        await self._start_or_undo(self._start(n), self._undo)
 
     async def _start(self, n: int) -> None:
         from .plan import check_engine_count
@@ -405,10 +420,9 @@ class AzureVMEngineSetLauncher(_AzureVM, AzureVMLauncher, EngineLauncher):  # ty
 
     async def stop(self) -> None:
         """Delete the machines of this set; within restart_engines end only its processes."""
-        await self._attempt(self._stop())
+        await self._stop_or_say(self._stop())
         if self._cluster_file:
             remove_engine_set(Path(self._cluster_file), self.engine_set_id)
-        self._stopped()
 
     async def _stop(self) -> None:
         from . import teardown

@@ -150,3 +150,18 @@ def test_the_public_address_can_not_be_found_out(cloud: Profile) -> None:
     )
     config.write_text(text)
     assert "Set c.AzureVMLauncher.ssh_source" in _refusal(cloud)
+
+
+def test_a_stop_that_azure_can_not_hear_can_be_repeated(
+    cloud: Profile, emulator: EmulatorInfo
+) -> None:
+    cloud.ipcluster("start", "-n", "1", "--daemonize")
+    record = cloud.folder / "security" / "azure-.json"
+    record.write_text(record.read_text().replace(emulator.endpoint, "https://127.0.0.1:9"))
+    output = cloud.ipcluster("stop", expect=1)
+    assert "run `ipcluster stop` again" in output
+    assert "does not answer" in output
+    assert cloud.left_on_azure()["resource_groups"]
+    record.write_text(record.read_text().replace("https://127.0.0.1:9", emulator.endpoint))
+    cloud.ipcluster("stop")
+    assert cloud.left_on_azure() == {"resource_groups": [], "virtual_machines": []}
