@@ -10,6 +10,25 @@ import pytest
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 
+from .azure import spending
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--target",
+        choices=["emulator", "azure"],
+        default="emulator",
+        help="what tests/azure runs on; azure costs money, and is refused without a spending cap",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("target") == "azure":
+        try:
+            spending.agreed(os.environ)
+        except spending.Refused as error:
+            raise pytest.UsageError(str(error)) from None
+
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]:
