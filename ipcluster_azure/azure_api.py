@@ -1,4 +1,4 @@
-"""The Resource Manager: the only module that imports azure.*.
+"""The Resource Manager: with azure_errors.py the only module that imports azure.*.
 
 Everything here blocks, and is called through `bridge`: asyncio-based clients can't delete anything
 at the interpreter's exit, when executors and new threads are refused. Long-running operations are
@@ -9,20 +9,16 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
-    AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ResourceNotFoundError,
-    ServiceRequestError,
-    ServiceResponseError,
 )
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute import ComputeManagementClient
@@ -30,15 +26,8 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from . import template
-from .errors import (
-    AccessDenied,
-    AzureLauncherError,
-    CapacityUnavailable,
-    EndpointUnreachable,
-    LoginError,
-    QuotaExceeded,
-    RequestRefused,
-)
+from .azure_errors import code_of, error_of_code, translate, translated
+from .errors import AzureLauncherError, LoginError
 from .record import Endpoint
 
 T = TypeVar("T")
@@ -49,15 +38,6 @@ AUTHORITIES = {  # of the sovereign clouds; everywhere else azure-identity's own
     "https://management.usgovcloudapi.net": "https://login.microsoftonline.us",
     "https://management.chinacloudapi.cn": "https://login.chinacloudapi.cn",
 }
-CAPACITY_CODES = frozenset(
-    {
-        "SkuNotAvailable",
-        "AllocationFailed",
-        "ZonalAllocationFailed",
-        "OverconstrainedAllocationRequest",
-        "OverconstrainedZonalAllocationRequest",
-    }
-)
 
 
 async def bridge(function: Callable[..., T], *args: Any) -> T:
@@ -178,7 +158,7 @@ class AzureApi:
             try:
                 self.resources.resource_groups.get(name, **QUICK)
             except ResourceNotFoundError as error:
-                if _code(error) == "ResourceGroupNotFound":
+                if code_of(error) == "ResourceGroupNotFound":
                     return False
                 raise
         return True
@@ -225,7 +205,7 @@ class AzureApi:
         if body.get("status") not in ("Failed", "Canceled"):
             return None
         error = body.get("error") or {}
-        return _by_code(error.get("code", ""), error.get("message", "no reason given"), doing)
+        return error_of_code(error.get("code", ""), error.get("message", "no reason given"), doing)
 
     def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
         """All machines of a scale set, by name: two calls, however many there are."""
@@ -274,7 +254,7 @@ class AzureApi:
             except ResourceNotFoundError:
                 return False
             except HttpResponseError as error:
-                if _code(error) != "ResourceGroupBeingDeleted":
+                if code_of(error) != "ResourceGroupBeingDeleted":
                     raise
         return True
 
@@ -304,51 +284,3 @@ def _offer(sku: template.Json) -> SizeOffer:
     )
     vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
     return SizeOffer(int(vcpus), refused)
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into ours; `doing` says in words what was attempted."""
-    try:
-        yield
-    except AzureError as error:
-        raise translate(error, doing) from error
-
-
-def translate(error: BaseException, doing: str) -> AzureLauncherError:
-    """The one place where Azure's errors are mapped to ours."""
-    if isinstance(error, ClientAuthenticationError):
-        first = _first_line(str(error))
-        return LoginError(f"Not logged in to Azure ({first}). Run `az login` and try again.")
-    if isinstance(error, HttpResponseError):
-        code = _code(error)
-        message = getattr(error.error, "message", None) or error.message
-        if error.status_code in (401, 403) or code.startswith("Subscription"):
-            return AccessDenied(f"Azure does not allow {doing}: {_first_line(message)} ({code})")
-        if code == "InvalidSubscriptionId":
-            return AccessDenied(f"{_first_line(message)} Check c.AzureVMLauncher.subscription_id.")
-        return _by_code(code, message, doing)
-    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
-        return EndpointUnreachable(
-            f"The Azure endpoint does not answer while {doing}: {_first_line(str(error))}. Check "
-            "the network, the proxy settings and c.AzureVMLauncher.endpoint."
-        )
-    return RequestRefused(f"{doing} failed: {_first_line(str(error))}")
-
-
-def _by_code(code: str, message: str, doing: str) -> AzureLauncherError:
-    text = f"Azure refused {doing}: {_first_line(message)} ({code})"
-    if code in ("QuotaExceeded", "OperationNotAllowed") and "quota" in message.lower():
-        return QuotaExceeded(text)
-    if code in CAPACITY_CODES:
-        return CapacityUnavailable(f"{text} Try another vm_size or location.")
-    return RequestRefused(text, code)
-
-
-def _code(error: HttpResponseError) -> str:
-    return str(getattr(error.error, "code", None) or error.status_code or "")
-
-
-def _first_line(text: str | None) -> str:
-    lines = (text or "").strip().splitlines()
-    return lines[0].strip() if lines else "no reason given"

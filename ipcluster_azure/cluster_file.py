@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .record import write_private
+from .record_file import write_private
 
 
 def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Every setting once: trait, default, unit and help; and their frozen, validated form.
+"""Every setting once: trait, default, unit and help.
 
 `AzureVMLauncher` is the common base of both launchers, so that a setting given as
 `c.AzureVMLauncher.location = "eastus"` holds for both, and one given to
@@ -6,10 +6,7 @@ AzureVMControllerLauncher or AzureVMEngineSetLauncher for that one alone.
 """
 
 import difflib
-import ipaddress
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from ipyparallel.cluster.launcher import BaseLauncher
@@ -18,50 +15,10 @@ from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
 from .errors import ConfigurationError
-from .naming import MAX_TAG_VALUE, TAG_PREFIX
+from .settings import Settings, check_values
 
-EMULATOR = "emulator"
 PUBLIC_CLOUD = "https://management.azure.com"
 SECTIONS = ("AzureVMLauncher", "AzureVMControllerLauncher", "AzureVMEngineSetLauncher")
-RESERVED_USERS = frozenset(
-    "admin administrator root user test guest console david john support sys server sql aspnet "
-    "backup owner actuser adm a 1 123 user1 user2 user3 user4 user5 test1 test2 test3".split()
-)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of one launcher, validated; field names are the traits' names."""
-
-    subscription_id: str
-    location: str
-    resource_group: str
-    tags: Mapping[str, str]
-    vm_size: tuple[str, ...]
-    image: str
-    os_disk_gb: int
-    admin_username: str
-    ssh_source: tuple[str, ...]
-    public_ip_service: str
-    ssh_port: int
-    address_prefix: str
-    subnet_id: str
-    public_ip: bool
-    priority: str
-    python_environment: str
-    image_python: str
-    requirements: tuple[str, ...]
-    boot_timeout_s: float
-    max_lifetime_h: float
-    max_engines: int
-    min_engines: int
-    engines_per_vm: int
-    endpoint: str
-    audience: str
-
-    @property
-    def uses_emulator(self) -> bool:
-        return self.endpoint == EMULATOR
 
 
 class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
@@ -235,7 +192,7 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
                 values[name] = (values[name],)
         values["endpoint"] = values["endpoint"].rstrip("/")
         settings = Settings(**values)
-        _check_values(settings)
+        check_values(settings)
         return settings
 
 
@@ -281,77 +238,3 @@ def _valid_names() -> set[str]:
 def _did_you_mean(name: str, valid: Any) -> str:
     close = difflib.get_close_matches(name, list(valid), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _check_values(settings: Settings) -> None:
-    _check_place(settings)
-    _check_network(settings)
-    _check_tags(settings.tags)
-    if settings.boot_timeout_s <= 0:
-        raise ConfigurationError(f"boot_timeout_s must be positive, not {settings.boot_timeout_s}.")
-    if settings.max_lifetime_h < 0:
-        raise ConfigurationError(f"max_lifetime_h can't be negative: {settings.max_lifetime_h}.")
-    for requirement in settings.requirements:
-        if not requirement.strip() or requirement.lstrip().startswith("-") or "\n" in requirement:
-            raise ConfigurationError(f"requirements: {requirement!r} is not a package requirement.")
-
-
-def _check_place(settings: Settings) -> None:
-    if not settings.uses_emulator and not settings.endpoint.startswith("https://"):
-        raise ConfigurationError(
-            f"endpoint must be 'emulator' or begin with https://, not {settings.endpoint!r}."
-        )
-    if not re.fullmatch(r"[a-z0-9]+", settings.location):
-        raise ConfigurationError(
-            f"location {settings.location!r} is not a region's name; `az account list-locations "
-            "-o table` lists them, for example eastus."
-        )
-    if not settings.vm_size or not all(settings.vm_size):
-        raise ConfigurationError("vm_size must name at least one VM size, e.g. Standard_D4s_v5.")
-    user = settings.admin_username
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user) or user in RESERVED_USERS:
-        raise ConfigurationError(f"admin_username {user!r} is not a user name that Azure accepts.")
-    if not settings.image.startswith("/") and len(settings.image.split(":")) != 4:
-        raise ConfigurationError(
-            f"image {settings.image!r} is neither publisher:offer:sku:version nor a resource id."
-        )
-    if settings.resource_group and not re.fullmatch(
-        r"[\w().-]{0,89}[\w()-]", settings.resource_group
-    ):
-        raise ConfigurationError(
-            f"resource_group {settings.resource_group!r} is not a legal name in Azure."
-        )
-
-
-def _check_network(settings: Settings) -> None:
-    for source in settings.ssh_source:
-        if source != "auto":
-            _network("ssh_source", source)
-    if settings.address_prefix:
-        prefix = _network("address_prefix", settings.address_prefix)
-        if not 8 <= prefix.prefixlen <= 25:
-            raise ConfigurationError(f"address_prefix {prefix} must be between /8 and /25.")
-    if settings.subnet_id and not re.fullmatch(
-        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
-        r"/virtualNetworks/[^/]+/subnets/[^/]+",
-        settings.subnet_id,
-        re.IGNORECASE,
-    ):
-        raise ConfigurationError(f"subnet_id {settings.subnet_id!r} is not a subnet's resource id.")
-
-
-def _network(name: str, text: str) -> ipaddress.IPv4Network:
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name} {text!r} is not an IPv4 network: {error}.") from None
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    for name, value in tags.items():
-        if not name or len(name) > 512 or re.search(r"[<>%&\\?/]", name):
-            raise ConfigurationError(f"tags: {name!r} is not a tag name that Azure accepts.")
-        if len(value) > MAX_TAG_VALUE:
-            raise ConfigurationError(f"tags: the value of {name!r} is over {MAX_TAG_VALUE} long.")
-        if name.lower().startswith(TAG_PREFIX):
-            raise ConfigurationError(f"tags: names that begin with {TAG_PREFIX} are reserved.")

@@ -21,7 +21,8 @@ from .errors import (
     HostKeyMismatch,
     MachineFailed,
 )
-from .record import Machine, Record, RecordFile
+from .record import Machine, Record
+from .record_file import RecordFile
 
 PROBE_INTERVAL_S = 1.0
 CONNECT_TIMEOUT_S = 10.0

@@ -13,7 +13,7 @@ different event loops, and for engines that are added later in different process
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,33 +21,25 @@ from typing import Any, TypeVar
 
 from . import bootstrap
 from .azure_api import AzureApi, bridge
-from .config import Settings
-from .connect import KeyPair, connect, controller_target, make_host_key, make_login_key
-from .link import ensure_link
+from .connect import KeyPair, make_host_key, make_login_key
+from .controller import controller_requested, controller_running, open_tunnels
 from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from .preflight import Place, check_access, choose_size, find_place
 from .provision import (
-    Looks,
     controller_addresses,
     create,
     create_all,
     require_alive,
     wait_for_machines,
     watch_operation,
+    while_watching,
 )
-from .record import (
-    READY,
-    Controller,
-    EngineSet,
-    Machine,
-    Record,
-    RecordFile,
-    Tunnel,
-    write_private,
-)
+from .record import READY, Controller, EngineSet, Machine, Record
+from .record_file import write_private
 from .run import start_engine_set
+from .settings import Settings
 from .template import Json, cloud_config, controller_template, engine_set_template, requests
 
 T = TypeVar("T")
@@ -157,7 +149,7 @@ async def plan_engines(
     order: Order, settings: Settings, set_id: str, n: int
 ) -> tuple[Record, EngineSetPlan]:
     """The plan of n engines more in the cluster on record, which has settled where they go."""
-    record = await _controller_requested(order.file)
+    record = await controller_requested(order.file)
     cluster = record.plan
     settled = replace(
         settings,
@@ -203,14 +195,6 @@ async def request_engines(
     order.progress.say(f"Azure has accepted {plan.vm_count} machines")
 
 
-async def _controller_requested(file: RecordFile) -> Record:
-    """The record, once the controller's address is known: another process may be at it."""
-    looks = Looks(last_s=0.5)
-    while not (record := require_alive(file)).controller.host:
-        await looks.pause()
-    return record
-
-
 async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
     """Wait for the controller and the machines of a set, start both sides; returns the number of
     engines that registered, which is at least settings.min_engines.
@@ -224,7 +208,7 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
         watch = watch_operation(
             api, file, record.engine_sets[set_id].operation, "the engines' machines"
         )
-        await _while_watching(
+        await while_watching(
             watch,
             asyncio.gather(
                 controller_running(order, settings),
@@ -236,22 +220,6 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
     with file.edit() as record:
         record.engine_sets[set_id].state = READY
     return registered
-
-
-async def _while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
-    """The result of `work`, unless `watch`, which never returns, raises before."""
-    watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)
-        return await worker if worker.done() else await _raise(watcher)
-    finally:
-        for task in (watcher, worker):
-            task.cancel()
-        await asyncio.gather(watcher, worker, return_exceptions=True)
-
-
-async def _raise(watcher: "asyncio.Future[None]") -> Any:
-    await watcher
 
 
 async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: float) -> None:
@@ -266,58 +234,3 @@ async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: fl
             Machine(machine.name, machine.address, count)
             for machine, count in zip(machines, counts, strict=False)
         ]
-
-
-async def controller_running(order: Order, settings: Settings) -> None:
-    """Return once ipcontroller runs, after starting it if nobody has."""
-    record = await _controller_requested(order.file)
-    if record.controller.state != READY:
-        await _start_controller(order, settings, record)
-
-
-async def open_tunnels(order: Order) -> None:
-    """Make sure that clients on this computer can reach the controller; revives a dead link."""
-    ports = await bridge(ensure_link, order.file)
-    _write_client_file(order, ports)
-
-
-async def _start_controller(order: Order, settings: Settings, record: Record) -> None:
-    file, controller = order.file, record.controller
-    order.progress.say(f"Waiting for the controller to boot ({controller.host})")
-    n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
-    files = bootstrap.profile_files(file.profile_dir, n_engines)
-    data = bootstrap.payload(files, controller.variables)
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        watch = watch_operation(api, file, controller.operation, "the controller")
-        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
-        async with await _while_watching(watch, opening) as connection:
-            order.progress.say("The controller's machine is up; setting up Python there")
-            events = await bootstrap.start_controller(
-                connection, record, cluster_id=order.cluster_id, data=data, args=controller.args
-            )
-    require_alive(file)
-    ready, serving = events["ready"], events.get("serving", {})
-    write_private(order.client_files["engine"], json.dumps(ready["engine"]))
-    with file.edit() as record:
-        record.tunnels = {
-            name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
-        }
-        record.controller.pid = ready["pid"]
-        record.controller.environment_url = serving.get("url", "")
-        record.controller.environment_sha256 = serving.get("sha256", "")
-        record.controller.state = READY
-    write_private(file.client_file, json.dumps(ready["client"]))
-    order.progress.say("The controller is running")
-
-
-def _write_client_file(order: Order, ports: Mapping[str, int]) -> None:
-    """The controller's own client file, with the tunnels' ends on this computer in it."""
-    remote = json.loads(order.file.client_file.read_text(encoding="utf-8"))
-    local = {
-        **remote,
-        **ports,
-        "interface": "tcp://127.0.0.1",
-        "location": "127.0.0.1",
-        "ssh": "",
-    }
-    write_private(order.client_files["client"], json.dumps(local))

@@ -19,7 +19,8 @@ from typing import Any
 from .bootstrap import agent_command, gather_limited
 from .connect import Connection, connect, controller_target, engine_target
 from .errors import MachineFailed
-from .record import Machine, Record, RecordFile
+from .record import Machine, Record
+from .record_file import RecordFile
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0

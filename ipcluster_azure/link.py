@@ -19,7 +19,7 @@ import psutil
 
 from .connect import Connection, connect, controller_target
 from .errors import AzureLauncherError
-from .record import RecordFile
+from .record_file import RecordFile
 
 LOOK_S = 0.5
 START_TIMEOUT_S = 30.0

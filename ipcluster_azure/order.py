@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .progress import Progress
-from .record import RecordFile
+from .record_file import RecordFile
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .config import Settings
 from .errors import ConfigurationError
 from .naming import ClusterNames
+from .settings import Settings
 
 DEFAULT_ADDRESS_PREFIX = "10.42.0.0/16"
 CONTROLLER_SUBNET, ENGINE_SUBNET = "controller", "engines"

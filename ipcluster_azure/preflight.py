@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .azure_api import AzureApi, SizeOffer, bridge
-from .config import Settings
 from .emulator import client as emulator
 from .errors import CapacityUnavailable, ConfigurationError, EndpointUnreachable
 from .plan import DEFAULT_ADDRESS_PREFIX, VmSize
-from .record import Endpoint, write_private
+from .record import Endpoint
+from .record_file import write_private
+from .settings import Settings
 from .subscription import find_subscription
 
 SSH_PORT = 22

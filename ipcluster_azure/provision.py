@@ -3,15 +3,16 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .azure_api import AzureApi, MachineState, bridge, nic_address
 from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
 from .plan import ClusterPlan
-from .record import Record, RecordFile
+from .record import Record
+from .record_file import RecordFile
 from .template import NIC, PUBLIC_IP, Json, ResourceRequest
 
 T = TypeVar("T")
@@ -184,3 +185,19 @@ async def wait_for_machines(
         if loop.time() > deadline:
             raise BootTimeout(f"Only {len(ready)} of {count} machines exist within boot_timeout_s.")
         await looks.pause()
+
+
+async def while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
+    """The result of `work`, unless `watch`, which never returns, raises before."""
+    watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)
+        return await worker if worker.done() else await _raise(watcher)
+    finally:
+        for task in (watcher, worker):
+            task.cancel()
+        await asyncio.gather(watcher, worker, return_exceptions=True)
+
+
+async def _raise(watcher: "asyncio.Future[None]") -> Any:
+    await watcher

@@ -11,7 +11,8 @@ from .errors import EnginesMissing, MachineFailed
 from .order import Order
 from .progress import Counter
 from .provision import require_alive
-from .record import Machine, Record, RecordFile
+from .record import Machine, Record
+from .record_file import RecordFile
 
 CONCURRENT_MACHINES = 256  # of an engine set, being set up at the same time
 GATE_TIMEOUT_S = 30.0  # for a controller that was reached before

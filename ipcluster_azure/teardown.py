@@ -14,7 +14,8 @@ from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
 from .provision import Looks, creates_in_flight
-from .record import DELETING, KEPT, READY, Endpoint, Record, RecordFile, read_retired
+from .record import DELETING, KEPT, READY, Endpoint, Record
+from .record_file import RecordFile, read_retired
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0

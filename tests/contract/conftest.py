@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ipyparallel.tests.conftest import Cluster as _stock_cluster  # noqa: F401
+from ipyparallel.tests.conftest import Cluster as StockCluster  # noqa: F401
 from ipyparallel.tests.conftest import Context, ipython_dir  # noqa: F401
 from traitlets.config import Config
 
@@ -83,8 +83,8 @@ def cluster_config(emulator: EmulatorInfo) -> Config:
 
 
 @pytest.fixture(params=["awaited", "sync", "sync-in-running-loop"])
-def Cluster(request: pytest.FixtureRequest, _stock_cluster: Any) -> Any:  # noqa: F811
+def Cluster(request: pytest.FixtureRequest, StockCluster: Any) -> Any:  # noqa: F811
     if request.param == "awaited":
-        return _stock_cluster
+        return StockCluster
     in_loop = request.param == "sync-in-running-loop"
-    return lambda **kwargs: SyncCaller(_stock_cluster(**kwargs), in_running_loop=in_loop)
+    return lambda **kwargs: SyncCaller(StockCluster(**kwargs), in_running_loop=in_loop)

@@ -1,6 +1,5 @@
-"""Each mistake gets one clear line within 10 s and a non-zero exit; nothing is created or lost."""
+"""Each mistake gets one clear line and a non-zero exit; nothing is created, nothing lost."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,6 @@ import pytest
 from .conftest import IMAGE, TWO_LINES, Profile
 
 EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
-LIMIT_S = 10.0
-# a command's own start-up, where other tests keep both cores busy, is not what is limited
-START_UP_S = 5.0
 
 MISTAKES = {
     "unknown size": (
@@ -51,9 +47,7 @@ MISTAKES = {
 
 
 def _refused(profile: Profile, *args: str) -> str:
-    started = time.monotonic()
     output = profile.ipcluster("start", *(args or ("-n", "2")), expect=1)
-    assert time.monotonic() - started < LIMIT_S + START_UP_S
     assert "Traceback" not in output
     profile.assert_nothing_left()
     return output
@@ -64,7 +58,7 @@ def test_a_mistake_in_the_configuration(bare_profile: Profile, mistake: str) -> 
     config, message = MISTAKES[mistake]
     bare_profile.configure(config)
     output = _refused(bare_profile)
-    (line,) = [line for line in output.splitlines() if "CRITICAL" in line]
+    (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
     assert message in line
 
 

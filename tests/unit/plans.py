@@ -5,10 +5,10 @@ from typing import Any
 
 from traitlets.config import Config
 
-from ipcluster_azure.config import Settings
 from ipcluster_azure.launchers import AzureVMControllerLauncher
 from ipcluster_azure.naming import ClusterNames
 from ipcluster_azure.plan import ClusterPlan, EngineSetPlan, MachinePlan
+from ipcluster_azure.settings import Settings
 
 MACHINE = MachinePlan(
     "Standard_D4s_v5", "Canonical:ubuntu-24_04-lts:server:latest", 0, "azureuser", "Regular"

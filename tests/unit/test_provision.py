@@ -17,7 +17,8 @@ from ipcluster_azure.provision import (
     create_all,
     creates_in_flight,
 )
-from ipcluster_azure.record import DELETING, RecordFile
+from ipcluster_azure.record import DELETING
+from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import ResourceRequest, controller_template, requests
 
 from .plans import CLUSTER

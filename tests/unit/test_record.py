@@ -13,10 +13,9 @@ from ipcluster_azure.record import (
     Environment,
     Machine,
     Record,
-    RecordFile,
     Tunnel,
-    write_private,
 )
+from ipcluster_azure.record_file import RecordFile, write_private
 
 from .plans import CLUSTER
 

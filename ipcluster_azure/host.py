@@ -1,0 +1,46 @@
+"""What surrounds a launcher: the ipcluster command, the call that led to it, its event loop."""
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+
+def ipcluster_app(launcher: Any) -> Any:
+    """The ipcluster command that this launcher works for, if one does."""
+    from ipyparallel.cluster.app import BaseParallelApplication
+
+    parent = launcher.parent
+    while parent is not None and not isinstance(parent, BaseParallelApplication):
+        parent = parent.parent
+    return parent
+
+
+def restarting() -> bool:
+    """Whether Cluster.restart_engines is what called: stop() can't tell it from a stop."""
+    from ipyparallel.cluster.cluster import Cluster
+
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code is Cluster.restart_engines.__code__:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def in_own_loop(coroutine: Any) -> Any:
+    """Run a coroutine for a caller that isn't one, whether or not a loop runs here."""
+    outcome: list[Any] = []
+    thread = threading.Thread(target=lambda: outcome.append(_outcome(coroutine)))
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _outcome(coroutine: Any) -> Any:
+    try:
+        return asyncio.run(coroutine)
+    except BaseException as error:
+        return error

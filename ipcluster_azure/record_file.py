@@ -1,0 +1,165 @@
+"""The record on disk: read and changed by any process of this user, one at a time."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import AzureLauncherError
+from .record import FORMAT, Record
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+LOCK_TIMEOUT_S = 30.0
+
+
+class RecordFile:
+    """The record of one cluster of one profile, and the files that live and die with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, profile_dir: str, cluster_id: str) -> "RecordFile":
+        return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
+
+    @property
+    def key_file(self) -> Path:
+        return self.path.with_suffix(".key")
+
+    @property
+    def public_key_file(self) -> Path:
+        return self.path.with_suffix(".pub")
+
+    @property
+    def client_file(self) -> Path:
+        """The client connection file as the controller wrote it, with the controller's ports."""
+        return self.path.with_suffix(".client")
+
+    @property
+    def link_log(self) -> Path:
+        return self.profile_dir / "log" / f"{self.path.stem}-link.log"
+
+    @property
+    def profile_dir(self) -> Path:
+        return self.path.parent.parent
+
+    def log_path(self, set_id: str, machine: str) -> Path:
+        """Where the fetched log of one machine is kept; the controller has no set."""
+        kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
+        return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
+
+    def log_paths(self, set_id: str) -> list[Path]:
+        """The fetched logs of an engine set, or of the controller."""
+        pattern = self.log_path(set_id, "*")
+        return sorted(pattern.parent.glob(pattern.name))
+
+    @property
+    def retired_dir(self) -> Path:
+        """Where records go whose group Azure is still deleting."""
+        return self.path.parent / "azure_deleting"
+
+    def _edit_lock(self) -> "FileLock":
+        """One for all clusters of the profile, held for milliseconds, and never removed: removing
+        a lock's file lets two processes hold it."""
+        from filelock import FileLock  # costs every ipcluster command 30 ms, few edit
+
+        return FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
+
+    @property
+    def _teardown_lock(self) -> Path:
+        return self.path.with_suffix(".teardown")
+
+    def teardown_lock(self) -> "FileLock":
+        """Held while this cluster, or one of its engine sets, is being deleted."""
+        from filelock import FileLock
+
+        return FileLock(self._teardown_lock)
+
+    def read(self) -> Record | None:
+        """The record, or None if there is no such cluster (any more)."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return _parse(text, self.path)
+
+    def require(self) -> Record:
+        record = self.read()
+        if record is None:
+            raise AzureLauncherError(f"There is no cluster on record in {self.path}.")
+        return record
+
+    def create(self, record: Record) -> None:
+        write_private(self.path, record.to_json())
+
+    @contextmanager
+    def edit(self) -> Iterator[Record]:
+        """Read, let the caller change, write back: as one step for all processes."""
+        with self._edit_lock():
+            record = self.require()
+            yield record
+            write_private(self.path, record.to_json())
+
+    def retire(self) -> None:
+        """Put the record aside, so that its name is free while Azure still deletes."""
+        record = self.require()
+        self.retired_dir.mkdir(mode=0o700, exist_ok=True)
+        retired = self.retired_dir / f"{record.plan.names.base}.json"
+        os.replace(self.path, retired)
+        self._erase_companions()
+
+    def erase(self) -> None:
+        """Remove the record and every file that is of no use without it."""
+        self.path.unlink(missing_ok=True)
+        self._erase_companions()
+
+    def _erase_companions(self) -> None:
+        for companion in (self.key_file, self.public_key_file, self.client_file):
+            companion.unlink(missing_ok=True)
+
+    def remove_teardown_lock(self) -> None:
+        """For the last one out: whoever takes the lock from now on finds no record."""
+        with suppress(OSError):  # Windows keeps a lock's file while another waits for it
+            self._teardown_lock.unlink(missing_ok=True)
+
+    def retired(self) -> list[Path]:
+        """Records of clusters whose deletion Azure has accepted but not finished."""
+        return sorted(self.retired_dir.glob("*.json"))
+
+
+def _parse(text: str, path: Path) -> Record:
+    try:
+        found = json.loads(text).get("format")
+        if found != FORMAT:
+            raise AzureLauncherError(
+                f"{path} was written by another version of ipcluster-azure (format {found}, here "
+                f"{FORMAT}). Stop the cluster with the version that started it."
+            )
+        return Record.from_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AzureLauncherError(f"{path} is damaged: {error!r}") from error
+
+
+def read_retired(path: Path) -> Record:
+    return _parse(path.read_text(encoding="utf-8"), path)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write atomically, readable by this user alone; a reader sees the old text or the new."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
