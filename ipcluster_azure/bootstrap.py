@@ -132,7 +132,7 @@ async def start_controller(
 ) -> dict[str, Event]:
     """Build the environment and start ipcontroller; returns the events "ready" and "serving".
 
-    Raises BootstrapFailed with the output of what failed, or VersionMismatch.
+    Raises BootstrapFailed with the output of what failed, or naming versions that don't match.
     """
     environment, address = record.environment, record.controller.address
     timeout = f"--timeout-s={START_TIMEOUT_S:.0f}"

@@ -100,8 +100,9 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
     public_ip = Bool(
         True,
         config=True,
-        help="Give the controller a public address. False: it is reached at its private address, "
-        "over a VPN or a peering.",
+        help="Give the controller a public address. False: it is reached at its private address in "
+        "subnet_id, over a VPN or a peering; to build its Python environment it then needs another "
+        "way to a package index.",
     )
     priority = Enum(
         ["Regular", "Spot"],

@@ -43,7 +43,8 @@ class AzureVMBase(_Base):
     @property
     def job_file(self) -> str:
         """The ARM template that start() writes and submits."""
-        return str(Path(self.profile_dir) / self.job_file_name)
+        name = self.job_file_name.replace("{cluster_id}", self.cluster_id)
+        return str(Path(self.profile_dir) / name)
 
     def find_args(self) -> list[str]:
         """Names the launcher in log lines; the real command runs on the machines."""

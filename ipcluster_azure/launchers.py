@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ipyparallel.cluster.launcher import ControllerLauncher, EngineLauncher
-from traitlets import Unicode, default
+from traitlets import Unicode
 
 from .cluster_file import add_engine_set, remove_engine_set
 from .config import AzureVMLauncher
@@ -31,14 +31,10 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
     """Starts ipcontroller on an Azure virtual machine, and the network for the engines."""
 
     job_file_name = Unicode(
+        "azure_controller-{cluster_id}.json",
         config=True,
-        help="File in the profile for the ARM template of the controller and its network. "
-        "Empty: azure_controller-{cluster_id}.json",
+        help="File in the profile for the ARM template of the controller and its network.",
     )
-
-    @default("job_file_name")
-    def _default_job_file_name(self) -> str:
-        return f"azure_controller-{self.cluster_id}.json"
 
     async def start(self) -> None:
         """Ask Azure for the controller; returns when it has accepted, not when it has booted."""
@@ -168,15 +164,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     """Starts engines on a scale set of Azure virtual machines."""
 
     job_file_name = Unicode(
-        config=True,
-        help="File in the profile for the ARM template of the engines' scale set. Empty: "
         "azure_engineset-{cluster_id}.json",
+        config=True,
+        help="File in the profile for the ARM template of the engines' scale set.",
     )
     _cluster_file = ""
-
-    @default("job_file_name")
-    def _default_job_file_name(self) -> str:
-        return f"azure_engineset-{self.cluster_id}.json"
 
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""

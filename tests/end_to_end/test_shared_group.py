@@ -56,11 +56,13 @@ def test_a_cluster_in_a_given_group(profile: Profile, subnet_id: str, own_networ
     assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
 
 
-def test_without_a_public_address(profile: Profile) -> None:
+def test_without_a_public_address(profile: Profile, subnet_id: str) -> None:
     config = (profile.folder / "ipcluster_config.py").read_text()
-    profile.configure(f"{config}c.AzureVMLauncher.public_ip = False\n")
+    config += f"c.AzureVMLauncher.subnet_id = {subnet_id!r}\nc.AzureVMLauncher.public_ip = False\n"
+    profile.configure(config)
     profile.ipcluster("start", "-n", "1", "--daemonize")
     code = f"import ipyparallel as ipp; print(ipp.Client(profile={profile.name!r}).ids)"
     assert profile.python(code) == "[0]"
     profile.ipcluster("stop")
-    profile.assert_nothing_left()
+    assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
+    assert profile.files() == set()

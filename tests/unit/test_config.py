@@ -32,6 +32,7 @@ def test_the_defaults_are_valid() -> None:
         ("address_prefix", "10.0.0.0/30"),
         ("address_prefix", "::/64"),
         ("subnet_id", "office"),
+        ("public_ip", False),
         ("endpoint", "http://management.azure.com"),
         ("endpoint", "emulater"),
         ("boot_timeout_s", 0),
