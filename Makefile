@@ -11,6 +11,9 @@ MADE := $(VENV)/.made-with-$(PYTHON_VERSION)
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
+# else every process would compile the Azure SDK anew: half a million lines
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint test-azure clean
 
 demo: $(STAMP)
@@ -33,7 +36,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): setup.cfg pyproject.toml $(MADE)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[emulator,examples,test]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[emulator,examples,test]'
 	@touch $@
 
 $(MADE):

@@ -5,6 +5,7 @@
 Fresh processes take turns, so that both sides meet the same load; medians are shown.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,9 @@ print(time.perf_counter() - started)
 
 def seconds(modules: str) -> float:
     command = [sys.executable, "-c", CODE.format(modules)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def main() -> None:

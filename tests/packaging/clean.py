@@ -82,7 +82,8 @@ class Installed:
     def make(cls, folder: Path, base: Path, *requirements: object) -> "Installed":
         self = cls(folder)
         run(UV, "venv", "--quiet", "--python", base, folder / "venv")
-        run(UV, "pip", "install", "--quiet", "--python", self.python, *requirements)
+        install = (UV, "pip", "install", "--quiet", "--compile-bytecode")
+        run(*install, "--python", self.python, *requirements)
         return self
 
     def run(self, *command: str) -> str:
