@@ -43,7 +43,7 @@ from .settings import Settings
 from .template import Json, cloud_config, controller_template, engine_set_template, requests
 
 T = TypeVar("T")
-Submit = Callable[[Json], Json]
+Submit = Callable[[Json], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ async def request_controller(order: Order, site: Site, submit: Submit) -> None:
     """Write the record, then ask Azure for the network and the controller's machine.
 
     `submit` is called with the template once the record exists, before the first create call; it
-    writes the job file and returns what that says.
+    writes the job file. What is submitted is what that says.
     """
     file, plan = order.file, plan_controller(order, site)
     login_key, host_key = await bridge(make_login_key), make_host_key()
@@ -96,10 +96,10 @@ async def request_controller(order: Order, site: Site, submit: Submit) -> None:
     group = (plan.subscription_id, plan.resource_group)
     planned = _requests(template, parameters, *group)
     file.create(_new_record(order, site, plan, host_key.public, [item.id for item in planned]))
-    submitted = _requests(submit(template), parameters, *group)
+    submit(template)
     order.progress.say(f"Requesting the controller, {plan.machine.vm_size} in {plan.location}")
     with AzureApi(site.place.endpoint, plan.subscription_id) as api:
-        answers = await create_all(api, file, plan, submitted)
+        answers = await create_all(api, file, plan, planned)
     host, address = controller_addresses(plan, answers)
     with file.edit() as record:
         controller, vm_id = record.controller, planned[-1].id
@@ -172,21 +172,25 @@ async def request_engines(
     parameters = _write_parameters(order, file.public_key_file.read_text(), host_key)
     template = engine_set_template(cluster, plan)
     group = (cluster.subscription_id, cluster.resource_group)
-    (planned,) = _requests(template, parameters, *group)
+    (request,) = _requests(template, parameters, *group)
     with file.edit() as record:
         record.engine_sets[set_id] = EngineSet(
-            scale_set_id=planned.id,
+            scale_set_id=request.id,
             n=n,
             engines_per_vm=plan.engines_per_vm,
             vcpus=plan.vcpus,
             host_key=host_key.public,
         )
-        record.resources.append(planned.id)
+        record.resources.append(request.id)
         record.secret_files.append(str(order.parameter_file))
-    (request,) = _requests(submit(template), parameters, *group)
+    submit(template)
     order.progress.say(f"Requesting {plan.vm_count} x {plan.machine.vm_size} for {n} engines")
     with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        _, operation = await create(file, lambda: api.put(cluster.resource_group, request))
+        _, operation = await create(
+            file,
+            lambda: api.put(cluster.resource_group, request),
+            lambda: api.delete(request.id),
+        )
     with file.edit() as record:
         record.engine_sets[set_id].operation = operation
         record.engine_sets[set_id].machines = [

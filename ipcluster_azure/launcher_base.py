@@ -62,8 +62,8 @@ class AzureVMBase(_Base):
                 raise TimeoutError(f"{self.args[0]} did not stop in {timeout} s")
             await asyncio.sleep(JOIN_INTERVAL_S)
 
-    def _submit(self, n: int, template: dict[str, Any]) -> dict[str, Any]:
-        """Write the job file; from here on there may be something to stop. Returns the file."""
+    def _submit(self, n: int, template: dict[str, Any]) -> None:
+        """Write the job file; from here on there may be something to stop."""
         self._began = True
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped while it was starting.")
@@ -73,8 +73,6 @@ class AzureVMBase(_Base):
         self._save()
         watch(self)
         self.log.info("Submitting %s", self.job_file)
-        submitted: dict[str, Any] = json.loads(Path(self.job_file).read_text(encoding="utf-8"))
-        return submitted
 
     def _save(self) -> None:
         """Let `ipcluster stop` find the cluster: ipyparallel itself saves it only after start()."""

@@ -41,6 +41,10 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await self._start_or_undo(self._start(), self._undo)
 
     async def _start(self) -> None:
+        if any(mark in self.cluster_id for mark in "/\\\0\n"):
+            raise ConfigurationError(
+                f"cluster_id {self.cluster_id!r} can't be part of a file name."
+            )
         settings, engine_settings = self.settings(), self._engine_settings()
         file = self.record_file
         await self._clear_the_way(file)
@@ -132,7 +136,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             await controller.controller_running(order, self.settings())
             await controller.open_tunnels(order)
 
-        await asyncio.wait_for(ready(), timeout)
+        await asyncio.wait_for(ready(), timeout if timeout is None or timeout >= 0 else None)
         return {kind: json.loads(path.read_text()) for kind, path in order.client_files.items()}
 
     async def stop(self) -> None:

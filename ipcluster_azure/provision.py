@@ -59,11 +59,19 @@ def require_alive(file: RecordFile) -> Record:
     return record
 
 
-async def create(file: RecordFile, function: Callable[[], T]) -> T:
-    """One create call, unless the cluster was stopped; tells if it was stopped meanwhile."""
+async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[], object]) -> T:
+    """One create call, unless the cluster was stopped; raises ClusterStopped then.
+
+    If another process stopped it while the call was under way, that process may have looked for
+    the resource before it was there: so it is deleted here.
+    """
     require_alive(file)
     result: T = await bridge(creates_in_flight.call, file.path, function)
-    require_alive(file)
+    try:
+        require_alive(file)
+    except ClusterStopped:
+        await bridge(undo)
+        raise
     return result
 
 
@@ -88,7 +96,9 @@ async def create_all(
     """
     if plan.owns_resource_group:
         await create(
-            file, lambda: api.put_group(plan.resource_group, plan.location, dict(plan.tags))
+            file,
+            lambda: api.put_group(plan.resource_group, plan.location, dict(plan.tags)),
+            lambda: api.delete_group(plan.resource_group),
         )
     needed = {dependency for request in requests for dependency in request.depends_on}
     tasks: dict[str, asyncio.Task[Json]] = {}
@@ -96,7 +106,11 @@ async def create_all(
     async def create_one(request: ResourceRequest) -> Json:
         for dependency in request.depends_on:
             await tasks[dependency]
-        body, operation = await create(file, lambda: api.put(plan.resource_group, request))
+        body, operation = await create(
+            file,
+            lambda: api.put(plan.resource_group, request),
+            lambda: api.delete(request.id),
+        )
         if request.id in needed:
             body = await _settled(api, file, plan.resource_group, request, body)
         return {**body, "operation": operation}

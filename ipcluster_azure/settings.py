@@ -101,8 +101,8 @@ def _check_network(settings: Settings) -> None:
             raise ConfigurationError(f"address_prefix {prefix} must be between /8 and /25.")
     if not settings.public_ip and not settings.subnet_id:
         raise ConfigurationError(
-            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or a "
-            "peering: into a new network without a public address there is no way."
+            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or "
+            "a peering: into a new network without a public address there is no way."
         )
     if settings.subnet_id and not re.fullmatch(
         r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"

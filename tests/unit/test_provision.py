@@ -36,6 +36,14 @@ class Azure:
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         self.log.append("group")
 
+    def delete_group(self, name: str) -> bool:
+        self.log.append("delete group")
+        return True
+
+    def delete(self, resource_id: str) -> bool:
+        self.log.append(f"delete {resource_id.split('/')[-2]}")
+        return True
+
     def put(self, group: str, request: ResourceRequest) -> tuple[template.Json, str]:
         kind = request.type.split("/")[1]
         if kind == self.refuse:
@@ -113,19 +121,35 @@ async def test_nothing_is_created_once_the_cluster_is_being_deleted(file: Record
     assert azure.log == []
 
 
-async def test_a_stop_in_the_middle_ends_the_creating(file: RecordFile) -> None:
+async def test_what_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) -> None:
+    # the other process may have looked for it before it was there
     azure = Azure()
-    stopped = azure.put_group
+    put = azure.put
+
+    def stop_and_put(group: str, request: ResourceRequest) -> tuple[template.Json, str]:
+        if request.type == template.VIRTUAL_MACHINE:
+            with file.edit() as record:
+                record.state = DELETING
+        return put(group, request)
+
+    azure.put = stop_and_put  # type: ignore[method-assign]
+    with pytest.raises(ClusterStopped):
+        await _create_all(azure, file)
+    assert azure.log[-2:] == ["put virtualMachines", "delete virtualMachines"]
+
+
+async def test_a_group_that_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) -> None:
+    azure = Azure()
+    put_group = azure.put_group
 
     def put_group_and_stop(*args: Any) -> None:
-        stopped(*args)
-        with file.edit() as record:
-            record.state = DELETING
+        put_group(*args)
+        file.erase()
 
     azure.put_group = put_group_and_stop  # type: ignore[method-assign]
     with pytest.raises(ClusterStopped):
         await _create_all(azure, file)
-    assert azure.log == ["group"]
+    assert azure.log == ["group", "delete group"]
 
 
 async def test_a_call_in_flight_is_waited_for_even_if_its_task_is_cancelled(
@@ -137,7 +161,7 @@ async def test_a_call_in_flight_is_waited_for_even_if_its_task_is_cancelled(
         release.wait(10)
         done.append(True)
 
-    task = asyncio.ensure_future(create(file, slow))
+    task = asyncio.ensure_future(create(file, slow, done.clear))
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
