@@ -5,12 +5,17 @@ import shutil
 import sys
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from IPython.core.profiledir import ProfileDir, ProfileDirError
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Enum, Unicode
 from traitlets.config import Application, catch_config_error
+
+
+def say_and_exit(message: str, status: int = 1) -> NoReturn:
+    print(f"ipcluster-azure: {message}", file=sys.stderr)
+    sys.exit(status)
 
 
 class InitApp(Application):
@@ -36,8 +41,11 @@ class InitApp(Application):
     flags = {"reset": ({"InitApp": {"reset": True}}, "Overwrite existing files.")}  # noqa: RUF012
 
     def start(self) -> None:
+        unknown = [*self.extra_args, *(set(self.config) - {"InitApp", "Application"})]
+        if unknown:
+            say_and_exit(f"init takes --profile, --template and --reset, not {unknown[0]!r}.")
         if not self.profile or any(mark in self.profile for mark in "/\\"):
-            self.exit_with(f"{self.profile!r} is not a profile's name.")
+            say_and_exit(f"{self.profile!r} is not a profile's name.")
         location = self._profile_location()
         source = files("ipcluster_azure.profile_templates") / self.template
         with as_file(source) as folder:
@@ -61,10 +69,6 @@ class InitApp(Application):
         shutil.copyfile(source, target)
         print(f"Wrote {target}")
 
-    def exit_with(self, message: str) -> None:
-        print(f"ipcluster-azure: {message}", file=sys.stderr)
-        self.exit(1)
-
 
 class AzureApp(Application):
     """ipcluster-azure SUBCOMMAND"""
@@ -87,9 +91,12 @@ class AzureApp(Application):
     @catch_config_error
     def initialize(self, argv: Any = None) -> None:
         super().initialize(argv)
-        if self.subapp is None:
+        if self.subapp is None and self.extra_args:
+            known = ", ".join(self.subcommands)
+            say_and_exit(f"there is no subcommand {self.extra_args[0]!r}; there are {known}.", 2)
+        elif self.subapp is None:
             self.print_help()
-            self.exit(2 if self.extra_args else 0)
+            self.exit(0)
 
     def start(self) -> None:
         if self.subapp is not None:
