@@ -10,7 +10,7 @@ from .link import ensure_link
 from .order import Order
 from .provision import Looks, require_alive, watch_operation, while_watching
 from .record import READY, Record, Tunnel
-from .record_file import RecordFile, write_private
+from .record_file import RecordFile, held, write_private
 from .settings import Settings
 
 
@@ -25,13 +25,18 @@ async def controller_requested(file: RecordFile) -> Record:
 async def controller_running(order: Order, settings: Settings) -> None:
     """Return once ipcontroller runs, after starting it if nobody has."""
     record = await controller_requested(order.file)
-    if record.controller.state != READY:
-        await _start_controller(order, settings, record)
+    if record.controller.state == READY:
+        return
+    async with held(order.file.bootstrap_lock()):
+        record = require_alive(order.file)
+        if record.controller.state != READY:  # else another process was at it
+            await _start_controller(order, settings, record)
 
 
 async def open_tunnels(order: Order) -> None:
     """Make sure that clients on this computer can reach the controller; revives a dead link."""
-    ports = await bridge(ensure_link, order.file)
+    async with held(order.file.bootstrap_lock()):
+        ports = await bridge(ensure_link, order.file)
     _write_client_file(order, ports)
 
 

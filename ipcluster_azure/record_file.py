@@ -1,10 +1,11 @@
 """The record on disk: read and changed by any process of this user, one at a time."""
 
+import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 LOCK_TIMEOUT_S = 30.0
+LOCK_LOOK_S = 0.05
+
+
+@asynccontextmanager
+async def held(lock: "FileLock") -> AsyncIterator[None]:
+    """Hold a lock that another task, thread or process may have; waits as long as it takes."""
+    from filelock import Timeout
+
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            await asyncio.sleep(LOCK_LOOK_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class RecordFile:
@@ -74,6 +93,16 @@ class RecordFile:
     def _teardown_lock(self) -> Path:
         return self.path.with_suffix(".teardown")
 
+    def bootstrap_lock(self) -> "FileLock":
+        """Held while the controller, or the way to it, is being set up."""
+        from filelock import FileLock
+
+        return FileLock(self._bootstrap_lock)
+
+    @property
+    def _bootstrap_lock(self) -> Path:
+        return self.path.with_suffix(".bootstrap")
+
     def teardown_lock(self) -> "FileLock":
         """Held while this cluster, or one of its engine sets, is being deleted."""
         from filelock import FileLock
@@ -121,6 +150,8 @@ class RecordFile:
     def _erase_companions(self) -> None:
         for companion in (self.key_file, self.public_key_file, self.client_file):
             companion.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._bootstrap_lock.unlink(missing_ok=True)
 
     def remove_teardown_lock(self) -> None:
         """For the last one out: whoever takes the lock from now on finds no record."""

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from filelock import Timeout
-
 from .azure_api import AzureApi, bridge
 from .emulator import client as emulator
 from .errors import AzureLauncherError, EndpointUnreachable
@@ -15,35 +13,22 @@ from .link import end_link
 from .progress import Progress
 from .provision import Looks, creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record
-from .record_file import RecordFile, read_retired
+from .record_file import RecordFile, held, read_retired
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 IN_ORDER_TIMEOUT_S = 600.0
-RETRY_LOCK_S = 0.05
 
 
 @asynccontextmanager
 async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
-    """Let one teardown after the other at a cluster; gives the record, None if it is gone.
-
-    A file lock, since the other may be another task, loop, thread or process.
-    """
-    lock = file.teardown_lock()
-    while True:
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            await asyncio.sleep(RETRY_LOCK_S)
-    try:
+    """Let one teardown after the other at a cluster; gives the record, None if it is gone."""
+    async with held(file.teardown_lock()):
         yield file.read()
-    finally:
-        lock.release()
-        if file.read() is None:
-            file.remove_teardown_lock()
+    if file.read() is None:
+        file.remove_teardown_lock()
 
 
 def mark_deleting(file: RecordFile) -> bool:

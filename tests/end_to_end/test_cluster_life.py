@@ -165,6 +165,18 @@ def test_engines_added_by_another_process_are_removed_by_stop(profile: Profile) 
     profile.assert_nothing_left()
 
 
+def test_engines_added_while_the_controller_still_boots(profile: Profile) -> None:
+    process = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "1")
+    assert process.stdout is not None
+    assert any("Requesting the controller" in line for line in process.stdout)
+    profile.ipcluster("engines", "-n", "1", "--daemonize")
+    assert any("are registered" in line for line in process.stdout)
+    assert _engines(profile) == "2"
+    profile.ipcluster("stop")
+    process.communicate(timeout=30)
+    profile.assert_nothing_left()
+
+
 def test_engines_added_with_daemonize(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
     profile.ipcluster("engines", "-n", "1", "--daemonize")
