@@ -1,6 +1,6 @@
 """Last words over SSH before machines are deleted: logs fetched, engines signed off.
 
-    python -m ipcluster_azure.farewell RECORD [--set SET_ID] [--stop]
+    python -m ipcluster_azure.farewell RECORD --timeout-s=5 [--set SET_ID] [--stop]
 
 A process of its own, so that it also runs at the interpreter's exit, where asyncssh can't, and so
 that a time limit can end it whatever it hangs on.
@@ -22,6 +22,7 @@ from .errors import MachineFailed
 from .record import Machine, Record
 from .record_file import RecordFile
 
+START_UP_S = 6.0  # imports, on a busy computer; 1 s otherwise
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
 CONCURRENT_MACHINES = 100
@@ -31,12 +32,14 @@ MAX_LOG_BYTES = 200_000
 def say_farewell(
     file: RecordFile, *, set_id: str = "", stop: bool = False, timeout_s: float
 ) -> bool:
-    """Run this module as a process; False if it failed or took longer than `timeout_s`. Blocking.
+    """Run this module as a process; False if it failed. Blocking.
 
-    Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
+    It has `timeout_s` for its work; should it hang at something else, START_UP_S later it is
+    killed. Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
     ended, and leave the hub, before that.
     """
     command = [sys.executable, "-m", "ipcluster_azure.farewell", str(file.path)]
+    command.append(f"--timeout-s={timeout_s}")
     if set_id:
         command.append(f"--set={set_id}")
     if stop:
@@ -48,7 +51,7 @@ def say_farewell(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=file.path.parent,
-            timeout=timeout_s,
+            timeout=timeout_s + START_UP_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -111,9 +114,11 @@ def main() -> int:
     parser.add_argument("record", type=Path)
     parser.add_argument("--set", default="")
     parser.add_argument("--stop", action="store_true")
+    parser.add_argument("--timeout-s", type=float, required=True)
     options = parser.parse_args()
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
-    asyncio.run(farewell(RecordFile(options.record), options.set, options.stop))
+    work = farewell(RecordFile(options.record), options.set, options.stop)
+    asyncio.run(asyncio.wait_for(work, options.timeout_s))
     return 0
 
 

@@ -209,6 +209,8 @@ def test_engine_set_of_another_controller_is_refused(bare_profile: Profile, conf
     with pytest.raises(AzureLauncherError, match="need a controller on Azure"):
         cluster.start_cluster_sync()
     cluster.stop_cluster_sync()
+    for path in (bare_profile.folder / "security").glob("ipcontroller-*.json"):
+        path.unlink()  # ipyparallel's own local controller leaves them
     bare_profile.assert_nothing_left()
 
 
