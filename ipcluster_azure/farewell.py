@@ -34,9 +34,9 @@ def say_farewell(
 ) -> bool:
     """Run this module as a process; False if it failed. Blocking.
 
-    It has `timeout_s` for its work; should it hang at something else, START_UP_S later it is
-    killed. Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
-    ended, and leave the hub, before that.
+    Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
+    ended, and leave the hub, before that. It has `timeout_s` for its work; should it hang at
+    something else, it is killed START_UP_S later.
     """
     command = [sys.executable, "-m", "ipcluster_azure.farewell", str(file.path)]
     command.append(f"--timeout-s={timeout_s}")
