@@ -1,9 +1,13 @@
 """What surrounds a launcher: the ipcluster command, the call that led to it, its event loop."""
 
 import asyncio
+import functools
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
+
+OTHERS_START_TIMEOUT_S = 6.0
 
 
 def ipcluster_app(launcher: Any) -> Any:
@@ -44,3 +48,17 @@ def _outcome(coroutine: Any) -> Any:
         return asyncio.run(coroutine)
     except BaseException as error:
         return error
+
+
+async def wait_until_started(controller: Any) -> None:
+    """Return once another launcher's controller answers, or after some seconds.
+
+    ipcontroller that is ended while it starts its own processes leaves them behind; it answers
+    when it has started them and handles signals.
+    """
+    from ipyparallel import Client
+
+    with suppress(Exception):
+        info = await controller.get_connection_info(timeout=OTHERS_START_TIMEOUT_S)
+        connect = functools.partial(Client, info["client"], timeout=OTHERS_START_TIMEOUT_S)
+        (await asyncio.to_thread(connect)).close()

@@ -18,7 +18,7 @@ from traitlets import Unicode
 from .cluster_file import add_engine_set, remove_engine_set
 from .config import AzureVMLauncher
 from .errors import ClusterStopped, ConfigurationError
-from .host import ipcluster_app, restarting
+from .host import ipcluster_app, restarting, wait_until_started
 from .launcher_base import AzureVMBase, restore
 from .progress import Progress
 from .record import DELETING, KEPT, READY, Record
@@ -184,7 +184,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         settings, file = self.settings(), self.record_file
         check_engine_count(settings, n)
-        record = self._join_cluster(file)
+        record = await self._join_cluster(file)
 
         from . import deployment, teardown  # a second of imports: refusals come before it
 
@@ -201,10 +201,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             watch(self)
         await deployment.bring_up(order, settings, self.engine_set_id)
 
-    def _join_cluster(self, file: RecordFile) -> Record:
+    async def _join_cluster(self, file: RecordFile) -> Record:
         """The cluster that these engines belong to, started by this process or by another."""
         controller = getattr(self.parent, "controller", None)
         if controller is not None and not isinstance(controller, AzureVMControllerLauncher):
+            await wait_until_started(controller)
             raise ConfigurationError(
                 f"Engines on Azure need a controller on Azure, not {type(controller).__name__}: "
                 "set c.Cluster.controller_launcher_class = 'azurevm'."

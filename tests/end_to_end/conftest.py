@@ -112,6 +112,17 @@ class Profile:
         assert self.files() == set()
 
 
+def local_controllers(profile: Profile) -> list[int]:
+    """Processes of ipyparallel's own local controller of this profile, its schedulers included."""
+    mark = f"IPP_PROFILE_DIR={profile.folder}\0".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
 def _wait_for(condition: object, timeout_s: float = 5.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]

@@ -18,7 +18,7 @@ from ipcluster_azure.emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 
-from .conftest import IMAGE, TWO_LINES, Profile
+from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -212,6 +212,7 @@ def test_engine_set_of_another_controller_is_refused(bare_profile: Profile, conf
     for path in (bare_profile.folder / "security").glob("ipcontroller-*.json"):
         path.unlink()  # ipyparallel's own local controller leaves them
     bare_profile.assert_nothing_left()
+    assert not local_controllers(bare_profile)
 
 
 def test_a_job_file_can_be_written_without_starting(bare_profile: Profile, config: Config) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import IMAGE, TWO_LINES, Profile
+from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
 
 EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 
@@ -52,6 +52,7 @@ def _refused(profile: Profile, *args: str) -> str:
         path.unlink()  # ipyparallel's own local controller leaves them
     assert "Traceback" not in output
     profile.assert_nothing_left()
+    assert not local_controllers(profile)
     return output
 
 
