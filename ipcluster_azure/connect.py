@@ -156,11 +156,13 @@ class Connection:
             other.append(errors.decode(errors="replace"))
             await process.wait_closed()
             status = process.exit_status
+        if status is None:
+            raise MachineFailed(f"The connection to {self.target.name} broke.")
         if status != 0:
             raise BootstrapFailed(self._failure(status, found.get("failed"), "".join(other)))
         return found
 
-    def _failure(self, status: int | None, failed: dict[str, Any] | None, output: str) -> str:
+    def _failure(self, status: int, failed: dict[str, Any] | None, output: str) -> str:
         if failed is None:
             return f"A command on {self.target.name} ended with {status}:\n{output[-OUTPUT_TAIL:]}"
         tail = (failed.get("log_tail") or "")[-OUTPUT_TAIL:]

@@ -107,7 +107,7 @@ class Profile:
 
     def assert_nothing_left(self) -> None:
         """No resources, no process, no key, and no cluster that ipcluster knows."""
-        _wait_for(lambda: not self.processes())
+        wait_for(lambda: not self.processes())
         assert self.left_on_azure() == {"resource_groups": [], "virtual_machines": []}
         assert self.files() == set()
 
@@ -123,7 +123,7 @@ def local_controllers(profile: Profile) -> list[int]:
     return found
 
 
-def _wait_for(condition: object, timeout_s: float = 5.0) -> None:
+def wait_for(condition: object, timeout_s: float = 5.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

@@ -1,0 +1,170 @@
+"""Against real SSH servers in this process."""
+
+import asyncio
+import getpass
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from ipcluster_azure.connect import (
+    MAX_SESSIONS,
+    Connection,
+    Target,
+    connect,
+    make_host_key,
+    make_login_key,
+)
+from ipcluster_azure.errors import (
+    BootstrapFailed,
+    BootTimeout,
+    ConfigurationError,
+    HostKeyMismatch,
+    MachineFailed,
+)
+
+LOGIN_KEY, HOST_KEY = make_login_key(), make_host_key()
+
+
+class Machine(asyncssh.SSHServer):
+    """Lets one key in; runs commands in a shell here; counts what runs at the same time."""
+
+    running = most = 0
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        wanted = asyncssh.import_public_key(LOGIN_KEY.public)
+        return username == "azureuser" and key.public_data == wanted.public_data
+
+    @classmethod
+    async def handle(cls, process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        cls.running += 1
+        cls.most = max(cls.most, cls.running)
+        shell = await asyncio.create_subprocess_shell(
+            process.command or "", *[asyncio.subprocess.PIPE] * 3
+        )
+        output, errors = await shell.communicate(await process.stdin.read())
+        process.stdout.write(output)
+        process.stderr.write(errors)
+        cls.running -= 1
+        process.exit(shell.returncode or 0)
+
+
+@pytest.fixture
+async def target(tmp_path: Path) -> AsyncIterator[Target]:
+    key_file = tmp_path / "key"
+    key_file.write_text(LOGIN_KEY.private)
+    key_file.chmod(0o600)
+    server = await asyncssh.create_server(
+        Machine,
+        "127.0.0.1",
+        0,
+        server_host_keys=[asyncssh.import_private_key(HOST_KEY.private)],
+        process_factory=Machine.handle,
+        encoding=None,
+    )
+    port = server.get_port()
+    yield Target("vm-1", "127.0.0.1", port, "azureuser", str(key_file), HOST_KEY.public)
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def connection(target: Target) -> AsyncIterator[Connection]:
+    async with await connect(target, timeout_s=5) as connection:
+        yield connection
+
+
+async def test_events_of_a_command(connection: Connection) -> None:
+    seen = []
+    events = await connection.events(
+        """cat; echo noise; echo '{"event": "ready", "n": 1}'; echo '{"event": "ready", "n": 2}'""",
+        stdin=b'{"event": "echo"}\n',
+        timeout_s=10,
+        on_event=lambda event: seen.append(event["event"]),
+    )
+    assert events == {"echo": {"event": "echo"}, "ready": {"event": "ready", "n": 2}}
+    assert seen == ["echo", "ready", "ready"]
+
+
+async def test_another_host_key_is_refused_at_once(target: Target) -> None:
+    started = time.monotonic()
+    with pytest.raises(HostKeyMismatch, match=r"vm-1 at 127\.0\.0\.1"):
+        await connect(replace(target, host_key=make_host_key().public), timeout_s=30)
+    assert time.monotonic() - started < 10
+
+
+async def test_a_machine_that_is_not_there_yet_is_tried_again(target: Target) -> None:
+    with pytest.raises(BootTimeout, match="vm-1 did not answer over SSH"):
+        await connect(replace(target, port=9), timeout_s=1.5)
+
+
+async def test_a_login_that_is_refused_is_a_time_out_with_the_reason(
+    target: Target, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_text(make_login_key().private)
+    with pytest.raises(BootTimeout, match="Permission denied"):
+        await connect(replace(target, key_file=str(other)), timeout_s=1)
+
+
+@pytest.mark.parametrize("content", [None, "", "no key"])
+async def test_an_unreadable_key(target: Target, tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "broken"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        await connect(replace(target, key_file=str(path)), timeout_s=30)
+
+
+async def test_a_failed_command_tells_its_output(connection: Connection) -> None:
+    with pytest.raises(BootstrapFailed, match=r"(?s)ended with 3.*too bad"):
+        await connection.events("echo too bad >&2; exit 3", timeout_s=10)
+
+
+async def test_a_reason_that_is_given_comes_first(connection: Connection) -> None:
+    failed = """echo '{"event": "failed", "reason": "no disk", "log_tail": "ENOSPC"}'; exit 1"""
+    with pytest.raises(BootstrapFailed, match=r"(?s)vm-1: no disk.*ENOSPC"):
+        await connection.events(failed, timeout_s=10)
+
+
+async def test_a_command_that_hangs(connection: Connection) -> None:
+    with pytest.raises(BootstrapFailed, match="did not finish within"):
+        await connection.events("sleep 2", timeout_s=0.3)
+
+
+async def test_a_connection_that_breaks(target: Target) -> None:
+    async with await connect(target, timeout_s=5) as connection:
+        running = asyncio.ensure_future(connection.events("sleep 2", timeout_s=10))
+        await asyncio.sleep(0.2)
+        connection._ssh.abort()
+        with pytest.raises(MachineFailed, match="connection to vm-1 broke"):
+            await running
+
+
+async def test_no_more_sessions_at_once_than_openssh_allows(connection: Connection) -> None:
+    Machine.most = others = Machine.running  # of tests before, that were given up on
+    commands = [connection.events("sleep 0.1", timeout_s=20) for _ in range(3 * MAX_SESSIONS)]
+    await asyncio.gather(*commands)
+    assert 1 < Machine.most - others <= MAX_SESSIONS < 10
+
+
+async def test_a_user_without_a_name(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    # containers may run as a number without an entry in the list of users
+    def nobody() -> str:
+        if "LOGNAME" in os.environ:
+            return os.environ["LOGNAME"]
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    async with await connect(target, timeout_s=5) as connection:
+        assert await connection.events("true", timeout_s=5) == {}
+    monkeypatch.delenv("LOGNAME")
