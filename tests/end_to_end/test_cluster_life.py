@@ -242,3 +242,12 @@ def test_everything_survives_in_json(profile: Profile) -> None:
     assert record["format"] == 1
     assert record["state"] == "creating" or record["controller"]["state"] == "ready"
     profile.ipcluster("stop")
+
+
+def test_no_proxy_is_asked_for_the_way_to_the_emulator(profile: Profile) -> None:
+    nobody = "http://127.0.0.1:9"
+    profile.environment.update(HTTPS_PROXY=nobody, https_proxy=nobody, ALL_PROXY=nobody)
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    assert _engines(profile) == "1"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()

@@ -5,7 +5,9 @@ one's own; nothing in the launcher knows that it is the emulator.
 """
 
 import json
+import select
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,6 +106,52 @@ def test_a_cluster_on_another_cloud(cloud: Profile, identity: IdentityServer) ->
             assert json.loads(path.read_text())["state"] == "deleting"
         shutil.rmtree(retired)
     cloud.assert_nothing_left()
+
+
+class _Tunnel(BaseHTTPRequestHandler):
+    """A proxy's CONNECT, and nothing else of it."""
+
+    server: "Proxy"
+
+    def do_CONNECT(self) -> None:
+        self.server.asked_for.append(self.path)
+        host, port = self.path.split(":")
+        with socket.create_connection((host, int(port))) as upstream:
+            self.send_response(200)
+            self.end_headers()
+            ends = {self.connection: upstream, upstream: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    if not (data := end.recv(65536)):
+                        return
+                    ends[end].sendall(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+class Proxy(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.asked_for: list[str] = []
+
+
+def test_calls_to_azure_go_through_the_proxy(cloud: Profile, emulator: EmulatorInfo) -> None:
+    proxy = Proxy()
+    thread = threading.Thread(target=proxy.serve_forever)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{proxy.server_port}"
+        # the token's server is asked directly, as that of a managed identity is
+        identity = urlparse(cloud.environment["IDENTITY_ENDPOINT"]).netloc
+        cloud.environment.update(HTTPS_PROXY=address, https_proxy=address, NO_PROXY=identity)
+        cloud.environment["AZURE_SUBSCRIPTION_ID"] = "00000000-0000-0000-0000-000000000001"
+        assert "(SubscriptionNotFound)" in _refusal(cloud)
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        thread.join()
+    assert set(proxy.asked_for) == {urlparse(emulator.endpoint).netloc}
 
 
 def _refusal(profile: Profile) -> str:
