@@ -33,7 +33,7 @@ COMMAND_TIMEOUT_S = 120.0
 GONE_TIMEOUT_S = 15.0
 BIN = Path(sys.executable).parent
 VM_MARK = "IPCLUSTER_AZURE_EMULATOR_VM_ID"  # in the environment of a VM's processes
-ALREADY_STARTED = 10  # exit status of `ipcluster start`
+ALREADY_STARTED, ALREADY_STOPPED = 10, 11  # exit status of `ipcluster start` and `stop`
 
 
 class DemoError(Exception):
@@ -240,7 +240,9 @@ def run_anyway(*command: str) -> None:
     """Run a command of the clean-up, whose failure must not keep the next one from running."""
     try:
         run(*command)
-    except (DemoError, OSError) as error:
+    except DemoError as error:
+        say("   nothing to stop" if error.returncode == ALREADY_STOPPED else f"   {error}")
+    except OSError as error:
         say(f"   {error}")
 
 
