@@ -31,6 +31,7 @@ from .provision import (
     controller_addresses,
     create,
     create_all,
+    edited_set,
     require_alive,
     wait_for_machines,
     watch_operation,
@@ -191,9 +192,9 @@ async def request_engines(
             lambda: api.put(cluster.resource_group, request),
             lambda: api.delete(request.id),
         )
-    with file.edit() as record:
-        record.engine_sets[set_id].operation = operation
-        record.engine_sets[set_id].machines = [
+    with edited_set(file, set_id) as engine_set:
+        engine_set.operation = operation
+        engine_set.machines = [
             Machine("", "", plan.engines_on(index)) for index in range(plan.vm_count)
         ]
     order.progress.say(f"Azure has accepted {plan.vm_count} machines")
@@ -206,7 +207,7 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
     Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
     """
     file = order.file
-    record = require_alive(file)
+    record = require_alive(file, set_id)
     boot = asyncio.get_running_loop().time() + settings.boot_timeout_s
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         watch = watch_operation(
@@ -221,20 +222,21 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
         )
     starting = start_engine_set(order, set_id, boot, min_engines=settings.min_engines)
     registered, _ = await asyncio.gather(starting, open_tunnels(order))
-    with file.edit() as record:
-        record.engine_sets[set_id].state = READY
+    with edited_set(file, set_id) as engine_set:
+        engine_set.state = READY
     return registered
 
 
 async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: float) -> None:
     """Wait until every machine of the set has an address; note which runs how many engines."""
-    counts = [machine.engines for machine in order.file.require().engine_sets[set_id].machines]
+    record = require_alive(order.file, set_id)
+    counts = [machine.engines for machine in record.engine_sets[set_id].machines]
     with order.progress.counting("machines", len(counts)) as counter:
         machines = await wait_for_machines(
             api, order.file, set_id, len(counts), deadline=deadline, on_progress=counter.set
         )
-    with order.file.edit() as record:
-        record.engine_sets[set_id].machines = [
+    with edited_set(order.file, set_id) as engine_set:
+        engine_set.machines = [
             Machine(machine.name, machine.address, count)
             for machine, count in zip(machines, counts, strict=False)
         ]

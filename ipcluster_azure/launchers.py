@@ -239,6 +239,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         from .teardown import delete_cluster, delete_engine_set
 
+        if self._was_dropped():  # stop() was here first; this may have come after it
+            await delete_engine_set(file, self.engine_set_id, progress)
+            return
         ours = getattr(self.parent, "controller", None) is not None
         first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
         if ours and first and (self._began or ipcluster_app(self) is not None):

@@ -3,15 +3,15 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .azure_api import AzureApi, MachineState, bridge, nic_address
 from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
 from .plan import ClusterPlan
-from .record import Record
+from .record import DELETING, EngineSet, Record
 from .record_file import RecordFile
 from .template import NIC, PUBLIC_IP, Json, ResourceRequest
 
@@ -51,12 +51,28 @@ class CreatesInFlight:
 creates_in_flight = CreatesInFlight()
 
 
-def require_alive(file: RecordFile) -> Record:
-    """The record; raises ClusterStopped once the cluster is being deleted."""
+def require_alive(file: RecordFile, set_id: str = "") -> Record:
+    """The record; raises ClusterStopped once the cluster, or that engine set, is being deleted."""
     record = file.read()
     if record is None or record.deleting:
         raise ClusterStopped("The cluster was stopped while it was starting.")
+    _require_set(record, set_id)
     return record
+
+
+def _require_set(record: Record, set_id: str) -> None:
+    if set_id and (
+        set_id not in record.engine_sets or record.engine_sets[set_id].state == DELETING
+    ):
+        raise ClusterStopped("The engines were stopped while they were starting.")
+
+
+@contextmanager
+def edited_set(file: RecordFile, set_id: str) -> Iterator[EngineSet]:
+    """An engine set of the record, to be changed. Raises ClusterStopped if it is gone."""
+    with file.edit() as record:
+        _require_set(record, set_id)
+        yield record.engine_sets[set_id]
 
 
 async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[], object]) -> T:
@@ -186,7 +202,7 @@ async def wait_for_machines(
     loop = asyncio.get_running_loop()
     looks = Looks()
     while True:
-        record = require_alive(file)
+        record = require_alive(file, set_id)
         machines = await bridge(api.machines, group, record.engine_sets[set_id].scale_set_id)
         if failed := [
             machine.name for machine in machines if machine.provisioning_state == "Failed"

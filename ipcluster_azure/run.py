@@ -26,7 +26,7 @@ async def start_engine_set(order: Order, set_id: str, deadline: float, *, min_en
     registered; raises EnginesMissing if that is fewer than min_engines (0: all).
     """
     file = order.file
-    record = require_alive(file)
+    record = require_alive(file, set_id)
     engine_set = record.engine_sets[set_id]
     info = json.loads(order.client_files["engine"].read_text(encoding="utf-8"))
     data = bootstrap.engine_payload(info, file.profile_dir, order.variables)
@@ -46,7 +46,7 @@ async def start_engine_set(order: Order, set_id: str, deadline: float, *, min_en
         for machine, outcome in zip(engine_set.machines, outcomes, strict=True)
         if isinstance(outcome, BaseException)
     }
-    require_alive(file)
+    require_alive(file, set_id)
     return _count(order, engine_set.n, sum(registered.values()), failures, min_engines)
 
 

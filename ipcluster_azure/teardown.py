@@ -148,6 +148,8 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
     async with one_teardown(file) as record:
         if record is None or record.deleting or set_id not in record.engine_sets:
             return
+        with file.edit() as record:  # a start of this set that is still under way ends at this
+            record.engine_sets[set_id].state = DELETING
         await bridge(creates_in_flight.wait, file.path)
         engine_set = file.require().engine_sets[set_id]
         if engine_set.machines:

@@ -126,6 +126,24 @@ async def test_a_stop_before_anything_is_created_prevents_it(
     bare_profile.assert_nothing_left()
 
 
+async def test_engines_stopped_during_their_start_leave_the_cluster_alone(
+    bare_profile: Profile, config: Config
+) -> None:
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_cluster(n=1)
+    starting = asyncio.ensure_future(cluster.start_engines(2, engine_set_id="more"))
+    while len(bare_profile.left_on_azure()["virtual_machines"]) < 3:
+        await asyncio.sleep(0.02)
+    await cluster.stop_engines("more")
+    with pytest.raises(AzureLauncherError):
+        await starting
+    assert len(bare_profile.left_on_azure()["virtual_machines"]) == 2
+    with await cluster.connect_client() as rc:
+        assert rc.ids == [0]
+    await cluster.stop_cluster()
+    await asyncio.to_thread(bare_profile.assert_nothing_left)
+
+
 async def test_a_cancelled_start_is_undone(bare_profile: Profile, config: Config) -> None:
     cluster = _cluster(bare_profile, config, n=1)
     starting = asyncio.ensure_future(cluster.start_cluster())
