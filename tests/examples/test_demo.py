@@ -79,6 +79,14 @@ def runs(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+def ends(pid):
+    """Whether a process that was told to end does; on busy cores that takes a moment."""
+    deadline_s = time.monotonic() + 10
+    while runs(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    return not runs(pid)
+
+
 def test_the_whole_demo(state, monkeypatch, capfd):
     monkeypatch.setattr(demo, "show", SHOW)
     assert demo.main() == 0
@@ -107,7 +115,7 @@ def test_a_failing_start_is_shown_undone_and_ends_with_1(state, capfd):
     assert calls(state)[-3:] == [START, STOP, EMULATOR_STOP]
     out = capfd.readouterr().out
     assert f"The demo failed: {START}: exit status 3\n   | the quota of 4 cores" in out
-    assert not runs(int((state / "pid").read_text()))
+    assert ends(int((state / "pid").read_text()))
 
 
 def test_somebody_else_s_cluster_is_left_alone(state, capfd):
@@ -165,7 +173,7 @@ def test_a_command_that_takes_too_long_is_ended(state, monkeypatch):
     (state / "start").write_text(f"echo $$ > {state}/left; echo waiting; exec sleep 60\n")
     with pytest.raises(demo.DemoError, match=r"took more than 0 s\n   \| waiting"):
         demo.run("ipcluster", "start")
-    assert not runs(int((state / "left").read_text()))
+    assert ends(int((state / "left").read_text()))
 
 
 def test_a_missing_command_is_a_reason_not_a_traceback(state, capfd):
@@ -215,5 +223,5 @@ def test_ctrl_c_half_way_ends_the_command_and_cleans_up(state, signal_number):
     assert process.returncode == 130
     assert "Interrupted. Cleaning up." in out
     assert calls(state)[-3:] == [START, STOP, EMULATOR_STOP]
-    assert not runs(int((state / "left").read_text()))
-    assert not runs(int((state / "pid").read_text()))
+    assert ends(int((state / "left").read_text()))
+    assert ends(int((state / "pid").read_text()))
