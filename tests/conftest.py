@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,10 +39,13 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]
     patch.setenv(client.STATE_DIR_VARIABLE, str(state_dir))
     info = client.start(state_dir)
     yield info
-    left = client.status(state_dir)
+    nothing: dict[str, list[str]] = {"resource_groups": [], "virtual_machines": []}
+    deadline = time.monotonic() + 10
+    while (left := client.status(state_dir)) != nothing and time.monotonic() < deadline:
+        time.sleep(0.05)  # the last deletion was accepted a moment ago
     client.stop(state_dir)
     patch.undo()
-    assert left == {"resource_groups": [], "virtual_machines": []}
+    assert left == nothing
 
 
 @pytest.fixture

@@ -107,8 +107,9 @@ class Profile:
 
     def assert_nothing_left(self) -> None:
         """No resources, no process, no key, and no cluster that ipcluster knows."""
+        nothing: dict[str, list[str]] = {"resource_groups": [], "virtual_machines": []}
         wait_for(lambda: not self.processes())
-        assert self.left_on_azure() == {"resource_groups": [], "virtual_machines": []}
+        wait_for(lambda: self.left_on_azure() == nothing)
         assert self.files() == set()
 
 
@@ -123,7 +124,7 @@ def local_controllers(profile: Profile) -> list[int]:
     return found
 
 
-def wait_for(condition: object, timeout_s: float = 5.0) -> None:
+def wait_for(condition: object, timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

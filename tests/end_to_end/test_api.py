@@ -18,7 +18,7 @@ from ipcluster_azure.emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 
-from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
+from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -36,6 +36,11 @@ def config() -> Config:
 def _cluster(profile: Profile, config: Config, **kwargs: Any) -> Any:
     kwargs = {"controller": "azurevm", "engines": "azurevm", "cluster_id": "", **kwargs}
     return ipp.Cluster(profile_dir=str(profile.folder), config=config, load_profile=False, **kwargs)
+
+
+def _machines_left(profile: Profile, count: int) -> None:
+    """A deletion is accepted at once, and done a moment later."""
+    wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == count)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ async def test_engines_added_and_stopped_by_themselves(
                 break
             await asyncio.sleep(0.05)
         assert rc.ids == [0]
-    assert len(bare_profile.left_on_azure()["virtual_machines"]) == 2
+    await asyncio.to_thread(_machines_left, bare_profile, 2)
     await cluster.stop_cluster()
     bare_profile.assert_nothing_left()
 
@@ -137,7 +142,7 @@ async def test_engines_stopped_during_their_start_leave_the_cluster_alone(
     await cluster.stop_engines("more")
     with pytest.raises(AzureLauncherError):
         await starting
-    assert len(bare_profile.left_on_azure()["virtual_machines"]) == 2
+    await asyncio.to_thread(_machines_left, bare_profile, 2)
     with await cluster.connect_client() as rc:
         assert rc.ids == [0]
     await cluster.stop_cluster()
