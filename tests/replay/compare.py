@@ -46,7 +46,7 @@ def _body_differences(recorded: Any, body: Any) -> list[str]:
     if (recorded is None) != (body is None):
         return ["no body" if body is None else "a body where there was none"]
     wanted, shown = keys(recorded), keys(body)
-    unknowable = {prefix for prefix in empty_lists(recorded) | empty_lists(body)}
+    unknowable = empty_lists(recorded) | empty_lists(body)
     found = [f"-{path}" for path in sorted(wanted - shown)]
     found += [f"+{path}" for path in sorted(shown - wanted)]
     return [word for word in found if not any(word[1:].startswith(p) for p in unknowable)]

@@ -102,7 +102,7 @@ def with_login(body: Json) -> Json:
     profile = body.get("properties", {}).get("virtualMachineProfile", body.get("properties", {}))
     login = profile.get("osProfile") if isinstance(profile, dict) else None
     if isinstance(login, dict) and not (login.get("linuxConfiguration") or {}).get("ssh"):
-        login["adminPassword"] = "Replay-2b-or-not"  # noqa: S105 - no machine has it
+        login["adminPassword"] = "Replay-2b-or-not"
     return body
 
 
