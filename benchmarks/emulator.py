@@ -61,8 +61,8 @@ class Arm:
 
     async def gone(self) -> None:
         """The emulator has no way to tell but to be asked."""
-        while (await self.call("GET", ""))[0] != 404:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110
+        while (await self.call("GET", ""))[0] != 404:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def one_round(arm: Arm, machines: int, key: str) -> dict[str, float]:

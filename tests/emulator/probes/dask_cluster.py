@@ -56,7 +56,7 @@ class Arm:
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
         absolute = path if path.startswith("/emulator") else f"{self.group}{path}"
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - https alone
             f"{self.info['endpoint']}{absolute}?api-version=2023-09-01",
             method=method,
             data=json.dumps(body).encode() if body else None,
@@ -73,9 +73,14 @@ class Arm:
         prefix = self.call("GET", "/emulator/offer")["address_prefix"]
         self.call("PUT", "", {"location": LOCATION})
         rule = {
-            **{"protocol": "Tcp", "access": "Allow", "direction": "Inbound", "priority": 100},
-            **{"sourceAddressPrefix": "*", "sourcePortRange": "*"},
-            **{"destinationAddressPrefix": "*", "destinationPortRange": "8786-8787"},
+            "protocol": "Tcp",
+            "access": "Allow",
+            "direction": "Inbound",
+            "priority": 100,
+            "sourceAddressPrefix": "*",
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": "8786-8787",
         }
         rules = [{"name": "dask", "properties": rule}]
         self.call(
@@ -111,10 +116,16 @@ def main() -> None:
         docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
         began = time.monotonic()
         options = {
-            **{"resource_group": GROUP, "location": LOCATION, "vnet": "vnet"},
-            **{"security_group": "nsg", "subscription_id": info["subscription_id"]},
-            **{"vm_size": "Standard_D2s_v5", "docker_image": IMAGE, "n_workers": workers},
-            **{"bootstrap": False, "auto_shutdown": False},
+            "resource_group": GROUP,
+            "location": LOCATION,
+            "vnet": "vnet",
+            "security_group": "nsg",
+            "subscription_id": info["subscription_id"],
+            "vm_size": "Standard_D2s_v5",
+            "docker_image": IMAGE,
+            "n_workers": workers,
+            "bootstrap": False,
+            "auto_shutdown": False,
             "extra_bootstrap": [f"export PATH={directory}:$PATH"],
         }
         with AzureVMCluster(**options) as cluster, Client(cluster) as client:
