@@ -12,10 +12,6 @@ from .store import Resource
 from .views import DISK
 from .virtual_machines import accepted
 
-POLL_QUOTA = (
-    "Microsoft.Compute/GetOperationSubscriptionMaximum;14999,"
-    "Microsoft.Compute/GetOperationResource;44"
-)
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
 
 
@@ -84,7 +80,7 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
         return await _result(em, request, operation)
     await em.operations.settle(operation)
     operation.polls += 1
-    headers = {"x-ms-ratelimit-remaining-resource": POLL_QUOTA} if compute else {}
+    headers: dict[str, str] = {}
     # As recorded: the first answer of Compute asks for a wait, later ones don't.
     slow = compute and operation.polls == 1
     if operation.status == "InProgress" and (slow or em.clock.client_scale < 1):

@@ -19,7 +19,16 @@ from typing import Any
 STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-OPTIONS = ("machines", "clock", "time_scale", "seed", "idle_timeout_s", "port", "quota_cores")
+OPTIONS = (
+    "machines",
+    "clock",
+    "time_scale",
+    "seed",
+    "throttle",
+    "idle_timeout_s",
+    "port",
+    "quota_cores",
+)
 ALREADY_RUNNING = 3
 LOG_TAIL_LINES = 15
 
@@ -75,8 +84,8 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     """The running emulator of that directory, or a new one.
 
     options (for a new one only): machines ("process" or "none"), clock ("real" or "virtual"),
-    time_scale (0 to 1), seed, idle_timeout_s, port, quota_cores. Raises EmulatorError with the end
-    of its log.
+    time_scale (0 to 1), seed, throttle, idle_timeout_s, port, quota_cores. Raises EmulatorError
+    with the end of its log.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
@@ -89,11 +98,12 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "ipcluster_azure.emulator.serve", "--detach"]
     command.append(f"--state-dir={directory}")
-    command += [
-        f"--{name.replace('_', '-')}={value}"
-        for name, value in options.items()
-        if value is not None
-    ]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            command.append(option)
+        elif value is not None and value is not False:
+            command.append(f"{option}={value}")
     return _launch(command, directory)
 
 
@@ -264,3 +274,8 @@ def declare_policy(
 
 def withdraw_policy(info: EmulatorInfo, name: str) -> None:
     _request(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")
+
+
+def throttle(info: EmulatorInfo, *, on: bool) -> None:
+    """Whether too many requests are refused, as Azure does; starts with all limits unused."""
+    _request(info, "POST", "/emulator/throttling", {"on": on})

@@ -149,6 +149,14 @@ def withdraw_policies(request: ControlRequest) -> Json:
     return list_policies(request)
 
 
+def show_throttling(request: ControlRequest) -> Json:
+    return request.em.throttle.shown()
+
+
+def switch_throttling(request: ControlRequest) -> Json:
+    return request.em.throttle.switch(request.body)
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -169,4 +177,6 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/policies"): declare_policy,
     ("DELETE", "/emulator/policies"): withdraw_policies,
     ("DELETE", "/emulator/policies/"): withdraw_policy,
+    ("GET", "/emulator/throttling"): show_throttling,
+    ("POST", "/emulator/throttling"): switch_throttling,
 }

@@ -100,6 +100,41 @@ def linked_authorization_failed(
     )
 
 
+def subscription_throttled(
+    kind: str, subscription_id: str, object_id: str, retry_after_s: int, headers: Mapping[str, str]
+) -> ArmError:
+    return ArmError(
+        429,
+        "SubscriptionRequestsThrottled",
+        f"Number of '{kind.rstrip('s')}' requests for subscription '{subscription_id}' actor "
+        f"'{object_id}' exceeded. Please try again after '{retry_after_s}' seconds after "
+        "additional tokens are available. Refer to https://aka.ms/arm-throttling for additional "
+        "information.",
+        headers={**GATEWAY, **headers, "Retry-After": str(retry_after_s)},
+    )
+
+
+def compute_throttled(group: str, details: str, retry_after_s: int) -> ArmError:
+    """group: the operations that are counted together; details: JSON."""
+    return ArmError(
+        429,
+        "OperationNotAllowed",
+        "The server rejected the request because too many requests have been received for this "
+        "subscription.",
+        details=[{"code": "TooManyRequests", "target": group, "message": details}],
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
+def network_throttled(retry_after_s: int) -> ArmError:
+    return ArmError(
+        429,
+        "TooManyRequests",
+        "The request is being throttled as the limit has been reached for this type of request.",
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
 def missing_api_version() -> ArmError:
     return ArmError(
         400,

@@ -15,10 +15,6 @@ from .views import COMPUTE, SCALE_SET, show
 from .virtual_machines import accepted
 
 LARGEST = 1000
-PUT_QUOTA = (
-    "Microsoft.Compute/CreateVMScaleSetSubscriptionMaximum;374,"
-    "Microsoft.Compute/CreateVMScaleSetResource;11"
-)
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -135,7 +131,6 @@ def _begin(
     duration_s = em.durations.draw("scale_set")
     operation = em.operations.start(COMPUTE, scale_set.location, duration_s, finish)
     headers = em.operations.headers(request, operation, retry_after_s=10)
-    headers["x-ms-ratelimit-remaining-resource"] = PUT_QUOTA
     headers["x-ms-request-charge"] = str(max(1, len(vms)))
     return ArmResponse(status, show(em, scale_set), headers)
 

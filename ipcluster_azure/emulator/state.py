@@ -18,6 +18,7 @@ from .permissions import Permissions
 from .policies import Policies
 from .settings import ServerSettings
 from .store import Group, Resource, Store
+from .throttling import Throttle
 
 
 class Emulator:
@@ -32,6 +33,7 @@ class Emulator:
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
+        self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
         self.policies = Policies(self.store)
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())

@@ -85,3 +85,13 @@ def policy(info: EmulatorInfo, name: str, condition: Json, **members: Any) -> It
         yield
     finally:
         client.withdraw_policy(info, name)
+
+
+@contextmanager
+def throttling(info: EmulatorInfo) -> Iterator[None]:
+    """Azure's limits are kept to."""
+    client.throttle(info, on=True)
+    try:
+        yield
+    finally:
+        client.throttle(info, on=False)

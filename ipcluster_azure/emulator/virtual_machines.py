@@ -13,13 +13,6 @@ from .state import Emulator, merged_tags
 from .store import Group, Resource
 from .views import COMPUTE, SCALE_SET, VM, show
 
-PUT_QUOTA = "Microsoft.Compute/PutVMSubscriptionMaximum;1499,Microsoft.Compute/PutVMResource;11"
-DELETE_QUOTA = (
-    "Microsoft.Compute/DeleteVMSubscriptionMaximum;1499,Microsoft.Compute/DeleteVMResource;11"
-)
-GET_QUOTA = (
-    "Microsoft.Compute/LowCostGetSubscriptionMaximum;23999,Microsoft.Compute/LowCostGetResource;35"
-)
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
 
 
@@ -98,7 +91,6 @@ def _begin(
 ) -> ArmResponse:
     operation = em.operations.start(COMPUTE, vm.location, em.durations.draw(table), finish)
     headers = em.operations.headers(request, operation, retry_after_s=10)
-    headers["x-ms-ratelimit-remaining-resource"] = PUT_QUOTA
     return ArmResponse(status, show(em, vm), headers)
 
 
@@ -113,8 +105,7 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    headers = {"x-ms-ratelimit-remaining-resource": GET_QUOTA}
-    return ArmResponse(200, _shown(em, request, vm), headers)
+    return ArmResponse(200, _shown(em, request, vm))
 
 
 def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
@@ -159,17 +150,13 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     async def finish() -> None:
         await vm_lifecycle.delete_all(em, [vm], duration_s)
 
-    return accepted(em, request, vm, finish, DELETE_QUOTA)
+    return accepted(em, request, vm, finish)
 
 
-def accepted(
-    em: Emulator, request: ArmRequest, resource: Resource, finish: Finish, quota_header: str = ""
-) -> ArmResponse:
+def accepted(em: Emulator, request: ArmRequest, resource: Resource, finish: Finish) -> ArmResponse:
     """202 with both operation URLs; finish itself takes the time."""
     operation = em.operations.start(COMPUTE, resource.location, 0.0, finish)
     headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-    if quota_header:
-        headers["x-ms-ratelimit-remaining-resource"] = quota_header
     return ArmResponse(202, None, headers)
 
 
