@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import calls, failures, permissions
+from . import calls, failures, permissions, preconditions
 from .arm import ArmRequest, ArmResponse
 from .calls import Call
 from .errors import ArmError
@@ -42,6 +42,7 @@ async def carry_out(
     passage.met = em.faults.of_request(call)
     await _before(em, call, passage.met)
     em.faults.check_visible(call)
+    preconditions.check(em, call, request)
     em.policies.check(call, request.body)
     token = planned.set(_plan(em, call, passage.met))
     try:
@@ -51,7 +52,8 @@ async def carry_out(
         planned.reset(token)
     if "not_found" in passage.met and response.status == 201:
         em.faults.hide(call, passage.met["not_found"])
-    return response
+    response = preconditions.stamp(em, call, request, response)
+    return em.paging.page(call, request, response)
 
 
 def _region(em: Emulator, call: Call, request: ArmRequest) -> str:

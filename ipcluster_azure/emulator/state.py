@@ -14,6 +14,7 @@ from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
 from .operations import Operations
+from .paging import Paging
 from .permissions import Permissions
 from .policies import Policies
 from .settings import ServerSettings
@@ -34,6 +35,7 @@ class Emulator:
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
         self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
+        self.paging = Paging()
         self.policies = Policies(self.store)
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())

@@ -95,3 +95,13 @@ def throttling(info: EmulatorInfo) -> Iterator[None]:
         yield
     finally:
         client.throttle(info, on=False)
+
+
+@contextmanager
+def page_size(info: EmulatorInfo, items: int) -> Iterator[None]:
+    """Lists come in small pages."""
+    client.set_page_size(info, items)
+    try:
+        yield
+    finally:
+        client.set_page_size(info, None)

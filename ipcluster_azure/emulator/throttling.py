@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from . import errors
+from . import front_errors
 from .arm import Json
 from .calls import Call
 from .clock import Clock
@@ -74,7 +74,7 @@ class Throttle:
         }
         if wait_s:
             retry_after = self._retry_after(wait_s)
-            raise errors.subscription_throttled(
+            raise front_errors.subscription_throttled(
                 kind, self._subscription_id, object_id, retry_after, headers
             )
         return headers
@@ -88,7 +88,7 @@ class Throttle:
             kind = "reads" if kind_of(call.method) == "reads" else "writes"
             wait_s = self._take([self._bucket(NETWORK[kind], "network", kind, region)])
             if wait_s:
-                raise errors.network_throttled(self._retry_after(wait_s))
+                raise front_errors.network_throttled(self._retry_after(wait_s))
         return {}
 
     def _take_compute(self, group: Group, call: Call, region: str) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Throttle:
         wait_s = self._take([bucket for _, bucket in counts])
         if wait_s:
             name, bucket = max(counts, key=lambda count: count[1].wait_s())
-            raise errors.compute_throttled(
+            raise front_errors.compute_throttled(
                 name, self._details(name, bucket), self._retry_after(wait_s)
             )
         shown = ",".join(f"Microsoft.Compute/{name};{_left(bucket)}" for name, bucket in counts)

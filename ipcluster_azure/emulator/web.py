@@ -78,7 +78,10 @@ class Front:
         route, params = routes.find(request.method, path)
         body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
         base_url = f"{request.scheme}://{request.host}"
-        arm_request = ArmRequest(request.method, path, params, query, body, base_url, principal)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        arm_request = ArmRequest(
+            request.method, path, params, query, body, base_url, headers, principal
+        )
         return await dispatch.carry_out(self._em, route, arm_request, passage)
 
     def _common_headers(self, request: web.Request) -> dict[str, str]:
