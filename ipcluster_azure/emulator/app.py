@@ -45,6 +45,9 @@ class StartApp(_Command):
     machines = Unicode(
         "process", help="process: VMs are SSH servers on loopback addresses; none: no SSH."
     ).tag(config=True)
+    clock = Unicode(
+        "real", help="real, or virtual: time stands still until a program advances it."
+    ).tag(config=True)
     time_scale = Float(
         0.0, min=0.0, help="0: operations complete at once; 1: they take as long as in Azure."
     ).tag(config=True)
@@ -61,6 +64,7 @@ class StartApp(_Command):
     aliases = {  # noqa: RUF012
         "state-dir": "StartApp.state_dir",
         "machines": "StartApp.machines",
+        "clock": "StartApp.clock",
         "time-scale": "StartApp.time_scale",
         "seed": "StartApp.seed",
         "idle-timeout-s": "StartApp.idle_timeout_s",
@@ -70,6 +74,7 @@ class StartApp(_Command):
     def act(self) -> None:
         options: dict[str, Any] = {
             "machines": self.machines,
+            "clock": self.clock,
             "time_scale": self.time_scale,
             "seed": self.seed,
             "idle_timeout_s": self.idle_timeout_s,

@@ -7,11 +7,12 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from . import errors
 from .arm import ArmRequest
+from .clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ class Operation:
     id: str
     namespace: str
     location: str
+    started: datetime
     monitor_status: int = 200
-    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     ended: datetime | None = None
     error: errors.ArmError | None = None
     polls: int = 0
@@ -62,8 +63,8 @@ class Operation:
 class Operations:
     """All operations of one emulator, and the tasks that drive them."""
 
-    def __init__(self, time_scale: float, new_id: Callable[[], str]) -> None:
-        self._time_scale = time_scale
+    def __init__(self, clock: Clock, new_id: Callable[[], str]) -> None:
+        self._clock = clock
         self._new_id = new_id
         self._operations: dict[str, Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,8 +78,9 @@ class Operations:
         *,
         monitor_status: int = 200,
     ) -> Operation:
-        """Call finish() duration_s (already scaled) from now; what it raises is the failure."""
-        operation = Operation(self._new_id(), namespace, location, monitor_status)
+        """Call finish() duration_s from now; what it raises is the failure."""
+        now = self._clock.now()
+        operation = Operation(self._new_id(), namespace, location, now, monitor_status)
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))
@@ -93,7 +95,7 @@ class Operations:
         return task
 
     async def _drive(self, operation: Operation, duration_s: float, finish: Finish) -> None:
-        await asyncio.sleep(duration_s)
+        await self._clock.sleep(duration_s)
         try:
             await finish()
         except errors.ArmError as error:
@@ -101,7 +103,7 @@ class Operations:
         except Exception as exception:
             log.exception("operation %s failed", operation.id)
             operation.error = errors.internal(exception)
-        operation.ended = datetime.now(timezone.utc)
+        operation.ended = self._clock.now()
         operation.done.set()
 
     async def settle(self, operation: Operation) -> None:
@@ -109,7 +111,7 @@ class Operations:
 
         Otherwise a client that asks at once would wait for the second that Retry-After says.
         """
-        if self._time_scale == 0:
+        if self._clock.immediate:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(operation.done.wait(), SETTLE_S)
 
@@ -123,7 +125,7 @@ class Operations:
 
     def retry_after(self, seconds: int) -> str:
         """Azure's wait, scaled as everything else, but at least the one second a header can say."""
-        return str(max(1, round(seconds * min(1.0, self._time_scale))))
+        return str(max(1, round(seconds * min(1.0, self._clock.client_scale))))
 
     def headers(
         self,

@@ -108,7 +108,7 @@ def _begin(
     em: Emulator, request: ArmRequest, scale_set: Resource, vms: Sequence[Resource], status: int
 ) -> ArmResponse:
     async def one(vm: Resource) -> errors.ArmError | None:
-        await asyncio.sleep(em.durations.draw("vm_create"))
+        await em.clock.sleep(em.durations.draw("vm_create"))
         try:
             await vm_lifecycle.finish_creation(em, vm)
         except errors.ArmError as error:

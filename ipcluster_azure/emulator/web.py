@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +30,8 @@ class Front:
     def __init__(self, em: Emulator, token: str, stop: control.Stop) -> None:
         self._em = em
         self._expected = f"Bearer {token}".encode()
-        self._control = control.Control(em, stop)
+        self._stop = stop
+        self._identifiers = em.chance.stream("requests")
         self.last_request = time.monotonic()
 
     def application(self) -> web.Application:
@@ -47,7 +48,8 @@ class Front:
             log.exception("%s %s failed", request.method, request.path)
             failure = errors.internal(exception)
             answer = ArmResponse(failure.status, failure.body())
-        headers = {**self._common_headers(request), **answer.headers}
+        own = request.path.lower().startswith("/emulator")
+        headers = {**({} if own else self._common_headers(request)), **answer.headers}
         body = None
         if answer.body is not None and request.method != "HEAD":
             body = json.dumps(answer.body, separators=(",", ":")).encode()
@@ -60,7 +62,8 @@ class Front:
         self.last_request = time.monotonic()
         path = request.path.rstrip("/") or "/"
         if path.lower().startswith("/emulator"):
-            return await self._control.answer(request.method, path.lower())
+            body = await _json_body(request)
+            return await control.answer(self._em, self._stop, request.method, path.lower(), body)
         query = {name.lower(): value for name, value in request.query.items()}
         if not query.get("api-version"):
             raise errors.missing_api_version()
@@ -82,10 +85,11 @@ class Front:
             raise errors.authentication_failed("The access token is invalid.")
 
     def _common_headers(self, request: web.Request) -> dict[str, str]:
-        identifier = str(uuid.uuid4())
-        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        identifier = self._new_identifier()
+        now = self._em.clock.now()
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
         headers = {
+            "Date": format_datetime(now, usegmt=True),
             "Cache-Control": "no-cache",
             "Pragma": "no-cache",
             "Expires": "-1",
@@ -95,13 +99,16 @@ class Front:
             "x-ms-correlation-request-id": request.headers.get(
                 "x-ms-correlation-request-id", identifier
             ),
-            "x-ms-routing-request-id": f"EASTUS:{now}:{identifier}",
+            "x-ms-routing-request-id": f"EASTUS:{now:%Y%m%dT%H%M%SZ}:{identifier}",
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
         }
         if "/microsoft.network/" in request.path.lower():
-            headers["x-ms-arm-service-request-id"] = str(uuid.uuid4())
+            headers["x-ms-arm-service-request-id"] = self._new_identifier()
         return headers
+
+    def _new_identifier(self) -> str:
+        return str(uuid.UUID(int=self._identifiers.getrandbits(128), version=4))
 
 
 async def _json_body(request: web.Request) -> Any:
