@@ -217,3 +217,22 @@ def offer(info: EmulatorInfo) -> dict[str, Any]:
 def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
     """Let a virtual clock go on; what falls due meanwhile is done when this returns."""
     return _request(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)
+
+
+def declare_fault(info: EmulatorInfo, kind: str, **members: Any) -> str:
+    """Declare a fault, see docs/explanation/emulator.md; its id."""
+    declared = _request(info, "POST", "/emulator/faults", {"kind": kind, **members})
+    return str(declared["id"])
+
+
+def faults(info: EmulatorInfo) -> list[dict[str, Any]]:
+    """All that are declared, with how many requests or machines `matched` and how many it met."""
+    return list(_request(info, "GET", "/emulator/faults")["faults"])
+
+
+def withdraw_fault(info: EmulatorInfo, identifier: str) -> None:
+    _request(info, "DELETE", f"/emulator/faults/{identifier}")
+
+
+def withdraw_faults(info: EmulatorInfo) -> None:
+    _request(info, "DELETE", "/emulator/faults")

@@ -99,6 +99,23 @@ async def advance_clock(request: ControlRequest) -> Json:
     return show_clock(request)
 
 
+def declare_fault(request: ControlRequest) -> Json:
+    return request.em.faults.declare(request.body)
+
+
+def list_faults(request: ControlRequest) -> Json:
+    return {"faults": request.em.faults.listed()}
+
+
+def withdraw_fault(request: ControlRequest) -> Json:
+    return request.em.faults.withdraw(request.item)
+
+
+def withdraw_faults(request: ControlRequest) -> Json:
+    request.em.faults.withdraw_all()
+    return list_faults(request)
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -107,4 +124,8 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/stop"): stop,
     ("GET", "/emulator/clock"): show_clock,
     ("POST", "/emulator/clock"): advance_clock,
+    ("GET", "/emulator/faults"): list_faults,
+    ("POST", "/emulator/faults"): declare_fault,
+    ("DELETE", "/emulator/faults"): withdraw_faults,
+    ("DELETE", "/emulator/faults/"): withdraw_fault,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 from . import errors
 from .arm import ArmRequest
 from .clock import Clock
+from .interference import Finish as Finish
+from .interference import Interference, planned
 
 log = logging.getLogger(__name__)
 
-Finish = Callable[[], Awaitable[None]]
 SETTLE_S = 2.0
 KEPT = 20_000  # finished operations that can still be asked for
 
@@ -37,6 +38,7 @@ class Operation:
     ended: datetime | None = None
     error: errors.ArmError | None = None
     polls: int = 0
+    settles: bool = True
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -84,7 +86,11 @@ class Operations:
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))
-        self.spawn(self._drive(operation, duration_s, finish))
+        fault = planned.get()
+        if fault:
+            planned.set(None)
+            operation.settles = False
+        self.spawn(self._drive(operation, duration_s, finish, fault))
         return operation
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
@@ -94,10 +100,15 @@ class Operations:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _drive(self, operation: Operation, duration_s: float, finish: Finish) -> None:
-        await self._clock.sleep(duration_s)
+    async def _drive(
+        self, operation: Operation, duration_s: float, finish: Finish, fault: Interference | None
+    ) -> None:
         try:
-            await finish()
+            if fault:
+                await fault.run(self._clock, duration_s, finish)
+            else:
+                await self._clock.sleep(duration_s)
+                await finish()
         except errors.ArmError as error:
             operation.error = error
         except Exception as exception:
@@ -111,7 +122,7 @@ class Operations:
 
         Otherwise a client that asks at once would wait for the second that Retry-After says.
         """
-        if self._clock.immediate:
+        if self._clock.immediate and operation.settles:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(operation.done.wait(), SETTLE_S)
 

@@ -11,6 +11,7 @@ from .addresses import AddressBook, LoopbackAddresses
 from .arm import Json
 from .chance import Chance
 from .durations import Durations
+from .faults import Faults
 from .machines import AccountedMachines, MachineHost
 from .operations import Operations
 from .settings import ServerSettings
@@ -28,6 +29,7 @@ class Emulator:
         self.store = Store(self.new_uuid())
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
+        self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()
 

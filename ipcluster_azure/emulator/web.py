@@ -13,8 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
-from . import control, errors, routes
+from . import control, dispatch, errors, replies, routes
 from .arm import ArmRequest, ArmResponse
+from .dispatch import Wire
 from .errors import ArmError
 from .state import Emulator
 
@@ -40,8 +41,9 @@ class Front:
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        wire = Wire()
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, wire)
         except ArmError as error:
             answer = ArmResponse(error.status, error.body(), error.headers)
         except Exception as exception:
@@ -55,9 +57,9 @@ class Front:
             body = json.dumps(answer.body, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
-        return web.Response(status=answer.status, body=body, headers=headers)
+        return await replies.send(request, self._em.clock, wire.met, answer.status, headers, body)
 
-    async def _answer(self, request: web.Request) -> ArmResponse:
+    async def _answer(self, request: web.Request, wire: Wire) -> ArmResponse:
         self._authenticate(request)
         self.last_request = time.monotonic()
         path = request.path.rstrip("/") or "/"
@@ -70,12 +72,11 @@ class Front:
         match = SUBSCRIPTION.match(path)
         if match and match[1].lower() != self._em.store.subscription_id:
             raise errors.subscription_not_found(match[1])
-        handler, params = routes.find(request.method, path)
+        route, params = routes.find(request.method, path)
         body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
         base_url = f"{request.scheme}://{request.host}"
         arm_request = ArmRequest(request.method, path, params, query, body, base_url)
-        answer = handler(self._em, arm_request)
-        return answer if isinstance(answer, ArmResponse) else await answer
+        return await dispatch.carry_out(self._em, route, arm_request, wire)
 
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get("Authorization")
