@@ -28,7 +28,8 @@ def describe(method: str, template: str, path: str) -> Call:
     known, given = template.strip("/").split("/"), path.strip("/").split("/")
     namespace, first = _namespace(known, given)
     rest = len(known) - first
-    kinds = known[first::2]
+    # Roles write it so, whatever the path does.
+    kinds = [kind if kind != "resourceGroups" else "resourcegroups" for kind in known[first::2]]
     scope = "/" + "/".join(given)
     if method == "POST":
         verb = f"{kinds.pop()}/action"

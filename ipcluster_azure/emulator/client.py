@@ -236,3 +236,19 @@ def withdraw_fault(info: EmulatorInfo, identifier: str) -> None:
 
 def withdraw_faults(info: EmulatorInfo) -> None:
     _request(info, "DELETE", "/emulator/faults")
+
+
+def token(info: EmulatorInfo, actions: list[str], **members: Any) -> str:
+    """A new token that may do these actions; members: not_actions, expires_in_s, object_id."""
+    body = {"actions": actions, **members}
+    return str(_request(info, "POST", "/emulator/tokens", body)["token"])
+
+
+def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None) -> None:
+    """What whoever uses the token file may do from now on, except by the functions here."""
+    body = {"actions": actions, "not_actions": not_actions or []}
+    _request(info, "POST", "/emulator/permissions", body)
+
+
+def lift_restriction(info: EmulatorInfo) -> None:
+    _request(info, "DELETE", "/emulator/permissions")

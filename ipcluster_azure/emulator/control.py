@@ -116,6 +116,22 @@ def withdraw_faults(request: ControlRequest) -> Json:
     return list_faults(request)
 
 
+def issue_token(request: ControlRequest) -> Json:
+    return request.em.permissions.issue(request.body)
+
+
+def show_permissions(request: ControlRequest) -> Json:
+    return request.em.permissions.shown()
+
+
+def restrict(request: ControlRequest) -> Json:
+    return request.em.permissions.restrict(request.body)
+
+
+def lift_restriction(request: ControlRequest) -> Json:
+    return request.em.permissions.lift()
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -128,4 +144,8 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/faults"): declare_fault,
     ("DELETE", "/emulator/faults"): withdraw_faults,
     ("DELETE", "/emulator/faults/"): withdraw_fault,
+    ("POST", "/emulator/tokens"): issue_token,
+    ("GET", "/emulator/permissions"): show_permissions,
+    ("POST", "/emulator/permissions"): restrict,
+    ("DELETE", "/emulator/permissions"): lift_restriction,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import calls, failures
+from . import calls, failures, permissions
 from .arm import ArmRequest, ArmResponse
 from .calls import Call
 from .errors import ArmError
@@ -31,6 +31,7 @@ class Dropped(ArmError):
 async def carry_out(em: Emulator, route: Route, request: ArmRequest, wire: Wire) -> ArmResponse:
     """The one way to a handler. request.params are those of the route."""
     call = calls.describe(request.method, route.template, request.path)
+    permissions.check(request.principal, call, request.body)
     wire.met = em.faults.of_request(call)
     await _before(em, call, wire.met)
     em.faults.check_visible(call)

@@ -14,6 +14,7 @@ from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
 from .operations import Operations
+from .permissions import Permissions
 from .settings import ServerSettings
 from .store import Group, Resource, Store
 
@@ -29,6 +30,7 @@ class Emulator:
         self.store = Store(self.new_uuid())
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
+        self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()

@@ -63,3 +63,15 @@ def faults(info: EmulatorInfo, *declarations: Json) -> Iterator[DeclaredFaults]:
         yield declared
     finally:
         declared.withdraw()
+
+
+@contextmanager
+def restricted(
+    info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None
+) -> Iterator[None]:
+    """Whoever uses the emulator's token file may do only that."""
+    client.restrict(info, actions, not_actions)
+    try:
+        yield
+    finally:
+        client.lift_restriction(info)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import re
@@ -28,9 +27,8 @@ SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 class Front:
     """The one HTTP handler. last_request: monotonic time, for the end of an idle emulator."""
 
-    def __init__(self, em: Emulator, token: str, stop: control.Stop) -> None:
+    def __init__(self, em: Emulator, stop: control.Stop) -> None:
         self._em = em
-        self._expected = f"Bearer {token}".encode()
         self._stop = stop
         self._identifiers = em.chance.stream("requests")
         self.last_request = time.monotonic()
@@ -60,10 +58,11 @@ class Front:
         return await replies.send(request, self._em.clock, wire.met, answer.status, headers, body)
 
     async def _answer(self, request: web.Request, wire: Wire) -> ArmResponse:
-        self._authenticate(request)
+        principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
         path = request.path.rstrip("/") or "/"
         if path.lower().startswith("/emulator"):
+            self._em.permissions.check_owner(principal)
             body = await _json_body(request)
             return await control.answer(self._em, self._stop, request.method, path.lower(), body)
         query = {name.lower(): value for name, value in request.query.items()}
@@ -75,15 +74,8 @@ class Front:
         route, params = routes.find(request.method, path)
         body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
         base_url = f"{request.scheme}://{request.host}"
-        arm_request = ArmRequest(request.method, path, params, query, body, base_url)
+        arm_request = ArmRequest(request.method, path, params, query, body, base_url, principal)
         return await dispatch.carry_out(self._em, route, arm_request, wire)
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization")
-        if given is None:
-            raise errors.authentication_failed("The 'Authorization' header is missing.")
-        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._expected):
-            raise errors.authentication_failed("The access token is invalid.")
 
     def _common_headers(self, request: web.Request) -> dict[str, str]:
         identifier = self._new_identifier()
