@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,3 +253,14 @@ def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | No
 
 def lift_restriction(info: EmulatorInfo) -> None:
     _request(info, "DELETE", "/emulator/permissions")
+
+
+def declare_policy(
+    info: EmulatorInfo, name: str, condition: dict[str, Any], **members: Any
+) -> None:
+    """Deny writes of resources for which the condition holds; members: mode, display_name."""
+    _request(info, "POST", "/emulator/policies", {"name": name, "if": condition, **members})
+
+
+def withdraw_policy(info: EmulatorInfo, name: str) -> None:
+    _request(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")

@@ -132,6 +132,23 @@ def lift_restriction(request: ControlRequest) -> Json:
     return request.em.permissions.lift()
 
 
+def declare_policy(request: ControlRequest) -> Json:
+    return request.em.policies.declare(request.body)
+
+
+def list_policies(request: ControlRequest) -> Json:
+    return {"policies": request.em.policies.listed()}
+
+
+def withdraw_policy(request: ControlRequest) -> Json:
+    return request.em.policies.withdraw(request.item)
+
+
+def withdraw_policies(request: ControlRequest) -> Json:
+    request.em.policies.withdraw_all()
+    return list_policies(request)
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -148,4 +165,8 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/permissions"): show_permissions,
     ("POST", "/emulator/permissions"): restrict,
     ("DELETE", "/emulator/permissions"): lift_restriction,
+    ("GET", "/emulator/policies"): list_policies,
+    ("POST", "/emulator/policies"): declare_policy,
+    ("DELETE", "/emulator/policies"): withdraw_policies,
+    ("DELETE", "/emulator/policies/"): withdraw_policy,
 }

@@ -35,6 +35,7 @@ async def carry_out(em: Emulator, route: Route, request: ArmRequest, wire: Wire)
     wire.met = em.faults.of_request(call)
     await _before(em, call, wire.met)
     em.faults.check_visible(call)
+    em.policies.check(call, request.body)
     token = planned.set(_plan(em, call, wire.met))
     try:
         answer = route.handler(em, request)

@@ -21,6 +21,7 @@ class ArmError(Exception):
         *,
         target: str | None = None,
         details: list[dict[str, Any]] | None = None,
+        additional_info: list[dict[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"({code}) {message}")
@@ -29,6 +30,7 @@ class ArmError(Exception):
         self.message = message
         self.target = target
         self.details = details
+        self.additional_info = additional_info
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
@@ -38,6 +40,8 @@ class ArmError(Exception):
         if self.details is not None:
             error["details"] = self.details
         error["message"] = self.message
+        if self.additional_info is not None:
+            error["additionalInfo"] = self.additional_info
         return {"error": error}
 
 

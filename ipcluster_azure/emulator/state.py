@@ -15,6 +15,7 @@ from .faults import Faults
 from .machines import AccountedMachines, MachineHost
 from .operations import Operations
 from .permissions import Permissions
+from .policies import Policies
 from .settings import ServerSettings
 from .store import Group, Resource, Store
 
@@ -31,6 +32,7 @@ class Emulator:
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
+        self.policies = Policies(self.store)
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()

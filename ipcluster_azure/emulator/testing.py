@@ -75,3 +75,13 @@ def restricted(
         yield
     finally:
         client.lift_restriction(info)
+
+
+@contextmanager
+def policy(info: EmulatorInfo, name: str, condition: Json, **members: Any) -> Iterator[None]:
+    """Writes of resources for which Azure Policy's condition holds are denied."""
+    client.declare_policy(info, name, condition, **members)
+    try:
+        yield
+    finally:
+        client.withdraw_policy(info, name)
