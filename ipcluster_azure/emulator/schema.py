@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from . import errors, schema_types
 from .errors import ArmError
-from .schema_corrections import ENVELOPE
 from .schema_types import Member, Schemas
 
 Json = dict[str, Any]
@@ -131,7 +130,7 @@ class _Checker:
     def _check_read_only(self, member: Member, owner: Json, path: str) -> None:
         nested = "." in path
         was_read = nested and any(name.lower() == "id" and owner[name] for name in owner)
-        if self._write == "create" and member.name not in ENVELOPE and not was_read:
+        if self._write == "create" and not member.ignored and not was_read:
             message = f"The property '{member.name}' is read-only and cannot be set."
             raise Problem("read-only", path, message)
 

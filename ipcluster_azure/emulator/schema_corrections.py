@@ -52,8 +52,8 @@ REFERENCES: Mapping[str, frozenset[str]] = {
 }
 
 # Members of older api-versions' models (2015-06-15 to 2021-05-01) that the newest one lacks, and
-# (as read-only) what recorded answers show though no model has it; it comes back when a resource
-# that was read is written.
+# (as "~", which is ignored) what recorded answers show though no model has it: it comes back when
+# a resource that was read is written.
 _UPDATE = {
     "id": "~",
     "name": "~",

@@ -22,12 +22,16 @@ DIRECTORY = Path(__file__).with_name("schemas")
 
 @dataclass(frozen=True)
 class Member:
-    """reference: the value points to another resource, of which only the id counts."""
+    """ignored: read-only, but never refused.
+
+    reference: the value points to another resource, of which only the id counts.
+    """
 
     name: str
     kind: str
     required: bool
     read_only: bool
+    ignored: bool
     reference: bool
 
 
@@ -58,6 +62,8 @@ class Schemas:
             kind=spec.rstrip("!~"),
             required=required or spec.endswith("!"),
             read_only=spec == "~",
+            ignored=spec == "~"
+            and (name in corrections.ENVELOPE or name not in self._types[owner]),
             reference=name in corrections.REFERENCES[self._provider],
         )
 
