@@ -14,7 +14,7 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
     "network": {
         "AddressSpace": "addressPrefixes",
         "NetworkInterface": "location properties",
-        "NetworkInterfaceIPConfiguration": "properties",
+        "NetworkInterfaceIPConfiguration": "name properties",
         "NetworkInterfacePropertiesFormat": "ipConfigurations",
         "NatGateway": "location",
         "NetworkSecurityGroup": "location",

@@ -102,7 +102,10 @@ def test_networks_words() -> None:
     assert error.details is not None
     assert error.details[0]["code"] == "InvalidJson"
     assert "Error converting value '100' to type 'integer'." in error.details[0]["message"]
-    nic = {"location": "x", "properties": {"ipConfigurations": [{"properties": {"subnet": {}}}]}}
+    nic = {
+        "location": "x",
+        "properties": {"ipConfigurations": [{"name": "a", "properties": {"subnet": {}}}]},
+    }
     error = refusal(check_network, "NetworkInterface", nic)
     assert error.details is not None
     assert error.details[0]["code"] == "MissingJsonReferenceId"
@@ -160,7 +163,7 @@ def test_read_only_members_are_refused_at_a_creation_and_ignored_later() -> None
 
 def test_a_whole_resource_may_stand_for_its_id() -> None:
     address = {"id": "/x", "etag": "1", "properties": {"provisioningState": "Succeeded"}}
-    inner = {"properties": {"publicIPAddress": address}}
+    inner = {"name": "a", "properties": {"publicIPAddress": address}}
     body = {"location": "x", "properties": {"ipConfigurations": [inner]}}
     checked = check_network("NetworkInterface", body)
     configuration = checked["properties"]["ipConfigurations"][0]["properties"]
