@@ -9,18 +9,16 @@ import re
 import time
 import uuid
 from datetime import datetime, timezone
-from typing import Any
 
 from aiohttp import web
 
-from . import control, errors, routes
+from . import connections, control, errors, inputs, routes
 from .arm import ArmRequest, ArmResponse
 from .errors import ArmError
 from .state import Emulator
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT = 4 * 1024 * 1024  # ARM's own
 SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 
 
@@ -34,8 +32,10 @@ class Front:
         self.last_request = time.monotonic()
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self.handle)
+        app = web.Application(
+            client_max_size=inputs.BODY_LIMIT, middlewares=[connections.arm_shaped]
+        )
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=connections.expect)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -58,19 +58,20 @@ class Front:
     async def _answer(self, request: web.Request) -> ArmResponse:
         self._authenticate(request)
         self.last_request = time.monotonic()
-        path = request.path.rstrip("/") or "/"
+        path = inputs.path(request)
         if path.lower().startswith("/emulator"):
             return await self._control.answer(request.method, path.lower())
-        query = {name.lower(): value for name, value in request.query.items()}
-        if not query.get("api-version"):
-            raise errors.missing_api_version()
+        query = inputs.query(request)
+        inputs.check_api_version(query.get("api-version"))
         match = SUBSCRIPTION.match(path)
         if match and match[1].lower() != self._em.store.subscription_id:
             raise errors.subscription_not_found(match[1])
         handler, params = routes.find(request.method, path)
-        body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
-        base_url = f"{request.scheme}://{request.host}"
-        arm_request = ArmRequest(request.method, path, params, query, body, base_url)
+        writes = request.method in ("PUT", "PATCH", "POST")
+        body = await inputs.json_body(request) if writes else None
+        arm_request = ArmRequest(
+            request.method, path, params, query, body, inputs.base_url(request)
+        )
         answer = handler(self._em, arm_request)
         return answer if isinstance(answer, ArmResponse) else await answer
 
@@ -92,9 +93,7 @@ class Front:
             "Server": "Microsoft-HTTPAPI/2.0 (ipcluster-azure emulator)",
             f"x-ms-ratelimit-remaining-subscription-{kind}": "249" if kind == "reads" else "199",
             "x-ms-request-id": identifier,
-            "x-ms-correlation-request-id": request.headers.get(
-                "x-ms-correlation-request-id", identifier
-            ),
+            "x-ms-correlation-request-id": inputs.correlation_id(request, identifier),
             "x-ms-routing-request-id": f"EASTUS:{now}:{identifier}",
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
@@ -102,17 +101,3 @@ class Front:
         if "/microsoft.network/" in request.path.lower():
             headers["x-ms-arm-service-request-id"] = str(uuid.uuid4())
         return headers
-
-
-async def _json_body(request: web.Request) -> Any:
-    """The parsed body, None if there is none."""
-    try:
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise errors.content_too_large(BODY_LIMIT) from None
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise errors.invalid_content(str(error)[:200]) from None
