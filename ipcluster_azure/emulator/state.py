@@ -47,11 +47,11 @@ class Emulator:
     def new_hex(self, digits: int) -> str:
         return f"{self._names.getrandbits(4 * digits):0{digits}x}"
 
-    def _address_stream(self) -> random.Random:
+    def _address_stream(self) -> random.Random | None:
         """Real machines take addresses and a port of this computer, which no other may have."""
         if self.settings.machines == "none":
             return self.chance.stream("addresses")
-        return random.SystemRandom()
+        return None
 
     def new_resource(self, group: Group, kind: str, name: str, body: Json) -> Resource:
         """A resource of the checked body; it is not stored yet."""

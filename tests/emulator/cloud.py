@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import time
 import urllib.error
@@ -294,3 +295,9 @@ class Site:
 
 def address_of(nic: dict[str, Any]) -> str:
     return str(nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
