@@ -76,9 +76,10 @@ class Operations:
         finish: Finish,
         *,
         monitor_status: int = 200,
+        identifier: str | None = None,
     ) -> Operation:
         """Call finish() duration_s (already scaled) from now; what it raises is the failure."""
-        operation = Operation(self._new_id(), namespace, location, monitor_status)
+        operation = Operation(identifier or self._new_id(), namespace, location, monitor_status)
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))

@@ -6,9 +6,12 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
+
+if TYPE_CHECKING:
+    from .deployment_record import Deployment
 
 Json = dict[str, Any]
 
@@ -50,6 +53,7 @@ class Group:
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     state: str = "Succeeded"
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
 
     @property
     def deleting(self) -> bool:
@@ -61,6 +65,8 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.extensions: dict[str, Resource] = {}
+        """Resources that belong to another one or to a group, by id in lower case."""
 
     # Groups
 
@@ -92,6 +98,7 @@ class Store:
         for resource in list(group.resources.values()):
             self.remove(resource)
         self._groups.pop(group.name.lower(), None)
+        self._drop_extensions(group.id)
 
     # Resources
 
@@ -123,6 +130,7 @@ class Store:
         if self._by_id.get(resource.key) is not resource:
             return
         del self._by_id[resource.key]
+        self._drop_extensions(resource.id)
         group = self._groups[resource.group.lower()]
         group.resources.pop((resource.type.lower(), resource.name.lower()), None)
 
@@ -134,3 +142,15 @@ class Store:
             for (kind, _), resource in list(group.resources.items()):
                 if kind == wanted:
                     yield resource
+
+    # Role assignments and the like
+
+    def _drop_extensions(self, identifier: str) -> None:
+        """They go with what they belong to."""
+        prefix = f"{identifier}/".lower()
+        for key in [key for key in self.extensions if key.startswith(prefix)]:
+            del self.extensions[key]
+
+    @property
+    def tenant_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.subscription_id))
