@@ -13,7 +13,7 @@ from .arm import ArmRequest, ArmResponse
 from .deployment_cleanup import clean_up
 from .deployment_record import Deployment, Json, Step
 from .deployment_views import error_of
-from .dispatch import send
+from .internal_requests import send
 from .errors import ArmError
 from .state import Emulator
 from .store import Group
