@@ -22,14 +22,14 @@ def is_loopback(network: Network) -> bool:
 
 
 class LoopbackAddresses:
-    """Random, so that several emulators on one machine rarely meet.
+    """Drawn at random, so that several emulators on one computer rarely meet.
 
     VNets are offered from 127.16.0.0 - 127.127.255.255, public addresses from a /24 of
     127.128.0.0 - 127.254.255.255.
     """
 
-    def __init__(self) -> None:
-        self._random = random.SystemRandom()
+    def __init__(self, stream: random.Random) -> None:
+        self._random = stream
         self._offered: dict[Network, float] = {}
         self._public_net = Network(
             f"127.{self._random.randint(128, 254)}.{self._random.randint(0, 255)}.0/24"

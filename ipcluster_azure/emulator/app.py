@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from traitlets import Float, Integer, Unicode, default
@@ -38,12 +39,29 @@ class _Command(Application):
         raise NotImplementedError
 
 
+def _role(path: str) -> tuple[list[str], list[str]]:
+    """(actions, not actions) of a role definition, as `az role definition` takes or lists them."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        role = content[0] if isinstance(content, list) else content
+        lower = {name.lower(): value for name, value in role.items()}
+        if "permissions" in lower:
+            lower = {name.lower(): value for name, value in lower["permissions"][0].items()}
+        return list(lower["actions"]), list(lower.get("notactions") or [])
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise client.EmulatorError(f"{path} is no role definition ({reason})") from None
+
+
 class StartApp(_Command):
     name = "ipcluster-azure emulator start"
     description = "Start the local Azure endpoint if it does not run; print where it is as JSON."
 
     machines = Unicode(
         "process", help="process: VMs are SSH servers on loopback addresses; none: no SSH."
+    ).tag(config=True)
+    clock = Unicode(
+        "real", help="real, or virtual: time stands still until a program advances it."
     ).tag(config=True)
     time_scale = Float(
         0.0, min=0.0, help="0: operations complete at once; 1: they take as long as in Azure."
@@ -54,6 +72,9 @@ class StartApp(_Command):
     idle_timeout_s = Float(
         600.0, min=0.0, help="Seconds without a resource group after which it ends by itself."
     ).tag(config=True)
+    allow_actions = Unicode(
+        help="File with a role definition in Azure's JSON: the token file allows no more than that."
+    ).tag(config=True)
     port = Integer(0, help="TCP port of the endpoint on 127.0.0.1; 0: any free one.").tag(
         config=True
     )
@@ -61,21 +82,27 @@ class StartApp(_Command):
     aliases = {  # noqa: RUF012
         "state-dir": "StartApp.state_dir",
         "machines": "StartApp.machines",
+        "clock": "StartApp.clock",
         "time-scale": "StartApp.time_scale",
         "seed": "StartApp.seed",
         "idle-timeout-s": "StartApp.idle_timeout_s",
+        "allow-actions": "StartApp.allow_actions",
         "port": "StartApp.port",
     }
 
     def act(self) -> None:
         options: dict[str, Any] = {
             "machines": self.machines,
+            "clock": self.clock,
             "time_scale": self.time_scale,
             "seed": self.seed,
             "idle_timeout_s": self.idle_timeout_s,
             "port": self.port,
         }
+        role = _role(self.allow_actions) if self.allow_actions else None
         info = client.start(self.state_dir, **options)
+        if role:
+            client.restrict(info, *role)
         print(json.dumps(dataclasses.asdict(info)), flush=True)
 
 

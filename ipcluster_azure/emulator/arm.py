@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import errors
+from .principals import Principal
 
 Json = dict[str, Any]
 
@@ -21,6 +22,7 @@ class ArmRequest:
     query: Mapping[str, str]
     body: Any
     base_url: str
+    principal: Principal
 
     @property
     def api_version(self) -> str:

@@ -87,7 +87,7 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
     headers = {"x-ms-ratelimit-remaining-resource": POLL_QUOTA} if compute else {}
     # As recorded: the first answer of Compute asks for a wait, later ones don't.
     slow = compute and operation.polls == 1
-    if operation.status == "InProgress" and (slow or em.settings.time_scale < 1):
+    if operation.status == "InProgress" and (slow or em.clock.client_scale < 1):
         headers["Retry-After"] = em.operations.retry_after(30 if slow else 3)
     return ArmResponse(200, operation.body(), headers)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-OPTIONS = ("machines", "time_scale", "seed", "idle_timeout_s", "port", "quota_cores")
+OPTIONS = ("machines", "clock", "time_scale", "seed", "idle_timeout_s", "port", "quota_cores")
 ALREADY_RUNNING = 3
 LOG_TAIL_LINES = 15
 
@@ -73,8 +74,9 @@ def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None
 def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
     """The running emulator of that directory, or a new one.
 
-    options (for a new one only): machines ("process" or "none"), time_scale (0 to 1), seed,
-    idle_timeout_s, port, quota_cores. Raises EmulatorError with the end of its log.
+    options (for a new one only): machines ("process" or "none"), clock ("real" or "virtual"),
+    time_scale (0 to 1), seed, idle_timeout_s, port, quota_cores. Raises EmulatorError with the end
+    of its log.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
@@ -140,7 +142,12 @@ def _tail(path: Path) -> str:
 
 
 def _request(
-    info: EmulatorInfo, method: str, path: str, *, timeout_s: float = 30.0
+    info: EmulatorInfo,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = 30.0,
 ) -> dict[str, Any]:
     context = ssl.create_default_context(cafile=info.ca_file)
     opener = urllib.request.build_opener(
@@ -148,11 +155,14 @@ def _request(
     )
     token = Path(info.token_file).read_text(encoding="ascii").strip()
     request = urllib.request.Request(  # noqa: S310 - https only, see EmulatorInfo
-        info.endpoint + path, method=method, headers={"Authorization": f"Bearer {token}"}
+        info.endpoint + path,
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
         with opener.open(request, timeout=timeout_s) as answer:
-            body = json.loads(answer.read() or b"{}")
+            values = json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         with error:
             text = error.read().decode("utf-8", "replace")[:500]
@@ -161,7 +171,7 @@ def _request(
         reason = getattr(error, "reason", error)
         kind = _NoAnswerInTime if isinstance(reason, TimeoutError) else EmulatorError
         raise kind(f"no answer from the emulator at {info.endpoint}: {reason}") from None
-    return dict(body)
+    return dict(values)
 
 
 def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
@@ -203,3 +213,54 @@ def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
 def offer(info: EmulatorInfo) -> dict[str, Any]:
     """{"address_prefix", "ssh_port", "ssh_source"}: settings for one new cluster's network."""
     return _request(info, "GET", "/emulator/offer")
+
+
+def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
+    """Let a virtual clock go on; what falls due meanwhile is done when this returns."""
+    return _request(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)
+
+
+def declare_fault(info: EmulatorInfo, kind: str, **members: Any) -> str:
+    """Declare a fault, see docs/explanation/emulator.md; its id."""
+    declared = _request(info, "POST", "/emulator/faults", {"kind": kind, **members})
+    return str(declared["id"])
+
+
+def faults(info: EmulatorInfo) -> list[dict[str, Any]]:
+    """All that are declared, with how many requests or machines `matched` and how many it met."""
+    return list(_request(info, "GET", "/emulator/faults")["faults"])
+
+
+def withdraw_fault(info: EmulatorInfo, identifier: str) -> None:
+    _request(info, "DELETE", f"/emulator/faults/{identifier}")
+
+
+def withdraw_faults(info: EmulatorInfo) -> None:
+    _request(info, "DELETE", "/emulator/faults")
+
+
+def token(info: EmulatorInfo, actions: list[str], **members: Any) -> str:
+    """A new token that may do these actions; members: not_actions, expires_in_s, object_id."""
+    body = {"actions": actions, **members}
+    return str(_request(info, "POST", "/emulator/tokens", body)["token"])
+
+
+def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None) -> None:
+    """What whoever uses the token file may do from now on, except by the functions here."""
+    body = {"actions": actions, "not_actions": not_actions or []}
+    _request(info, "POST", "/emulator/permissions", body)
+
+
+def lift_restriction(info: EmulatorInfo) -> None:
+    _request(info, "DELETE", "/emulator/permissions")
+
+
+def declare_policy(
+    info: EmulatorInfo, name: str, condition: dict[str, Any], **members: Any
+) -> None:
+    """Deny writes of resources for which the condition holds; members: mode, display_name."""
+    _request(info, "POST", "/emulator/policies", {"name": name, "if": condition, **members})
+
+
+def withdraw_policy(info: EmulatorInfo, name: str) -> None:
+    _request(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from . import errors, groups
 from .arm import ArmResponse, Json
+from .clock import VirtualClock
 from .networks import networks_in_use
 from .state import Emulator
 from .views import VM
@@ -13,45 +16,157 @@ from .views import VM
 Stop = Callable[[], None]
 
 
-class Control:
-    def __init__(self, em: Emulator, stop: Stop) -> None:
-        self._em = em
-        self._stop = stop
+@dataclass(frozen=True)
+class ControlRequest:
+    """body: {} if there was none; item: what follows the route's path, such as a fault's id."""
 
-    async def answer(self, method: str, path: str) -> ArmResponse:
-        if (method, path) == ("GET", "/emulator/status"):
-            return ArmResponse(200, self.status())
-        if (method, path) == ("GET", "/emulator/offer"):
-            return ArmResponse(200, self.offer())
-        if (method, path) == ("POST", "/emulator/reset"):
-            await self.reset()
-            return ArmResponse(200, self.status())
-        if (method, path) == ("POST", "/emulator/stop"):
-            self._stop()
-            return ArmResponse(202, {})
+    em: Emulator
+    stop: Stop
+    body: Json
+    item: str = ""
+
+    def number(self, name: str) -> float:
+        value = self.body.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise errors.invalid_parameter(name, f"'{name}' must be a number.")
+        return value
+
+
+ControlHandler = Callable[[ControlRequest], "Json | Awaitable[Json]"]
+
+
+async def answer(em: Emulator, stop: Stop, method: str, path: str, body: Any) -> ArmResponse:
+    """path in lower case; a route of ROUTES, or one and an item's id."""
+    if body is not None and not isinstance(body, dict):
+        raise errors.invalid_content("The request body must be a JSON object")
+    head, _, last = path.rpartition("/")
+    handler, item = ROUTES.get((method, path)), ""
+    if handler is None:
+        handler, item = ROUTES.get((method, f"{head}/")), last
+    if handler is None:
         raise errors.no_such_route(method, path)
+    result = handler(ControlRequest(em, stop, body or {}, item))
+    return ArmResponse(200, result if isinstance(result, dict) else await result)
 
-    def status(self) -> Json:
-        return {
-            "resource_groups": [group.name for group in self._em.store.groups()],
-            "virtual_machines": [vm.name for vm in self._em.store.all(VM)],
-        }
 
-    def offer(self) -> Json:
-        """Settings with which a cluster's network can exist on the loopback."""
-        used = [net for networks in networks_in_use(self._em).values() for net in networks]
-        return {
-            "address_prefix": str(self._em.addresses.offer(used)),
-            "ssh_port": self._em.addresses.ssh_port,
-            "ssh_source": "127.0.0.0/8",
-        }
+def status(request: ControlRequest) -> Json:
+    store = request.em.store
+    return {
+        "resource_groups": [group.name for group in store.groups()],
+        "virtual_machines": [vm.name for vm in store.all(VM)],
+    }
 
-    async def reset(self) -> None:
-        """Everything is gone when this returns; operations under way end by themselves."""
-        all_groups = self._em.store.groups()
-        for group in all_groups:
-            group.state = "Deleting"
-        # Interfaces of all groups first: one group's may sit in another's network.
-        await groups.delete_machines(self._em, all_groups)
-        for group in all_groups:
-            await groups.delete_contents(self._em, group, 0.0)
+
+def offer(request: ControlRequest) -> Json:
+    """Settings with which a cluster's network can exist on the loopback."""
+    em = request.em
+    used = [net for networks in networks_in_use(em).values() for net in networks]
+    return {
+        "address_prefix": str(em.addresses.offer(used)),
+        "ssh_port": em.addresses.ssh_port,
+        "ssh_source": "127.0.0.0/8",
+    }
+
+
+async def reset(request: ControlRequest) -> Json:
+    """Everything is gone when this returns; operations under way end by themselves."""
+    all_groups = request.em.store.groups()
+    for group in all_groups:
+        group.state = "Deleting"
+    # Interfaces of all groups first: one group's may sit in another's network.
+    await groups.delete_machines(request.em, all_groups)
+    for group in all_groups:
+        await groups.delete_contents(request.em, group, 0.0)
+    return status(request)
+
+
+def stop(request: ControlRequest) -> Json:
+    request.stop()
+    return {}
+
+
+def show_clock(request: ControlRequest) -> Json:
+    clock = request.em.clock
+    kind = "virtual" if isinstance(clock, VirtualClock) else "real"
+    return {"kind": kind, "now": clock.now().isoformat()}
+
+
+async def advance_clock(request: ControlRequest) -> Json:
+    clock = request.em.clock
+    if not isinstance(clock, VirtualClock):
+        raise errors.operation_not_allowed("Only a virtual clock can be advanced.")
+    await clock.advance(request.number("advance_s"))
+    return show_clock(request)
+
+
+def declare_fault(request: ControlRequest) -> Json:
+    return request.em.faults.declare(request.body)
+
+
+def list_faults(request: ControlRequest) -> Json:
+    return {"faults": request.em.faults.listed()}
+
+
+def withdraw_fault(request: ControlRequest) -> Json:
+    return request.em.faults.withdraw(request.item)
+
+
+def withdraw_faults(request: ControlRequest) -> Json:
+    request.em.faults.withdraw_all()
+    return list_faults(request)
+
+
+def issue_token(request: ControlRequest) -> Json:
+    return request.em.permissions.issue(request.body)
+
+
+def show_permissions(request: ControlRequest) -> Json:
+    return request.em.permissions.shown()
+
+
+def restrict(request: ControlRequest) -> Json:
+    return request.em.permissions.restrict(request.body)
+
+
+def lift_restriction(request: ControlRequest) -> Json:
+    return request.em.permissions.lift()
+
+
+def declare_policy(request: ControlRequest) -> Json:
+    return request.em.policies.declare(request.body)
+
+
+def list_policies(request: ControlRequest) -> Json:
+    return {"policies": request.em.policies.listed()}
+
+
+def withdraw_policy(request: ControlRequest) -> Json:
+    return request.em.policies.withdraw(request.item)
+
+
+def withdraw_policies(request: ControlRequest) -> Json:
+    request.em.policies.withdraw_all()
+    return list_policies(request)
+
+
+# A path that ends with / is followed by one item's id.
+ROUTES: dict[tuple[str, str], ControlHandler] = {
+    ("GET", "/emulator/status"): status,
+    ("GET", "/emulator/offer"): offer,
+    ("POST", "/emulator/reset"): reset,
+    ("POST", "/emulator/stop"): stop,
+    ("GET", "/emulator/clock"): show_clock,
+    ("POST", "/emulator/clock"): advance_clock,
+    ("GET", "/emulator/faults"): list_faults,
+    ("POST", "/emulator/faults"): declare_fault,
+    ("DELETE", "/emulator/faults"): withdraw_faults,
+    ("DELETE", "/emulator/faults/"): withdraw_fault,
+    ("POST", "/emulator/tokens"): issue_token,
+    ("GET", "/emulator/permissions"): show_permissions,
+    ("POST", "/emulator/permissions"): restrict,
+    ("DELETE", "/emulator/permissions"): lift_restriction,
+    ("GET", "/emulator/policies"): list_policies,
+    ("POST", "/emulator/policies"): declare_policy,
+    ("DELETE", "/emulator/policies"): withdraw_policies,
+    ("DELETE", "/emulator/policies/"): withdraw_policy,
+}

@@ -34,16 +34,13 @@ TABLES: dict[str, Quantiles] = {
 
 
 class Durations:
-    """Seeded draws, scaled by time_scale."""
+    """Draws in Azure's seconds; the clock makes real ones of them."""
 
-    def __init__(self, seed: int | None, time_scale: float) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - simulation, not secrecy
-        self._scale = time_scale
+    def __init__(self, stream: random.Random) -> None:
+        self._random = stream
 
     def draw(self, name: str) -> float:
-        if self._scale == 0:
-            return 0.0
-        return self._scale * quantile(TABLES[name], self._random.random())
+        return quantile(TABLES[name], self._random.random())
 
 
 def quantile(table: Quantiles, share: float) -> float:

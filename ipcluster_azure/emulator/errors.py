@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -20,6 +21,7 @@ class ArmError(Exception):
         *,
         target: str | None = None,
         details: list[dict[str, Any]] | None = None,
+        additional_info: list[dict[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"({code}) {message}")
@@ -28,6 +30,7 @@ class ArmError(Exception):
         self.message = message
         self.target = target
         self.details = details
+        self.additional_info = additional_info
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
@@ -37,6 +40,8 @@ class ArmError(Exception):
         if self.details is not None:
             error["details"] = self.details
         error["message"] = self.message
+        if self.additional_info is not None:
+            error["additionalInfo"] = self.additional_info
         return {"error": error}
 
 
@@ -50,6 +55,48 @@ def authentication_failed(reason: str) -> ArmError:
         "AuthenticationFailed",
         f"Authentication failed. {reason}",
         headers={**GATEWAY, "WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def token_expired(expiry: datetime, now: datetime, tenant_id: str) -> ArmError:
+    expired, asked = (
+        f"{at.month}/{at.day}/{at.year} {at.hour % 12 or 12}:{at:%M:%S %p}" for at in (expiry, now)
+    )
+    message = (
+        f"The access token expiry UTC time '{expired}' is earlier than current UTC time '{asked}'."
+    )
+    challenge = (
+        f'Bearer authorization_uri="https://login.windows.net/{tenant_id}", '
+        f'error="invalid_token", error_description="{message}"'
+    )
+    headers = {**GATEWAY, "WWW-Authenticate": challenge}
+    return ArmError(401, "ExpiredAuthenticationToken", message, headers=headers)
+
+
+def authorization_failed(object_id: str, action: str, scope: str) -> ArmError:
+    return ArmError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{object_id}' with object id '{object_id}' does not have authorization to "
+        f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was "
+        "recently granted, please refresh your credentials.",
+        headers=GATEWAY,
+    )
+
+
+def linked_authorization_failed(
+    object_id: str, action: str, scope: str, missing: Sequence[tuple[str, str]]
+) -> ArmError:
+    """missing: (action, scope) of what the body refers to."""
+    return ArmError(
+        403,
+        "LinkedAuthorizationFailed",
+        f"The client '{object_id}' with object id '{object_id}' has permission to perform action "
+        f"'{action}' on scope '{scope}'; however, it does not have permission to perform action(s) "
+        f"'{','.join(action for action, _ in missing)}' on the linked scope(s) "
+        f"'{','.join(scope for _, scope in missing)}' (respectively) or the linked scope(s) are "
+        "invalid.",
+        headers=GATEWAY,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -128,9 +127,9 @@ async def delete_contents(em: Emulator, group: Group, duration_s: float) -> None
     """The machines go first, within a tenth of the time."""
     for vm in em.store.all(VM, group.name):
         vm.deleting = True
-    await asyncio.sleep(duration_s / 10)
+    await em.clock.sleep(duration_s / 10)
     await delete_machines(em, [group])
-    await asyncio.sleep(duration_s * 9 / 10)
+    await em.clock.sleep(duration_s * 9 / 10)
     _refuse_used_from_outside(em, group)
     for public_ip in em.store.all(PUBLIC_IP, group.name):
         public_ips.release(em, public_ip)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from .clock import Clock
+
 
 @dataclass(frozen=True)
 class MachineSpec:
@@ -59,3 +61,26 @@ class NoMachines:
 
     async def close(self) -> None:
         pass
+
+
+class AccountedMachines:
+    """Another host's machines, for whose work a virtual clock waits."""
+
+    def __init__(self, host: MachineHost, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+
+    async def boot(self, spec: MachineSpec) -> None:
+        with self._clock.working():
+            await self._host.boot(spec)
+
+    async def halt(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.halt(vm_ids)
+
+    async def destroy(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.destroy(vm_ids)
+
+    async def close(self) -> None:
+        await self._host.close()

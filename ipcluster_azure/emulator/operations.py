@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from . import errors
 from .arm import ArmRequest
+from .clock import Clock
+from .interference import Finish as Finish
+from .interference import Interference, planned
 
 log = logging.getLogger(__name__)
 
-Finish = Callable[[], Awaitable[None]]
 SETTLE_S = 2.0
 KEPT = 20_000  # finished operations that can still be asked for
 
@@ -31,11 +33,12 @@ class Operation:
     id: str
     namespace: str
     location: str
+    started: datetime
     monitor_status: int = 200
-    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     ended: datetime | None = None
     error: errors.ArmError | None = None
     polls: int = 0
+    settles: bool = True
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -62,8 +65,8 @@ class Operation:
 class Operations:
     """All operations of one emulator, and the tasks that drive them."""
 
-    def __init__(self, time_scale: float, new_id: Callable[[], str]) -> None:
-        self._time_scale = time_scale
+    def __init__(self, clock: Clock, new_id: Callable[[], str]) -> None:
+        self._clock = clock
         self._new_id = new_id
         self._operations: dict[str, Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,12 +81,19 @@ class Operations:
         monitor_status: int = 200,
         identifier: str | None = None,
     ) -> Operation:
-        """Call finish() duration_s (already scaled) from now; what it raises is the failure."""
-        operation = Operation(identifier or self._new_id(), namespace, location, monitor_status)
+        """Call finish() duration_s from now; what it raises is the failure."""
+        now = self._clock.now()
+        operation = Operation(
+            identifier or self._new_id(), namespace, location, now, monitor_status
+        )
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))
-        self.spawn(self._drive(operation, duration_s, finish))
+        fault = planned.get()
+        if fault:
+            planned.set(None)
+            operation.settles = False
+        self.spawn(self._drive(operation, duration_s, finish, fault))
         return operation
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
@@ -93,16 +103,21 @@ class Operations:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _drive(self, operation: Operation, duration_s: float, finish: Finish) -> None:
-        await asyncio.sleep(duration_s)
+    async def _drive(
+        self, operation: Operation, duration_s: float, finish: Finish, fault: Interference | None
+    ) -> None:
         try:
-            await finish()
+            if fault:
+                await fault.run(self._clock, duration_s, finish)
+            else:
+                await self._clock.sleep(duration_s)
+                await finish()
         except errors.ArmError as error:
             operation.error = error
         except Exception as exception:
             log.exception("operation %s failed", operation.id)
             operation.error = errors.internal(exception)
-        operation.ended = datetime.now(timezone.utc)
+        operation.ended = self._clock.now()
         operation.done.set()
 
     async def settle(self, operation: Operation) -> None:
@@ -110,7 +125,7 @@ class Operations:
 
         Otherwise a client that asks at once would wait for the second that Retry-After says.
         """
-        if self._time_scale == 0:
+        if self._clock.immediate and operation.settles:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(operation.done.wait(), SETTLE_S)
 
@@ -124,7 +139,7 @@ class Operations:
 
     def retry_after(self, seconds: int) -> str:
         """Azure's wait, scaled as everything else, but at least the one second a header can say."""
-        return str(max(1, round(seconds * min(1.0, self._time_scale))))
+        return str(max(1, round(seconds * min(1.0, self._clock.client_scale))))
 
     def headers(
         self,

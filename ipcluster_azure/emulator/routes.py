@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from . import (
     catalog,
@@ -157,7 +158,18 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)), re.IGNORECASE)
 
 
-ROUTES = [(method, _compiled(pattern), handler) for method, pattern, handler in _table()]
+class Route(NamedTuple):
+    """template: the path with {parts}, as _table() writes it."""
+
+    method: str
+    template: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+ROUTES = [
+    Route(method, template, _compiled(template), handler) for method, template, handler in _table()
+]
 
 IN_GROUP = re.compile(
     r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/(?P<namespace>[^/]+)"
@@ -166,12 +178,12 @@ IN_GROUP = re.compile(
 )
 
 
-def find(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
-    """The handler and the path's parts; or ARM's refusal of the path."""
-    for known, pattern, handler in ROUTES:
-        if known == method and (match := pattern.fullmatch(path)):
-            return handler, match.groupdict()
-    if any(pattern.fullmatch(path) for _, pattern, _ in ROUTES):
+def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+    """The route and the path's parts; or ARM's refusal of the path."""
+    for route in ROUTES:
+        if route.method == method and (match := route.pattern.fullmatch(path)):
+            return route, match.groupdict()
+    if any(route.pattern.fullmatch(path) for route in ROUTES):
         raise errors.no_such_route(method, path)
     match = IN_GROUP.fullmatch(path)
     if match is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, names, schemas_scale_set, vm_body, vm_lifecycle
+from . import errors, failures, names, schemas_scale_set, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .scale_set_instances import add_instances
 from .schema import check_compute
@@ -108,9 +108,18 @@ def _begin(
     em: Emulator, request: ArmRequest, scale_set: Resource, vms: Sequence[Resource], status: int
 ) -> ArmResponse:
     async def one(vm: Resource) -> errors.ArmError | None:
-        await asyncio.sleep(em.durations.draw("vm_create"))
-        try:
+        fault = failures.of_instance(em, vm)
+        duration_s = em.durations.draw("vm_create")
+
+        async def finish() -> None:
             await vm_lifecycle.finish_creation(em, vm)
+
+        try:
+            if fault:
+                await fault.run(em.clock, duration_s, finish)
+            else:
+                await em.clock.sleep(duration_s)
+                await finish()
         except errors.ArmError as error:
             return error
         return None

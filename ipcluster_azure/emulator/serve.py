@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -80,8 +79,7 @@ class Server:
         self._report = report
         self._stop = asyncio.Event()
         self._em = Emulator(settings, make_machines(settings))
-        self._token = secrets.token_urlsafe(32)
-        self._front = Front(self._em, self._token, self._stop.set)
+        self._front = Front(self._em, self._stop.set)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -122,7 +120,7 @@ class Server:
     def _announce(self, endpoint: str) -> None:
         """emulator.json last: whoever sees it may connect."""
         directory = self._settings.state_dir
-        write_private(directory / TOKEN_FILE, self._token.encode())
+        write_private(directory / TOKEN_FILE, self._em.permissions.own_token.encode())
         info: dict[str, Any] = {
             "format": FORMAT,
             "endpoint": endpoint,

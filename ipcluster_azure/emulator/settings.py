@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MACHINE_KINDS = ("process", "none")
+CLOCK_KINDS = ("real", "virtual")
 TOKEN_FILE = "token"  # noqa: S105 - a file name
 INFO_FILE = "emulator.json"
 LOG_FILE = "emulator.log"
@@ -19,6 +20,7 @@ class ServerSettings:
 
     state_dir: Path
     machines: str = "process"
+    clock: str = "real"
     time_scale: float = 0.0
     seed: int | None = None
     idle_timeout_s: float = 600.0
@@ -35,6 +37,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     parser = argparse.ArgumentParser(prog="python -m ipcluster_azure.emulator.serve")
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--machines", choices=MACHINE_KINDS, default="process")
+    parser.add_argument("--clock", choices=CLOCK_KINDS, default="real")
     parser.add_argument("--time-scale", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--idle-timeout-s", type=float, default=600.0)

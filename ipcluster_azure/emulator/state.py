@@ -6,12 +6,16 @@ import random
 import uuid
 from typing import Any
 
-from . import errors, regions
+from . import clock, errors, regions
 from .addresses import AddressBook, LoopbackAddresses
 from .arm import Json
+from .chance import Chance
 from .durations import Durations
-from .machines import MachineHost
+from .faults import Faults
+from .machines import AccountedMachines, MachineHost
 from .operations import Operations
+from .permissions import Permissions
+from .policies import Policies
 from .settings import ServerSettings
 from .store import Group, Resource, Store
 
@@ -19,19 +23,31 @@ from .store import Group, Resource, Store
 class Emulator:
     def __init__(self, settings: ServerSettings, machines: MachineHost) -> None:
         self.settings = settings
-        self.machines = machines
-        self._random = random.Random(settings.seed)  # noqa: S311 - simulation, not secrecy
+        self.clock = clock.make(settings.clock, settings.time_scale)
+        self.machines = AccountedMachines(machines, self.clock)
+        self.chance = Chance(settings.seed)
+        self._names = self.chance.stream("names")
+        self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
-        self.durations = Durations(settings.seed, settings.time_scale)
-        self.operations = Operations(settings.time_scale, self.new_uuid)
-        self.addresses = LoopbackAddresses()
+        self.durations = Durations(self.chance.stream("durations"))
+        self.operations = Operations(self.clock, self.new_uuid)
+        self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
+        self.policies = Policies(self.store)
+        self.faults = Faults(self.clock, self.chance.stream("faults"))
+        self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()
 
     def new_uuid(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return _uuid(self._names)
 
     def new_hex(self, digits: int) -> str:
-        return f"{self._random.getrandbits(4 * digits):0{digits}x}"
+        return f"{self._names.getrandbits(4 * digits):0{digits}x}"
+
+    def _address_stream(self) -> random.Random:
+        """Real machines take addresses and a port of this computer, which no other may have."""
+        if self.settings.machines == "none":
+            return self.chance.stream("addresses")
+        return random.SystemRandom()
 
     def new_resource(self, group: Group, kind: str, name: str, body: Json) -> Resource:
         """A resource of the checked body; it is not stored yet."""
@@ -43,6 +59,7 @@ class Emulator:
             location=regions.normal(body.get("location"), kind),
             tags=body.get("tags"),
             properties={},
+            new_etag=lambda: f'W/"{_uuid(self._etags)}"',
         )
 
     def check_same_location(self, existing: Resource, body: Json) -> None:
@@ -51,6 +68,10 @@ class Emulator:
             raise errors.location_changed(
                 existing.name, existing.group, existing.location, location
             )
+
+
+def _uuid(stream: random.Random) -> str:
+    return str(uuid.UUID(int=stream.getrandbits(128), version=4))
 
 
 def merged_tags(body: Json, old: dict[str, str] | None) -> dict[str, str] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .arm import Json
-from .state import Emulator
 from .store import Group, Resource
+
+if TYPE_CHECKING:  # an emulator's parts name the types below
+    from .state import Emulator
 
 NETWORK = "Microsoft.Network"
 COMPUTE = "Microsoft.Compute"

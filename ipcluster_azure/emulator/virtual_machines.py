@@ -120,14 +120,14 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
     body = show(em, vm)
     if request.query.get("$expand", "").lower() == "instanceview":
-        view = vm_lifecycle.instance_view(vm)
+        view = vm_lifecycle.instance_view(em, vm)
         body["properties"] = {**body["properties"], "instanceView": view}
     return body
 
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, vm_lifecycle.instance_view(vm))
+    return ArmResponse(200, vm_lifecycle.instance_view(em, vm))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
 from . import errors, firewall, vm_network
 from .arm import Json
@@ -35,7 +33,7 @@ async def finish_creation(em: Emulator, vm: Resource) -> None:
     if not _present(em, vm):
         raise PREEMPTED
     _make_disk(em, vm)
-    vm.properties["timeCreated"] = timestamp(datetime.now(timezone.utc))
+    vm.properties["timeCreated"] = timestamp(em.clock.now())
     try:
         await boot(em, vm)
     except errors.ArmError:
@@ -54,7 +52,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
     """Azure reports success early in the boot: sshd may answer only seconds later."""
     vm.hidden["power"] = "running"
     lag_s = em.durations.draw("boot_lag")
-    if lag_s > 0:
+    if lag_s > 0 and not em.clock.immediate:
         em.operations.spawn(_boot_later(em, vm, lag_s))
     else:
         await em.machines.boot(machine_spec(em, vm))
@@ -63,7 +61,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
 
 
 async def _boot_later(em: Emulator, vm: Resource, lag_s: float) -> None:
-    await asyncio.sleep(lag_s)
+    await em.clock.sleep(lag_s)
     if not _present(em, vm) or vm.hidden["power"] != "running":
         return
     try:
@@ -110,7 +108,7 @@ def _make_disk(em: Emulator, vm: Resource) -> None:
         "diskSizeGB": size_gb,
         "provisioningState": "Succeeded",
         "diskState": "Attached",
-        "timeCreated": timestamp(datetime.now(timezone.utc)),
+        "timeCreated": timestamp(em.clock.now()),
         "uniqueId": em.new_uuid(),
     }
     disk["name"] = name
@@ -125,9 +123,9 @@ async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -
     for vm in vms:
         vm.deleting = True
         vm.properties["provisioningState"] = "Deleting"
-    await asyncio.sleep(duration_s / 4)
+    await em.clock.sleep(duration_s / 4)
     await em.machines.destroy([vm.properties["vmId"] for vm in vms])
-    await asyncio.sleep(duration_s * 3 / 4)
+    await em.clock.sleep(duration_s * 3 / 4)
     for vm in vms:
         if em.store.find(vm.id) is vm:
             _remove(em, vm)
@@ -168,14 +166,14 @@ async def restart(em: Emulator, vm: Resource) -> None:
     vm.properties["provisioningState"] = "Succeeded"
 
 
-def instance_view(vm: Resource) -> Json:
+def instance_view(em: Emulator, vm: Resource) -> Json:
     state = vm.properties["provisioningState"]
     statuses = [
         {
             "code": f"ProvisioningState/{state.lower()}",
             "level": "Error" if state == "Failed" else "Info",
             "displayStatus": {"Succeeded": "Provisioning succeeded"}.get(state, state),
-            "time": timestamp(datetime.now(timezone.utc)),
+            "time": timestamp(em.clock.now()),
         }
     ]
     power = vm.hidden.get("power")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import re
 import time
 import uuid
-from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
 
-from . import control, errors, routes
+from . import control, dispatch, errors, replies, routes
 from .arm import ArmRequest, ArmResponse
+from .dispatch import Wire
 from .errors import ArmError
 from .state import Emulator
 
@@ -27,10 +27,10 @@ SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 class Front:
     """The one HTTP handler. last_request: monotonic time, for the end of an idle emulator."""
 
-    def __init__(self, em: Emulator, token: str, stop: control.Stop) -> None:
+    def __init__(self, em: Emulator, stop: control.Stop) -> None:
         self._em = em
-        self._expected = f"Bearer {token}".encode()
-        self._control = control.Control(em, stop)
+        self._stop = stop
+        self._identifiers = em.chance.stream("requests")
         self.last_request = time.monotonic()
 
     def application(self) -> web.Application:
@@ -39,53 +39,50 @@ class Front:
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        wire = Wire()
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, wire)
         except ArmError as error:
             answer = ArmResponse(error.status, error.body(), error.headers)
         except Exception as exception:
             log.exception("%s %s failed", request.method, request.path)
             failure = errors.internal(exception)
             answer = ArmResponse(failure.status, failure.body())
-        headers = {**self._common_headers(request), **answer.headers}
+        own = request.path.lower().startswith("/emulator")
+        headers = {**({} if own else self._common_headers(request)), **answer.headers}
         body = None
         if answer.body is not None and request.method != "HEAD":
             body = json.dumps(answer.body, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
-        return web.Response(status=answer.status, body=body, headers=headers)
+        return await replies.send(request, self._em.clock, wire.met, answer.status, headers, body)
 
-    async def _answer(self, request: web.Request) -> ArmResponse:
-        self._authenticate(request)
+    async def _answer(self, request: web.Request, wire: Wire) -> ArmResponse:
+        principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
         path = request.path.rstrip("/") or "/"
         if path.lower().startswith("/emulator"):
-            return await self._control.answer(request.method, path.lower())
+            self._em.permissions.check_owner(principal)
+            body = await _json_body(request)
+            return await control.answer(self._em, self._stop, request.method, path.lower(), body)
         query = {name.lower(): value for name, value in request.query.items()}
         if not query.get("api-version"):
             raise errors.missing_api_version()
         match = SUBSCRIPTION.match(path)
         if match and match[1].lower() != self._em.store.subscription_id:
             raise errors.subscription_not_found(match[1])
-        handler, params = routes.find(request.method, path)
+        route, params = routes.find(request.method, path)
         body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
         base_url = f"{request.scheme}://{request.host}"
-        arm_request = ArmRequest(request.method, path, params, query, body, base_url)
-        answer = handler(self._em, arm_request)
-        return answer if isinstance(answer, ArmResponse) else await answer
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization")
-        if given is None:
-            raise errors.authentication_failed("The 'Authorization' header is missing.")
-        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._expected):
-            raise errors.authentication_failed("The access token is invalid.")
+        arm_request = ArmRequest(request.method, path, params, query, body, base_url, principal)
+        return await dispatch.carry_out(self._em, route, arm_request, wire)
 
     def _common_headers(self, request: web.Request) -> dict[str, str]:
-        identifier = str(uuid.uuid4())
-        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        identifier = self._new_identifier()
+        now = self._em.clock.now()
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
         headers = {
+            "Date": format_datetime(now, usegmt=True),
             "Cache-Control": "no-cache",
             "Pragma": "no-cache",
             "Expires": "-1",
@@ -95,13 +92,16 @@ class Front:
             "x-ms-correlation-request-id": request.headers.get(
                 "x-ms-correlation-request-id", identifier
             ),
-            "x-ms-routing-request-id": f"EASTUS:{now}:{identifier}",
+            "x-ms-routing-request-id": f"EASTUS:{now:%Y%m%dT%H%M%SZ}:{identifier}",
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
         }
         if "/microsoft.network/" in request.path.lower():
-            headers["x-ms-arm-service-request-id"] = str(uuid.uuid4())
+            headers["x-ms-arm-service-request-id"] = self._new_identifier()
         return headers
+
+    def _new_identifier(self) -> str:
+        return str(uuid.UUID(int=self._identifiers.getrandbits(128), version=4))
 
 
 async def _json_body(request: web.Request) -> Any:

@@ -30,10 +30,10 @@ USER = "ipython"
 
 
 class Token:
-    """A static credential: the emulator's token."""
+    """A static credential."""
 
-    def __init__(self, token_file: str) -> None:
-        self.token = Path(token_file).read_text()
+    def __init__(self, token: str) -> None:
+        self.token = token
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         return AccessToken(self.token, int(time.time()) + 3600)
@@ -54,15 +54,19 @@ class Answer(NamedTuple):
 class Cloud:
     """compute, network and resource: SDK clients; call(): a bare request."""
 
-    def __init__(self, info: client.EmulatorInfo) -> None:
+    def __init__(
+        self, info: client.EmulatorInfo, credential: Token | None = None, **options: Any
+    ) -> None:
+        """options: of the SDK clients, which don't try again unless told."""
         self.info = info
         self.subscription = f"/subscriptions/{info.subscription_id}"
-        credential = Token(info.token_file)
-        options: dict[str, Any] = {
+        credential = credential or Token(Path(info.token_file).read_text())
+        options = {
             "base_url": info.endpoint,
             "connection_verify": info.ca_file,
             "polling_interval": 0.02,
             "retry_total": 0,
+            **options,
         }
         self.compute = ComputeManagementClient(credential, info.subscription_id, **options)
         self.network = NetworkManagementClient(credential, info.subscription_id, **options)

@@ -64,6 +64,14 @@ def site(new_site: Callable[[], Site]) -> Site:
 
 
 @pytest.fixture
+def patient(arm: Cloud) -> Iterator[Cloud]:
+    """SDK clients that try again, as a user's do."""
+    cloud = Cloud(arm.info, retry_total=3, retry_backoff_factor=0.01)
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
 def lan(machines: Cloud) -> Iterator[Site]:
     """A site whose addresses exist on the loopback."""
     offer = client.offer(machines.info)

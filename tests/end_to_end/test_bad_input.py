@@ -1,8 +1,11 @@
 """Each mistake gets one clear line and a non-zero exit; nothing is created, nothing lost."""
 
+import time
 from pathlib import Path
 
 import pytest
+
+from ipcluster_azure.emulator.testing import restricted
 
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
 
@@ -120,3 +123,23 @@ def test_engines_without_a_cluster(profile: Profile) -> None:
 def test_engines_that_are_too_few_for_the_minimum(profile: Profile) -> None:
     profile.configure(f"{EMULATED}{IMAGE}c.AzureVMLauncher.min_engines = 3\n")
     assert "min_engines = 3" in _refused(profile)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        "Microsoft.Compute/virtualMachines/write",
+        "Microsoft.Compute/virtualMachineScaleSets/write",
+        "Microsoft.Network/virtualNetworks/subnets/join/action",
+        "Microsoft.Resources/subscriptions/resourceGroups/write",
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+    ],
+)
+def test_a_login_that_may_not_do_all_that_is_needed(profile: Profile, lacking: str) -> None:
+    began = time.monotonic()
+    with restricted(profile.emulator, ["*"], [lacking]):
+        output = _refused(profile)
+    assert time.monotonic() - began < 10
+    (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
+    assert "Azure does not allow" in line
+    assert f"'{lacking}'".lower() in line.lower()
