@@ -18,6 +18,13 @@ def say_and_exit(message: str, status: int = 1) -> NoReturn:
     sys.exit(status)
 
 
+def refuse_unknown(app: Application, takes: str) -> None:
+    """traitlets drops options that it does not know without a word."""
+    unknown = [*app.extra_args, *(set(app.config) - {type(app).__name__, "Application"})]
+    if unknown:
+        say_and_exit(f"{takes}, not {unknown[0]!r}.")
+
+
 class InitApp(Application):
     """Make a profile for clusters on Azure, or on the local emulator."""
 
@@ -41,9 +48,7 @@ class InitApp(Application):
     flags = {"reset": ({"InitApp": {"reset": True}}, "Overwrite existing files.")}  # noqa: RUF012
 
     def start(self) -> None:
-        unknown = [*self.extra_args, *(set(self.config) - {"InitApp", "Application"})]
-        if unknown:
-            say_and_exit(f"init takes --profile, --template and --reset, not {unknown[0]!r}.")
+        refuse_unknown(self, "init takes --profile, --template and --reset")
         if not self.profile or any(mark in self.profile for mark in "/\\"):
             say_and_exit(f"{self.profile!r} is not a profile's name.")
         location = self._profile_location()
@@ -70,6 +75,35 @@ class InitApp(Application):
         print(f"Wrote {target}")
 
 
+class StatusApp(Application):
+    """Show the clusters of a profile: machines, engines, tunnels."""
+
+    name = "ipcluster-azure-status"
+    description = """Show the clusters of a profile: machines, engines, tunnels.
+
+    Asks Azure and the controllers, and changes nothing.
+    """
+    examples = """
+    ipcluster-azure status --profile=azure
+    ipcluster-azure status --profile=azure --json
+    """
+    profile = Unicode("azure", config=True, help="Name of the profile.")
+    as_json = Bool(False, config=True, help="Print JSON instead of text.")
+
+    aliases = {"profile": "StatusApp.profile"}  # noqa: RUF012
+    flags = {"json": ({"StatusApp": {"as_json": True}}, "Print JSON.")}  # noqa: RUF012
+
+    def start(self) -> None:
+        refuse_unknown(self, "status takes --profile and --json")
+        from .errors import AzureLauncherError
+        from .status import report
+
+        try:
+            print(report(get_ipython_dir(), self.profile, json_wanted=self.as_json))
+        except AzureLauncherError as error:
+            say_and_exit(str(error))
+
+
 class AzureApp(Application):
     """ipcluster-azure SUBCOMMAND"""
 
@@ -78,10 +112,11 @@ class AzureApp(Application):
     description = """Clusters of ipyparallel on Azure virtual machines.
 
     `ipcluster start`, `ipcluster engines` and `ipcluster stop` do the daily work; this command
-    makes profiles and runs the local emulator of Azure.
+    makes profiles, shows clusters and runs the local emulator of Azure.
     """
     subcommands = {  # noqa: RUF012
         "init": (InitApp, "Make a profile from a template."),
+        "status": (StatusApp, "Show the clusters of a profile."),
         "emulator": (
             "ipcluster_azure.emulator.app.EmulatorApp",
             "Start, stop, inspect or empty the local emulator of Azure.",

@@ -71,6 +71,7 @@ class Cloud:
         self.compute = ComputeManagementClient(credential, info.subscription_id, **options)
         self.network = NetworkManagementClient(credential, info.subscription_id, **options)
         self.resource = ResourceManagementClient(credential, info.subscription_id, **options)
+        self.token = credential.token
         self._headers = {"Authorization": f"Bearer {credential.token}"}
         context = ssl.create_default_context(cafile=info.ca_file)
         self._opener = urllib.request.build_opener(

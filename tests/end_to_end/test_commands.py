@@ -1,5 +1,7 @@
 """ipcluster-azure itself."""
 
+import json
+
 import pytest
 
 from .conftest import Profile
@@ -12,8 +14,21 @@ def test_init_makes_a_profile_that_starts(bare_profile: Profile) -> None:
     names = {"ipcluster_config.py", "ipcontroller_config.py", "ipengine_config.py"}
     assert {path.name for path in profile.folder.glob("*.py")} == names
     profile.ipcluster("start", "-n", "1", "--daemonize")
+    check_status(profile)
     profile.ipcluster("stop")
+    assert "No cluster" in profile.run("ipcluster-azure", "status", "--profile=azure").stdout
     profile.assert_nothing_left()
+
+
+def check_status(profile: Profile) -> None:
+    text = profile.run("ipcluster-azure", "status", "--profile=azure").stdout
+    assert "running, 1 of 1 engines registered" in text
+    assert "1 engines on 1 VMs (1 Succeeded)" in text
+    assert "tunnels for clients: open" in text
+    [found] = json.loads(
+        profile.run("ipcluster-azure", "status", "--profile=azure", "--json").stdout
+    )
+    assert (found["registered"], found["controller_exists"]) == (1, True)
 
 
 def test_init_keeps_what_is_there_unless_told_otherwise(bare_profile: Profile) -> None:
@@ -41,6 +56,8 @@ def test_the_azure_template_is_the_default(bare_profile: Profile) -> None:
         (["init", "extra"], "not 'extra'"),
         (["init", "--profile="], "not a profile's name"),
         (["init", "--profile=../up"], "not a profile's name"),
+        (["status", "--profile=nosuch"], "ipcluster-azure init --profile=nosuch"),
+        (["status", "--nosuch=3"], "not"),
     ],
 )
 def test_mistakes_are_refused(bare_profile: Profile, arguments: list[str], message: str) -> None:

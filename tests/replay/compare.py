@@ -1,0 +1,84 @@
+"""What must be alike: the status, the names of headers, the structure of the body's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .sessions import Exchange
+
+# These say what a client has to do next: none may be missing, and none added.
+MEANINGFUL = {"location", "azure-asyncoperation", "azure-asyncnotification", "retry-after", "etag"}
+# Of the transport, of the recording's own time, or of a cache on its way.
+IGNORED = {
+    *("content-length", "transfer-encoding", "connection", "keep-alive", "vary", "server"),
+    *("content-encoding", "accept-ranges", "via", "x-cache", "x-msedge-ref", "date", "age"),
+    *("set-cookie", "x-powered-by", "x-aspnet-version", "x-content-type-options", "p3p"),
+    *("strict-transport-security", "x-ms-client-request-id", "return-client-request-id"),
+}
+
+
+def differences(recorded: Exchange, status: int, headers: dict[str, str], body: Any) -> list[str]:
+    """In words to count by; empty if all is alike."""
+    if status != recorded.status:
+        code = body["error"]["code"] if isinstance(body, dict) and "error" in body else ""
+        return [f"status {status} {code} instead of {recorded.status} {_code(recorded.answer)}"]
+    found = list(_header_differences(recorded, headers))
+    if recorded.method != "HEAD":
+        found += _body_differences(recorded.answer, body)
+    return found
+
+
+def _code(body: Any) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("code")) if isinstance(error, dict) else ""
+
+
+def _header_differences(recorded: Exchange, headers: dict[str, str]) -> Iterator[str]:
+    wanted = set(recorded.headers) - IGNORED
+    for name in sorted(wanted - set(headers)):
+        yield f"no header {name}"
+    for name in sorted((set(headers) & MEANINGFUL) - wanted):
+        yield f"header {name} added"
+
+
+def _body_differences(recorded: Any, body: Any) -> list[str]:
+    if (recorded is None) != (body is None):
+        return ["no body" if body is None else "a body where there was none"]
+    wanted, shown = keys(recorded), keys(body)
+    unknowable = empty_lists(recorded) | empty_lists(body)
+    found = [f"-{path}" for path in sorted(wanted - shown)]
+    found += [f"+{path}" for path in sorted(shown - wanted)]
+    return [word for word in found if not any(word[1:].startswith(p) for p in unknowable)]
+
+
+# Keys that are names of the user's choice.
+FREE = {"tags", "userAssignedIdentities", "outputs", "parameters"}
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """All key paths, the items of a list taken together."""
+    if isinstance(value, list):
+        return set().union(*(keys(item, f"{path}[]") for item in value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    found = set()
+    for name, item in value.items():
+        here = f"{path}.{name}" if path else name
+        found.add(here)
+        if name not in FREE:
+            found |= keys(item, here)
+    return found
+
+
+def empty_lists(value: Any, path: str = "") -> set[str]:
+    """The paths of lists in which nothing can be compared."""
+    if isinstance(value, list):
+        here = f"{path}[]"
+        return set().union(*(empty_lists(item, here) for item in value)) if value else {here}
+    if not isinstance(value, dict):
+        return set()
+    return set().union(
+        set(),
+        *(empty_lists(item, f"{path}.{name}" if path else name) for name, item in value.items()),
+    )

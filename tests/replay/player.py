@@ -1,0 +1,159 @@
+"""Asks the emulator what a session asked Azure, with names mapped, and collects the differences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.emulator.cloud import Answer, Cloud
+
+from . import prerequisites
+from .compare import differences
+from .sessions import Exchange, is_list, operation_key, resource_type, served
+
+ANY_SUBSCRIPTION = re.compile(r"/subscriptions/[0-9a-f-]{36}", re.IGNORECASE)
+API_VERSION = "2021-04-01"
+LONG_S = 24 * 3600.0
+LAST_RESORT = "2022-11-01"
+
+
+@dataclass(frozen=True)
+class Result:
+    exchange: Exchange
+    differences: list[str]
+
+
+class Player:
+    """One emulator with a virtual clock; each session finds it empty."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._operations: dict[str, str] = {}  # recorded URL -> the emulator's
+        self._subnets: dict[str, list[str]] = {}
+
+    def play(self, session: Iterable[Exchange]) -> Iterator[Result]:
+        """A result for each exchange that the emulator is meant to answer."""
+        exchanges = list(session)
+        self._cloud.call("POST", "/emulator/reset", version=None)
+        self._operations.clear()
+        self._subnets = _subnets(exchanges)
+        for exchange in exchanges:
+            if exchange.is_poll:
+                if exchange.url in self._operations:
+                    yield Result(exchange, self._poll(exchange))
+            elif served(exchange):
+                yield Result(exchange, self._ask(exchange))
+
+    def _poll(self, exchange: Exchange) -> list[str]:
+        if not exchange.under_way:
+            self._pass_time()
+        answer = self._cloud.call("GET", self._operations[exchange.url], version=None)
+        return differences(exchange, answer.status, answer.headers, answer.body)
+
+    def _ask(self, exchange: Exchange) -> list[str]:
+        self._pass_time()
+        if exchange.status < 400:
+            self._prepare(exchange)
+            self._pass_time()
+        answer = self._call(exchange.method, exchange.path, exchange.query, self._body(exchange))
+        self._remember(exchange, answer)
+        return differences(exchange, answer.status, answer.headers, answer.body)
+
+    def _pass_time(self) -> None:
+        self._cloud.call("POST", "/emulator/clock", {"advance_s": LONG_S}, version=None)
+
+    def _body(self, exchange: Exchange) -> Any:
+        return self._mapped(prerequisites.body_for(exchange))
+
+    def _mapped(self, body: Any) -> Any:
+        if isinstance(body, str):
+            return ANY_SUBSCRIPTION.sub(self._cloud.subscription, body)
+        if isinstance(body, list):
+            return [self._mapped(item) for item in body]
+        if isinstance(body, dict):
+            return {name: self._mapped(item) for name, item in body.items()}
+        return body
+
+    def _call(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
+        url = ANY_SUBSCRIPTION.sub(self._cloud.subscription, path)
+        text = urlencode({"api-version": API_VERSION, **self._mapped(query)})
+        return self._cloud.call(method, f"{url}?{text}", body, version=None)
+
+    def _remember(self, exchange: Exchange, answer: Answer) -> None:
+        """Which URL of ours stands for the one that the recorded client asks next."""
+        for name in ("azure-asyncoperation", "location"):
+            if name in exchange.headers and name in answer.headers:
+                parts = urlsplit(exchange.headers[name])
+                key = operation_key(parts.path, {k.lower(): v for k, v in parse_qsl(parts.query)})
+                self._operations[key] = answer.headers[name]
+
+    # What has to be there first
+
+    def _prepare(self, exchange: Exchange) -> None:
+        location = prerequisites.location_of(exchange.body, exchange.answer)
+        group = prerequisites.group_of(exchange.path)
+        if group and not (exchange.method == "PUT" and exchange.path == group):
+            self._make_group(group, location)
+        body = prerequisites.body_for(exchange)
+        if exchange.method == "PUT" and exchange.status == 200:
+            self._make(exchange.path, location, body)
+        elif exchange.method != "PUT" and not is_list(exchange.path):
+            shown = prerequisites.request_body(exchange.answer)
+            whole = exchange.method in ("GET", "PATCH") and not exchange.is_action
+            self._make(exchange.path, location, shown if whole else None)
+        if exchange.method in ("PUT", "PATCH"):
+            self._make_referenced(body, location)
+
+    def _exists(self, path: str) -> bool:
+        return self._call("GET", path, {}, None).status == 200
+
+    def _make_group(self, group: str, location: str) -> None:
+        if not self._exists(group):
+            self._call("PUT", group, {}, {"location": location})
+
+    def _make_referenced(self, body: Any, location: str) -> None:
+        for identifier in prerequisites.references(body):
+            self._make(identifier, location, None)
+
+    def _make(self, path: str, location: str, body: Any) -> None:
+        """The resource, or the one that a sub-resource or an action belongs to."""
+        owner = _resource(path)
+        if owner is None or self._exists(owner):
+            return
+        group = prerequisites.group_of(owner)
+        if group is None:
+            return
+        self._make_group(group, location)
+        chosen = prerequisites.with_login(body) if owner == path and body else None
+        if chosen is None:
+            chosen = prerequisites.simple_body(
+                owner, location, self._subnets.get(owner.lower(), [])
+            )
+        if chosen is not None:
+            self._make_referenced(chosen, location)
+            self._call("PUT", owner, {"api-version": LAST_RESORT}, self._mapped(chosen))
+            self._pass_time()
+
+
+def _subnets(exchanges: list[Exchange]) -> dict[str, list[str]]:
+    """Network id -> the subnets that the session speaks of."""
+    found: dict[str, list[str]] = {}
+    bodies = [exchange.body for exchange in exchanges] + [e.answer for e in exchanges]
+    for identifier in (text for body in bodies for text in prerequisites.references(body)):
+        network, _, name = identifier.lower().partition("/subnets/")
+        if name and "/" not in name and name not in found.setdefault(network, []):
+            found[network].append(name)
+    return found
+
+
+def _resource(path: str) -> str | None:
+    """The top-level resource of a path; None for groups and subscriptions."""
+    if "/providers/" not in path.lower() or not prerequisites.group_of(path):
+        return None
+    at = path.lower().rindex("/providers/")
+    parts = path[at + 1 :].split("/")
+    owner = path[:at] + "/" + "/".join(parts[:4])
+    return owner if len(parts) >= 4 and resource_type(owner).count("/") == 1 else None

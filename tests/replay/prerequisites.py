@@ -1,0 +1,169 @@
+"""What must exist before a recorded request can be asked: made as simply as Azure allows."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import asyncssh
+
+from .sessions import UNKNOWN, Exchange, resource_type
+
+Json = dict[str, Any]
+
+GROUP = re.compile(r"(/subscriptions/[^/]+/resourcegroups/[^/]+)", re.IGNORECASE)
+# What Azure adds to a resource and a client does not send.
+ADDED = {
+    *("etag", "type", "provisioningState", "resourceGuid", "vmId", "timeCreated", "instanceView"),
+    *(
+        "uniqueId",
+        "macAddress",
+        "virtualMachine",
+        "hostedWorkloads",
+        "tapConfigurations",
+        "sizeInBytes",
+    ),
+    *(
+        "appliedDnsServers",
+        "internalDomainNameSuffix",
+        "defaultSecurityRules",
+        "networkInterfaces~",
+    ),
+    *(
+        "subnets~",
+        "virtualNetworkPeerings",
+        "ipConfiguration",
+        "exactVersion",
+        "instanceId",
+        "resources",
+    ),
+    *("latestModelApplied", "managedBy", "diskState", "diskSizeBytes", "principalId", "tenantId"),
+    *("requireGuestProvisionSignal", "ipAddress", "fqdn", "vnetEncryptionSupported", "encryption"),
+}
+
+
+def group_of(path: str) -> str | None:
+    match = GROUP.match(path)
+    return match[1] if match else None
+
+
+def location_of(*values: Any) -> str:
+    """The region that a body names; eastus if none does."""
+    for value in values:
+        if isinstance(value, dict) and isinstance(value.get("location"), str):
+            return str(value["location"])
+        if isinstance(value, dict) and isinstance(value.get("value"), list) and value["value"]:
+            return location_of(value["value"][0])
+    return "eastus"
+
+
+def references(value: Any) -> Iterator[str]:
+    """The ids of other resources that a request body names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        identifier = value.get("id")
+        if isinstance(identifier, str) and "/providers/" in identifier.lower():
+            yield identifier
+        for item in value.values():
+            yield from references(item)
+
+
+def request_body(answer: Any) -> Any:
+    """A body that would have made what the answer shows."""
+    if isinstance(answer, list):
+        return [request_body(item) for item in answer]
+    if not isinstance(answer, dict):
+        return answer
+    own_id = (
+        {"id"} if len(answer.keys() - {"id", "resourceGroup"}) > 0 and "name" in answer else set()
+    )
+    return {
+        name: request_body(item)
+        for name, item in answer.items()
+        if name not in ADDED and name not in own_id and item is not None
+    }
+
+
+def body_for(exchange: Exchange) -> Any:
+    """The body to send: the recorded one, or one made from the answer if none was recorded."""
+    if exchange.body != UNKNOWN:
+        return exchange.body
+    if exchange.method in ("PUT", "PATCH") and isinstance(exchange.answer, dict):
+        return with_login(request_body(exchange.answer))
+    return None
+
+
+def with_login(body: Json) -> Json:
+    """Azure shows no password: give one to whom the answer shows no key."""
+    profile = body.get("properties", {}).get("virtualMachineProfile", body.get("properties", {}))
+    login = profile.get("osProfile") if isinstance(profile, dict) else None
+    if isinstance(login, dict) and not (login.get("linuxConfiguration") or {}).get("ssh"):
+        login["adminPassword"] = "Replay-2b-or-not"
+    return body
+
+
+@functools.cache
+def public_key() -> str:
+    """One RSA key for all machines."""
+    return asyncssh.generate_private_key("ssh-rsa", key_size=2048).export_public_key().decode()
+
+
+def simple_body(path: str, location: str, subnets: list[str]) -> Json | None:
+    """The least that makes a resource of the path's type; None: nothing can or need be made."""
+    kind = resource_type(path)
+    if kind == "microsoft.network/virtualnetworks":
+        made = [
+            {"name": name, "properties": {"addressPrefix": f"10.{number}.0.0/16"}}
+            for number, name in enumerate(subnets)
+        ]
+        space = {"addressPrefixes": ["10.0.0.0/8"]}
+        return {"location": location, "properties": {"addressSpace": space, "subnets": made}}
+    if kind == "microsoft.network/virtualnetworks/subnets":
+        return {"properties": {"addressPrefix": "10.200.0.0/16"}}
+    if kind == "microsoft.network/networksecuritygroups":
+        return {"location": location, "properties": {}}
+    if kind == "microsoft.network/publicipaddresses":
+        properties = {"publicIPAllocationMethod": "Static"}
+        return {"location": location, "sku": {"name": "Standard"}, "properties": properties}
+    if kind == "microsoft.compute/disks":
+        properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 10}
+        return {"location": location, "properties": properties}
+    return _machine(path, kind, location)
+
+
+def _machine(path: str, kind: str, location: str) -> Json | None:
+    group = group_of(path) or ""
+    subnet = {"id": f"{group}/providers/Microsoft.Network/virtualNetworks/replay/subnets/all"}
+    configuration = {"name": "ip", "properties": {"subnet": subnet}}
+    if kind == "microsoft.network/networkinterfaces":
+        return {"location": location, "properties": {"ipConfigurations": [configuration]}}
+    nic = {"name": "nic", "properties": {"primary": True, "ipConfigurations": [configuration]}}
+    network: Json = {"networkApiVersion": "2022-11-01", "networkInterfaceConfigurations": [nic]}
+    key = {"path": "/home/replay/.ssh/authorized_keys", "keyData": public_key()}
+    login = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [key]}}
+    image = {
+        "publisher": "Canonical",
+        "offer": "UbuntuServer",
+        "sku": "18.04-LTS",
+        "version": "latest",
+    }
+    profile: Json = {
+        "storageProfile": {"imageReference": image},
+        "osProfile": {"adminUsername": "replay", "linuxConfiguration": login},
+        "networkProfile": network,
+    }
+    if kind == "microsoft.compute/virtualmachines":
+        profile["hardwareProfile"] = {"vmSize": "Standard_D2s_v3"}
+        profile["osProfile"]["computerName"] = "replay"
+        return {"location": location, "properties": profile}
+    if kind == "microsoft.compute/virtualmachinescalesets":
+        profile["osProfile"]["computerNamePrefix"] = "replay"
+        del network["networkApiVersion"]
+        properties = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
+        sku = {"name": "Standard_D2s_v3", "tier": "Standard", "capacity": 2}
+        return {"location": location, "sku": sku, "properties": properties}
+    return None

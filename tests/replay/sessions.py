@@ -1,0 +1,160 @@
+"""Recordings as sessions: what one client asked, in its order, and what Azure answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+UNKNOWN = "?"  # a body that was not recorded
+# What tests call only part of: the emulated resource types, with their sub-resources and actions.
+SERVED = {
+    "microsoft.resources/resourcegroups",
+    "microsoft.resources/subscriptions",
+    "microsoft.resources/deployments",
+    "microsoft.network/virtualnetworks",
+    "microsoft.network/virtualnetworks/subnets",
+    "microsoft.network/networksecuritygroups",
+    "microsoft.network/networksecuritygroups/securityrules",
+    "microsoft.network/publicipaddresses",
+    "microsoft.network/networkinterfaces",
+    "microsoft.network/natgateways",
+    "microsoft.compute/virtualmachines",
+    "microsoft.compute/virtualmachinescalesets",
+    "microsoft.compute/virtualmachinescalesets/virtualmachines",
+    "microsoft.compute/disks",
+}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    source: str
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    status: int
+    headers: dict[str, str]
+    answer: Any
+
+    @property
+    def url(self) -> str:
+        """Path and query as recorded: what a later request for an operation's URL repeats."""
+        return operation_key(self.path, self.query)
+
+    @property
+    def is_poll(self) -> bool:
+        return self.method == "GET" and is_operation(self.path)
+
+    @property
+    def under_way(self) -> bool:
+        """A poll whose answer was: not yet."""
+        state = self.answer.get("status") if isinstance(self.answer, dict) else None
+        return self.is_poll and (self.status == 202 or state in ("InProgress", "Running"))
+
+    @property
+    def kind(self) -> str:
+        """Microsoft.Compute/virtualMachines, in lower case; an operation's is "operation"."""
+        return "operation" if is_operation(self.path) else resource_type(self.path)
+
+    @property
+    def what(self) -> str:
+        """The kind of request, to count by."""
+        tail = self.path.rsplit("/", 1)[-1].lower() if self.is_action else ""
+        listing = "[]" if self.method == "GET" and is_list(self.path) else ""
+        return f"{self.method} {self.kind}{listing} {tail}".strip()
+
+    @property
+    def is_action(self) -> bool:
+        return self.method == "POST" or self.path.lower().endswith("/instanceview")
+
+
+OPERATION = re.compile(
+    r"/locations/[^/]+/(operations|operationresults|diskoperations|capsoperations)/"
+    r"|/subscriptions/[^/]+/operationresults/|/operationstatuses/",
+    re.IGNORECASE,
+)
+
+
+def is_operation(path: str) -> bool:
+    return OPERATION.search(path) is not None
+
+
+def operation_key(path: str, query: dict[str, str]) -> str:
+    """The same for the URL in a header and for the request that follows it."""
+    return path.lower() + ("?monitor" if query.get("monitor", "").lower() == "true" else "")
+
+
+def resource_type(path: str) -> str:
+    """Without the names: /providers/A/b/name/c/other -> a/b/c."""
+    lower = path.lower().strip("/")
+    at = lower.rfind("providers/")
+    if at < 0:
+        if "/resourcegroups" in f"/{lower}":
+            inside = lower.split("resourcegroups", 1)[1].strip("/").split("/")
+            return "microsoft.resources/" + ("resources" if len(inside) > 1 else "resourcegroups")
+        return "microsoft.resources/subscriptions"
+    parts = lower[at + len("providers/") :].split("/")
+    return "/".join([parts[0], *parts[1::2]])
+
+
+def is_list(path: str) -> bool:
+    lower = path.lower().strip("/")
+    at = lower.rfind("providers/")
+    if at < 0:
+        return len(lower.split("/")) % 2 == 1
+    return len(lower[at + len("providers/") :].split("/")) % 2 == 0
+
+
+def served(exchange: Exchange) -> bool:
+    """Whether the emulator is meant to answer this; operations count with what began them."""
+    if exchange.kind in SERVED or exchange.kind == "microsoft.resources/resources":
+        return True
+    parents = exchange.kind.rsplit("/", 1)[0]
+    return exchange.is_action and parents in SERVED
+
+
+def _exchange(source: str, request: Any, response: Any) -> Exchange:
+    parts = urlsplit(request["url"])
+    return Exchange(
+        source=source,
+        method=request["method"],
+        path=re.sub(r"/+", "/", parts.path).rstrip("/"),
+        query={name.lower(): value for name, value in parse_qsl(parts.query)},
+        body=request["body"],
+        status=response["status"],
+        headers={name.lower(): str(value) for name, value in response["headers"].items()},
+        answer=response["body"],
+    )
+
+
+def load(path: Path) -> Iterator[list[Exchange]]:
+    """All sessions below a folder, or in a file of lines."""
+    if path.is_dir():
+        for file in sorted(path.glob("*.json")):
+            yield from load(file)
+    elif path.suffix == ".json":
+        yield [
+            _exchange(f"{path.stem}#{number}", item["request"], item["response"])
+            for number, item in enumerate(json.loads(path.read_text(encoding="utf-8")))
+        ]
+    else:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                session = json.loads(line)
+                yield [
+                    _exchange(
+                        f"{session['source']}#{number}",
+                        {key: item[key] for key in ("method", "url", "body")},
+                        {
+                            "status": item["status"],
+                            "headers": item["headers"],
+                            "body": item["rbody"],
+                        },
+                    )
+                    for number, item in enumerate(session["exchanges"])
+                ]
