@@ -7,10 +7,9 @@ from typing import Any
 from . import deployment_errors as refusals
 from . import errors, regions
 from .arm import Json
-from .deployment_record import now
 from .deployment_views import error_of
 from .errors import ArmError
-from .schema import Shape, check_compute
+from .schema import check_management
 from .state import Emulator
 from .store import Group
 from .templates.expand import Planned
@@ -19,41 +18,9 @@ from .templates.plan import Plan
 from .templates.scope import Surroundings
 from .views import show_group
 
-LINK = Shape(
-    "TemplateLink",
-    {
-        "uri": "string",
-        "id": "string",
-        "contentVersion": "string",
-        "relativePath": "string",
-        "queryString": "string",
-    },
-)
-DEPLOYMENT = Shape(
-    "Deployment",
-    {
-        "location": "string",
-        "tags": "tags",
-        "properties!": Shape(
-            "DeploymentProperties",
-            {
-                "template": "any",
-                "templateLink": LINK,
-                "parameters": "any",
-                "parametersLink": LINK,
-                "mode!": ("Incremental", "Complete"),
-                "debugSetting": "any",
-                "onErrorDeployment": "any",
-                "expressionEvaluationOptions": "any",
-                "validationLevel": "string",
-            },
-        ),
-    },
-)
-
 
 def checked_body(body: Json) -> Json:
-    found = check_compute(DEPLOYMENT, body)
+    found = check_management("Deployment", body)
     properties = found["properties"]
     for link in ("templateLink", "parametersLink"):
         if link in properties:
@@ -76,10 +43,10 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
     }
     return Surroundings(
         subscription_id=em.store.subscription_id,
-        tenant_id=em.store.tenant_id,
+        tenant_id=em.permissions.tenant_id,
         group=show_group(group),
         deployment={"name": name, "properties": shown},
-        now=now(),
+        now=em.clock.now(),
         new_uuid=em.new_uuid,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from .operations import Operation
@@ -15,10 +15,6 @@ Json = dict[str, Any]
 ACTIVE = ("Accepted", "Running")
 
 
-def now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 @dataclass
 class Step:
     """One line of a deployment's operations. status_code: an HTTP status by its name."""
@@ -26,17 +22,19 @@ class Step:
     id: str
     kind: str
     tracking_id: str
+    started: datetime
+    changed: datetime
     target: Planned | None = None
     service_request_id: str = ""
     state: str = "Running"
     status_code: str = "OK"
     message: Json | None = None
-    started: datetime = field(default_factory=now)
-    changed: datetime = field(default_factory=now)
 
-    def end(self, state: str, status_code: str, message: Json | None = None) -> None:
+    def end(
+        self, state: str, status_code: str, moment: datetime, message: Json | None = None
+    ) -> None:
         self.state, self.status_code, self.message = state, status_code, message
-        self.changed = now()
+        self.changed = moment
 
 
 @dataclass
@@ -48,11 +46,11 @@ class Deployment:
     plan: Plan
     mode: str
     correlation_id: str
+    started: datetime
+    changed: datetime
     tags: dict[str, str] | None = None
     operation: Operation | None = None
     state: str = "Accepted"
-    started: datetime = field(default_factory=now)
-    changed: datetime = field(default_factory=now)
     steps: list[Step] = field(default_factory=list)
     outputs: Json = field(default_factory=dict)
     error: Json | None = None
@@ -62,5 +60,5 @@ class Deployment:
     def active(self) -> bool:
         return self.state in ACTIVE
 
-    def become(self, state: str) -> None:
-        self.state, self.changed = state, now()
+    def become(self, state: str, moment: datetime) -> None:
+        self.state, self.changed = state, moment

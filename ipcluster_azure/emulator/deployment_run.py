@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -13,14 +13,15 @@ from .arm import ArmRequest, ArmResponse
 from .deployment_cleanup import clean_up
 from .deployment_record import Deployment, Json, Step
 from .deployment_views import error_of
-from .internal_requests import send
 from .errors import ArmError
+from .internal_requests import send
 from .state import Emulator
 from .store import Group
 from .templates.evaluation import Evaluator
 from .templates.expand import Planned
 from .templates.expressions import ExpressionError
 from .templates.signatures import checked
+from .templates.values import UNKNOWN
 
 log = logging.getLogger(__name__)
 FAILED = (
@@ -59,18 +60,18 @@ class Run:
             work.result()
         except ArmError as error:
             deployment.error = error.body()["error"]
-            deployment.become("Failed")
+            deployment.become("Failed", self._em.clock.now())
             raise
-        deployment.become("Succeeded")
+        deployment.become("Succeeded", self._em.clock.now())
 
     def _end_as_canceled(self) -> None:
         for step in self._deployment.steps:
             if step.state == "Running":
-                step.end("Canceled", step.status_code)
+                step.end("Canceled", step.status_code, self._em.clock.now())
 
     async def _work(self) -> None:
         deployment, plan = self._deployment, self._deployment.plan
-        deployment.become("Running")
+        deployment.become("Running", self._em.clock.now())
         plan.budget.renew()
         for planned in plan.deployed:
             self._tasks[planned] = asyncio.ensure_future(self._resource(planned))
@@ -91,7 +92,7 @@ class Run:
             if not await self._tasks[other]:
                 return False
         if self._group.deleting:
-            self._deployment.become("Canceled")
+            self._deployment.become("Canceled", self._em.clock.now())
             self._deployment.stop.set()
             return False
         return not await self._step("Create", planned, lambda step: self._put(planned, step))
@@ -106,6 +107,8 @@ class Run:
             id=final.id if final else em.new_hex(16).upper(),
             kind=kind,
             tracking_id=em.new_uuid(),
+            started=em.clock.now(),
+            changed=em.clock.now(),
             target=planned,
             service_request_id=em.new_uuid() if planned else "",
         )
@@ -120,10 +123,11 @@ class Run:
             log.exception("step %s of deployment %s failed", kind, self._deployment.id)
             failure = errors.internal(exception)
         else:
-            step.end("Succeeded", step.status_code)
+            step.end("Succeeded", step.status_code, em.clock.now())
             return None
         body = failure.body()
-        step.end("Failed", _name(failure.status), {"status": "Failed", **body})
+        message = {"status": "Failed", **body}
+        step.end("Failed", _name(failure.status), em.clock.now(), message)
         self._details.append(error_of(body["error"]))
         return failure
 
@@ -137,15 +141,11 @@ class Run:
         )
 
     async def _put(self, planned: Planned, step: Step) -> None:
-        body = planned.body(self._evaluator(planned.evaluator))
-        found = await self._sent("PUT", planned.id, planned.api_version, body)
+        body = await self._known(planned.evaluator, planned.body)
+        found = await send(self._em, self._request, "PUT", planned.id, planned.api_version, body)
         step.status_code = _name(found.status)
         step.service_request_id = self._em.new_uuid()
         await self._ended(found, step)
-
-    async def _sent(self, method: str, path: str, version: str, body: Json | None) -> ArmResponse:
-        answer = send(self._em, self._request, method, path, version, body)
-        return answer if isinstance(answer, ArmResponse) else await answer
 
     async def _ended(self, answer: ArmResponse, step: Step) -> None:
         """Wait for what the answer only announces."""
@@ -161,34 +161,50 @@ class Run:
                 raise operation.error
             step.status_code = "OK"
 
-    def _evaluator(self, evaluator: Evaluator) -> Evaluator:
-        """With a reference() that looks at the resource."""
+    async def _known(self, evaluator: Evaluator, evaluate: Callable[[Evaluator], Json]) -> Json:
+        """The value once everything that reference() asks for has been read."""
+        read: dict[str, Json] = {}
+        while True:
+            self._deployment.plan.budget.renew()
+            unread: dict[str, str] = {}
+            value = evaluate(self._referring(evaluator, read, unread))
+            if not unread:
+                return value
+            for identifier, version in unread.items():
+                answer = await send(self._em, self._request, "GET", identifier, version, None)
+                read[identifier.lower()] = answer.body
+
+    def _referring(
+        self, evaluator: Evaluator, read: Mapping[str, Json], unread: dict[str, str]
+    ) -> Evaluator:
+        """With a reference() that shows what has been read and notes what has not."""
 
         def reference(name: str, version: str | None = None, full: str | None = None) -> Any:
             target = self._deployment.plan.directory.reference(name, version is not None)
             identifier = target.id if target else name
-            known = target.api_version if target else ""
-            answer = send(self._em, self._request, "GET", identifier, version or known, None)
-            if not isinstance(answer, ArmResponse) or not isinstance(answer.body, dict):
-                raise ExpressionError(f"The resource '{identifier}' cannot be referenced")
-            if full is None:
-                return answer.body.get("properties") or {}
-            return _full(identifier, version or known, answer.body)
+            used = version or (target.api_version if target else "")
+            body = read.get(identifier.lower())
+            if body is None:
+                unread[identifier] = used
+                return UNKNOWN
+            return _full(identifier, used, body) if full else body.get("properties", {})
 
         kinds = ("string", "string?", "string?")
         return evaluator.also({"reference": checked("reference", kinds, reference)})
 
     async def _clean_up(self, step: Step) -> None:
+        em = self._em
         keep = [planned.key for planned in self._deployment.plan.deployed]
 
         async def delete(identifier: str) -> None:
-            await self._ended(await self._sent("DELETE", identifier, "2021-04-01", None), step)
+            answer = await send(em, self._request, "DELETE", identifier, "2021-04-01", None)
+            await self._ended(answer, step)
 
-        await clean_up(self._em, self._group, keep, delete)
+        await clean_up(em, self._group, keep, delete)
 
     async def _evaluate_outputs(self, step: Step) -> None:
         plan = self._deployment.plan
-        self._deployment.outputs = plan.outputs.values(self._evaluator(plan.evaluator))
+        self._deployment.outputs = await self._known(plan.evaluator, plan.outputs.values)
 
 
 def _full(identifier: str, version: str, body: Json) -> Json:

@@ -9,7 +9,7 @@ from . import deployment_views as views
 from . import errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .deployment_body import checked_body, preflight, surroundings
-from .deployment_record import Deployment, now
+from .deployment_record import Deployment
 from .deployment_run import Run
 from .groups import result_headers
 from .state import Emulator
@@ -46,7 +46,7 @@ def validate(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def _planned(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
     """A deployment of the request's template, checked as a whole; nothing is made yet."""
-    started = now()
+    started = em.clock.now()
     name = refusals.checked_name(request.params["name"])
     body = checked_body(request.json_object())
     properties: Json = body["properties"]
@@ -62,8 +62,9 @@ def _planned(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
         plan=plan,
         mode=properties["mode"],
         correlation_id=em.new_uuid(),
-        tags=body.get("tags"),
         started=started,
+        changed=em.clock.now(),
+        tags=body.get("tags"),
     )
 
 
@@ -132,7 +133,7 @@ def cancel(em: Emulator, request: ArmRequest) -> ArmResponse:
     deployment = _found(em, request)
     if not deployment.active:
         raise refusals.not_cancellable(deployment)
-    deployment.become("Canceled")
+    deployment.become("Canceled", em.clock.now())
     deployment.stop.set()
     return ArmResponse(204)
 

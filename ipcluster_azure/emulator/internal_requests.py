@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +10,19 @@ from .arm import ArmRequest, ArmResponse
 from .state import Emulator
 
 
-def send(
+async def send(
     em: Emulator, origin: ArmRequest, method: str, identifier: str, version: str, body: Any
-) -> ArmResponse | Awaitable[ArmResponse]:
-    """The answer of the same handler that a user's request would reach.
+) -> ArmResponse:
+    """What a user's request would get, who may do what `origin`'s sender may.
 
-    origin: the user's request on whose behalf this one is.
+    origin: the request on whose behalf this one is.
     """
-    from . import routes  # whose handlers import this module
+    from . import dispatch, routes  # whose handlers import this module
 
     parts = identifier.split("/")
     if len(parts) > 2 and parts[2].lower() != em.store.subscription_id:
         raise errors.subscription_not_found(parts[2])
-    handler, params = routes.find(method, identifier)
+    route, params = routes.find(method, identifier)
     request = replace(
         origin,
         method=method,
@@ -32,4 +31,4 @@ def send(
         query={"api-version": version},
         body=body,
     )
-    return handler(em, request)
+    return await dispatch.carry_out(em, route, request, dispatch.Wire())

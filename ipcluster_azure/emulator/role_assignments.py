@@ -6,14 +6,12 @@ import re
 import uuid
 from typing import Any
 
-from . import schemas_network
 from .arm import ArmRequest, ArmResponse, Json, page
-from .deployment_record import now
 from .deployment_views import timestamp
 from .errors import GATEWAY, ArmError
-from .schema import Shape, check_compute
+from .schema import check_management
 from .state import Emulator
-from .store import Resource
+from .store import Extension
 from .views import IDENTITY
 
 TYPE = "Microsoft.Authorization/roleAssignments"
@@ -21,69 +19,45 @@ ROLE = re.compile(
     r"(/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/(?P<id>[^/]+)",
     re.IGNORECASE,
 )
-PRINCIPAL_TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 FIXED = ("roleDefinitionId", "principalId")
-BODY = Shape(
-    "RoleAssignmentCreateParameters",
-    {
-        **{name: kind for name, kind in schemas_network.TOP.items() if name.endswith("~")},
-        "location": "string",
-        "properties!": Shape(
-            "RoleAssignmentProperties",
-            {
-                "roleDefinitionId!": "string",
-                "principalId!": "string",
-                "principalType": PRINCIPAL_TYPES,
-                "description": "string",
-                "condition": "string",
-                "conditionVersion": "string",
-                "delegatedManagedIdentityResourceId": "string",
-                "scope~": "any",
-                "createdOn~": "any",
-                "updatedOn~": "any",
-                "createdBy~": "any",
-                "updatedBy~": "any",
-            },
-        ),
-    },
-)
+# Templates do send a scope; Azure takes the one of the path (Ray's template, for example).
+FILLED_IN = ("scope", "createdOn", "updatedOn", "createdBy", "updatedBy")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     scope = _scope(em, request, writable=True)
     name = _guid(request.params["assignment"], "InvalidRoleAssignmentId", "role assignment ID")
-    properties = check_compute(BODY, request.json_object())["properties"]
+    properties = check_management("RoleAssignmentCreateParameters", request.json_object())[
+        "properties"
+    ]
     _check_role(properties["roleDefinitionId"])
     _guid(properties["principalId"], "InvalidPrincipalId", "principal ID")
     identifier = f"{scope}/providers/{TYPE}/{name}"
     existing = em.store.extensions.get(identifier.lower())
     if existing:
-        return _again(existing, properties)
+        return _again(em, existing, properties)
     _check_principal(em, properties)
     _check_new(em, scope, properties)
-    moment = timestamp(now())
-    assignment = Resource(
+    moment = timestamp(em.clock.now())
+    assignment = Extension(
         type=TYPE,
         id=identifier,
         name=name,
-        group=request.params.get("group", ""),
-        location="",
-        tags=None,
         properties={
             "principalType": "ServicePrincipal",
-            **properties,
+            **{name: value for name, value in properties.items() if name not in FILLED_IN},
             "scope": scope,
             "createdOn": moment,
             "updatedOn": moment,
             "createdBy": None,
-            "updatedBy": str(uuid.UUID(int=0)),
+            "updatedBy": request.principal.object_id,
         },
     )
     em.store.extensions[assignment.key] = assignment
     return ArmResponse(201, _shown(assignment))
 
 
-def _again(existing: Resource, properties: Json) -> ArmResponse:
+def _again(em: Emulator, existing: Extension, properties: Json) -> ArmResponse:
     """The same once more is allowed, another role or principal is not."""
     if any(properties[name].lower() != existing.properties[name].lower() for name in FIXED):
         raise ArmError(
@@ -91,7 +65,10 @@ def _again(existing: Resource, properties: Json) -> ArmResponse:
             "RoleAssignmentUpdateNotPermitted",
             "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
         )
-    existing.properties |= {**properties, "updatedOn": timestamp(now())}
+    existing.properties |= {
+        **{name: value for name, value in properties.items() if name not in FILLED_IN},
+        "updatedOn": timestamp(em.clock.now()),
+    }
     return ArmResponse(200, _shown(existing))
 
 
@@ -113,7 +90,7 @@ def _check_principal(em: Emulator, properties: Json) -> None:
         400,
         "PrincipalNotFound",
         f"Principal {principal.replace('-', '')} does not exist in the directory "
-        f"{em.store.tenant_id}.",
+        f"{em.permissions.tenant_id}.",
     )
 
 
@@ -171,7 +148,7 @@ def _within(one: str, other: str) -> bool:
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
-def _find(em: Emulator, request: ArmRequest) -> Resource | None:
+def _find(em: Emulator, request: ArmRequest) -> Extension | None:
     identifier = f"{_scope(em, request)}/providers/{TYPE}/{request.params['assignment']}"
     return em.store.extensions.get(identifier.lower())
 
@@ -196,7 +173,7 @@ def _guid(text: str, code: str, what: str) -> str:
         raise ArmError(400, code, message, headers=GATEWAY) from None
 
 
-def _shown(assignment: Resource) -> Json:
+def _shown(assignment: Extension) -> Json:
     return {
         "properties": assignment.properties,
         "id": assignment.id,

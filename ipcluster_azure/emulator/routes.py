@@ -91,7 +91,7 @@ def _deployments() -> Iterator[tuple[str, str, Handler]]:
 
 
 def _identities() -> Iterator[tuple[str, str, Handler]]:
-    yield from _resource(IDENTITY, identities.put, identities.delete, tagger(IDENTITY))
+    yield from _resource(IDENTITY, identities.put, identities.delete, identities.patch)
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
         several = f"{scope}/providers/{role_assignments.TYPE}"

@@ -45,6 +45,20 @@ class Resource:
 
 
 @dataclass
+class Extension:
+    """A resource that belongs to another one or to a group, and goes with it: a role assignment."""
+
+    type: str
+    id: str
+    name: str
+    properties: Json
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
+
+
+@dataclass
 class Group:
     id: str
     name: str
@@ -65,8 +79,7 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
-        self.extensions: dict[str, Resource] = {}
-        """Resources that belong to another one or to a group, by id in lower case."""
+        self.extensions: dict[str, Extension] = {}  # by key
 
     # Groups
 
@@ -143,14 +156,7 @@ class Store:
                 if kind == wanted:
                     yield resource
 
-    # Role assignments and the like
-
     def _drop_extensions(self, identifier: str) -> None:
-        """They go with what they belong to."""
         prefix = f"{identifier}/".lower()
         for key in [key for key in self.extensions if key.startswith(prefix)]:
             del self.extensions[key]
-
-    @property
-    def tenant_id(self) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.subscription_id))
