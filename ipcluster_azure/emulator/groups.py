@@ -194,4 +194,7 @@ def provider(verb: str) -> Handler:
     return answer
 
 
-PROVIDERS = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources")
+PROVIDERS = (
+    *("Microsoft.Authorization", "Microsoft.Compute", "Microsoft.ManagedIdentity"),
+    *("Microsoft.Network", "Microsoft.Resources"),
+)

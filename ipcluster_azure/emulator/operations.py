@@ -79,10 +79,13 @@ class Operations:
         finish: Finish,
         *,
         monitor_status: int = 200,
+        identifier: str | None = None,
     ) -> Operation:
         """Call finish() duration_s from now; what it raises is the failure."""
         now = self._clock.now()
-        operation = Operation(self._new_id(), namespace, location, now, monitor_status)
+        operation = Operation(
+            identifier or self._new_id(), namespace, location, now, monitor_status
+        )
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))

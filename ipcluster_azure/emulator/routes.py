@@ -8,17 +8,20 @@ from typing import NamedTuple
 
 from . import (
     catalog,
+    deployments,
     errors,
     groups,
+    identities,
     interfaces,
     networks,
     public_ips,
+    role_assignments,
     scale_sets,
     security_groups,
     virtual_machines,
 )
 from .crud import Handler, getter, lister, network_deleter, tagger
-from .views import DISK, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
+from .views import DISK, IDENTITY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
@@ -65,8 +68,37 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "POST", f"{SUBSCRIPTION}/providers/{{namespace}}/register", groups.provider("register")
     yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
+    yield from _deployments()
+    yield from _identities()
     yield from _network()
     yield from _compute()
+
+
+def _deployments() -> Iterator[tuple[str, str, Handler]]:
+    one, in_group, _ = _of_type("Microsoft.Resources/deployments")
+    yield "PUT", one, deployments.put
+    yield "GET", one, deployments.get
+    yield "HEAD", one, deployments.head
+    yield "DELETE", one, deployments.delete
+    yield "GET", in_group, deployments.list_
+    yield "POST", f"{one}/validate", deployments.validate
+    yield "POST", f"{one}/cancel", deployments.cancel
+    yield "POST", f"{one}/exportTemplate", deployments.export_template
+    yield "GET", f"{one}/operationStatuses/{{operation}}", deployments.get_status
+    for path in (one, f"{GROUP}/deployments/{{name}}"):  # the second is what older SDKs ask
+        yield "GET", f"{path}/operations", deployments.list_operations
+        yield "GET", f"{path}/operations/{{operation}}", deployments.get_operation
+
+
+def _identities() -> Iterator[tuple[str, str, Handler]]:
+    yield from _resource(IDENTITY, identities.put, identities.delete, identities.patch)
+    resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
+    for scope in (SUBSCRIPTION, GROUP, resource):
+        several = f"{scope}/providers/{role_assignments.TYPE}"
+        yield "GET", several, role_assignments.list_
+        yield "PUT", f"{several}/{{assignment}}", role_assignments.put
+        yield "GET", f"{several}/{{assignment}}", role_assignments.get
+        yield "DELETE", f"{several}/{{assignment}}", role_assignments.delete
 
 
 def _network() -> Iterator[tuple[str, str, Handler]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
+
+if TYPE_CHECKING:
+    from .deployment_record import Deployment
 
 Json = dict[str, Any]
 
@@ -42,6 +45,20 @@ class Resource:
 
 
 @dataclass
+class Extension:
+    """A resource that belongs to another one or to a group, and goes with it: a role assignment."""
+
+    type: str
+    id: str
+    name: str
+    properties: Json
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
+
+
+@dataclass
 class Group:
     id: str
     name: str
@@ -50,6 +67,7 @@ class Group:
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     state: str = "Succeeded"
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
 
     @property
     def deleting(self) -> bool:
@@ -61,6 +79,7 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.extensions: dict[str, Extension] = {}  # by key
 
     # Groups
 
@@ -92,6 +111,7 @@ class Store:
         for resource in list(group.resources.values()):
             self.remove(resource)
         self._groups.pop(group.name.lower(), None)
+        self._drop_extensions(group.id)
 
     # Resources
 
@@ -123,6 +143,7 @@ class Store:
         if self._by_id.get(resource.key) is not resource:
             return
         del self._by_id[resource.key]
+        self._drop_extensions(resource.id)
         group = self._groups[resource.group.lower()]
         group.resources.pop((resource.type.lower(), resource.name.lower()), None)
 
@@ -134,3 +155,8 @@ class Store:
             for (kind, _), resource in list(group.resources.items()):
                 if kind == wanted:
                     yield resource
+
+    def _drop_extensions(self, identifier: str) -> None:
+        prefix = f"{identifier}/".lower()
+        for key in [key for key in self.extensions if key.startswith(prefix)]:
+            del self.extensions[key]

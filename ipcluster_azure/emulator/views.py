@@ -19,6 +19,7 @@ NIC = f"{NETWORK}/networkInterfaces"
 VM = f"{COMPUTE}/virtualMachines"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
 DISK = f"{COMPUTE}/disks"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 # Azure lists NSG rules of its own below every user's rule.
 DEFAULT_RULES = [

@@ -32,13 +32,28 @@ def checked_size(name: object) -> skus.Size:
     return size
 
 
+EVICTION_POLICIES = ("Deallocate", "Delete")
+
+
 def checked_priority(body: Json, size: skus.Size) -> None:
+    """Drops an eviction policy that is no word of Azure's where none is needed.
+
+    Azure takes it there: Ray's template sends the text json('null') for every Regular VM.
+    """
     spot = body.get("priority") in ("Spot", "Low")
+    if body.get("evictionPolicy", "Delete") not in EVICTION_POLICIES:
+        if spot:
+            raise errors.invalid_parameter(
+                "evictionPolicy",
+                f"The value '{body['evictionPolicy']}' of parameter 'evictionPolicy' is not valid.",
+            )
+        del body["evictionPolicy"]
     if spot and not size.has("S"):
         raise errors.operation_not_allowed(
             f"Azure Spot Virtual Machine is not supported for VM size {size.name}."
         )
-    if not spot and ("evictionPolicy" in body or "billingProfile" in body):
+    # An empty billing profile says nothing: SkyPilot's template always sends one.
+    if not spot and ("evictionPolicy" in body or body.get("billingProfile")):
         raise errors.invalid_parameter(
             "evictionPolicy" if "evictionPolicy" in body else "billingProfile",
             "Eviction policy and billing profile can be set only on Azure Spot Virtual Machines.",
@@ -79,12 +94,7 @@ def _check_login(profile: Json) -> None:
     keys = (linux.get("ssh") or {}).get("publicKeys") or []
     password = profile.get("adminPassword")
     if linux.get("disablePasswordAuthentication"):
-        if password:
-            raise errors.invalid_parameter(
-                "adminPassword",
-                "Authentication using a password cannot be disabled when an admin password is "
-                "given.",
-            )
+        # A password beside it is taken and of no use: Ray's and SkyPilot's templates give one.
         if not keys:
             raise errors.invalid_parameter(
                 "linuxConfiguration",
