@@ -18,7 +18,7 @@ def getter(kind: str) -> Handler:
     def get(em: Emulator, request: ArmRequest) -> ArmResponse:
         resource = em.store.get(request.params["group"], kind, request.params["name"])
         headers = {"ETag": resource.etag} if kind.startswith(NETWORK) else {}
-        return ArmResponse(200, show(em, resource), headers)
+        return ArmResponse(200, show(em, resource, request.api_version), headers)
 
     return get
 
@@ -28,7 +28,7 @@ def lister(kind: str) -> Handler:
 
     def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         found = em.store.all(kind, request.params.get("group"))
-        return page([show(em, resource) for resource in found])
+        return page([show(em, resource, request.api_version) for resource in found])
 
     return list_
 
@@ -42,7 +42,7 @@ def tagger(kind: str) -> Handler:
         body = check_compute(schemas_network.TAGS_PATCH, request.json_object())
         resource.tags = merged_tags(body, resource.tags)
         resource.touch()
-        return ArmResponse(200, show(em, resource))
+        return ArmResponse(200, show(em, resource, request.api_version))
 
     return patch
 
@@ -71,7 +71,7 @@ def begin_network_write(
     duration_s = em.durations.draw(durations)
     operation = em.operations.start(NETWORK, resource.location, duration_s, finish)
     headers = em.operations.headers(request, operation, retry_after_s=retry_after_s)
-    return ArmResponse(201 if created else 200, show(em, resource), headers)
+    return ArmResponse(201 if created else 200, show(em, resource, request.api_version), headers)
 
 
 def network_deleter(

@@ -38,7 +38,7 @@ def _create(em: Emulator, request: ArmRequest, group: Group, body: Json) -> ArmR
 
     operation = em.operations.start(NETWORK, nic.location, 0.0, finish)
     headers = em.operations.headers(request, operation, retry_after_s=None)
-    return ArmResponse(201, show(em, nic), headers)
+    return ArmResponse(201, show(em, nic, request.api_version), headers)
 
 
 def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:

@@ -180,12 +180,17 @@ def get_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
     vnet, subnet = _vnet_and_subnet(em, request)
     if subnet is None:
         raise errors.child_not_found(f"{vnet.id}/subnets/{request.params['child']}")
-    return ArmResponse(200, show_subnet(em, vnet, subnet), {"ETag": vnet.etag})
+    return ArmResponse(200, show_subnet(em, vnet, subnet, request.api_version), {"ETag": vnet.etag})
 
 
 def list_subnets(em: Emulator, request: ArmRequest) -> ArmResponse:
     vnet = em.store.get(request.params["group"], VNET, request.params["name"])
-    return page([show_subnet(em, vnet, subnet) for subnet in vnet.properties["subnets"]])
+    return page(
+        [
+            show_subnet(em, vnet, subnet, request.api_version)
+            for subnet in vnet.properties["subnets"]
+        ]
+    )
 
 
 def put_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -200,7 +205,9 @@ def put_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
     _check_subnets(vnet, spaces, [*others, new])
     vnet.properties["subnets"] = [*others, new]
     answer = begin_network_write(em, request, vnet, created=old is None)
-    return ArmResponse(answer.status, show_subnet(em, vnet, new), answer.headers)
+    return ArmResponse(
+        answer.status, show_subnet(em, vnet, new, request.api_version), answer.headers
+    )
 
 
 def delete_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:

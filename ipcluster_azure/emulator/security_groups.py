@@ -138,12 +138,14 @@ def get_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     nsg, rule = _nsg_and_rule(em, request)
     if rule is None:
         raise errors.child_not_found(f"{nsg.id}/securityRules/{request.params['child']}")
-    return ArmResponse(200, show_rule(nsg, rule), {"ETag": nsg.etag})
+    return ArmResponse(200, show_rule(nsg, rule, request.api_version), {"ETag": nsg.etag})
 
 
 def list_rules(em: Emulator, request: ArmRequest) -> ArmResponse:
     nsg = em.store.get(request.params["group"], NSG, request.params["name"])
-    return page([show_rule(nsg, rule) for rule in nsg.properties["securityRules"]])
+    return page(
+        [show_rule(nsg, rule, request.api_version) for rule in nsg.properties["securityRules"]]
+    )
 
 
 def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -155,7 +157,7 @@ def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     _check_rules([*others, new])
     nsg.properties["securityRules"] = [*others, new]
     answer = begin_network_write(em, request, nsg, created=old is None)
-    return ArmResponse(answer.status, show_rule(nsg, new), answer.headers)
+    return ArmResponse(answer.status, show_rule(nsg, new, request.api_version), answer.headers)
 
 
 def delete_rule(em: Emulator, request: ArmRequest) -> ArmResponse:

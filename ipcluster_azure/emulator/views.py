@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import versions
 from .arm import Json
 from .store import Group, Resource
 
@@ -39,15 +40,16 @@ DESCRIPTIONS = {
 }
 
 
-def show(em: Emulator, resource: Resource) -> Json:
+def show(em: Emulator, resource: Resource, api_version: str) -> Json:
+    """The resource as a client of that api-version sees it."""
     body: Json = {"name": resource.name, "id": resource.id}
     if resource.type.startswith(NETWORK):
         body["etag"] = resource.etag
     body |= {"type": resource.type, "location": resource.location}
     if resource.tags is not None:
         body["tags"] = resource.tags
-    body["properties"] = _properties(em, resource)
-    return body | resource.top
+    body["properties"] = _properties(em, resource, api_version)
+    return versions.shown(resource.type, api_version, body | resource.top)
 
 
 def show_group(group: Group) -> Json:
@@ -69,16 +71,18 @@ def show_in_list(resource: Resource) -> Json:
     return body | {"location": resource.location, "tags": resource.tags or {}}
 
 
-def _properties(em: Emulator, resource: Resource) -> Json:
+def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
     if resource.type == VNET:
-        subnets = [show_subnet(em, resource, item) for item in resource.properties["subnets"]]
+        subnets = [
+            show_subnet(em, resource, item, api_version) for item in resource.properties["subnets"]
+        ]
         return {**resource.properties, "subnets": subnets}
     if resource.type == NSG:
-        return _security_group(em, resource)
+        return _security_group(em, resource, api_version)
     return resource.properties
 
 
-def show_subnet(em: Emulator, vnet: Resource, subnet: Json) -> Json:
+def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) -> Json:
     identifier = f"{vnet.id}/subnets/{subnet['name']}"
     properties = {
         "provisioningState": vnet.properties["provisioningState"],
@@ -90,16 +94,17 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json) -> Json:
     owners = em.private_addresses.owners(identifier)
     if owners:
         properties["ipConfigurations"] = [{"id": owner} for owner in owners]
-    return {
+    body = {
         "name": subnet["name"],
         "id": identifier,
         "etag": vnet.etag,
         "properties": properties,
         "type": f"{VNET}/subnets",
     }
+    return versions.shown(f"{VNET}/subnets", api_version, body)
 
 
-def show_rule(nsg: Resource, rule: Json, kind: str = "securityRules") -> Json:
+def show_rule(nsg: Resource, rule: Json, api_version: str, kind: str = "securityRules") -> Json:
     lists: Json = {
         name: []
         for name in (
@@ -107,7 +112,7 @@ def show_rule(nsg: Resource, rule: Json, kind: str = "securityRules") -> Json:
             *("sourceAddressPrefixes", "destinationAddressPrefixes"),
         )
     }
-    return {
+    body = {
         "name": rule["name"],
         "id": f"{nsg.id}/{kind}/{rule['name']}",
         "etag": nsg.etag,
@@ -118,6 +123,7 @@ def show_rule(nsg: Resource, rule: Json, kind: str = "securityRules") -> Json:
             **rule["properties"],
         },
     }
+    return versions.shown(f"{NSG}/{kind}", api_version, body)
 
 
 def default_rule(
@@ -137,10 +143,11 @@ def default_rule(
     return {"name": name, "properties": properties}
 
 
-def _security_group(em: Emulator, nsg: Resource) -> Json:
-    rules = [show_rule(nsg, rule) for rule in nsg.properties["securityRules"]]
+def _security_group(em: Emulator, nsg: Resource, api_version: str) -> Json:
+    rules = [show_rule(nsg, rule, api_version) for rule in nsg.properties["securityRules"]]
     defaults = [
-        show_rule(nsg, default_rule(*values), "defaultSecurityRules") for values in DEFAULT_RULES
+        show_rule(nsg, default_rule(*values), api_version, "defaultSecurityRules")
+        for values in DEFAULT_RULES
     ]
     properties = {**nsg.properties, "securityRules": rules, "defaultSecurityRules": defaults}
     users = security_group_users(em, nsg)
