@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint test-azure clean
+.PHONY: demo test lint schemas test-azure clean
 
 demo: $(STAMP)
 	$(BIN)/python -m ipcluster_azure.examples.demo
@@ -26,6 +26,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The emulator's body schemas, from the models of the installed Azure SDK.
+schemas: $(STAMP)
+	$(BIN)/python tools/generate_schemas.py
 
 # Needs `az login`, AZURE_SUBSCRIPTION_ID and IPCLUSTER_AZURE_TEST_SPENDING_CAP; costs money.
 test-azure: $(STAMP)

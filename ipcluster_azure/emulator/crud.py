@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from . import errors, schemas_network
+from . import errors
 from .arm import ArmRequest, ArmResponse, page
-from .schema import check_compute
+from .schema import check_network
 from .state import Emulator, merged_tags
 from .store import Resource
 from .views import NETWORK, show
@@ -39,7 +39,7 @@ def tagger(kind: str) -> Handler:
     def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
         em.store.writable_group(request.params["group"])
         resource = em.store.get(request.params["group"], kind, request.params["name"])
-        body = check_compute(schemas_network.TAGS_PATCH, request.json_object())
+        body = check_network("TagsObject", request.json_object(), "patch")
         resource.tags = merged_tags(body, resource.tags)
         resource.touch()
         return ArmResponse(200, show(em, resource, request.api_version))

@@ -7,12 +7,12 @@ import json
 import re
 from collections.abc import Sequence
 
-from . import names, public_ips, regions, schemas_network
+from . import names, public_ips, regions
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import Handler
 from .errors import ArmError
 from .operations import Operation
-from .schema import check_compute
+from .schema import check_resources, write_to
 from .state import Emulator, merged_tags
 from .store import Group
 from .views import NIC, PUBLIC_IP, VM, show_group, show_in_list
@@ -29,9 +29,9 @@ TAG_FILTER = re.compile(
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     name = request.params["group"]
     names.check_group(name)
-    body = check_compute(schemas_network.RESOURCE_GROUP, request.json_object())
-    location = regions.normal(body.get("location"), KIND)
     existing = em.store.find_group(name)
+    body = check_resources("ResourceGroup", request.json_object(), write_to(existing))
+    location = regions.normal(body.get("location"), KIND)
     if existing is None:
         group = em.store.add_group(name, location, body.get("tags"))
         return ArmResponse(201, show_group(group))
@@ -49,7 +49,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
-    body = check_compute(schemas_network.RESOURCE_GROUP, request.json_object())
+    body = check_resources("ResourceGroupPatchable", request.json_object(), "patch")
     group.tags = merged_tags(body, group.tags)
     return ArmResponse(200, show_group(group))
 

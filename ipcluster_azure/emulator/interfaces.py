@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import errors, names, networks, schemas_network
+from . import errors, names, networks
 from .arm import ArmRequest, ArmResponse, Json
 from .crud import begin_network_write, referenced
-from .schema import check_network
+from .schema import check_network, write_to
 from .state import Emulator
 from .store import Group, Resource
 from .views import NETWORK, NIC, NSG, PUBLIC_IP, show
@@ -15,8 +15,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_network(name)
-    body = check_network(schemas_network.NETWORK_INTERFACE, request.json_object())
     existing = em.store.lookup(group.name, NIC, name)
+    body = check_network("NetworkInterface", request.json_object(), write_to(existing))
     if existing is None:
         return _create(em, request, group, body)
     em.check_same_location(existing, body)

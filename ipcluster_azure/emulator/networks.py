@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 
-from . import errors, names, schemas_network
+from . import errors, names
 from .addresses import LOOPBACK, Network
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write, referenced
-from .schema import check_network
+from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
 from .views import NETWORK, NSG, VNET, show_subnet
@@ -18,8 +18,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_network(name)
-    body = check_network(schemas_network.VIRTUAL_NETWORK, request.json_object())
     existing = em.store.lookup(group.name, VNET, name)
+    body = check_network("VirtualNetwork", request.json_object(), write_to(existing))
     if existing:
         em.check_same_location(existing, body)
     vnet = existing or em.new_resource(group, VNET, name, body)
@@ -196,7 +196,7 @@ def list_subnets(em: Emulator, request: ArmRequest) -> ArmResponse:
 def put_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
     em.store.writable_group(request.params["group"])
     vnet, old = _vnet_and_subnet(em, request)
-    body = check_network(schemas_network.SUBNET, request.json_object())
+    body = check_network("Subnet", request.json_object(), write_to(old))
     new = _subnet(em, vnet, {**body, "name": request.params["child"]})
     others = [item for item in vnet.properties["subnets"] if item is not old]
     if old and old["properties"]["addressPrefix"] != new["properties"]["addressPrefix"]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import errors, names, schemas_network
+from . import errors, names
 from .arm import ArmRequest, ArmResponse, Json
 from .crud import begin_network_write
-from .schema import check_network
+from .schema import check_network, write_to
 from .state import Emulator
 from .store import Group, Resource
 from .views import PUBLIC_IP
@@ -15,8 +15,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_network(name)
-    body = check_network(schemas_network.PUBLIC_IP, request.json_object())
     existing = em.store.lookup(group.name, PUBLIC_IP, name)
+    body = check_network("PublicIPAddress", request.json_object(), write_to(existing))
     if existing:
         em.check_same_location(existing, body)
         existing.tags = body.get("tags")
@@ -38,6 +38,7 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     """Stored, in state Updating, and without an address until it has succeeded."""
     public_ip = em.new_resource(group, PUBLIC_IP, name, body)
     properties = dict(body.get("properties") or {})
+    properties.pop("ipAddress", None)  # Azure chooses it
     sku = {"name": "Standard", "tier": "Regional", **(body.get("sku") or {})}
     _check_kind(public_ip, sku, properties)
     label = (properties.get("dnsSettings") or {}).get("domainNameLabel")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, failures, names, schemas_scale_set, vm_body, vm_lifecycle
+from . import errors, failures, names, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .scale_set_instances import add_instances
-from .schema import check_compute
+from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
 from .views import COMPUTE, SCALE_SET, show
@@ -21,8 +21,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_machine(name)
-    body = check_compute(schemas_scale_set.SCALE_SET, request.json_object())
     existing = em.store.lookup(group.name, SCALE_SET, name)
+    body = check_compute("VirtualMachineScaleSet", request.json_object(), write_to(existing))
     if existing:
         return _update(em, request, group, existing, body)
     scale_set = em.new_resource(group, SCALE_SET, name, body)
@@ -155,7 +155,7 @@ def _update(
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
-    body = check_compute(schemas_scale_set.SCALE_SET_PATCH, request.json_object())
+    body = check_compute("VirtualMachineScaleSetUpdate", request.json_object(), "patch")
     scale_set.tags = merged_tags(body, scale_set.tags)
     return _resize(em, request, group, scale_set, body.get("sku") or {})
 
@@ -203,7 +203,7 @@ def delete_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
     """POST .../delete {"instanceIds": [VM names]}."""
     group = em.store.group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
-    body = check_compute(schemas_scale_set.INSTANCE_IDS, request.json_object())
+    body = check_compute("VirtualMachineScaleSetVMInstanceRequiredIDs", request.json_object())
     members = {vm.name.lower(): vm for vm in vm_lifecycle.vms_of(em, scale_set.key, group.name)}
     unknown = [name for name in body["instanceIds"] if name.lower() not in members]
     if unknown:

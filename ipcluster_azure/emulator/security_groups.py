@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from . import errors, names, schemas_network
+from . import errors, names
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write
-from .schema import check_network
+from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
 from .views import NETWORK, NSG, security_group_users, show_rule
@@ -18,8 +18,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_network(name)
-    body = check_network(schemas_network.SECURITY_GROUP, request.json_object())
     existing = em.store.lookup(group.name, NSG, name)
+    body = check_network("NetworkSecurityGroup", request.json_object(), write_to(existing))
     if existing:
         em.check_same_location(existing, body)
     nsg = existing or em.new_resource(group, NSG, name, body)
@@ -151,7 +151,7 @@ def list_rules(em: Emulator, request: ArmRequest) -> ArmResponse:
 def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     em.store.writable_group(request.params["group"])
     nsg, old = _nsg_and_rule(em, request)
-    body = check_network(schemas_network.RULE, request.json_object())
+    body = check_network("SecurityRule", request.json_object(), write_to(old))
     new = {"name": request.params["child"], "properties": body["properties"]}
     others = [rule for rule in nsg.properties["securityRules"] if rule is not old]
     _check_rules([*others, new])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from . import errors, names, quota, schemas_compute, vm_body, vm_lifecycle, vm_network
+from . import errors, names, quota, vm_body, vm_lifecycle, vm_network
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import Handler
 from .operations import Finish
-from .schema import check_compute
+from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
 from .views import COMPUTE, SCALE_SET, VM, show
@@ -20,8 +20,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
     names.check_machine(name)
-    body = check_compute(schemas_compute.VIRTUAL_MACHINE, request.json_object())
     existing = em.store.lookup(group.name, VM, name)
+    body = check_compute("VirtualMachine", request.json_object(), write_to(existing))
     if existing:
         return _update(em, request, existing, body)
     vm = _create(em, group, name, body)
@@ -97,7 +97,7 @@ def _begin(
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     em.store.writable_group(request.params["group"])
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    body = check_compute(schemas_compute.VIRTUAL_MACHINE_PATCH, request.json_object())
+    body = check_compute("VirtualMachineUpdate", request.json_object(), "patch")
     vm.tags = merged_tags(body, vm.tags)
     hardware = (body.get("properties") or {}).get("hardwareProfile") or {}
     return _begin_update(em, request, vm, hardware)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ipcluster_azure import template
-from ipcluster_azure.emulator import schemas_compute, schemas_network, schemas_scale_set
 from ipcluster_azure.emulator.schema import normalise
 from ipcluster_azure.template import (
     cloud_config,
@@ -120,13 +119,13 @@ def test_an_unknown_expression_is_refused() -> None:
         requests(odd, PARAMETERS, subscription_id="s", resource_group="g")
 
 
-SHAPES = {
-    template.NSG: schemas_network.SECURITY_GROUP,
-    template.PUBLIC_IP: schemas_network.PUBLIC_IP,
-    template.VIRTUAL_NETWORK: schemas_network.VIRTUAL_NETWORK,
-    template.NIC: schemas_network.NETWORK_INTERFACE,
-    template.VIRTUAL_MACHINE: schemas_compute.VIRTUAL_MACHINE,
-    template.SCALE_SET: schemas_scale_set.SCALE_SET,
+KINDS = {
+    template.NSG: ("network", "NetworkSecurityGroup"),
+    template.PUBLIC_IP: ("network", "PublicIPAddress"),
+    template.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
+    template.NIC: ("network", "NetworkInterface"),
+    template.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
+    template.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
 }
 
 
@@ -134,4 +133,4 @@ SHAPES = {
 def test_bodies_have_azures_shape_and_spelling(name: str) -> None:
     for request in _requests(name):
         # brings what Azure would accept into Azure's own spelling: nothing is to be brought
-        assert normalise(SHAPES[request.type], request.body) == request.body
+        assert normalise(*KINDS[request.type], request.body) == request.body
