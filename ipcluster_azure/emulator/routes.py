@@ -11,14 +11,17 @@ from . import (
     errors,
     groups,
     interfaces,
+    nat_gateways,
     networks,
+    peerings,
     public_ips,
     scale_sets,
     security_groups,
+    subnets,
     virtual_machines,
 )
 from .crud import Handler, getter, lister, network_deleter, tagger
-from .views import DISK, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
+from .views import DISK, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
@@ -74,10 +77,24 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
         VNET, networks.put, network_deleter(VNET, networks.check_unused), tagger(VNET)
     )
     one, several, _ = _of_type(VNET, "/subnets/{child}")
-    yield "PUT", one, networks.put_subnet
-    yield "GET", one, networks.get_subnet
-    yield "DELETE", one, networks.delete_subnet
-    yield "GET", f"{several}/{{name}}/subnets", networks.list_subnets
+    yield "PUT", one, subnets.put
+    yield "GET", one, subnets.get
+    yield "DELETE", one, subnets.delete
+    vnet = f"{several}/{{name}}"
+    yield "GET", f"{vnet}/subnets", subnets.list_
+    yield "GET", f"{vnet}/CheckIPAddressAvailability", subnets.check_address
+    yield "GET", f"{vnet}/usages", subnets.list_usages
+    one, _, _ = _of_type(VNET, "/virtualNetworkPeerings/{child}")
+    yield "PUT", one, peerings.put
+    yield "GET", one, peerings.get
+    yield "DELETE", one, peerings.delete
+    yield "GET", f"{vnet}/virtualNetworkPeerings", peerings.list_
+    yield from _resource(
+        NAT_GATEWAY,
+        nat_gateways.put,
+        network_deleter(NAT_GATEWAY, nat_gateways.check_unused),
+        tagger(NAT_GATEWAY),
+    )
     yield from _resource(
         NSG, security_groups.put, network_deleter(NSG, security_groups.check_unused), tagger(NSG)
     )
@@ -86,6 +103,9 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
     yield "GET", one, security_groups.get_rule
     yield "DELETE", one, security_groups.delete_rule
     yield "GET", f"{several}/{{name}}/securityRules", security_groups.list_rules
+    yield "GET", f"{several}/{{name}}/defaultSecurityRules", security_groups.list_default_rules
+    one, _, _ = _of_type(NSG, "/defaultSecurityRules/{child}")
+    yield "GET", one, security_groups.get_default_rule
     yield from _resource(
         PUBLIC_IP,
         public_ips.put,
@@ -98,6 +118,9 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
         network_deleter(NIC, interfaces.check_unused, interfaces.release_addresses),
         tagger(NIC),
     )
+    one, several, _ = _of_type(NIC, "/ipConfigurations/{child}")
+    yield "GET", one, interfaces.get_configuration
+    yield "GET", f"{several}/{{name}}/ipConfigurations", interfaces.list_configurations
 
 
 def _compute() -> Iterator[tuple[str, str, Handler]]:

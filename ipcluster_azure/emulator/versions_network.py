@@ -19,6 +19,8 @@ _SUBNET: Table = {
     "properties.privateLinkServiceNetworkPolicies": since("2019-02-01"),  # R
     "properties.purpose": since("2019-02-01"),  # R
     "properties.defaultOutboundAccess": since("2023-11-01"),  # U
+    # R: all recordings of that version made in October 2020, and no other, have it.
+    "properties.subnetID": between("2019-11-01", "2019-11-01"),
     "properties.sharingScope": since("2024-05-01"),  # U
 }
 _RULE: Table = {
@@ -28,6 +30,16 @@ _RULE: Table = {
     "properties.sourceAddressPrefixes": since("2017-06-01"),  # R
     "properties.destinationAddressPrefixes": since("2017-06-01"),  # R
 }
+
+# Answers to writes and deletions of whole resources name this header; a part of one never does.
+NOTIFICATION = since("2019-11-01")  # R: Azure-AsyncNotification
+
+# From here on a subnet is private unless it says otherwise.
+PRIVATE_SUBNETS = since("2025-07-01")  # D
+
+# Basic public IP addresses were retired on 2025-09-30; older api-versions still make them here.
+BASIC_ENDS = "2025-09-01"
+BASIC_PUBLIC_IPS = between("", "2025-08-31")  # U
 
 TABLES: Mapping[str, Table] = {
     f"{NETWORK}/virtualNetworks": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from . import versions
@@ -17,6 +18,8 @@ VNET = f"{NETWORK}/virtualNetworks"
 NSG = f"{NETWORK}/networkSecurityGroups"
 PUBLIC_IP = f"{NETWORK}/publicIPAddresses"
 NIC = f"{NETWORK}/networkInterfaces"
+NAT_GATEWAY = f"{NETWORK}/natGateways"
+PEERING = f"{VNET}/virtualNetworkPeerings"
 VM = f"{COMPUTE}/virtualMachines"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
 DISK = f"{COMPUTE}/disks"
@@ -76,9 +79,18 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
         subnets = [
             show_subnet(em, resource, item, api_version) for item in resource.properties["subnets"]
         ]
-        return {**resource.properties, "subnets": subnets}
+        peerings = [
+            show_peering(em, resource, item, api_version)
+            for item in resource.properties["virtualNetworkPeerings"]
+        ]
+        return {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
+    if resource.type == NIC:
+        items = [{**i, "etag": resource.etag} for i in resource.properties["ipConfigurations"]]
+        return {**resource.properties, "ipConfigurations": items}
+    if resource.type == NAT_GATEWAY and (users := nat_gateway_subnets(em, resource)):
+        return {**resource.properties, "subnets": [{"id": user} for user in users]}
     return resource.properties
 
 
@@ -87,10 +99,17 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) ->
     properties = {
         "provisioningState": vnet.properties["provisioningState"],
         **subnet["properties"],
-        "delegations": subnet["properties"].get("delegations", []),
+        "delegations": [
+            _delegation(identifier, vnet, item)
+            for item in subnet["properties"].get("delegations", [])
+        ],
     }
     properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
     properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
+    endpoints = properties.pop("serviceEndpoints", [])
+    if endpoints:
+        state = {"provisioningState": properties["provisioningState"]}
+        properties["serviceEndpoints"] = [{**state, **item} for item in endpoints]
     owners = em.private_addresses.owners(identifier)
     if owners:
         properties["ipConfigurations"] = [{"id": owner} for owner in owners]
@@ -102,6 +121,66 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) ->
         "type": f"{VNET}/subnets",
     }
     return versions.shown(f"{VNET}/subnets", api_version, body)
+
+
+def _delegation(subnet_id: str, vnet: Resource, item: Json) -> Json:
+    name = item.get("name", "delegation")
+    properties = {"provisioningState": vnet.properties["provisioningState"], "actions": []}
+    return {
+        "name": name,
+        "id": f"{subnet_id}/delegations/{name}",
+        "etag": vnet.etag,
+        "properties": {**properties, **(item.get("properties") or {})},
+        "type": f"{VNET}/subnets/delegations",
+    }
+
+
+def show_peering(em: Emulator, vnet: Resource, peering: Json, api_version: str) -> Json:
+    """Connected as soon as the other network has a peering back."""
+    remote = em.store.find(peering["properties"]["remoteVirtualNetwork"]["id"])
+    space = remote.properties["addressSpace"] if remote else {"addressPrefixes": []}
+    back = remote is not None and any(
+        refers_to(item["properties"], "remoteVirtualNetwork", vnet)
+        for item in remote.properties["virtualNetworkPeerings"]
+    )
+    guids = [vnet.properties["resourceGuid"]]
+    if remote:
+        guids.append(remote.properties["resourceGuid"])
+    body = {
+        "name": peering["name"],
+        "id": f"{vnet.id}/virtualNetworkPeerings/{peering['name']}",
+        "etag": vnet.etag,
+        "properties": {
+            "peerCompleteVnets": True,
+            **peering["properties"],
+            "provisioningState": vnet.properties["provisioningState"],
+            "resourceGuid": _common_guid(guids),
+            "peeringState": "Connected" if back else "Initiated",
+            "peeringSyncLevel": "FullyInSync" if back else "RemoteNotInSync",
+            "remoteAddressSpace": space,
+            "remoteVirtualNetworkAddressSpace": space,
+            "routeServiceVips": {},
+        },
+        "type": PEERING,
+    }
+    return versions.shown(PEERING, api_version, body)
+
+
+def _common_guid(guids: list[str]) -> str:
+    """Both sides of a peering show the same one (as recorded)."""
+    value = 0
+    for guid in guids:
+        value ^= uuid.UUID(guid).int
+    return str(uuid.UUID(int=value))
+
+
+def nat_gateway_subnets(em: Emulator, gateway: Resource) -> list[str]:
+    return [
+        f"{vnet.id}/subnets/{subnet['name']}"
+        for vnet in em.store.all(VNET)
+        for subnet in vnet.properties["subnets"]
+        if refers_to(subnet["properties"], "natGateway", gateway)
+    ]
 
 
 def show_rule(nsg: Resource, rule: Json, api_version: str, kind: str = "securityRules") -> Json:
