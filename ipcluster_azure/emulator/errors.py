@@ -126,6 +126,16 @@ def invalid_namespace(namespace: str) -> ArmError:
     return ArmError(404, "InvalidResourceNamespace", message, headers=GATEWAY)
 
 
+def missing_registration(namespace: str) -> ArmError:
+    message = (
+        f"The subscription is not registered to use namespace '{namespace}'. See "
+        "https://aka.ms/rps-not-found for how to register subscriptions."
+    )
+    code = "MissingSubscriptionRegistration"
+    detail = {"code": code, "target": namespace, "message": message}
+    return ArmError(409, code, message, details=[detail], headers=GATEWAY)
+
+
 def no_such_route(method: str, path: str) -> ArmError:
     message = f"The requested resource does not support http method '{method}'."
     if method in ("GET", "HEAD"):

@@ -12,15 +12,19 @@ from . import (
     groups,
     interfaces,
     nat_gateways,
+    network_usages,
     networks,
     peerings,
+    providers,
     public_ips,
     scale_sets,
     security_groups,
     subnets,
+    subscriptions,
     virtual_machines,
 )
 from .crud import Handler, getter, lister, network_deleter, tagger
+from .providers import registered
 from .views import DISK, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
@@ -43,7 +47,7 @@ def _resource(
 ) -> Iterator[tuple[str, str, Handler]]:
     one, in_group, everywhere = _of_type(kind)
     if put:
-        yield "PUT", one, put
+        yield "PUT", one, registered(kind, put)
     if patch:
         yield "PATCH", one, patch
     yield "DELETE", one, delete
@@ -54,7 +58,15 @@ def _resource(
 
 
 def _table() -> Iterator[tuple[str, str, Handler]]:
-    yield "GET", SUBSCRIPTION, catalog.get_subscription
+    yield "GET", "/subscriptions", subscriptions.list_
+    yield "GET", SUBSCRIPTION, subscriptions.get
+    yield "GET", f"{SUBSCRIPTION}/locations", subscriptions.list_locations
+    yield "GET", f"{SUBSCRIPTION}/tagNames", subscriptions.list_tags
+    yield "PUT", f"{SUBSCRIPTION}/tagNames/{{tag}}", subscriptions.put_tag
+    yield "DELETE", f"{SUBSCRIPTION}/tagNames/{{tag}}", subscriptions.delete_tag
+    tag_value = f"{SUBSCRIPTION}/tagNames/{{tag}}/tagValues/{{value}}"
+    yield "PUT", tag_value, subscriptions.put_tag_value
+    yield "DELETE", tag_value, subscriptions.delete_tag_value
     yield "GET", f"{SUBSCRIPTION}/resourceGroups", groups.list_
     yield "GET", f"{SUBSCRIPTION}/resources", groups.list_resources
     yield "GET", f"{SUBSCRIPTION}/operationresults/{{job}}", catalog.get_group_result
@@ -64,8 +76,11 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "HEAD", GROUP, groups.head
     yield "DELETE", GROUP, groups.delete
     yield "GET", f"{GROUP}/resources", groups.list_resources
-    yield "GET", f"{SUBSCRIPTION}/providers/{{namespace}}", groups.provider("get")
-    yield "POST", f"{SUBSCRIPTION}/providers/{{namespace}}/register", groups.provider("register")
+    provider = f"{SUBSCRIPTION}/providers/{{namespace}}"
+    yield "GET", f"{SUBSCRIPTION}/providers", providers.list_
+    yield "GET", provider, providers.get
+    yield "POST", f"{provider}/register", providers.register
+    yield "POST", f"{provider}/unregister", providers.unregister
     yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
     yield from _network()
@@ -73,6 +88,8 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
 
 
 def _network() -> Iterator[tuple[str, str, Handler]]:
+    usages = f"{SUBSCRIPTION}/providers/Microsoft.Network/locations/{{location}}/usages"
+    yield "GET", usages, network_usages.list_
     yield from _resource(
         VNET, networks.put, network_deleter(VNET, networks.check_unused), tagger(VNET)
     )
@@ -179,6 +196,6 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
     match = IN_GROUP.fullmatch(path)
     if match is None:
         raise errors.no_such_route("GET", path)
-    if match["namespace"].lower() not in {name.lower() for name in groups.PROVIDERS}:
+    if match["namespace"].lower() not in providers.NAMES:
         raise errors.invalid_namespace(match["namespace"])
     raise errors.invalid_resource_type(match["namespace"], match["type"] or "")

@@ -49,6 +49,7 @@ class Group:
     tags: dict[str, str] | None
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     state: str = "Succeeded"
+    managed_by: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -61,6 +62,8 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.declared_tags: dict[str, set[str]] = {}  # name -> values, used or not
+        self.registrations: dict[str, str] = {}  # namespace -> state, where it was ever changed
 
     # Groups
 

@@ -10,13 +10,17 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from . import versions_compute, versions_network
+from . import versions_compute, versions_network, versions_resources
 from .version_windows import Table, Windows
 
 Json = dict[str, Any]
 Tree = dict[str, Any]
 
-TABLES: Mapping[str, Table] = {**versions_network.TABLES, **versions_compute.TABLES}
+TABLES: Mapping[str, Table] = {
+    **versions_resources.TABLES,
+    **versions_network.TABLES,
+    **versions_compute.TABLES,
+}
 
 
 def shown(kind: str, api_version: str, body: Json) -> Json:

@@ -55,16 +55,19 @@ def show(em: Emulator, resource: Resource, api_version: str) -> Json:
     return versions.shown(resource.type, api_version, body | resource.top)
 
 
-def show_group(group: Group) -> Json:
+def show_group(group: Group, api_version: str) -> Json:
     body: Json = {
         "id": group.id,
         "name": group.name,
         "type": "Microsoft.Resources/resourceGroups",
         "location": group.location,
     }
+    if group.managed_by:
+        body["managedBy"] = group.managed_by
     if group.tags is not None:
         body["tags"] = group.tags
-    return body | {"properties": {"provisioningState": group.state}}
+    body["properties"] = {"provisioningState": group.state}
+    return versions.shown("Microsoft.Resources/resourceGroups", api_version, body)
 
 
 def show_in_list(resource: Resource) -> Json:
