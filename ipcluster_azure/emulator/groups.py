@@ -55,7 +55,9 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
-    return ArmResponse(200, show_group(em.store.group(request.params["group"]), request.api_version))
+    return ArmResponse(
+        200, show_group(em.store.group(request.params["group"]), request.api_version)
+    )
 
 
 def head(em: Emulator, request: ArmRequest) -> ArmResponse:

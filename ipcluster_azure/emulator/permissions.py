@@ -34,7 +34,7 @@ class Permissions:
 
     def __init__(self, clock: Clock, object_id: str, tenant_id: str) -> None:
         self._clock = clock
-        self._tenant_id = tenant_id
+        self.tenant_id = tenant_id
         self.own_token = secrets.token_urlsafe(32)
         self._own = self._unrestricted = Principal(object_id)
         # By digest: how long a look-up takes then tells nothing about a token.
@@ -90,7 +90,7 @@ class Permissions:
             raise errors.authentication_failed("The access token is invalid.")
         now = self._clock.now()
         if principal.expires and principal.expires <= now:
-            raise front_errors.token_expired(principal.expires, now, self._tenant_id)
+            raise front_errors.token_expired(principal.expires, now, self.tenant_id)
         return principal
 
     def check_owner(self, principal: Principal) -> None:
