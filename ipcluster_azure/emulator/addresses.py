@@ -6,7 +6,7 @@ import ipaddress
 import random
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from . import errors
 
@@ -80,6 +80,15 @@ class AddressBook:
 
     def owners(self, subnet_id: str) -> list[str]:
         return list(self._subnets.get(subnet_id.lower(), {}).values())
+
+    def free(self, subnet_id: str, prefix: str) -> Iterator[str]:
+        """Lowest first."""
+        used = self._subnets.get(subnet_id.lower(), {})
+        network = Network(prefix)
+        first = int(network.network_address) + RESERVED_FIRST
+        for value in range(first, int(network.broadcast_address)):
+            if value not in used:
+                yield str(ipaddress.IPv4Address(value))
 
     def reserve(self, subnet_id: str, prefix: str, wanted: str | None, owner: str) -> str:
         """The wanted address or the lowest free one; Azure's refusal if that can't be."""

@@ -9,24 +9,10 @@ from .arm import ArmRequest, ArmResponse, page
 from .operations import Operation
 from .state import Emulator
 from .store import Resource
-from .views import DISK
+from .views import DISK, NETWORK
 from .virtual_machines import accepted
 
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
-
-
-def get_subscription(em: Emulator, request: ArmRequest) -> ArmResponse:
-    identifier = em.store.subscription_id
-    return ArmResponse(
-        200,
-        {
-            "id": f"/subscriptions/{identifier}",
-            "subscriptionId": identifier,
-            "displayName": "ipcluster-azure emulator",
-            "state": "Enabled",
-            "subscriptionPolicies": {"spendingLimit": "Off"},
-        },
-    )
 
 
 def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -111,6 +97,11 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
         return ArmResponse(202, None, headers)
     if operation.error:
         raise operation.error
+    if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
+        headers = em.operations.headers(
+            request, operation, retry_after_s=None, location=True, notification=False
+        )
+        return ArmResponse(operation.monitor_status, None, headers)
     return ArmResponse(operation.monitor_status)
 
 

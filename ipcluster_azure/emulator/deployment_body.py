@@ -18,6 +18,8 @@ from .templates.plan import Plan
 from .templates.scope import Surroundings
 from .views import show_group
 
+GROUPS_SHOWN_AS_OF = "2025-04-01"  # what resourceGroup() gives, whatever the deployment's version
+
 
 def checked_body(body: Json) -> Json:
     found = check_management("Deployment", body)
@@ -44,7 +46,7 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
     return Surroundings(
         subscription_id=em.store.subscription_id,
         tenant_id=em.permissions.tenant_id,
-        group=show_group(group),
+        group=show_group(group, GROUPS_SHOWN_AS_OF),
         deployment={"name": name, "properties": shown},
         now=em.clock.now(),
         new_uuid=em.new_uuid,

@@ -136,6 +136,16 @@ def invalid_namespace(namespace: str) -> ArmError:
     return ArmError(404, "InvalidResourceNamespace", message, headers=GATEWAY)
 
 
+def missing_registration(namespace: str) -> ArmError:
+    message = (
+        f"The subscription is not registered to use namespace '{namespace}'. See "
+        "https://aka.ms/rps-not-found for how to register subscriptions."
+    )
+    code = "MissingSubscriptionRegistration"
+    detail = {"code": code, "target": namespace, "message": message}
+    return ArmError(409, code, message, details=[detail], headers=GATEWAY)
+
+
 def no_such_route(method: str, path: str) -> ArmError:
     message = f"The requested resource does not support http method '{method}'."
     if method in ("GET", "HEAD"):
@@ -215,8 +225,36 @@ def invalid_reference(missing: str, referrer: str) -> ArmError:
     )
 
 
+def invalid_linked_id(identifier: str) -> ArmError:
+    return ArmError(
+        400,
+        "LinkedInvalidPropertyId",
+        f"Property id '{identifier}' is invalid. Expect fully qualified resource Id that start "
+        "with '/subscriptions/{subscriptionId}' or "
+        "'/providers/{resourceProviderNamespace}/'.",
+        headers=GATEWAY,
+    )
+
+
 def in_use(code: str, message: str) -> ArmError:
     return ArmError(400, code, message)
+
+
+def public_ip_in_use(referrer: str, address: str, holder: str) -> ArmError:
+    return in_use(
+        "PublicIPAddressInUse",
+        f"Resource {referrer} is referencing public IP address {address} that is already "
+        f"allocated to resource {holder}.",
+    )
+
+
+def address_in_no_subnet(address: str, vnet: str) -> ArmError:
+    return ArmError(
+        400,
+        "PrivateIPAddressNotInAnySubnet",
+        f"Private static IP address {address} does not belong to the range of any subnet in the "
+        f"virtual network {vnet}.",
+    )
 
 
 def operation_not_allowed(message: str) -> ArmError:

@@ -76,7 +76,7 @@ def _begin_update(em: Emulator, request: ArmRequest, vm: Resource, hardware: Jso
             quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
         vm.properties["hardwareProfile"] = {**hardware, "vmSize": size.name}
     if vm.properties["provisioningState"] == "Creating":
-        return ArmResponse(200, show(em, vm))
+        return ArmResponse(200, show(em, vm, request.api_version))
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
@@ -91,7 +91,7 @@ def _begin(
 ) -> ArmResponse:
     operation = em.operations.start(COMPUTE, vm.location, em.durations.draw(table), finish)
     headers = em.operations.headers(request, operation, retry_after_s=10)
-    return ArmResponse(status, show(em, vm), headers)
+    return ArmResponse(status, show(em, vm, request.api_version), headers)
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -109,7 +109,7 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    body = show(em, vm)
+    body = show(em, vm, request.api_version)
     if request.query.get("$expand", "").lower() == "instanceview":
         view = vm_lifecycle.instance_view(em, vm)
         body["properties"] = {**body["properties"], "instanceView": view}
