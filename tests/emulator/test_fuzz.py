@@ -124,6 +124,25 @@ def spoil(chance: random.Random, value: Any) -> Any:
     return chance.choice(JUNK)
 
 
+TEMPLATE: dict[str, Any] = {
+    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+    "contentVersion": "1.0.0.0",
+    "parameters": {"name": {"type": "string", "defaultValue": "odd"}},
+    "variables": {"names": "[createArray(parameters('name'), 'b')]"},
+    "resources": [
+        {
+            "type": "Microsoft.Network/networkSecurityGroups",
+            "apiVersion": "2024-05-01",
+            "name": "[format('{0}-{1}', variables('names')[0], copyIndex())]",
+            "location": "[resourceGroup().location]",
+            "copy": {"name": "each", "count": "[length(variables('names'))]"},
+            "properties": {},
+        }
+    ],
+    "outputs": {"first": {"type": "string", "value": "[toUpper(variables('names')[0])]"}},
+}
+
+
 def subjects(site: Site, keys: Keys) -> list[tuple[str, dict[str, Any]]]:
     """Paths, and bodies that are good for them."""
     subnet = site.network()
@@ -156,10 +175,29 @@ def subjects(site: Site, keys: Keys) -> list[tuple[str, dict[str, Any]]]:
         (site.provider("networkInterfaces", "odd"), {**place, "properties": nic}),
         (site.provider("virtualMachines", "odd"), machine),
         (site.provider("virtualMachineScaleSets", "odd"), scale_set_body(keys, subnet, 1)),
+        (
+            site.provider("virtualNetworks", "vnet", "virtualNetworkPeerings/odd"),
+            {"properties": {"remoteVirtualNetwork": {"id": subnet.partition("/subnets")[0]}}},
+        ),
+        (
+            site.provider("natGateways", "odd"),
+            {**place, "sku": {"name": "Standard"}, "properties": {"idleTimeoutInMinutes": 4}},
+        ),
+        (
+            site.provider("disks", "odd"),
+            {
+                **place,
+                "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
+            },
+        ),
+        (
+            f"{site.path}/providers/Microsoft.Resources/deployments/odd",
+            {"properties": {"mode": "Incremental", "template": TEMPLATE, "parameters": {}}},
+        ),
     ]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
 def test_spoilt_bodies(arm: Cloud, site: Site, keys: Keys, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable
     path, body = subjects(site, keys)[seed]
