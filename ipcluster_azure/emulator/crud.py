@@ -29,7 +29,7 @@ def lister(kind: str) -> Handler:
     """Of the group named in the path, or of the whole subscription."""
 
     def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-        found = em.store.all(kind, request.params.get("group"))
+        found = em.store.listed(kind, request.params.get("group"))
         return page([show(em, resource, request.api_version) for resource in found])
 
     return list_

@@ -251,6 +251,17 @@ def operation_not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
 
 
+def sku_not_available(size: str, location: str) -> ArmError:
+    return ArmError(
+        409,
+        "SkuNotAvailable",
+        "The requested VM size for resource 'Following SKUs have failed for Capacity "
+        f"Restrictions: {size}' is currently not available in location '{location}'. Please try "
+        "another size or deploy to a different location or different zone. See "
+        "https://aka.ms/azureskunotavailable for details.",
+    )
+
+
 def internal(exception: BaseException) -> ArmError:
     message = f"An internal execution error occurred. ({type(exception).__name__}: {exception})"
     return ArmError(500, "InternalExecutionError", message)

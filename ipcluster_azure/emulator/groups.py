@@ -78,7 +78,7 @@ def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
         show_in_list(resource)
         for group in groups
         for resource in group.resources.values()
-        if _tagged(request, resource.tags)
+        if not resource.nested and _tagged(request, resource.tags)
     ]
     return page(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import versions
+from . import versions, versions_compute
 from .arm import Json
 from .store import Group, Resource
 
@@ -23,6 +23,9 @@ PEERING = f"{VNET}/virtualNetworkPeerings"
 VM = f"{COMPUTE}/virtualMachines"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
 DISK = f"{COMPUTE}/disks"
+AVAILABILITY_SET = f"{COMPUTE}/availabilitySets"
+PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
+SSH_KEY = f"{COMPUTE}/sshPublicKeys"
 
 # Azure lists NSG rules of its own below every user's rule.
 DEFAULT_RULES = [
@@ -87,6 +90,8 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
             for item in resource.properties["virtualNetworkPeerings"]
         ]
         return {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
+    if resource.type == SCALE_SET:
+        return _scale_set(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:
@@ -95,6 +100,19 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
     if resource.type == NAT_GATEWAY and (users := nat_gateway_subnets(em, resource)):
         return {**resource.properties, "subnets": [{"id": user} for user in users]}
     return resource.properties
+
+
+def _scale_set(scale_set: Resource, api_version: str) -> Json:
+    """Some api-versions show the size of the OS disk only if the request named it."""
+    if not scale_set.hidden.get("default_disk_size") or versions.includes(
+        versions_compute.DEFAULT_DISK_SIZE, api_version
+    ):
+        return scale_set.properties
+    model = scale_set.properties["virtualMachineProfile"]
+    storage = model["storageProfile"]
+    disk = {key: item for key, item in storage["osDisk"].items() if key != "diskSizeGB"}
+    shown = {**model, "storageProfile": {**storage, "osDisk": disk}}
+    return {**scale_set.properties, "virtualMachineProfile": shown}
 
 
 def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) -> Json:
