@@ -74,7 +74,7 @@ async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
     if operation.status == "InProgress":
         return ArmResponse(202, None, groups.result_headers(em, request, operation))
     if operation.error:
-        raise operation.error
+        return ArmResponse(operation.error.status, groups.failure(operation.error))
     return ArmResponse(200)
 
 

@@ -230,6 +230,14 @@ def in_use(code: str, message: str) -> ArmError:
     return ArmError(400, code, message)
 
 
+def subnet_in_use(name: str, user: str) -> ArmError:
+    return in_use(
+        "InUseSubnetCannotBeDeleted",
+        f"Subnet {name} is in use by {user} and cannot be deleted. In order to delete the subnet, "
+        "delete all the resources within the subnet. See aka.ms/deletesubnet.",
+    )
+
+
 def public_ip_in_use(referrer: str, address: str, holder: str) -> ArmError:
     return in_use(
         "PublicIPAddressInUse",

@@ -22,7 +22,7 @@ from . import (
     subnets,
     subscriptions,
 )
-from .crud import Handler, getter, lister, network_deleter, tagger
+from .crud import Handler, getter, in_network_words, lister, network_deleter, tagger
 from .providers import registered
 from .views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 
@@ -77,7 +77,8 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "POST", f"{provider}/unregister", providers.unregister
     yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
-    yield from _network()
+    for method, path, handler in _network():
+        yield method, path, in_network_words(handler)
     yield from compute_routes.routes()
 
 
