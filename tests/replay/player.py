@@ -95,7 +95,7 @@ class Player:
     def _prepare(self, exchange: Exchange) -> None:
         location = prerequisites.location_of(exchange.body, exchange.answer)
         group = prerequisites.group_of(exchange.path)
-        if group and not (exchange.method == "PUT" and exchange.path == group):
+        if group and not (exchange.status == 201 and exchange.path == group):
             self._make_group(group, location)
         body = prerequisites.body_for(exchange)
         if exchange.method == "PUT" and exchange.status == 200:
