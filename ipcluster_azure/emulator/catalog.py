@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from . import errors, groups, images, quota, regions, skus
-from .arm import ArmRequest, ArmResponse, page
+from . import errors, groups, quota, regions, sku_restrictions, skus
+from .arm import JSON, ArmRequest, ArmResponse, page
 from .operations import Operation
 from .state import Emulator
-from .store import Resource
-from .views import DISK, NETWORK
-from .virtual_machines import accepted
+from .views import NETWORK
 
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
 
@@ -24,31 +22,20 @@ def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
     location = match["location"].replace(" ", "").lower()
     if location not in regions.REGIONS:
         return page([])
-    return page([skus.resource_sku(size, location) for size in skus.SIZES.values()])
+    zones = sku_restrictions.zones_of(location)
+    return page(
+        [
+            skus.resource_sku(
+                size, location, zones, sku_restrictions.shown(em.sku_restrictions, size, location)
+            )
+            for size in skus.SIZES.values()
+        ]
+    )
 
 
 def list_usages(em: Emulator, request: ArmRequest) -> ArmResponse:
     location = regions.normal(request.params["location"], "Microsoft.Compute/locations/usages")
     return page(quota.usages(em, location))
-
-
-def list_image_versions(em: Emulator, request: ArmRequest) -> ArmResponse:
-    part = request.params
-    known = images.versions(part["publisher"], part["offer"], part["sku"])
-    if not known:
-        raise errors.ArmError(
-            404, "NotFound", f"Artifact: VMImage was not found: {part['publisher']}:{part['sku']}."
-        )
-    if "desc" in request.query.get("$orderby", ""):
-        known = known[::-1]
-    top = request.query.get("$top", "")
-    known = known[: int(top)] if top.isdigit() else known
-    path = request.path.rstrip("/")
-    found = [
-        {"location": part["location"], "name": version, "id": f"{path}/{version}"}
-        for version in known
-    ]
-    return ArmResponse(200, found)
 
 
 def _operation(em: Emulator, identifier: str | None) -> Operation:
@@ -69,7 +56,8 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
     headers: dict[str, str] = {}
     # As recorded: the first answer of Compute asks for a wait, later ones don't.
     slow = compute and operation.polls == 1
-    if operation.status == "InProgress" and (slow or em.clock.client_scale < 1):
+    hurried = em.clock.immediate or 0 < em.clock.client_scale < 1
+    if operation.status == "InProgress" and (slow or hurried or not compute):
         headers["Retry-After"] = em.operations.retry_after(30 if slow else 3)
     return ArmResponse(200, operation.body(), headers)
 
@@ -86,7 +74,7 @@ async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
     if operation.status == "InProgress":
         return ArmResponse(202, None, groups.result_headers(em, request, operation))
     if operation.error:
-        raise operation.error
+        return ArmResponse(operation.error.status, groups.failure(operation.error))
     return ArmResponse(operation.monitor_status)
 
 
@@ -94,33 +82,15 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
     await em.operations.settle(operation)
     if operation.status == "InProgress":
         headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-        return ArmResponse(202, None, headers)
+        if operation.namespace == "Microsoft.Compute":
+            headers = {name: headers[name] for name in ("Location", "Retry-After")}
+            return ArmResponse(202, None, headers)
+        return ArmResponse(202, None, headers | JSON)
     if operation.error:
         raise operation.error
     if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
         headers = em.operations.headers(
             request, operation, retry_after_s=None, location=True, notification=False
         )
-        return ArmResponse(operation.monitor_status, None, headers)
-    return ArmResponse(operation.monitor_status)
-
-
-def delete_disk(em: Emulator, request: ArmRequest) -> ArmResponse:
-    group = em.store.group(request.params["group"])
-    disk = em.store.lookup(group.name, DISK, request.params["name"])
-    if disk is None:
-        return ArmResponse(204)
-    _check_unattached(disk)
-
-    async def finish() -> None:
-        _check_unattached(disk)
-        em.store.remove(disk)
-
-    return accepted(em, request, disk, finish)
-
-
-def _check_unattached(disk: Resource) -> None:
-    if "managedBy" in disk.top:
-        raise errors.operation_not_allowed(
-            f"Disk {disk.name} is attached to VM {disk.top['managedBy']}."
-        )
+        return ArmResponse(operation.monitor_status, None, headers | JSON)
+    return ArmResponse(operation.monitor_status, operation.result)

@@ -240,6 +240,14 @@ def in_use(code: str, message: str) -> ArmError:
     return ArmError(400, code, message)
 
 
+def subnet_in_use(name: str, user: str) -> ArmError:
+    return in_use(
+        "InUseSubnetCannotBeDeleted",
+        f"Subnet {name} is in use by {user} and cannot be deleted. In order to delete the subnet, "
+        "delete all the resources within the subnet. See aka.ms/deletesubnet.",
+    )
+
+
 def public_ip_in_use(referrer: str, address: str, holder: str) -> ArmError:
     return in_use(
         "PublicIPAddressInUse",
@@ -259,6 +267,17 @@ def address_in_no_subnet(address: str, vnet: str) -> ArmError:
 
 def operation_not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
+
+
+def sku_not_available(size: str, location: str) -> ArmError:
+    return ArmError(
+        409,
+        "SkuNotAvailable",
+        "The requested VM size for resource 'Following SKUs have failed for Capacity "
+        f"Restrictions: {size}' is currently not available in location '{location}'. Please try "
+        "another size or deploy to a different location or different zone. See "
+        "https://aka.ms/azureskunotavailable for details.",
+    )
 
 
 def internal(exception: BaseException) -> ArmError:

@@ -1,9 +1,9 @@
-"""Microsoft.ManagedIdentity/userAssignedIdentities: made and deleted at once."""
+"""Managed identities: userAssignedIdentities, and what a machine shows of its own."""
 
 from __future__ import annotations
 
 from . import names
-from .arm import ArmRequest, ArmResponse
+from .arm import ArmRequest, ArmResponse, Json
 from .schema import check_management, write_to
 from .state import Emulator, merged_tags
 from .views import IDENTITY, show
@@ -45,3 +45,25 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
         return ArmResponse(204)
     em.store.remove(identity)
     return ArmResponse(200)
+
+
+def with_principals(em: Emulator, given: Json) -> Json:
+    """As shown. An identity that is given as null is taken away."""
+    shown = dict(given)
+    if "SystemAssigned" in str(given.get("type")):
+        shown |= {"principalId": em.new_uuid(), "tenantId": em.permissions.tenant_id}
+    if "userAssignedIdentities" in given:
+        shown["userAssignedIdentities"] = {
+            identifier: _principal(em, identifier)
+            for identifier, item in given["userAssignedIdentities"].items()
+            if item is not None
+        }
+    return shown
+
+
+def _principal(em: Emulator, identifier: str) -> Json:
+    """An identity that is not here is believed: it may live in another subscription."""
+    found = em.store.find(identifier)
+    if found is None:
+        return {"principalId": em.new_uuid(), "clientId": em.new_uuid()}
+    return {name: found.properties[name] for name in ("principalId", "clientId")}

@@ -43,8 +43,10 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     )
 
 
-def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
-    nic = em.new_resource(group, NIC, name, body)
+def build(
+    em: Emulator, group: Group, name: str, body: Json, nested_id: str | None = None
+) -> Resource:
+    nic = em.new_resource(group, NIC, name, body, nested_id)
     _fill(em, nic, body["properties"], None)
     nic.touch()
     em.store.add(nic)

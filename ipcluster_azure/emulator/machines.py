@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,6 +42,11 @@ class MachineHost(Protocol):
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         """As halt, and the files are gone."""
 
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        """What a shell script writes to its two outputs, run as root would; empty if halted."""
+
     async def close(self) -> None:
         """Destroy every machine."""
 
@@ -57,6 +62,11 @@ class NoMachines:
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         pass
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        return b"", b""
 
     async def close(self) -> None:
         pass
@@ -80,6 +90,12 @@ class AccountedMachines:
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         with self._clock.working():
             await self._host.destroy(vm_ids)
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        with self._clock.working():
+            return await self._host.run(vm_id, script, variables)
 
     async def close(self) -> None:
         await self._host.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from .interference import Interference, planned
 
 log = logging.getLogger(__name__)
 
+# What it returns is the operation's result, if it has one.
+Work = Callable[[], Awaitable["dict[str, Any] | None"]]
 SETTLE_S = 2.0
 KEPT = 20_000  # finished operations that can still be asked for
 
@@ -28,13 +30,19 @@ def timestamp(moment: datetime) -> str:
 
 @dataclass
 class Operation:
-    """What GET on its URL shows. monitor_status: what its Location answers at the end."""
+    """What GET on its URL shows. monitor_status: what its Location answers at the end.
+
+    collection: the part of the URL before its id. result: shown as properties.output, and as
+    the whole answer of its Location.
+    """
 
     id: str
     namespace: str
     location: str
     started: datetime
     monitor_status: int = 200
+    collection: str = "operations"
+    result: dict[str, Any] | None = None
     ended: datetime | None = None
     error: errors.ArmError | None = None
     polls: int = 0
@@ -56,6 +64,8 @@ class Operation:
             if self.ended is not None:
                 body["endTime"] = timestamp(self.ended)
             body["status"] = self.status
+            if self.result is not None:
+                body["properties"] = {"output": self.result}
             body["name"] = self.id
         if self.error is not None:
             body["error"] = self.error.body()["error"]
@@ -76,16 +86,15 @@ class Operations:
         namespace: str,
         location: str,
         duration_s: float,
-        finish: Finish,
+        finish: Work,
         *,
         monitor_status: int = 200,
         identifier: str | None = None,
+        collection: str = "operations",
     ) -> Operation:
         """Call finish() duration_s from now; what it raises is the failure."""
-        now = self._clock.now()
-        operation = Operation(
-            identifier or self._new_id(), namespace, location, now, monitor_status
-        )
+        identifier, now = identifier or self._new_id(), self._clock.now()
+        operation = Operation(identifier, namespace, location, now, monitor_status, collection)
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))
@@ -93,7 +102,11 @@ class Operations:
         if fault:
             planned.set(None)
             operation.settles = False
-        self.spawn(self._drive(operation, duration_s, finish, fault))
+
+        async def work() -> None:
+            operation.result = await finish()
+
+        self.spawn(self._drive(operation, duration_s, work, fault))
         return operation
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
@@ -155,7 +168,7 @@ class Operations:
             f"{operation.namespace}/locations/{operation.location}"
         )
         version = f"api-version={request.api_version}"
-        url = f"{base}/operations/{operation.id}?{version}"
+        url = f"{base}/{operation.collection}/{operation.id}?{version}"
         headers = {"Azure-AsyncOperation": url}
         if notification:
             headers["Azure-AsyncNotification"] = "Enabled"
@@ -165,6 +178,6 @@ class Operations:
             headers["Location"] = (
                 f"{base}/operationResults/{operation.id}?{version}"
                 if operation.namespace == "Microsoft.Network"
-                else f"{base}/operations/{operation.id}?monitor=true&{version}"
+                else f"{base}/{operation.collection}/{operation.id}?monitor=true&{version}"
             )
         return headers

@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import asyncssh
@@ -17,7 +17,7 @@ from .addresses import LOOPBACK
 from .cloud_config import CloudConfig, CloudConfigError, parse, run_commands, write_files
 from .machines import MachineSpec
 from .ssh_server import MachineServer
-from .vm_environment import build_environment
+from .vm_environment import LOGIN_UMASK, build_environment
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,20 @@ class Machine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def run(self, script: str, variables: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """The script's output; it ends with the machine, like all its processes."""
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-s"),
+            cwd=self.directory,
+            env={**self.environment, **variables},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            umask=LOGIN_UMASK,
+        )
+        return await process.communicate(script.encode())
+
     def close(self) -> None:
         """Stop answering at once; the processes are killed by whoever calls this."""
         self.up = False
@@ -171,6 +185,12 @@ class ProcessMachines:
                 machine.close()
         if any(closed):
             await asyncio.to_thread(processes.kill_machines, frozenset(vm_ids))
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        machine = self._machines.get(vm_id)
+        return await machine.run(script, variables) if machine else (b"", b"")
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         await self.halt(vm_ids)

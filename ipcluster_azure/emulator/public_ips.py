@@ -66,9 +66,16 @@ def _update(em: Emulator, request: ArmRequest, public_ip: Resource, body: Json) 
     return _begin(em, request, public_ip, created=False)
 
 
-def build(em: Emulator, group: Group, name: str, body: Json, api_version: str) -> Resource:
+def build(
+    em: Emulator,
+    group: Group,
+    name: str,
+    body: Json,
+    api_version: str,
+    nested_id: str | None = None,
+) -> Resource:
     """Stored, in state Updating, and without an address until it has succeeded."""
-    public_ip = em.new_resource(group, PUBLIC_IP, name, body)
+    public_ip = em.new_resource(group, PUBLIC_IP, name, body, nested_id)
     basic = includes(BASIC_PUBLIC_IPS, api_version)
     sku = {"name": "Basic" if basic else "Standard", "tier": "Regional", **(body.get("sku") or {})}
     if sku["name"] == "Basic" and not basic:

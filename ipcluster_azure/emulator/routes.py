@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from . import (
     catalog,
+    compute_routes,
     deployments,
     errors,
     groups,
@@ -20,23 +21,17 @@ from . import (
     providers,
     public_ips,
     role_assignments,
-    scale_sets,
     security_groups,
     subnets,
     subscriptions,
-    virtual_machines,
 )
-from .crud import Handler, getter, lister, network_deleter, tagger
+from .crud import Handler, getter, in_network_words, lister, network_deleter, tagger
 from .providers import registered
-from .views import DISK, IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
+from .views import IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 LOCATIONS = f"{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}"
-IMAGES = (
-    f"{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{{location}}/publishers/{{publisher}}"
-    "/artifacttypes/vmimage/offers/{offer}/skus/{sku}/versions"
-)
 
 
 def _of_type(kind: str, child: str = "") -> tuple[str, str, str]:
@@ -54,10 +49,9 @@ def _resource(
     if patch:
         yield "PATCH", one, patch
     yield "DELETE", one, delete
-    if kind != VM:  # its list has a filter, its GET an expansion
-        yield "GET", one, getter(kind)
-        yield "GET", in_group, lister(kind)
-        yield "GET", everywhere, lister(kind)
+    yield "GET", one, getter(kind)
+    yield "GET", in_group, lister(kind)
+    yield "GET", everywhere, lister(kind)
 
 
 def _table() -> Iterator[tuple[str, str, Handler]]:
@@ -88,8 +82,9 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
     yield from _deployments()
     yield from _identities()
-    yield from _network()
-    yield from _compute()
+    for method, path, handler in _network():
+        yield method, path, in_network_words(handler)
+    yield from compute_routes.routes()
 
 
 def _deployments() -> Iterator[tuple[str, str, Handler]]:
@@ -170,28 +165,6 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
     one, several, _ = _of_type(NIC, "/ipConfigurations/{child}")
     yield "GET", one, interfaces.get_configuration
     yield "GET", f"{several}/{{name}}/ipConfigurations", interfaces.list_configurations
-
-
-def _compute() -> Iterator[tuple[str, str, Handler]]:
-    yield from _resource(VM, virtual_machines.put, virtual_machines.delete, virtual_machines.patch)
-    one, in_group, everywhere = _of_type(VM)
-    yield "GET", one, virtual_machines.get
-    yield "GET", in_group, virtual_machines.list_
-    yield "GET", everywhere, virtual_machines.list_
-    yield "GET", f"{one}/instanceView", virtual_machines.get_instance_view
-    yield "POST", f"{one}/start", virtual_machines.power_action("running")
-    yield "POST", f"{one}/powerOff", virtual_machines.power_action("stopped")
-    yield "POST", f"{one}/deallocate", virtual_machines.power_action("deallocated")
-    yield "POST", f"{one}/restart", virtual_machines.power_action("restart")
-    yield from _resource(SCALE_SET, scale_sets.put, scale_sets.delete, scale_sets.patch)
-    one, _, _ = _of_type(SCALE_SET)
-    yield "POST", f"{one}/delete", scale_sets.delete_instances
-    yield "GET", f"{one}/virtualMachines", scale_sets.list_instances
-    yield from _resource(DISK, None, catalog.delete_disk)
-    yield "GET", f"{SUBSCRIPTION}/providers/Microsoft.Compute/skus", catalog.list_skus
-    usages = f"{SUBSCRIPTION}/providers/Microsoft.Compute/locations/{{location}}/usages"
-    yield "GET", usages, catalog.list_usages
-    yield "GET", IMAGES, catalog.list_image_versions
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -1,20 +1,23 @@
-"""Requests on Microsoft.Compute/virtualMachineScaleSets in orchestration mode Flexible."""
+"""Requests on Microsoft.Compute/virtualMachineScaleSets, in both orchestration modes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, failures, names, vm_body, vm_lifecycle
+from . import errors, failures, instance_views, names, scale_set_model, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
-from .scale_set_instances import add_instances
+from .compute_answers import begin
+from .identities import with_principals
+from .scale_set_instances import add_instances, chosen
 from .schema import check_compute, write_to
+from .sku_restrictions import check_zones
 from .state import Emulator, merged_tags
 from .store import Group, Resource
-from .views import COMPUTE, SCALE_SET, show
-from .virtual_machines import accepted
+from .views import SCALE_SET, show
 
-LARGEST = 1000
+# Members beside properties that a request sets.
+TOP = ("zones", "identity", "plan", "extendedLocation")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -24,80 +27,29 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     existing = em.store.lookup(group.name, SCALE_SET, name)
     body = check_compute("VirtualMachineScaleSet", request.json_object(), write_to(existing))
     if existing:
-        return _update(em, request, group, existing, body)
-    scale_set = em.new_resource(group, SCALE_SET, name, body)
-    sku = _checked_sku(body.get("sku"))
-    properties = body["properties"]
-    _check_mode(properties)
-    scale_set.properties, scale_set.hidden = _set_properties(em, properties, sku["name"])
-    scale_set.top = {"sku": sku}
-    scale_set.top |= {key: body[key] for key in ("zones", "identity", "plan") if key in body}
-    em.store.add(scale_set)
+        em.check_same_location(existing, body)
+        return _change(em, request, group, existing, body, body.get("tags"))
+    scale_set = _create(em, group, name, body)
     try:
-        vms = add_instances(em, group, scale_set, sku["capacity"])
+        vms = add_instances(em, group, scale_set, scale_set.top["sku"]["capacity"])
     except errors.ArmError:
         em.store.remove(scale_set)
         raise
     return _begin(em, request, scale_set, vms, 201)
 
 
-def _checked_sku(sku: Json | None) -> Json:
-    if not sku or not sku.get("name"):
-        raise errors.missing_parameter("sku")
-    size = vm_body.checked_size(sku["name"])
-    capacity = sku.get("capacity", 0)
-    _check_capacity(capacity)
-    return {"name": size.name, "tier": sku.get("tier", "Standard"), "capacity": capacity}
-
-
-def _check_capacity(capacity: int) -> None:
-    if not 0 <= capacity <= LARGEST:
-        raise errors.invalid_parameter(
-            "sku.capacity",
-            f"The value {capacity} of parameter 'sku.capacity' is invalid. A virtual machine "
-            f"scale set has between 0 and {LARGEST} instances.",
-        )
-
-
-def _check_mode(properties: Json) -> None:
-    if properties.get("orchestrationMode") != "Flexible":
-        raise errors.invalid_parameter(
-            "orchestrationMode",
-            "This local endpoint serves only scale sets with orchestrationMode 'Flexible'.",
-        )
-    if properties.get("overprovision"):
-        raise errors.invalid_parameter(
-            "overprovision",
-            "Overprovisioning is not supported for a scale set with orchestration mode Flexible.",
-        )
-
-
-def _set_properties(em: Emulator, properties: Json, size_name: str) -> tuple[Json, Json]:
-    """(shown, hidden); the profile is checked as each VM of it would be."""
-    profile = dict(properties.get("virtualMachineProfile") or {})
-    hidden: Json = {}
-    if profile:
-        vm_body.checked_priority(profile, vm_body.checked_size(size_name))
-        shown_os, hidden = vm_body.split_os_profile(profile.get("osProfile"))
-        profile["osProfile"] = shown_os
-        profile["storageProfile"] = vm_body.storage_profile(
-            profile.get("storageProfile"), delete_option="Delete"
-        )
-        if not (profile.get("networkProfile") or {}).get("networkInterfaceConfigurations"):
-            raise errors.missing_parameter("networkInterfaceConfigurations")
-        if "networkApiVersion" not in profile["networkProfile"]:
-            raise errors.missing_parameter("networkApiVersion")
-    shown: Json = {
-        "singlePlacementGroup": False,
-        "platformFaultDomainCount": 1,
-        **properties,
-        "orchestrationMode": "Flexible",
-        "provisioningState": "Creating",
-        "uniqueId": em.new_uuid(),
-    }
-    if profile:
-        shown["virtualMachineProfile"] = profile
-    return shown, hidden
+def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
+    scale_set = em.new_resource(group, SCALE_SET, name, body)
+    scale_set.top = {"sku": scale_set_model.checked_sku(body.get("sku"))}
+    scale_set.top |= {key: body[key] for key in TOP if key in body}
+    check_zones(scale_set.top.get("zones", []), scale_set.location, scale_set.id)
+    if "identity" in scale_set.top:
+        scale_set.top["identity"] = with_principals(em, scale_set.top["identity"])
+    scale_set_model.set_properties(em, scale_set, body["properties"])
+    vm_body.check_references(em, scale_set, scale_set.properties)
+    scale_set.touch()
+    em.store.add(scale_set)
+    return scale_set
 
 
 def _begin(
@@ -121,54 +73,56 @@ def _begin(
         return None
 
     async def finish() -> None:
-        failures = [error for error in await asyncio.gather(*map(one, vms)) if error]
+        failed = [error for error in await asyncio.gather(*map(one, vms)) if error]
         if scale_set.deleting:
             raise vm_lifecycle.PREEMPTED
-        scale_set.properties["provisioningState"] = "Failed" if failures else "Succeeded"
-        if failures:
-            raise failures[0]
+        scale_set.properties["provisioningState"] = "Failed" if failed else "Succeeded"
+        if failed:
+            raise failed[0]
 
-    duration_s = em.durations.draw("scale_set")
-    operation = em.operations.start(COMPUTE, scale_set.location, duration_s, finish)
-    headers = em.operations.headers(request, operation, retry_after_s=10)
-    headers["x-ms-request-charge"] = str(max(1, len(vms)))
-    return ArmResponse(status, show(em, scale_set, request.api_version), headers)
-
-
-def _update(
-    em: Emulator, request: ArmRequest, group: Group, scale_set: Resource, body: Json
-) -> ArmResponse:
-    em.check_same_location(scale_set, body)
-    properties = body["properties"]
-    if properties.get("orchestrationMode", "Flexible") != "Flexible":
-        raise errors.property_change("orchestrationMode")
-    if "virtualMachineProfile" in properties:
-        new_os = properties["virtualMachineProfile"].get("osProfile") or {}
-        old_os = scale_set.properties.get("virtualMachineProfile", {}).get("osProfile", {})
-        for name in ("adminUsername", "computerNamePrefix"):
-            if name in new_os and old_os and new_os[name] != old_os.get(name):
-                raise errors.property_change(f"osProfile.{name}")
-    scale_set.tags = body.get("tags", scale_set.tags)
-    return _resize(em, request, group, scale_set, body.get("sku") or {})
+    return begin(
+        em,
+        request,
+        scale_set.location,
+        finish,
+        duration_s=em.durations.draw("scale_set"),
+        status=status,
+        body=show(em, scale_set, request.api_version),
+        notified=True,
+        retry_after_s=10,
+        charge=len(vms),
+    )
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
     body = check_compute("VirtualMachineScaleSetUpdate", request.json_object(), "patch")
-    scale_set.tags = merged_tags(body, scale_set.tags)
-    return _resize(em, request, group, scale_set, body.get("sku") or {})
+    return _change(em, request, group, scale_set, body, merged_tags(body, scale_set.tags))
 
 
-def _resize(
-    em: Emulator, request: ArmRequest, group: Group, scale_set: Resource, sku: Json
+def _change(
+    em: Emulator,
+    request: ArmRequest,
+    group: Group,
+    scale_set: Resource,
+    body: Json,
+    tags: dict[str, str] | None,
 ) -> ArmResponse:
-    """Grow by new machines, or shrink by the newest."""
+    """Change the model, and grow by new machines or shrink by the newest."""
+    sku = body.get("sku") or {}
     if sku.get("name"):
-        scale_set.top["sku"]["name"] = vm_body.checked_size(sku["name"]).name
+        vm_body.checked_size(sku["name"])
     vms = [vm for vm in vm_lifecycle.vms_of(em, scale_set.key, group.name) if not vm.deleting]
     capacity = sku.get("capacity", len(vms))
-    _check_capacity(capacity)
+    scale_set_model.check_capacity(capacity)
+    scale_set_model.change(em, scale_set, body.get("properties") or {})
+    scale_set.tags = tags
+    if "identity" in body:
+        scale_set.top["identity"] = with_principals(em, body["identity"])
+    if sku.get("name"):
+        scale_set.top["sku"]["name"] = vm_body.checked_size(sku["name"]).name
+    _renew_model(scale_set, vms, bool(body.get("properties") or sku.get("name")))
     added = add_instances(em, group, scale_set, max(0, capacity - len(vms)))
     surplus = vms[capacity:]
     if surplus:
@@ -176,7 +130,18 @@ def _resize(
         em.operations.spawn(vm_lifecycle.delete_all(em, surplus, duration_s))
     scale_set.top["sku"]["capacity"] = capacity
     scale_set.properties["provisioningState"] = "Updating"
+    scale_set.touch()
     return _begin(em, request, scale_set, added, 200)
+
+
+def _renew_model(scale_set: Resource, vms: Sequence[Resource], changed: bool) -> None:
+    """Machines get a new model at once, but with upgrade mode Manual: see manualupgrade."""
+    if changed:
+        model = scale_set.hidden.get("model", 0) + 1
+        scale_set.hidden["model"] = model
+        if (scale_set.properties.get("upgradePolicy") or {}).get("mode") != "Manual":
+            for vm in vms:
+                vm.hidden["model"] = model
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -196,24 +161,23 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
         await vm_lifecycle.delete_all(em, vms, duration_s)
         em.store.remove(scale_set)
 
-    return accepted(em, request, scale_set, finish)
+    return begin(em, request, scale_set.location, finish, notified=True, charge=len(vms))
 
 
 def delete_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """POST .../delete {"instanceIds": [VM names]}."""
+    """POST .../delete {"instanceIds": [numbers, or of a Flexible set the VMs' names]}."""
     group = em.store.group(request.params["group"])
     scale_set = em.store.get(group.name, SCALE_SET, request.params["name"])
-    body = check_compute("VirtualMachineScaleSetVMInstanceRequiredIDs", request.json_object())
-    members = {vm.name.lower(): vm for vm in vm_lifecycle.vms_of(em, scale_set.key, group.name)}
-    unknown = [name for name in body["instanceIds"] if name.lower() not in members]
-    if unknown:
-        raise errors.invalid_parameter(
-            "instanceIds",
-            f"The provided instanceId {unknown[0]} is not an active Virtual Machine Scale Set VM "
-            "instanceId.",
-        )
-    vms = [members[name.lower()] for name in body["instanceIds"]]
-    duration_s = em.durations.draw("vm_delete")
+    kind = "VirtualMachineScaleSetVMInstanceRequiredIDs"
+    body = check_compute(kind, request.json_object())
+    vms = chosen(em, vm_lifecycle.vms_of(em, scale_set.key, group.name), body["instanceIds"])
+    table = "vm_delete_force" if request.flag("forceDeletion") else "vm_delete"
+    return begin_deletion(em, request, scale_set, vms, em.durations.draw(table))
+
+
+def begin_deletion(
+    em: Emulator, request: ArmRequest, scale_set: Resource, vms: list[Resource], duration_s: float
+) -> ArmResponse:
     gone = sum(not vm.deleting for vm in vms)
     scale_set.top["sku"]["capacity"] = max(0, scale_set.top["sku"]["capacity"] - gone)
     for vm in vms:
@@ -222,17 +186,36 @@ def delete_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
     async def finish() -> None:
         await vm_lifecycle.delete_all(em, vms, duration_s)
 
-    return accepted(em, request, scale_set, finish)
+    return begin(em, request, scale_set.location, finish, charge=len(vms))
 
 
-def list_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
+def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
-    items = []
-    for vm in vm_lifecycle.vms_of(em, scale_set.key, scale_set.group):
-        body = show(em, vm, request.api_version)
-        body["id"] = f"{scale_set.id}/virtualMachines/{vm.name}"
-        body["type"] = f"{SCALE_SET}/virtualMachines"
-        body["instanceId"] = vm.name
-        body["sku"] = {key: scale_set.top["sku"][key] for key in ("name", "tier")}
-        items.append(body)
-    return page(items)
+    vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
+    if not scale_set_model.is_uniform(scale_set):
+        vms = []
+    return ArmResponse(200, instance_views.of_scale_set(em, scale_set, vms))
+
+
+def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """The sizes that the scale set could have."""
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    most = scale_set_model.LARGEST
+    if scale_set.properties.get("singlePlacementGroup"):
+        most = scale_set_model.LARGEST_PLACEMENT_GROUP
+    capacity: Json = {
+        "minimum": 0,
+        "maximum": most,
+        "defaultCapacity": 1,
+        "scaleType": "Automatic",
+    }
+    return page(
+        [
+            {
+                "resourceType": SCALE_SET,
+                "sku": {"name": size.name, "tier": size.name.split("_")[0]},
+                "capacity": capacity,
+            }
+            for size in vm_body.all_sizes()
+        ]
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .arm import Json
@@ -61,6 +61,35 @@ SERIES: tuple[tuple[str, str, tuple[int, ...], float, str], ...] = (
 
 # Sizes whose memory follows no rule.
 SINGLE: tuple[tuple[str, str, int, float, str], ...] = (
+    ("Basic_A0", "basicAFamily", 1, 0.75, "L"),
+    ("Basic_A1", "basicAFamily", 1, 1.75, "L"),
+    ("Basic_A2", "basicAFamily", 2, 3.5, "L"),
+    ("Standard_A0", "standardA0_A7Family", 1, 0.75, "LS"),
+    ("Standard_A1", "standardA0_A7Family", 1, 1.75, "LS"),
+    ("Standard_A2", "standardA0_A7Family", 2, 3.5, "LS"),
+    ("Standard_A3", "standardA0_A7Family", 4, 7, "LS"),
+    ("Standard_A1_v2", "standardAv2Family", 1, 2, "LS"),
+    ("Standard_A2_v2", "standardAv2Family", 2, 4, "LS"),
+    ("Standard_D1", "standardDFamily", 1, 3.5, "LS"),
+    ("Standard_D2", "standardDFamily", 2, 7, "LS"),
+    ("Standard_D3", "standardDFamily", 4, 14, "LS"),
+    ("Standard_D4", "standardDFamily", 8, 28, "LS"),
+    ("Standard_D1_v2", "standardDv2Family", 1, 3.5, "LS"),
+    ("Standard_D2_v2", "standardDv2Family", 2, 7, "LSA"),
+    ("Standard_D3_v2", "standardDv2Family", 4, 14, "LSA"),
+    ("Standard_D4_v2", "standardDv2Family", 8, 28, "LSA"),
+    ("Standard_D5_v2", "standardDv2Family", 16, 56, "LSA"),
+    ("Standard_D15_v2", "standardDv2Family", 20, 140, "LSA"),
+    ("Standard_DS1_v2", "standardDSv2Family", 1, 3.5, "PLS"),
+    ("Standard_DS2_v2", "standardDSv2Family", 2, 7, "PLSA"),
+    ("Standard_DS3_v2", "standardDSv2Family", 4, 14, "PLSA"),
+    ("Standard_DS4_v2", "standardDSv2Family", 8, 28, "PLSA"),
+    ("Standard_DS5_v2", "standardDSv2Family", 16, 56, "PLSA"),
+    ("Standard_E2s_v3", "standardESv3Family", 2, 16, "PLSA"),
+    ("Standard_E4s_v3", "standardESv3Family", 4, 32, "PLSA"),
+    ("Standard_E8s_v3", "standardESv3Family", 8, 64, "PLSA"),
+    ("Standard_F2s", "standardFSFamily", 2, 4, "PLSA"),
+    ("Standard_F4s", "standardFSFamily", 4, 8, "PLSA"),
     ("Standard_B1ls", "standardBSFamily", 1, 0.5, "PL"),
     ("Standard_B1s", "standardBSFamily", 1, 1, "PL"),
     ("Standard_B1ms", "standardBSFamily", 1, 2, "PL"),
@@ -127,7 +156,25 @@ def find(name: object) -> Size | None:
     return SIZES.get(name.lower()) if isinstance(name, str) else None
 
 
-def resource_sku(size: Size, location: str) -> Json:
+def size_entry(size: Size) -> Json:
+    """One entry of the lists named vmSizes."""
+    return {
+        "name": size.name,
+        "numberOfCores": size.vcpus,
+        "osDiskSizeInMB": 1_047_552,
+        "resourceDiskSizeInMB": size.vcpus * 8192 if size.has("L") else 0,
+        "memoryInMB": int(size.memory_gb * 1024),
+        "maxDataDiskCount": max_data_disks(size),
+    }
+
+
+def max_data_disks(size: Size) -> int:
+    return min(64, max(4, 4 * size.vcpus))
+
+
+def resource_sku(
+    size: Size, location: str, zones: Sequence[str], restrictions: Sequence[Json]
+) -> Json:
     """One entry of Microsoft.Compute/skus. Capabilities are strings, as in Azure."""
     capabilities = {
         "MaxResourceVolumeMB": str(size.vcpus * 8192 if size.has("L") else 0),
@@ -137,7 +184,7 @@ def resource_sku(size: Size, location: str) -> Json:
         "HyperVGenerations": "V2" if size.has("2") else "V1,V2",
         "SupportedEphemeralOSDiskPlacements": "ResourceDisk,CacheDisk" if size.has("L") else "",
         "MemoryGB": f"{size.memory_gb:g}",
-        "MaxDataDiskCount": str(min(32, 2 * size.vcpus)),
+        "MaxDataDiskCount": str(max_data_disks(size)),
         "CpuArchitectureType": "Arm64" if size.has("R") else "x64",
         "LowPriorityCapable": str(size.has("S")),
         "PremiumIO": str(size.has("P")),
@@ -159,9 +206,9 @@ def resource_sku(size: Size, location: str) -> Json:
         "size": rest,
         "family": size.family,
         "locations": [location],
-        "locationInfo": [{"location": location, "zones": ["1", "2", "3"], "zoneDetails": []}],
+        "locationInfo": [{"location": location, "zones": list(zones), "zoneDetails": []}],
         "capabilities": [
             {"name": name, "value": value} for name, value in capabilities.items() if value
         ],
-        "restrictions": [],
+        "restrictions": list(restrictions),
     }

@@ -18,6 +18,7 @@ from .paging import Paging
 from .permissions import Permissions
 from .policies import Policies
 from .settings import ServerSettings
+from .sku_restrictions import Restriction
 from .store import Group, Resource, Store
 from .throttling import Throttle
 
@@ -31,6 +32,7 @@ class Emulator:
         self._names = self.chance.stream("names")
         self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
+        self.tenant_id = self.new_uuid()
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
@@ -40,6 +42,7 @@ class Emulator:
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()
+        self.sku_restrictions: list[Restriction] = []
 
     def new_uuid(self) -> str:
         return _uuid(self._names)
@@ -53,11 +56,14 @@ class Emulator:
             return self.chance.stream("addresses")
         return None
 
-    def new_resource(self, group: Group, kind: str, name: str, body: Json) -> Resource:
+    def new_resource(
+        self, group: Group, kind: str, name: str, body: Json, nested_id: str | None = None
+    ) -> Resource:
         """A resource of the checked body; it is not stored yet."""
         return Resource(
             type=kind,
-            id=self.store.resource_id(group, kind, name),
+            id=nested_id or self.store.resource_id(group, kind, name),
+            nested=nested_id is not None,
             name=name,
             group=group.name,
             location=regions.normal(body.get("location"), kind),

@@ -20,6 +20,8 @@ class Resource:
     """One resource as ARM shows it, and `hidden`: what it must never show (customData, passwords).
 
     top holds further members beside properties: sku, zones, identity, ...
+    nested: part of another resource (a Uniform scale set's machine, its interface), whose id begins
+    its own; no list of its type shows it, and its name may be taken as well.
     """
 
     type: str
@@ -34,6 +36,7 @@ class Resource:
     hidden: Json = field(default_factory=dict)
     etag: str = ""
     deleting: bool = False
+    nested: bool = False
 
     def touch(self) -> None:
         """A new etag, as every write gives."""
@@ -42,6 +45,11 @@ class Resource:
     @property
     def key(self) -> str:
         return self.id.lower()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where its group holds it."""
+        return self.type.lower(), self.key if self.nested else self.name.lower()
 
 
 @dataclass
@@ -138,7 +146,7 @@ class Store:
 
     def add(self, resource: Resource) -> None:
         group = self._groups[resource.group.lower()]
-        group.resources[(resource.type.lower(), resource.name.lower())] = resource
+        group.resources[resource.place] = resource
         self._by_id[resource.key] = resource
 
     def remove(self, resource: Resource) -> None:
@@ -148,7 +156,7 @@ class Store:
         del self._by_id[resource.key]
         self._drop_extensions(resource.id)
         group = self._groups[resource.group.lower()]
-        group.resources.pop((resource.type.lower(), resource.name.lower()), None)
+        group.resources.pop(resource.place, None)
 
     def all(self, resource_type: str, group_name: str | None = None) -> Iterator[Resource]:
         """Those of one type, of one group (404 if it is missing) or of the subscription."""
@@ -163,3 +171,7 @@ class Store:
         prefix = f"{identifier}/".lower()
         for key in [key for key in self.extensions if key.startswith(prefix)]:
             del self.extensions[key]
+
+    def listed(self, resource_type: str, group_name: str | None = None) -> Iterator[Resource]:
+        """As all(), without what is part of another resource."""
+        return (item for item in self.all(resource_type, group_name) if not item.nested)

@@ -13,9 +13,12 @@ TABLES: Mapping[str, Table] = {
     f"{RESOURCES}/subscriptions": {"managedByTenants": since("2019-06-01")},
     f"{RESOURCES}/providers": {
         "registrationPolicy": since("2018-05-01"),
+        "resourceTypes.apiProfiles": since("2018-05-01"),
+        "resourceTypes.zoneMappings": since("2017-05-10"),
         "resourceTypes.defaultApiVersion": since("2018-05-01"),
     },
     f"{RESOURCES}/locations": {
+        "type": since("2021-01-01"),
         "longitude": (("", "2019-06-01"),),
         "latitude": (("", "2019-06-01"),),
         "regionalDisplayName": since("2019-11-01"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import versions
+from . import versions, versions_compute
 from .arm import Json
+from .default_rules import DEFAULT_RULES, default_rule
 from .store import Group, Resource
 
 if TYPE_CHECKING:  # an emulator's parts name the types below
@@ -24,24 +25,9 @@ VM = f"{COMPUTE}/virtualMachines"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
 DISK = f"{COMPUTE}/disks"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
-
-# Azure lists NSG rules of its own below every user's rule.
-DEFAULT_RULES = [
-    ("AllowVnetInBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Inbound"),
-    ("AllowAzureLoadBalancerInBound", "AzureLoadBalancer", "*", "Allow", 65001, "Inbound"),
-    ("DenyAllInBound", "*", "*", "Deny", 65500, "Inbound"),
-    ("AllowVnetOutBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Outbound"),
-    ("AllowInternetOutBound", "*", "Internet", "Allow", 65001, "Outbound"),
-    ("DenyAllOutBound", "*", "*", "Deny", 65500, "Outbound"),
-]
-DESCRIPTIONS = {
-    "AllowVnetInBound": "Allow inbound traffic from all VMs in VNET",
-    "AllowAzureLoadBalancerInBound": "Allow inbound traffic from azure load balancer",
-    "DenyAllInBound": "Deny all inbound traffic",
-    "AllowVnetOutBound": "Allow outbound traffic from all VMs to all VMs in VNET",
-    "AllowInternetOutBound": "Allow outbound traffic from all VMs to Internet",
-    "DenyAllOutBound": "Deny all outbound traffic",
-}
+AVAILABILITY_SET = f"{COMPUTE}/availabilitySets"
+PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
+SSH_KEY = f"{COMPUTE}/sshPublicKeys"
 
 
 def show(em: Emulator, resource: Resource, api_version: str) -> Json:
@@ -88,6 +74,8 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
             for item in resource.properties["virtualNetworkPeerings"]
         ]
         return {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
+    if resource.type == SCALE_SET:
+        return _scale_set(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:
@@ -98,10 +86,24 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
     return resource.properties
 
 
+def _scale_set(scale_set: Resource, api_version: str) -> Json:
+    """Some api-versions show the size of the OS disk only if the request named it."""
+    if not scale_set.hidden.get("default_disk_size") or versions.includes(
+        versions_compute.DEFAULT_DISK_SIZE, api_version
+    ):
+        return scale_set.properties
+    model = scale_set.properties["virtualMachineProfile"]
+    storage = model["storageProfile"]
+    disk = {key: item for key, item in storage["osDisk"].items() if key != "diskSizeGB"}
+    shown = {**model, "storageProfile": {**storage, "osDisk": disk}}
+    return {**scale_set.properties, "virtualMachineProfile": shown}
+
+
 def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) -> Json:
     identifier = f"{vnet.id}/subnets/{subnet['name']}"
     properties = {
         "provisioningState": vnet.properties["provisioningState"],
+        "subnetID": 0,
         **subnet["properties"],
         "delegations": [
             _delegation(identifier, vnet, item)
@@ -207,23 +209,6 @@ def show_rule(nsg: Resource, rule: Json, api_version: str, kind: str = "security
         },
     }
     return versions.shown(f"{NSG}/{kind}", api_version, body)
-
-
-def default_rule(
-    name: str, source: str, destination: str, access: str, priority: int, direction: str
-) -> Json:
-    properties: Json = {
-        "description": DESCRIPTIONS[name],
-        "protocol": "*",
-        "sourcePortRange": "*",
-        "destinationPortRange": "*",
-        "sourceAddressPrefix": source,
-        "destinationAddressPrefix": destination,
-        "access": access,
-        "priority": priority,
-        "direction": direction,
-    }
-    return {"name": name, "properties": properties}
 
 
 def _security_group(em: Emulator, nsg: Resource, api_version: str) -> Json:

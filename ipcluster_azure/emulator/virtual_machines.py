@@ -1,19 +1,40 @@
-"""Requests on Microsoft.Compute/virtualMachines."""
+"""Requests on Microsoft.Compute/virtualMachines, but for actions."""
 
 from __future__ import annotations
 
 import re
 
-from . import errors, names, quota, vm_body, vm_lifecycle, vm_network
+from . import (
+    errors,
+    instance_views,
+    names,
+    os_profile,
+    quota,
+    sku_restrictions,
+    skus,
+    storage_profile,
+    vm_body,
+    vm_disks,
+    vm_lifecycle,
+    vm_network,
+)
 from .arm import ArmRequest, ArmResponse, Json, page
-from .crud import Handler
-from .operations import Finish
+from .compute_answers import begin
+from .identities import with_principals
+from .operations import Work
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
-from .views import COMPUTE, SCALE_SET, VM, show
+from .views import VM, show
 
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
+# Members beside properties that a request sets.
+TOP = ("zones", "identity", "plan", "extendedLocation")
+# What a request on an existing VM may replace as a whole.
+CHANGEABLE = (
+    *("billingProfile", "evictionPolicy", "priority", "licenseType", "diagnosticsProfile"),
+    *("additionalCapabilities", "securityProfile", "scheduledEventsProfile", "applicationProfile"),
+)
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -23,7 +44,9 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     existing = em.store.lookup(group.name, VM, name)
     body = check_compute("VirtualMachine", request.json_object(), write_to(existing))
     if existing:
-        return _update(em, request, existing, body)
+        em.check_same_location(existing, body)
+        _check_same_interfaces(existing, body["properties"].get("networkProfile") or {})
+        return _change(em, request, existing, body, body.get("tags"))
     vm = _create(em, group, name, body)
 
     async def finish() -> None:
@@ -34,30 +57,20 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm = em.new_resource(group, VM, name, body)
-    vm.properties, vm.hidden = vm_body.new_vm_properties(em, body, name, "Detach")
-    vm.top = {key: body[key] for key in ("zones", "identity", "plan") if key in body}
-    if "virtualMachineScaleSet" in vm.properties:
-        _check_scale_set(em, vm)
+    vm.top = {key: body[key] for key in TOP if key in body}
+    zones = vm.top.get("zones", [])
+    sku_restrictions.check_zones(zones, vm.location, vm.id)
+    vm_body.new_vm(em, vm, body["properties"])
+    vm_body.check_references(em, vm, vm.properties)
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
+    sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
     vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
+    if "identity" in vm.top:
+        vm.top["identity"] = with_principals(em, vm.top["identity"])
     vm.touch()
     em.store.add(vm)
     return vm
-
-
-def _check_scale_set(em: Emulator, vm: Resource) -> None:
-    found = em.store.find(vm.properties["virtualMachineScaleSet"]["id"])
-    if found is None or found.type != SCALE_SET:
-        raise errors.invalid_reference(vm.properties["virtualMachineScaleSet"]["id"], vm.id)
-
-
-def _update(em: Emulator, request: ArmRequest, vm: Resource, body: Json) -> ArmResponse:
-    em.check_same_location(vm, body)
-    vm_body.check_immutable(vm.properties, vm.hidden, body["properties"])
-    _check_same_interfaces(vm, body["properties"].get("networkProfile") or {})
-    vm.tags = body.get("tags", vm.tags)
-    return _begin_update(em, request, vm, body["properties"].get("hardwareProfile") or {})
 
 
 def _check_same_interfaces(vm: Resource, profile: Json) -> None:
@@ -69,73 +82,123 @@ def _check_same_interfaces(vm: Resource, profile: Json) -> None:
         )
 
 
-def _begin_update(em: Emulator, request: ArmRequest, vm: Resource, hardware: Json) -> ArmResponse:
-    if hardware.get("vmSize"):
-        size = vm_body.checked_size(hardware["vmSize"])
-        if size.name != vm.properties["hardwareProfile"]["vmSize"]:
-            quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
-        vm.properties["hardwareProfile"] = {**hardware, "vmSize": size.name}
+def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.writable_group(request.params["group"])
+    vm = em.store.get(request.params["group"], VM, request.params["name"])
+    body = check_compute("VirtualMachineUpdate", request.json_object(), "patch")
+    return _change(em, request, vm, body, merged_tags(body, vm.tags))
+
+
+def _change(
+    em: Emulator, request: ArmRequest, vm: Resource, body: Json, tags: dict[str, str] | None
+) -> ArmResponse:
+    given = body.get("properties") or {}
+    vm_body.check_immutable(vm, given)
+    size = _changed_size(em, vm, given.get("hardwareProfile") or {})
+    storage = given.get("storageProfile") or {}
+    disks = storage.get("dataDisks")
+    if disks is not None:
+        disks = storage_profile.data_disks(em, vm, disks, size)
+    if "userData" in given:
+        os_profile.check_user_data(given["userData"])
+        vm.hidden["userData"] = given["userData"]
+    vm.tags = tags
+    vm.properties["hardwareProfile"]["vmSize"] = size.name
+    vm.properties |= {name: given[name] for name in CHANGEABLE if name in given}
+    if disks is not None:
+        vm_disks.change(em, vm, disks)
+    _change_os_disk(vm, storage.get("osDisk") or {})
+    if "identity" in body:
+        vm.top["identity"] = with_principals(em, body["identity"])
+        if vm.top["identity"].get("type") == "None":
+            del vm.top["identity"]
+    vm.touch()
     if vm.properties["provisioningState"] == "Creating":
         return ArmResponse(200, show(em, vm, request.api_version))
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
         if not vm.deleting:
+            vm_disks.make(em, vm)
             vm.properties["provisioningState"] = "Succeeded"
 
     return _begin(em, request, vm, 200, "vm_update", finish)
 
 
+def _changed_size(em: Emulator, vm: Resource, hardware: Json) -> skus.Size:
+    old = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
+    if not hardware.get("vmSize"):
+        return old
+    size = vm_body.checked_size(hardware["vmSize"])
+    if size.name != old.name:
+        sku_restrictions.check(em.sku_restrictions, size, vm.location, vm.top.get("zones", []))
+        quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
+    return size
+
+
+def _change_os_disk(vm: Resource, given: Json) -> None:
+    shown = vm.properties["storageProfile"]["osDisk"]
+    shown |= {name: given[name] for name in ("caching", "deleteOption") if name in given}
+
+
 def _begin(
-    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Finish
+    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Work
 ) -> ArmResponse:
-    operation = em.operations.start(COMPUTE, vm.location, em.durations.draw(table), finish)
-    headers = em.operations.headers(request, operation, retry_after_s=10)
-    return ArmResponse(status, show(em, vm, request.api_version), headers)
-
-
-def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
-    em.store.writable_group(request.params["group"])
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
-    body = check_compute("VirtualMachineUpdate", request.json_object(), "patch")
-    vm.tags = merged_tags(body, vm.tags)
-    hardware = (body.get("properties") or {}).get("hardwareProfile") or {}
-    return _begin_update(em, request, vm, hardware)
+    return begin(
+        em,
+        request,
+        vm.location,
+        finish,
+        duration_s=em.durations.draw(table),
+        status=status,
+        body=show(em, vm, request.api_version),
+        notified=True,
+        retry_after_s=10 if request.method == "PUT" else None,
+    )
 
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, _shown(em, request, vm))
+    return ArmResponse(200, shown(em, request, vm))
 
 
-def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
+def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
+    """With what $expand asks for."""
     body = show(em, vm, request.api_version)
-    if request.query.get("$expand", "").lower() == "instanceview":
-        view = vm_lifecycle.instance_view(em, vm)
+    wanted = request.query.get("$expand", "").lower()
+    if wanted not in ("", "instanceview", "userdata"):
+        raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
+    if wanted == "instanceview":
+        view = instance_views.of_vm(em, vm)
         body["properties"] = {**body["properties"], "instanceView": view}
+    if wanted == "userdata" and "userData" in vm.hidden:
+        body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
     return body
 
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, vm_lifecycle.instance_view(em, vm))
+    return ArmResponse(200, instance_views.of_vm(em, vm))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of a group or the subscription; $filter selects one scale set's machines."""
-    vms = list(em.store.all(VM, request.params.get("group")))
+    """Of a group, of the subscription or of a region; $filter selects one scale set's machines."""
+    vms = list(em.store.listed(VM, request.params.get("group")))
     wanted = request.query.get("$filter")
+    if "location" in request.params:
+        location = request.params["location"].replace(" ", "").lower()
+        vms = [vm for vm in vms if vm.location == location]
     if wanted:
         match = SET_FILTER.fullmatch(wanted)
         if not match:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
-        key = match["id"].lower()
-        vms = [
-            vm
-            for vm in vms
-            if (vm.properties.get("virtualMachineScaleSet") or {}).get("id", "").lower() == key
-        ]
-    return page([_shown(em, request, vm) for vm in vms])
+        vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
+    return page([shown(em, request, vm) for vm in vms])
+
+
+def list_sizes(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """The sizes to which a VM or a VM of an availability set can be changed, or of a region."""
+    return page([skus.size_entry(size) for size in skus.SIZES.values()])
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -150,33 +213,4 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     async def finish() -> None:
         await vm_lifecycle.delete_all(em, [vm], duration_s)
 
-    return accepted(em, request, vm, finish)
-
-
-def accepted(em: Emulator, request: ArmRequest, resource: Resource, finish: Finish) -> ArmResponse:
-    """202 with both operation URLs; finish itself takes the time."""
-    operation = em.operations.start(COMPUTE, resource.location, 0.0, finish)
-    headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-    return ArmResponse(202, None, headers)
-
-
-def power_action(power: str) -> Handler:
-    """start, powerOff, deallocate (a power state) or restart."""
-
-    def act(em: Emulator, request: ArmRequest) -> ArmResponse:
-        em.store.writable_group(request.params["group"])
-        vm = em.store.get(request.params["group"], VM, request.params["name"])
-        vm.properties["provisioningState"] = "Updating"
-
-        async def finish() -> None:
-            if power == "restart":
-                await vm_lifecycle.restart(em, vm)
-            else:
-                await vm_lifecycle.change_power(em, vm, power)
-
-        duration_s = em.durations.draw("vm_power")
-        operation = em.operations.start(COMPUTE, vm.location, duration_s, finish)
-        headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-        return ArmResponse(202, None, headers)
-
-    return act
+    return begin(em, request, vm.location, finish, notified=True, retry_after_s=10)

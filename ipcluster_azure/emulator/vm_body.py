@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from typing import Any
-
-import asyncssh
-
-from . import errors, images, names, skus
+from . import errors, os_profile, skus, storage_profile
 from .arm import Json
+from .operations import timestamp
 from .state import Emulator
+from .store import Resource
+from .views import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET
 
-SECRET = ("customData", "adminPassword")  # never shown
-CUSTOM_DATA_LIMIT = 65_535
+SPOT = ("Spot", "Low")
+# What a VM's properties may refer to, and of which type it must be.
+REFERENCES = {
+    "virtualMachineScaleSet": SCALE_SET,
+    "availabilitySet": AVAILABILITY_SET,
+    "proximityPlacementGroup": PROXIMITY_GROUP,
+}
 
 
 def checked_size(name: object) -> skus.Size:
@@ -32,6 +33,10 @@ def checked_size(name: object) -> skus.Size:
     return size
 
 
+def all_sizes() -> list[skus.Size]:
+    return list(skus.SIZES.values())
+
+
 EVICTION_POLICIES = ("Deallocate", "Delete")
 
 
@@ -40,7 +45,7 @@ def checked_priority(body: Json, size: skus.Size) -> None:
 
     Azure takes it there: Ray's template sends the text json('null') for every Regular VM.
     """
-    spot = body.get("priority") in ("Spot", "Low")
+    spot = body.get("priority") in SPOT
     if body.get("evictionPolicy", "Delete") not in EVICTION_POLICIES:
         if spot:
             raise errors.invalid_parameter(
@@ -60,158 +65,111 @@ def checked_priority(body: Json, size: skus.Size) -> None:
         )
 
 
-def split_os_profile(profile: Json | None) -> tuple[Json, Json]:
-    """(what is shown, what stays hidden), checked; computerName is the caller's matter."""
-    if profile is None:
+def check_references(em: Emulator, referrer: Resource, properties: Json) -> None:
+    for name, kind in REFERENCES.items():
+        identifier = (properties.get(name) or {}).get("id")
+        if identifier is None:
+            continue
+        found = em.store.find(identifier)
+        if found is None or found.type != kind:
+            raise errors.invalid_reference(identifier, referrer.id)
+        if found.location != referrer.location:
+            raise errors.invalid_reference(identifier, referrer.id)
+
+
+def check_system(em: Emulator, windows: bool, login: Json | None) -> None:
+    """Real machines are processes of this computer: Linux, with a user who can log in."""
+    if em.settings.machines == "none":
+        return
+    if windows:
+        raise errors.invalid_parameter(
+            "windowsConfiguration",
+            "This local endpoint has only Linux virtual machines; with --machines=none it takes "
+            "Windows, too.",
+        )
+    if login is None:
         raise errors.missing_parameter("osProfile")
-    if not profile.get("adminUsername"):
-        raise errors.missing_parameter("adminUsername")
-    if "windowsConfiguration" in profile:
-        raise errors.invalid_parameter(
-            "windowsConfiguration", "This local endpoint has only Linux virtual machines."
-        )
-    names.check_admin(profile["adminUsername"])
-    _check_login(profile)
-    if profile.get("customData"):
-        decode_custom_data(profile["customData"])
-    hidden = {name: profile[name] for name in SECRET if name in profile}
-    shown = {name: value for name, value in profile.items() if name not in SECRET}
-    linux = {"disablePasswordAuthentication": False, **(profile.get("linuxConfiguration") or {})}
-    shown["linuxConfiguration"] = {
-        **linux,
-        "provisionVMAgent": linux.get("provisionVMAgent", True),
-        "patchSettings": linux.get("patchSettings")
-        or {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"},
+
+
+def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
+    """Set properties and hidden of a new VM from its request's properties, but for its network."""
+    size = checked_size((given.get("hardwareProfile") or {}).get("vmSize"))
+    checked_priority(given, size)
+    storage = given.get("storageProfile")
+    login = given.get("osProfile")
+    windows = storage_profile.is_windows(storage or {}, login or {})
+    check_system(em, windows, login)
+    vm.properties = {
+        "hardwareProfile": {**given["hardwareProfile"], "vmSize": size.name},
+        "provisioningState": "Creating",
+        "vmId": em.new_uuid(),
+        "timeCreated": timestamp(em.clock.now()),
+        "storageProfile": storage_profile.completed(
+            storage, windows=windows, delete_option="Detach"
+        ),
     }
-    shown.setdefault("secrets", [])
-    shown.setdefault("allowExtensionOperations", True)
-    shown.setdefault("requireGuestProvisionSignal", True)
-    return shown, hidden
+    attached = vm.properties["storageProfile"]["osDisk"]["createOption"] == "Attach"
+    if attached and login is not None:
+        raise errors.invalid_parameter("osProfile", "Parameter 'osProfile' is not allowed.")
+    if not attached:
+        _set_login(vm, login, windows)
+    items = (storage or {}).get("dataDisks") or []
+    vm.properties["storageProfile"]["dataDisks"] = storage_profile.data_disks(em, vm, items, size)
+    if "userData" in given:
+        os_profile.check_user_data(given["userData"])
+        vm.hidden["userData"] = given["userData"]
+    for other, value in given.items():
+        if other not in vm.properties and other not in ("networkProfile", "userData", "osProfile"):
+            vm.properties[other] = value
 
 
-def _check_login(profile: Json) -> None:
-    linux = profile.get("linuxConfiguration") or {}
-    keys = (linux.get("ssh") or {}).get("publicKeys") or []
-    password = profile.get("adminPassword")
-    if linux.get("disablePasswordAuthentication"):
-        # A password beside it is taken and of no use: Ray's and SkyPilot's templates give one.
-        if not keys:
-            raise errors.invalid_parameter(
-                "linuxConfiguration",
-                "Authentication using either SSH or by user name and password must be enabled in "
-                "Linux profile.",
-            )
-    elif not password:
-        raise errors.missing_parameter("adminPassword")
-    for key in keys:
-        _check_key(key, profile["adminUsername"])
+def _set_login(vm: Resource, login: Json | None, windows: bool) -> None:
+    shown, vm.hidden = os_profile.split(login, windows=windows)
+    computer = shown.pop("computerName", None) or vm.name
+    os_profile.check_computer(computer, windows=windows)
+    vm.properties["osProfile"] = {"computerName": computer, **shown}
 
 
-def _check_key(key: Json, user: str) -> None:
-    wanted = f"/home/{user}/.ssh/authorized_keys"
-    if key.get("path") not in (None, wanted):
-        raise errors.invalid_parameter(
-            "linuxConfiguration.ssh.publicKeys.path",
-            "Destination path for SSH public keys is currently limited to its default value "
-            f"{wanted}  due to a known issue in Linux provisioning agent.",
-        )
-    if public_key(key.get("keyData")) is None:
-        raise errors.invalid_parameter(
-            "linuxConfiguration.ssh.publicKeys.keyData",
-            "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
-        )
-
-
-def public_key(text: Any) -> asyncssh.SSHKey | None:
-    """An OpenSSH key of a kind Azure takes (RSA from 2048 bits, ed25519), else None."""
-    try:
-        key = asyncssh.import_public_key(text)
-    except (asyncssh.KeyImportError, AttributeError, TypeError, ValueError):
-        return None
-    return key if key.get_algorithm() in ("ssh-rsa", "ssh-ed25519") else None
-
-
-def decode_custom_data(text: str) -> bytes:
-    try:
-        data = base64.b64decode(re.sub(r"\s", "", text), validate=True)
-    except (binascii.Error, ValueError):
-        data = None
-    if data is None or len(data) > CUSTOM_DATA_LIMIT:
-        raise errors.invalid_parameter(
-            "customData",
-            "Custom data in OSProfile must be in Base64 encoding and with a maximum length of "
-            "87380 characters.",
-        )
-    return data
-
-
-def storage_profile(profile: Json | None, *, delete_option: str) -> Json:
-    """Without a disk name: Azure shows one only when the VM is there."""
-    if profile is None:
-        raise errors.missing_parameter("storageProfile")
-    if "imageReference" not in profile:
-        raise errors.missing_parameter("imageReference")
-    if "osDisk" not in profile:
-        profile = {**profile, "osDisk": {"createOption": "FromImage"}}
-    disk = profile["osDisk"]
-    if disk["createOption"] != "FromImage":
-        raise errors.invalid_parameter(
-            "osDisk.createOption", "This local endpoint makes OS disks only from an image."
-        )
-    managed = {"storageAccountType": "Standard_LRS", **(disk.get("managedDisk") or {})}
-    return {
-        **profile,
-        "imageReference": images.resolve(profile["imageReference"]),
-        "osDisk": {
-            "osType": "Linux",
-            "caching": "ReadWrite",
-            "deleteOption": delete_option,
-            **disk,
-            "managedDisk": managed,
-        },
-        "dataDisks": [],
-    }
-
-
-def check_immutable(old: Json, old_hidden: Json, new: Json) -> None:
-    """What an existing VM's PUT must not change, compared as far as the request names it."""
-    os_new = new.get("osProfile") or {}
-    os_old = old["osProfile"]
+def check_immutable(vm: Resource, new: Json) -> None:
+    """What an existing VM's request must not change, compared as far as it names it."""
+    old = vm.properties
+    os_new, os_old = new.get("osProfile") or {}, old.get("osProfile") or {}
     for name in ("computerName", "adminUsername"):
         if name in os_new and os_new[name] != os_old.get(name):
             raise errors.property_change(f"osProfile.{name}")
-    if "customData" in os_new and os_new["customData"] != old_hidden.get("customData"):
+    if "customData" in os_new and os_new["customData"] != vm.hidden.get("customData"):
         raise errors.property_change("osProfile.customData")
-    keys_new = ((os_new.get("linuxConfiguration") or {}).get("ssh") or {}).get("publicKeys")
-    keys_old = (os_old["linuxConfiguration"].get("ssh") or {}).get("publicKeys")
-    if keys_new is not None and keys_new != keys_old:
+    keys_new = _keys(os_new)
+    if keys_new is not None and keys_new != _keys(os_old):
         raise errors.property_change("linuxConfiguration.ssh.publicKeys")
-    image_new = (new.get("storageProfile") or {}).get("imageReference")
-    image_old = old["storageProfile"]["imageReference"]
-    if image_new and any(image_old.get(name) != value for name, value in image_new.items()):
+    image_new = (new.get("storageProfile") or {}).get("imageReference") or {}
+    image_old = old["storageProfile"].get("imageReference") or {}
+    if any(image_old.get(name) != value for name, value in image_new.items()):
         raise errors.property_change("imageReference")
-    if "priority" in new and new["priority"] != old.get("priority", "Regular"):
-        raise errors.property_change("priority")
+    _check_price(vm, new)
 
 
-def new_vm_properties(em: Emulator, body: Json, name: str, delete_option: str) -> tuple[Json, Json]:
-    """(shown, hidden) of a new VM, without its network profile."""
-    properties = body["properties"]
-    size = checked_size((properties.get("hardwareProfile") or {}).get("vmSize"))
-    checked_priority(properties, size)
-    shown_os, hidden = split_os_profile(properties.get("osProfile"))
-    computer = shown_os.pop("computerName", None) or name
-    names.check_computer(computer)
-    shown: Json = {
-        "hardwareProfile": {**properties["hardwareProfile"], "vmSize": size.name},
-        "provisioningState": "Creating",
-        "vmId": em.new_uuid(),
-        "storageProfile": storage_profile(
-            properties.get("storageProfile"), delete_option=delete_option
-        ),
-        "osProfile": {"computerName": computer, **shown_os},
-    }
-    for other, value in properties.items():
-        if other not in shown and other not in ("networkProfile", "userData"):
-            shown[other] = value
-    return shown, hidden
+def _keys(login: Json) -> object:
+    return ((login.get("linuxConfiguration") or {}).get("ssh") or {}).get("publicKeys")
+
+
+def _check_price(vm: Resource, new: Json) -> None:
+    if "priority" in new:
+        old = vm.properties.get("priority", "Regular")
+        if (new["priority"] in SPOT) != (old in SPOT):
+            raise errors.property_change("priority")
+    profile = vm.properties.get("billingProfile")
+    changed = "billingProfile" in new and new["billingProfile"] != profile
+    if changed and vm.hidden.get("power") != "deallocated":
+        link = "For more information, see https://aka.ms/low-priority/errormessages."
+        reason = (
+            f"Billing Profile change is not allowed when the VM '{vm.name}' is currently "
+            f"allocated. Please deallocate and try again. {link}"
+        )
+        detail = {"code": "OperationNotAllowed", "message": reason, "target": vm.name}
+        raise errors.ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Billing Profile change is not allowed. {link}",
+            details=[detail],
+        )

@@ -5,24 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from . import errors, firewall, outbound, vm_network
-from .arm import Json
+from . import errors, firewall, outbound, vm_disks, vm_network
 from .interfaces import primary_configuration
 from .machines import MachineSpec
-from .operations import timestamp
+from .os_profile import decode_custom_data
 from .state import Emulator
 from .store import Resource
-from .views import DISK, VM
-from .vm_body import decode_custom_data
+from .views import VM
 
 log = logging.getLogger(__name__)
 
-POWER = {
-    "starting": ("PowerState/starting", "VM starting"),
-    "running": ("PowerState/running", "VM running"),
-    "stopped": ("PowerState/stopped", "VM stopped"),
-    "deallocated": ("PowerState/deallocated", "VM deallocated"),
-}
 PREEMPTED = errors.ArmError(
     409, "OperationPreempted", "The operation was preempted by a more recent operation."
 )
@@ -32,8 +24,7 @@ async def finish_creation(em: Emulator, vm: Resource) -> None:
     """The VM's disk appears, the machine boots; a failure is kept in provisioningState."""
     if not _present(em, vm):
         raise PREEMPTED
-    _make_disk(em, vm)
-    vm.properties["timeCreated"] = timestamp(em.clock.now())
+    vm_disks.make(em, vm)
     try:
         await boot(em, vm)
     except errors.ArmError:
@@ -56,7 +47,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
     if lag_s > 0 and not em.clock.immediate:
         em.operations.spawn(_boot_later(em, vm, lag_s))
     else:
-        await em.machines.boot(machine_spec(em, vm))
+        await _boot_machine(em, vm)
         if not _present(em, vm):
             await em.machines.destroy([vm.properties["vmId"]])
 
@@ -66,9 +57,14 @@ async def _boot_later(em: Emulator, vm: Resource, lag_s: float) -> None:
     if not _present(em, vm) or vm.hidden["power"] != "running":
         return
     try:
-        await em.machines.boot(machine_spec(em, vm))
+        await _boot_machine(em, vm)
     except errors.ArmError as error:
         log.warning("%s does not boot: %s", vm.name, error.message)
+
+
+async def _boot_machine(em: Emulator, vm: Resource) -> None:
+    if em.settings.machines != "none":  # else it may be Windows, or lack a login
+        await em.machines.boot(machine_spec(em, vm))
 
 
 def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
@@ -96,30 +92,6 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
     )
 
 
-def _make_disk(em: Emulator, vm: Resource) -> None:
-    group = em.store.group(vm.group)
-    disk = vm.properties["storageProfile"]["osDisk"]
-    name = disk.get("name") or f"{vm.name}_OsDisk_1_{em.new_hex(32)}"
-    resource = em.new_resource(group, DISK, name, {"location": vm.location, "tags": vm.tags})
-    account = disk["managedDisk"]["storageAccountType"]
-    size_gb = disk.get("diskSizeGB", 30)
-    resource.top = {"managedBy": vm.id, "sku": {"name": account, "tier": account.split("_")[0]}}
-    resource.properties = {
-        "osType": "Linux",
-        "creationData": {"createOption": "FromImage"},
-        "diskSizeGB": size_gb,
-        "provisioningState": "Succeeded",
-        "diskState": "Attached",
-        "timeCreated": timestamp(em.clock.now()),
-        "uniqueId": em.new_uuid(),
-    }
-    disk["name"] = name
-    disk["diskSizeGB"] = size_gb
-    if "diffDiskSettings" not in disk:
-        em.store.add(resource)
-        disk["managedDisk"] = {**disk["managedDisk"], "id": resource.id}
-
-
 async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -> None:
     """The machines die within the first quarter of the time, the resources go at the end."""
     for vm in vms:
@@ -136,15 +108,7 @@ async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -
 def _remove(em: Emulator, vm: Resource) -> None:
     em.store.remove(vm)
     vm_network.detach(em, vm)
-    shown = vm.properties["storageProfile"]["osDisk"]
-    disk = em.store.find((shown.get("managedDisk") or {}).get("id"))
-    if disk is None:
-        return
-    if shown.get("deleteOption") == "Delete":
-        em.store.remove(disk)
-    else:
-        disk.top.pop("managedBy", None)
-        disk.properties["diskState"] = "Unattached"
+    vm_disks.leave(em, vm)
 
 
 async def change_power(em: Emulator, vm: Resource, power: str) -> None:
@@ -170,31 +134,31 @@ async def restart(em: Emulator, vm: Resource) -> None:
     vm.properties["provisioningState"] = "Succeeded"
 
 
-def instance_view(em: Emulator, vm: Resource) -> Json:
-    state = vm.properties["provisioningState"]
-    statuses = [
-        {
-            "code": f"ProvisioningState/{state.lower()}",
-            "level": "Error" if state == "Failed" else "Info",
-            "displayStatus": {"Succeeded": "Provisioning succeeded"}.get(state, state),
-            "time": timestamp(em.clock.now()),
-        }
-    ]
-    power = vm.hidden.get("power")
-    if power and state != "Creating":
-        code, shown = POWER[power]
-        statuses.append({"code": code, "level": "Info", "displayStatus": shown})
-    view: Json = {"disks": [], "hyperVGeneration": "V2", "statuses": statuses}
-    if power == "running":
-        view["computerName"] = vm.properties["osProfile"]["computerName"]
-        view |= {"osName": "ubuntu", "osVersion": "24.04"}
-    return view
+async def reimage(em: Emulator, vm: Resource) -> None:
+    """A new OS disk, so that all files are gone, and booted as the first time."""
+    if not _present(em, vm):
+        raise PREEMPTED
+    await em.machines.destroy([vm.properties["vmId"]])
+    await boot(em, vm)
+    vm.properties["provisioningState"] = "Succeeded"
+
+
+async def convert_disks(em: Emulator, vm: Resource) -> None:
+    """Disks that were blobs become managed disks; the VM runs afterwards."""
+    storage = vm.properties["storageProfile"]
+    for shown in (storage["osDisk"], *storage.get("dataDisks", [])):
+        shown.pop("vhd", None)
+        shown.setdefault("managedDisk", {"storageAccountType": "Standard_LRS"})
+    vm_disks.make(em, vm)
+    await change_power(em, vm, "running")
 
 
 def vms_of(em: Emulator, scale_set_key: str, group: str) -> list[Resource]:
-    return [
-        vm
-        for vm in em.store.all(VM, group)
-        if (vm.properties.get("virtualMachineScaleSet") or {}).get("id", "").lower()
-        == scale_set_key
-    ]
+    """A scale set's machines, of either orchestration mode."""
+    return [vm for vm in em.store.all(VM, group) if set_of(vm) == scale_set_key]
+
+
+def set_of(vm: Resource) -> str:
+    if vm.nested:
+        return vm.key.rsplit("/", 2)[0]
+    return str((vm.properties.get("virtualMachineScaleSet") or {}).get("id", "")).lower()

@@ -27,7 +27,7 @@ def attach(
             "Virtual machine must have network interfaces: either existing ones or "
             "networkInterfaceConfigurations, and not both.",
         )
-    if inline and "networkApiVersion" not in profile:
+    if inline and not vm.nested and "networkApiVersion" not in profile:
         raise errors.missing_parameter("networkApiVersion")
     nics = [_existing(em, vm, item) for item in named]
     made: list[Resource] = []
@@ -42,17 +42,20 @@ def attach(
 
 
 def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> None:
+    """An interface's entry has properties if the request gave some, or if there are several."""
     primary = next((index for index, (_, p) in enumerate(nics) if p.get("primary")), 0)
+    entries: list[Json] = []
     for index, (nic, properties) in enumerate(nics):
-        properties["primary"] = index == primary
+        entry: Json = {"id": nic.id}
+        if properties or len(nics) > 1:
+            entry["properties"] = {**properties, "primary": index == primary}
+        entries.append(entry)
         nic.properties["virtualMachine"] = {"id": vm.id}
         nic.properties["primary"] = index == primary
         mac = "-".join(em.new_hex(2).upper() for _ in range(3))
         nic.properties.setdefault("macAddress", f"00-0D-3A-{mac}")
         nic.touch()
-    vm.properties["networkProfile"] = {
-        "networkInterfaces": [{"id": nic.id, "properties": properties} for nic, properties in nics]
-    }
+    vm.properties["networkProfile"] = {"networkInterfaces": entries}
 
 
 def _existing(em: Emulator, vm: Resource, item: Json) -> tuple[Resource, Json]:
@@ -66,7 +69,8 @@ def _existing(em: Emulator, vm: Resource, item: Json) -> tuple[Resource, Json]:
         )
     if nic.location != vm.location:
         raise errors.invalid_reference(nic.id, vm.id)
-    return nic, {"deleteOption": "Detach", **(item.get("properties") or {})}
+    given = item.get("properties")
+    return nic, {"deleteOption": "Detach", **given} if given else {}
 
 
 def _inline(
@@ -74,7 +78,8 @@ def _inline(
 ) -> tuple[Resource, Json]:
     wanted = item.get("properties") or {}
     name = f"{item['name']}{suffix}"
-    if em.store.lookup(group.name, NIC, name):
+    nested_id = f"{vm.id}/networkInterfaces/{name}" if vm.nested else None
+    if not vm.nested and em.store.lookup(group.name, NIC, name):
         raise errors.ArmError(
             409, "NicNameInUse", f"Network interface {name} already exists in {group.name}."
         )
@@ -83,7 +88,8 @@ def _inline(
         properties = dict(entry.get("properties") or {})
         public = properties.pop("publicIPAddressConfiguration", None)
         if public:
-            public_ip = _public_ip(em, group, vm, public, suffix)
+            place = nested_id and f"{nested_id}/ipConfigurations/{entry['name']}"
+            public_ip = _public_ip(em, group, vm, public, suffix, place)
             made.append(public_ip)
             properties["publicIPAddress"] = {"id": public_ip.id}
         configurations.append({"name": entry["name"], "properties": properties})
@@ -92,15 +98,20 @@ def _inline(
         "tags": item.get("tags"),
         "properties": {**wanted, "ipConfigurations": configurations},
     }
-    nic = interfaces.build(em, group, name, body)
+    nic = interfaces.build(em, group, name, body, nested_id)
     made.append(nic)
+    if vm.nested:
+        return nic, {}
     return nic, {
         "primary": wanted.get("primary", False),
         "deleteOption": wanted.get("deleteOption", "Delete"),
     }
 
 
-def _public_ip(em: Emulator, group: Group, vm: Resource, item: Json, suffix: str) -> Resource:
+def _public_ip(
+    em: Emulator, group: Group, vm: Resource, item: Json, suffix: str, place: str | None
+) -> Resource:
+    """place: the id of the IP configuration that it is a part of, in a Uniform scale set."""
     properties = {"deleteOption": "Delete", **(item.get("properties") or {})}
     body: Json = {
         "location": vm.location,
@@ -109,7 +120,9 @@ def _public_ip(em: Emulator, group: Group, vm: Resource, item: Json, suffix: str
         "properties": properties,
     }
     # Only Standard ones can be made with a VM, whatever the api-version.
-    public_ip = public_ips.build(em, group, f"{item['name']}{suffix}", body, NO_BASIC)
+    nested_id = place and f"{place}/publicIPAddresses/{item['name']}"
+    name = f"{item['name']}{suffix}"
+    public_ip = public_ips.build(em, group, name, body, NO_BASIC, nested_id)
     public_ips.give_address(em, public_ip)
     public_ip.properties["provisioningState"] = "Succeeded"
     return public_ip
@@ -121,7 +134,7 @@ def nics(em: Emulator, vm: Resource) -> list[tuple[Resource, Json]]:
     for item in vm.properties["networkProfile"]["networkInterfaces"]:
         nic = em.store.find(item["id"])
         if nic:
-            found.append((nic, item["properties"]))
+            found.append((nic, item.get("properties") or {}))
     return sorted(found, key=lambda pair: not pair[1].get("primary"))
 
 
@@ -152,7 +165,7 @@ def detach(em: Emulator, vm: Resource) -> None:
     for nic, properties in nics(em, vm):
         nic.properties.pop("virtualMachine", None)
         nic.properties.pop("primary", None)
-        if properties.get("deleteOption") == "Delete":
+        if properties.get("deleteOption") == "Delete" or nic.nested:
             discard(em, nic)
 
 

@@ -95,7 +95,7 @@ class Player:
     def _prepare(self, exchange: Exchange) -> None:
         location = prerequisites.location_of(exchange.body, exchange.answer)
         group = prerequisites.group_of(exchange.path)
-        if group and not (exchange.method == "PUT" and exchange.path == group):
+        if group and not (exchange.status == 201 and exchange.path == group):
             self._make_group(group, location)
         body = prerequisites.body_for(exchange)
         if exchange.method == "PUT" and exchange.status == 200:
@@ -130,7 +130,7 @@ class Player:
         chosen = prerequisites.with_login(body) if owner == path and body else None
         if chosen is None:
             chosen = prerequisites.simple_body(
-                owner, location, self._subnets.get(owner.lower(), [])
+                owner, location, self._subnets.get(owner.lower(), ["all"])
             )
         if chosen is not None:
             self._make_referenced(chosen, location)

@@ -90,7 +90,8 @@ def request_body(answer: Any) -> Any:
 
 def body_for(exchange: Exchange) -> Any:
     """The body to send: the recorded one, or one made from the answer if none was recorded."""
-    if exchange.body != UNKNOWN:
+    lost = exchange.method == "PUT" and exchange.body is None
+    if exchange.body != UNKNOWN and not lost:
         return exchange.body
     if exchange.method in ("PUT", "PATCH") and isinstance(exchange.answer, dict):
         return with_login(request_body(exchange.answer))

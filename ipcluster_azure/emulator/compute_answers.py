@@ -1,0 +1,42 @@
+"""Answers of Microsoft.Compute that begin a long-running operation, with their headers."""
+
+from __future__ import annotations
+
+from .arm import ArmRequest, ArmResponse, Json
+from .operations import Work
+from .state import Emulator
+from .views import COMPUTE
+
+# Older api-versions answer without Azure-AsyncNotification.
+NOTIFYING_API = "2019-01-01"
+
+
+def begin(
+    em: Emulator,
+    request: ArmRequest,
+    location: str,
+    finish: Work,
+    *,
+    duration_s: float = 0.0,
+    status: int = 202,
+    body: Json | None = None,
+    notified: bool = False,
+    retry_after_s: int | None = None,
+    collection: str = "operations",
+    charge: int | None = None,
+) -> ArmResponse:
+    """finish() is called after duration_s. Only 202 comes with a Location.
+
+    charge: how many machines a scale set's request counts for.
+    """
+    operation = em.operations.start(COMPUTE, location, duration_s, finish, collection=collection)
+    headers = em.operations.headers(
+        request,
+        operation,
+        retry_after_s=retry_after_s,
+        location=status == 202,
+        notification=notified and request.api_version >= NOTIFYING_API,
+    )
+    if charge is not None:
+        headers["x-ms-request-charge"] = str(max(1, charge))
+    return ArmResponse(status, body, headers)

@@ -1,0 +1,214 @@
+"""Requests on Microsoft.Compute/disks."""
+
+from __future__ import annotations
+
+import re
+
+from . import disks, errors
+from .arm import ArmRequest, ArmResponse, Json
+from .compute_answers import begin
+from .schema import check_compute, write_to
+from .state import Emulator, merged_tags
+from .store import Group, Resource
+from .views import DISK, show
+
+OPERATIONS = "DiskOperations"
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
+LARGEST_GB = 32_767
+COPIES = ("Copy", "Restore", "CopyStart")
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.writable_group(request.params["group"])
+    name = request.params["name"]
+    if not NAME.fullmatch(name):
+        raise errors.invalid_parameter(
+            "disk.name",
+            "The entity name 'disk.name' is invalid according to its validation rule: "
+            "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
+        )
+    existing = em.store.lookup(group.name, DISK, name)
+    body = check_compute("Disk", request.json_object(), write_to(existing))
+    body.setdefault("properties", {})
+    if existing:
+        em.check_same_location(existing, body)
+        return _change(em, request, existing, body, body.get("tags"))
+    _complete(em, body)
+    disk = disks.build(em, group, name, body)
+    em.store.add(disk)
+    disk.properties["provisioningState"] = "Updating"
+    return _begin(em, request, disk, _echo(disk, body))
+
+
+def _complete(em: Emulator, body: Json) -> None:
+    """Check where the content comes from, and take the size from there if none is given."""
+    properties = body["properties"]
+    data = properties.get("creationData")
+    if not data:
+        raise errors.missing_parameter("disk.creationData")
+    option, source_gb = data["createOption"], None
+    if option in COPIES:
+        source = em.store.find(data.get("sourceResourceId"))
+        if source and source.type == DISK:
+            source_gb = source.properties["diskSizeGB"]
+            properties["creationData"] = {
+                **data,
+                "sourceUniqueId": source.properties["uniqueId"],
+            }
+            properties.setdefault("osType", source.properties.get("osType"))
+        elif f"/{DISK}/".lower() in str(data.get("sourceResourceId")).lower():
+            name = str(data["sourceResourceId"]).rsplit("/", 1)[-1]
+            raise errors.resource_not_found(DISK, name, "")
+    elif option == "Empty" and "diskSizeGB" not in properties:
+        raise errors.missing_parameter("disk.diskSizeGB")
+    elif option == "Import" and not data.get("sourceUri"):
+        raise errors.missing_parameter("disk.creationData.sourceUri")
+    size_gb = properties.get("diskSizeGB") or source_gb or _upload_gb(data)
+    if not 1 <= size_gb <= LARGEST_GB or (source_gb and size_gb < source_gb):
+        raise errors.invalid_parameter(
+            "disk.diskSizeGB",
+            f"The value '{size_gb}' of parameter 'disk.diskSizeGB' is out of range. The value "
+            f"must be between '{source_gb or 1}' and '{LARGEST_GB}', inclusive.",
+        )
+    properties["diskSizeGB"] = size_gb
+    body["properties"] = {key: value for key, value in properties.items() if value is not None}
+
+
+def _upload_gb(data: Json) -> int:
+    """Azure rounds up; 512 bytes of the upload are the footer. What is not read counts as 30."""
+    return (
+        max(1, -(-(data["uploadSizeBytes"] - 512) // disks.GIB))
+        if (data.get("uploadSizeBytes"))
+        else 30
+    )
+
+
+def _echo(disk: Resource, given: Json) -> Json:
+    """The first answer: what the request says, and no id yet (as recorded)."""
+    body: Json = {"name": disk.name, "location": disk.location}
+    body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
+    data = {
+        key: value
+        for key, value in disk.properties["creationData"].items()
+        if key != "sourceUniqueId"
+    }
+    properties = {
+        key: disk.properties[key]
+        for key in ("osType", "hyperVGeneration", "diskSizeGB")
+        if key in given["properties"]
+    }
+    properties |= {
+        "creationData": data,
+        "provisioningState": "Updating",
+        "isArmResource": True,
+    }
+    if data["createOption"] == "Import":
+        properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
+    return body | {"properties": properties}
+
+
+def _begin(em: Emulator, request: ArmRequest, disk: Resource, answer: Json) -> ArmResponse:
+    async def finish() -> Json:
+        disk.properties["provisioningState"] = "Succeeded"
+        return show(em, disk, request.api_version)
+
+    return begin(
+        em,
+        request,
+        disk.location,
+        finish,
+        duration_s=em.durations.draw("disk"),
+        body=answer,
+        retry_after_s=2 if request.method == "PUT" else None,
+        collection=OPERATIONS,
+    )
+
+
+def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.writable_group(request.params["group"])
+    disk = em.store.get(request.params["group"], DISK, request.params["name"])
+    body = check_compute("DiskUpdate", request.json_object(), "patch")
+    return _change(em, request, disk, body, merged_tags(body, disk.tags))
+
+
+def _change(
+    em: Emulator, request: ArmRequest, disk: Resource, body: Json, tags: dict[str, str] | None
+) -> ArmResponse:
+    properties: Json = body.get("properties") or {}
+    size_gb: int = properties.get("diskSizeGB") or disk.properties["diskSizeGB"]
+    if size_gb < disk.properties["diskSizeGB"]:
+        raise errors.ArmError(
+            400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
+        )
+    old = disk.properties["creationData"]["createOption"]
+    if (properties.get("creationData") or {}).get("createOption", old) != old:
+        raise errors.property_change("disk.creationData.createOption")
+    disk.tags = tags
+    account = (body.get("sku") or {}).get("name")
+    if account:
+        tier = account.split("_")[0].removesuffix("SSD")
+        disk.top["sku"] = {"name": account, "tier": tier}
+    if size_gb != disk.properties["diskSizeGB"] or account:
+        del disk.properties["diskIOPSReadWrite"], disk.properties["diskMBpsReadWrite"]
+    for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskIOPSReadWrite"):
+        if name in properties:
+            disk.properties[name] = properties[name]
+    disks.resize(disk, size_gb)
+    disk.properties["provisioningState"] = "Updating"
+    given = {"sku": disk.top["sku"], "properties": {"diskSizeGB": size_gb}}
+    if disk.tags is not None:
+        given["tags"] = disk.tags
+    return _begin(em, request, disk, _echo(disk, given))
+
+
+def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.group(request.params["group"])
+    disk = em.store.lookup(group.name, DISK, request.params["name"])
+    if disk is None:
+        return ArmResponse(204)
+    disks.check_unused(disk)
+
+    async def finish() -> None:
+        disks.check_unused(disk)
+        em.store.remove(disk)
+
+    return begin(
+        em,
+        request,
+        disk.location,
+        finish,
+        duration_s=em.durations.draw("disk"),
+        collection=OPERATIONS,
+    )
+
+
+def begin_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
+    disk, _ = _writable(em, request)
+    body = check_compute("GrantAccessData", request.json_object())
+    if not body.get("durationInSeconds"):
+        raise errors.missing_parameter("durationInSeconds")
+
+    async def finish() -> Json:
+        if "managedBy" not in disk.top:
+            disk.properties["diskState"] = "ActiveSAS"
+        # A signature for nothing: there is no storage account behind it.
+        return {
+            "accessSAS": f"https://md-{em.new_hex(12)}.blob.core.windows.net/{em.new_hex(12)}/abcd"
+        }
+
+    return begin(em, request, disk.location, finish, collection=OPERATIONS)
+
+
+def end_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
+    disk, _ = _writable(em, request)
+
+    async def finish() -> None:
+        if disk.properties["diskState"] == "ActiveSAS":
+            disk.properties["diskState"] = "Unattached"
+
+    return begin(em, request, disk.location, finish, collection=OPERATIONS)
+
+
+def _writable(em: Emulator, request: ArmRequest) -> tuple[Resource, Group]:
+    group = em.store.writable_group(request.params["group"])
+    return em.store.get(group.name, DISK, request.params["name"]), group

@@ -1,0 +1,114 @@
+"""The instance view: what a machine and its parts are doing at this moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from . import images
+from .arm import Json
+from .operations import timestamp
+from .state import Emulator
+from .store import Resource
+
+POWER = {
+    "starting": "VM starting",
+    "running": "VM running",
+    "stopped": "VM stopped",
+    "deallocated": "VM deallocated",
+}
+STATES = {"Succeeded": "Provisioning succeeded", "Failed": "Provisioning failed"}
+
+
+def _status(em: Emulator, kind: str, state: str) -> Json:
+    return {
+        "code": f"{kind}/{state.lower()}",
+        "level": "Error" if state == "Failed" else "Info",
+        "displayStatus": STATES.get(state, state),
+        "time": timestamp(em.clock.now()),
+    }
+
+
+def statuses(em: Emulator, vm: Resource) -> list[Json]:
+    state = vm.properties["provisioningState"]
+    found = [_status(em, "ProvisioningState", state)]
+    if vm.hidden.get("generalized"):
+        shown = {"level": "Info", "displayStatus": "VM generalized"}
+        found.append({"code": "OSState/generalized", **shown})
+    power = vm.hidden.get("power")
+    if power and state != "Creating":
+        shown = {"level": "Info", "displayStatus": POWER[power]}
+        found.append({"code": f"PowerState/{power}", **shown})
+    return found
+
+
+def of_vm(em: Emulator, vm: Resource) -> Json:
+    view: Json = {}
+    reference = vm.properties["storageProfile"].get("imageReference") or {}
+    login = vm.properties.get("osProfile")
+    if vm.hidden.get("power") == "running" and login:
+        view = {"computerName": login["computerName"], **_system(reference)}
+        view["vmAgent"] = _agent(em)
+    view["disks"] = _disks(em, vm)
+    view |= {"hyperVGeneration": images.generation(reference), "statuses": statuses(em, vm)}
+    if "bootDiagnostics" in (vm.properties.get("diagnosticsProfile") or {}):
+        view["bootDiagnostics"] = {}
+    return view
+
+
+def _system(reference: Json) -> Json:
+    if images.is_windows(reference):
+        return {"osName": "Windows Server Datacenter", "osVersion": "Microsoft Windows NT 10.0"}
+    version = str(reference.get("exactVersion", "24.04")).split(".")
+    return {"osName": "ubuntu", "osVersion": ".".join(version[:2])}
+
+
+def _agent(em: Emulator) -> Json:
+    ready: Json = {
+        "code": "ProvisioningState/succeeded",
+        "level": "Info",
+        "displayStatus": "Ready",
+        "message": "Guest Agent is running",
+        "time": timestamp(em.clock.now()),
+    }
+    return {"vmAgentVersion": "2.11.1.4", "statuses": [ready], "extensionHandlers": []}
+
+
+def _disks(em: Emulator, vm: Resource) -> list[Json]:
+    storage = vm.properties["storageProfile"]
+    names = [item.get("name") for item in (storage["osDisk"], *storage.get("dataDisks", []))]
+    return [
+        {"name": name, "statuses": [_status(em, "ProvisioningState", "Succeeded")]}
+        for name in names
+        if name
+    ]
+
+
+def of_uniform_vm(em: Emulator, vm: Resource) -> Json:
+    """With where it stands, which a VM of its own does not say."""
+    place: Json = {
+        "placementGroupId": vm.hidden["placementGroup"],
+        "platformUpdateDomain": vm.hidden["number"] % 5,
+        "platformFaultDomain": vm.hidden["number"] % 5,
+    }
+    return place | of_vm(em, vm)
+
+
+def of_scale_set(em: Emulator, scale_set: Resource, vms: Sequence[Resource]) -> Json:
+    counts = Counter(vm.properties["provisioningState"].lower() for vm in vms)
+    summary = [
+        {"code": f"ProvisioningState/{state}", "count": count}
+        for state, count in sorted(counts.items())
+    ]
+    state = scale_set.properties["provisioningState"]
+    view: Json = {"virtualMachine": {"statusesSummary": summary}}
+    extensions = _extensions(scale_set)
+    if extensions:
+        view["extensions"] = [{"name": name, "statusesSummary": summary} for name in extensions]
+    return view | {"statuses": [_status(em, "ProvisioningState", state)]}
+
+
+def _extensions(scale_set: Resource) -> list[str]:
+    profile = scale_set.properties.get("virtualMachineProfile") or {}
+    known = (profile.get("extensionProfile") or {}).get("extensions") or []
+    return [item["name"] for item in known if "name" in item]

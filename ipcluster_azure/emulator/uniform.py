@@ -1,0 +1,226 @@
+"""A scale set's machines as its children: /virtualMachines/{id}, and their interfaces."""
+
+from __future__ import annotations
+
+import re
+
+from . import (
+    errors,
+    instance_views,
+    scale_set_model,
+    scale_sets,
+    storage_profile,
+    versions,
+    vm_body,
+    vm_disks,
+    vm_lifecycle,
+)
+from .arm import ArmRequest, ArmResponse, Json, page
+from .compute_answers import begin
+from .scale_set_instances import instance_id
+from .schema import check_compute
+from .state import Emulator
+from .store import Resource
+from .views import NIC, PUBLIC_IP, SCALE_SET, show
+
+INSTANCE = f"{SCALE_SET}/virtualMachines"
+# Shown of a VM, but not of a Uniform scale set's.
+NOT_SHOWN = ("hardwareProfile", "networkProfile", "virtualMachineScaleSet")
+CHARGED = {"x-ms-request-charge": "1"}
+# The part of $filter that is understood: instanceView/statuses/any(... 'PowerState/running')
+POWER_FILTER = re.compile(r".*'PowerState/(?P<power>\w+)'.*", re.IGNORECASE)
+
+
+def find(em: Emulator, request: ArmRequest) -> tuple[Resource, Resource]:
+    """(scale set, machine) of the path; 404 as of Compute if there is no such machine."""
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    wanted = request.params["instance"].lower()
+    for vm in vm_lifecycle.vms_of(em, scale_set.key, scale_set.group):
+        if instance_id(vm).lower() == wanted:
+            return scale_set, vm
+    raise errors.ArmError(404, "NotFound", "The entity was not found in this Azure location.")
+
+
+def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) -> Json:
+    """A machine in the shape of a scale set's child."""
+    identifier = instance_id(vm)
+    body: Json = {
+        "name": vm.name,
+        "id": f"{scale_set.id}/virtualMachines/{identifier}",
+        "type": INSTANCE,
+        "location": vm.location,
+        "instanceId": identifier,
+        "sku": {key: scale_set.top["sku"][key] for key in ("name", "tier")},
+        **vm.top,
+    }
+    if vm.tags is not None:
+        body["tags"] = vm.tags
+    if vm.nested:
+        body["properties"] = _uniform_properties(scale_set, vm)
+    else:
+        body["properties"] = show(em, vm, request.api_version)["properties"]
+    wanted = request.query.get("$expand", "").lower()
+    if wanted == "instanceview":
+        view = instance_views.of_uniform_vm if vm.nested else instance_views.of_vm
+        body["properties"]["instanceView"] = view(em, vm)
+    if wanted == "userdata" and "userData" in vm.hidden:
+        body["properties"]["userData"] = vm.hidden["userData"]
+    return versions.shown(INSTANCE, request.api_version, body)
+
+
+def _uniform_properties(scale_set: Resource, vm: Resource) -> Json:
+    shown = {name: item for name, item in vm.properties.items() if name not in NOT_SHOWN}
+    interfaces = vm.properties["networkProfile"]["networkInterfaces"]
+    return {
+        "latestModelApplied": vm.hidden["model"] == scale_set.hidden.get("model", 0),
+        "modelDefinitionApplied": vm.hidden.get("definition", "VirtualMachineScaleSet"),
+        "networkProfileConfiguration": {
+            "networkInterfaceConfigurations": vm.hidden["networkConfigurations"]
+        },
+        "hardwareProfile": {},
+        **shown,
+        "networkProfile": {"networkInterfaces": [{"id": item["id"]} for item in interfaces]},
+    }
+
+
+def list_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
+    wanted = request.query.get("$filter", "")
+    match = POWER_FILTER.fullmatch(wanted)
+    if wanted and not match:
+        raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
+    if match:
+        vms = [vm for vm in vms if vm.hidden.get("power") == match["power"].lower()]
+    answer = page([shown(em, scale_set, vm, request) for vm in vms])
+    return ArmResponse(200, answer.body, {"x-ms-request-charge": str(max(1, len(vms)))})
+
+
+def get(em: Emulator, request: ArmRequest) -> ArmResponse:
+    scale_set, vm = find(em, request)
+    return ArmResponse(200, shown(em, scale_set, vm, request), CHARGED)
+
+
+def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
+    try:
+        _, vm = find(em, request)
+    except errors.ArmError as error:
+        raise errors.ArmError(error.status, error.code, error.message, headers=CHARGED) from None
+    view = instance_views.of_uniform_vm if vm.nested else instance_views.of_vm
+    return ArmResponse(200, view(em, vm), CHARGED)
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """An existing machine's tags and data disks; new ones come by the scale set's capacity."""
+    em.store.writable_group(request.params["group"])
+    scale_set, vm = find(em, request)
+    body = check_compute("VirtualMachineScaleSetVM", request.json_object(), "replace")
+    if not vm.nested:
+        raise errors.operation_not_allowed(
+            f"Machine '{vm.name}' of a Flexible scale set is changed as a virtual machine."
+        )
+    storage = (body.get("properties") or {}).get("storageProfile") or {}
+    if "dataDisks" in storage:
+        size = vm_body.checked_size(scale_set.top["sku"]["name"])
+        vm_disks.change(em, vm, storage_profile.data_disks(em, vm, storage["dataDisks"], size))
+    vm.tags = body.get("tags", vm.tags)
+    vm.properties["provisioningState"] = "Updating"
+
+    async def finish() -> None:
+        if not vm.deleting:
+            vm_disks.make(em, vm)
+            vm.properties["provisioningState"] = "Succeeded"
+
+    return begin(
+        em,
+        request,
+        vm.location,
+        finish,
+        duration_s=em.durations.draw("vm_update"),
+        status=200,
+        body=shown(em, scale_set, vm, request),
+        charge=1,
+    )
+
+
+def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.group(request.params["group"])
+    try:
+        scale_set, vm = find(em, request)
+    except errors.ArmError as error:
+        if error.code == "NotFound":
+            return ArmResponse(204)
+        raise
+    table = "vm_delete_force" if request.flag("forceDeletion") else "vm_delete"
+    return scale_sets.begin_deletion(em, request, scale_set, [vm], em.durations.draw(table))
+
+
+# What lies below a machine: Microsoft.Network's, in Microsoft.Network's api-versions
+
+
+def list_interfaces(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Of a machine, or of all of a scale set's."""
+    return page([_shown_interface(em, nic, request) for nic in _below(em, request, NIC)])
+
+
+def get_interface(em: Emulator, request: ArmRequest) -> ArmResponse:
+    for nic in _below(em, request, NIC):
+        if nic.name.lower() == request.params["interface"].lower():
+            return ArmResponse(200, _shown_interface(em, nic, request), {"ETag": nic.etag})
+    raise errors.child_not_found(request.path)
+
+
+def list_public_ips(em: Emulator, request: ArmRequest) -> ArmResponse:
+    return page([_without_envelope(em, item, request) for item in _below(em, request, PUBLIC_IP)])
+
+
+def _below(em: Emulator, request: ArmRequest, kind: str) -> list[Resource]:
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    place = scale_set.key
+    if "instance" in request.params:
+        place = find(em, request)[1].key
+    if not scale_set_model.is_uniform(scale_set):
+        return []
+    return [
+        item for item in em.store.all(kind, scale_set.group) if item.key.startswith(f"{place}/")
+    ]
+
+
+def _without_envelope(em: Emulator, resource: Resource, request: ArmRequest) -> Json:
+    body = show(em, resource, request.api_version)
+    return {name: body[name] for name in ("name", "id", "etag", "properties")}
+
+
+def _shown_interface(em: Emulator, nic: Resource, request: ArmRequest) -> Json:
+    body = _without_envelope(em, nic, request)
+    vm = em.store.find(nic.properties["virtualMachine"]["id"])
+    known = vm.hidden["networkConfigurations"] if vm else []
+    model: Json = next((item for item in known if item["name"] == nic.name), {"properties": {}})
+    properties = {**body["properties"]}
+    properties.pop("nicType", None)
+    properties["ipConfigurations"] = [
+        _with_load_balancer(item, model, nic) for item in properties["ipConfigurations"]
+    ]
+    return {**body, "properties": properties}
+
+
+def _with_load_balancer(shown: Json, model: Json, nic: Resource) -> Json:
+    """Load balancers are not served, so what the model says of them is believed."""
+    given: Json = next(
+        (
+            item["properties"]
+            for item in model["properties"].get("ipConfigurations", [])
+            if item["name"] == shown["name"]
+        ),
+        {},
+    )
+    properties = {**shown["properties"]}
+    if given.get("loadBalancerBackendAddressPools"):
+        properties["loadBalancerBackendAddressPools"] = given["loadBalancerBackendAddressPools"]
+    if given.get("loadBalancerInboundNatPools"):
+        number = nic.id.split("/virtualMachines/")[1].split("/")[0]
+        properties["loadBalancerInboundNatRules"] = [
+            {"id": f"{pool['id'].replace('/inboundNatPools/', '/inboundNatRules/')}.{number}"}
+            for pool in given["loadBalancerInboundNatPools"]
+        ]
+    return {**{key: shown[key] for key in shown if key != "type"}, "properties": properties}

@@ -1,0 +1,87 @@
+"""A VM's disks: made with it, attached, detached, and deleted or left with it."""
+
+from __future__ import annotations
+
+from . import disks
+from .arm import Json
+from .state import Emulator
+from .store import Resource
+
+FIRST_DATA_DISK = 2  # the OS disk is number 1 in the names that Azure gives
+
+
+def make(em: Emulator, vm: Resource) -> None:
+    """Make or take what the storage profile names; safe to repeat."""
+    storage = vm.properties["storageProfile"]
+    _os_disk(em, vm, storage)
+    for item in storage.get("dataDisks", []):
+        _data_disk(em, vm, item)
+
+
+def _prefix(vm: Resource) -> str:
+    """A Uniform scale set's machine is named after the set twice."""
+    return f"{vm.name.rpartition('_')[0]}_{vm.name}" if vm.nested else vm.name
+
+
+def _os_disk(em: Emulator, vm: Resource, storage: Json) -> None:
+    shown = storage["osDisk"]
+    reference = storage.get("imageReference") or {}
+    if "managedDisk" not in shown:
+        shown.setdefault("diskSizeGB", 30)
+        return
+    if "id" in shown["managedDisk"]:
+        disk = em.store.find(shown["managedDisk"]["id"])
+    else:
+        group = em.store.group(vm.group)
+        name = shown.get("name") or f"{_prefix(vm)}_OsDisk_1_{em.new_hex(32)}"
+        disk = disks.from_image(em, group, name, vm, reference, shown)
+        if "diffDiskSettings" not in shown:  # an ephemeral disk is no resource
+            em.store.add(disk)
+            shown["managedDisk"] = {**shown["managedDisk"], "id": disk.id}
+    if disk:
+        disks.hold(disk, vm)
+        shown |= {"name": disk.name, "diskSizeGB": disk.properties["diskSizeGB"]}
+
+
+def _data_disk(em: Emulator, vm: Resource, shown: Json) -> None:
+    if "managedDisk" not in shown:
+        return
+    disk = em.store.find(shown["managedDisk"].get("id"))
+    if disk is None:
+        number = shown["lun"] + FIRST_DATA_DISK
+        name = shown.get("name") or f"{_prefix(vm)}_disk{number}_{em.new_hex(32)}"
+        properties: Json = {
+            "creationData": {"createOption": shown["createOption"]},
+            "diskSizeGB": shown.get("diskSizeGB", 30),
+        }
+        group = em.store.group(vm.group)
+        disk = disks.build(em, group, name, disks.disk_body(vm, shown, properties))
+        em.store.add(disk)
+        shown["managedDisk"] = {**shown["managedDisk"], "id": disk.id}
+    disks.hold(disk, vm)
+    shown |= {"name": disk.name, "diskSizeGB": disk.properties["diskSizeGB"]}
+
+
+def change(em: Emulator, vm: Resource, wanted: list[Json]) -> None:
+    """Let go what is wanted no more; make() then makes and takes what is new."""
+    storage = vm.properties["storageProfile"]
+    kept = {(item.get("managedDisk") or {}).get("id") for item in wanted}
+    for item in storage.get("dataDisks", []):
+        identifier = (item.get("managedDisk") or {}).get("id")
+        disk = em.store.find(identifier)
+        if disk and identifier not in kept:
+            disks.release(disk)
+    storage["dataDisks"] = wanted
+
+
+def leave(em: Emulator, vm: Resource) -> None:
+    """After the VM's deletion: each disk goes or stays, as its deleteOption says."""
+    storage = vm.properties["storageProfile"]
+    for shown in (storage["osDisk"], *storage.get("dataDisks", [])):
+        disk = em.store.find((shown.get("managedDisk") or {}).get("id"))
+        if disk is None:
+            continue
+        if shown.get("deleteOption") == "Delete":
+            em.store.remove(disk)
+        else:
+            disks.release(disk)
