@@ -32,7 +32,6 @@ class Emulator:
         self._names = self.chance.stream("names")
         self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
-        self.tenant_id = self.new_uuid()
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
