@@ -180,6 +180,8 @@ def test_the_sdk_waits_and_gets_through(
             tries = seen[-1].context.get("history")
             if tries:
                 break
+        for refused in tries:
+            refused.http_response.internal_response.close()  # the SDK leaves it open
         patient.close()
     assert tries[0].http_response.status_code == 429
     assert time.monotonic() - began >= int(tries[0].http_response.headers["Retry-After"])
