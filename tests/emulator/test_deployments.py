@@ -12,9 +12,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from ipcluster_azure import template as job_files
+from ipcluster_azure.emulator.testing import fault, faults, policy, restricted
 
 from ..unit.plans import CLUSTER, ENGINES, MACHINE
-from .cloud import IMAGE, LOCATION, Cloud, Keys, Site, encoded, os_profile
+from .cloud import IMAGE, LOCATION, Cloud, Keys, Site, encoded, os_profile, scale_set_body
 from .conftest import running
 from .templates import Deployer, nic, nsg, public_ip, resource, template, vnet
 
@@ -628,17 +629,64 @@ def test_an_output_that_fails(deployer: Deployer) -> None:
     assert error["details"][0]["target"] == "o"
 
 
-def test_a_quota_is_kept(deployer: Deployer, keys: Keys) -> None:
-    content = template(
-        vnet("v", deployer.site.prefix),
-        nic("[concat('n', copyIndex())]", "v", copy={"name": "n", "count": 2}, dependsOn=["v"]),
-        machine(keys, "[concat('m', copyIndex())]", "[concat('n', copyIndex())]", size="M128s"),
+def test_what_a_fault_does_to_one_operation(deployer: Deployer, arm: Cloud) -> None:
+    what = fault(
+        "fail",
+        operation="Microsoft.Network/networkSecurityGroups/write",
+        code="InternalServerError",
     )
-    content["resources"][2]["copy"] = {"name": "m", "count": 2}
-    error = deployer.failed(content)
-    assert {detail["code"] for detail in error["details"]} <= {
-        *("QuotaExceeded", "OperationNotAllowed", "InvalidParameter")
-    }
+    with faults(arm.info, what):
+        (detail,) = deployer.failed(template(nsg("g")))["details"]
+    assert detail["code"] == "InternalServerError"
+
+
+# What is found out before anything is made
+
+
+def test_quotas_are_looked_at_beforehand(deployer: Deployer, keys: Keys) -> None:
+    body = scale_set_body(keys, "[resourceId('Microsoft.Network/x', 'y')]", 600, "Standard_D8s_v5")
+    kind = "Microsoft.Compute/virtualMachineScaleSets"
+    scale_set = resource(kind, "s", body["properties"], sku=body["sku"])
+    answer = deployer.put(template(nsg("g"), scale_set))
+    assert (answer.status, answer.code) == (400, "InvalidTemplateDeployment")
+    (detail,) = answer.body["error"]["details"]
+    assert detail["code"] == "QuotaExceeded"
+    assert "Additional Required: 4800" in detail["message"]
+    assert deployer.site.names() == []
+
+
+def test_machines_of_one_template_count_together(deployer: Deployer, keys: Keys) -> None:
+    loop = {"name": "machines", "count": 600}
+    many = machine(keys, "[concat('m', copyIndex())]", "'n'", size="Standard_D8s_v5")
+    answer = deployer.put(template({**many, "copy": loop, "dependsOn": []}))
+    assert answer.code == "InvalidTemplateDeployment"
+    assert "Additional Required: 4800" in answer.body["error"]["details"][0]["message"]
+
+
+def test_policies_are_asked_beforehand(deployer: Deployer, arm: Cloud) -> None:
+    untagged = {"field": "tags['costCenter']", "exists": False}
+    content = template(nsg("good", tags={"costCenter": "1"}), nsg("bad"))
+    with policy(arm.info, "tagged", untagged):
+        answer = deployer.put(content)
+    assert (answer.status, answer.code) == (400, "InvalidTemplateDeployment")
+    assert "because of policy violation" in answer.body["error"]["message"]
+    (detail,) = answer.body["error"]["details"]
+    assert (detail["code"], detail["target"]) == ("RequestDisallowedByPolicy", "bad")
+    assert deployer.site.names() == []
+
+
+def test_who_may_deploy_must_also_be_let_make_what_is_in_it(deployer: Deployer, arm: Cloud) -> None:
+    allowed = ["Microsoft.Resources/*", "Microsoft.Network/publicIPAddresses/*"]
+    with restricted(arm.info, allowed):
+        answer = deployer.put(template(public_ip("ip"), nsg("g")))
+        assert (answer.status, answer.code) == (403, "InvalidTemplateDeployment")
+        message = answer.body["error"]["message"]
+        assert "Authorization failed for template resource 'g' of type" in message
+        assert "perform action 'Microsoft.Network/networkSecurityGroups/write'" in message
+        assert "resource 'ip'" not in message
+        deployer.made(template(public_ip("ip")))
+    with restricted(arm.info, ["Microsoft.Network/*"]):
+        assert deployer.put(template(nsg("g"))).code == "AuthorizationFailed"
 
 
 def machine(keys: Keys, name: str, nic_name: str, size: str = "Standard_D2s_v5") -> dict[str, Any]:

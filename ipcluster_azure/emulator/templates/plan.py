@@ -84,7 +84,7 @@ class Plan:
         with Located(self.places, f"resource '{planned.raw['name']}'", planned.path):
             check_functions(planned.members(), planned.evaluator)
             if planned.deployed:
-                planned.body(self.referring(planned.evaluator, planned))
+                planned.draft = planned.body(self.referring(planned.evaluator, planned))
 
     def referring(self, evaluator: Evaluator, planned: Planned | None) -> Evaluator:
         """With a reference() whose value is unknown, but whose target must be there."""
