@@ -6,6 +6,7 @@ never waited for (`polling=False`): the SDK would look every 30 s, provision.py 
 """
 
 import asyncio
+import atexit
 import functools
 import logging
 import threading
@@ -14,16 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import requests
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
     ResourceNotFoundError,
 )
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from . import template
 from .azure_errors import code_of, error_of_code, translate, translated
@@ -32,6 +37,7 @@ from .record import Endpoint
 
 T = TypeVar("T")
 LOGIN_TIMEOUT_S = 8.0
+CONNECTIONS = 16
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 AUTHORITIES = {  # of the sovereign clouds; everywhere else azure-identity's own default is right
@@ -94,20 +100,33 @@ def _credential(url: str, token_file: str) -> TokenCredential:
     return DefaultAzureCredential(process_timeout=int(LOGIN_TIMEOUT_S), **authority)
 
 
+@functools.lru_cache
+def _session(url: str, *, trust_env: bool) -> requests.Session:
+    """One for each endpoint and process: opening a TLS connection takes three round trips."""
+    session = requests.Session()
+    session.trust_env = trust_env
+    # the SDK's own policies retry; create_all asks for several things at once
+    never = Retry(total=False, redirect=False, raise_on_status=False)
+    session.mount("https://", HTTPAdapter(max_retries=never, pool_maxsize=CONNECTIONS))
+    atexit.register(session.close)
+    return session
+
+
 class AzureApi:
-    """Blocking calls to one subscription. Close it, or use it in a `with` block."""
+    """Blocking calls to one subscription; cheap to make, as all share their connections."""
 
     def __init__(self, endpoint: Endpoint, subscription_id: str) -> None:
         self.endpoint, self.subscription_id = endpoint, subscription_id
+        transport: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+        if endpoint.ca_file:
+            transport["connection_verify"] = endpoint.ca_file
+        # the emulator listens on the loopback, where no proxy leads
+        session = _session(endpoint.url, trust_env=not endpoint.ca_file)
         options: dict[str, Any] = {
             "base_url": endpoint.url,
             "credential_scopes": [f"{endpoint.audience}/.default"],
-            "connection_timeout": 10,
-            "read_timeout": 60,
+            "transport": RequestsTransport(session=session, session_owner=False, **transport),
         }
-        if endpoint.ca_file:
-            # the emulator listens on the loopback, where no proxy leads
-            options.update(connection_verify=endpoint.ca_file, use_env_settings=False)
         credential = _credential(endpoint.url, endpoint.token_file)
         self.resources = ResourceManagementClient(credential, subscription_id, **options)
         self.compute = ComputeManagementClient(credential, subscription_id, **options)

@@ -1,14 +1,16 @@
 """The controller's machine -> a running ipcontroller that clients on this computer can reach."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 from . import bootstrap
 from .azure_api import AzureApi, bridge
-from .connect import connect, controller_target
+from .connect import Connection, connect, controller_target
 from .link import ensure_link
 from .order import Order
-from .provision import Looks, require_alive, watch_operation, while_watching
+from .provision import Looks, all_or_none, require_alive, watch_operation, while_watching
 from .record import READY, Record, Tunnel
 from .record_file import RecordFile, held, write_private
 from .settings import Settings
@@ -22,38 +24,62 @@ async def controller_requested(file: RecordFile) -> Record:
     return record
 
 
-async def controller_running(order: Order, settings: Settings) -> None:
-    """Return once ipcontroller runs, after starting it if nobody has."""
+async def open_gate(order: Order, settings: Settings, connections: AsyncExitStack) -> Connection:
+    """The connection to the controller's machine, once it has booted; `connections` closes it.
+
+    Raises BootTimeout, or what Azure says of the machine, as soon as it does.
+    """
+    file = order.file
+    record = await controller_requested(file)
+    if record.controller.state != READY:
+        order.progress.say(f"Waiting for the controller to boot ({record.controller.host})")
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        watch = watch_operation(api, file, record.controller.operation, "the controller")
+        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
+        gate = await while_watching(watch, opening)
+    return await connections.enter_async_context(gate)
+
+
+async def controller_running(order: Order, gate: "asyncio.Future[Connection]") -> None:
+    """Return once ipcontroller runs, after starting it through `gate` if nobody has."""
     record = await controller_requested(order.file)
     if record.controller.state == READY:
         return
+    connection = await asyncio.shield(gate)
     async with held(order.file.bootstrap_lock()):
         record = require_alive(order.file)
         if record.controller.state != READY:  # else another process was at it
-            await _start_controller(order, settings, record)
+            await _start_controller(order, record, connection)
 
 
-async def open_tunnels(order: Order) -> None:
+async def get_ready(order: Order, settings: Settings) -> None:
+    """Return once ipcontroller runs and clients on this computer can reach it."""
+    async with AsyncExitStack() as connections:
+        record = await controller_requested(order.file)
+        if record.controller.state != READY:
+            gate = asyncio.ensure_future(open_gate(order, settings, connections))
+            await all_or_none(gate, asyncio.ensure_future(controller_running(order, gate)))
+    await open_tunnels(order)
+
+
+async def open_tunnels(order: Order, running: "asyncio.Future[None] | None" = None) -> None:
     """Make sure that clients on this computer can reach the controller; revives a dead link."""
+    if running is not None:
+        await asyncio.shield(running)
     async with held(order.file.bootstrap_lock()):
         ports = await bridge(ensure_link, order.file)
     _write_client_file(order, ports)
 
 
-async def _start_controller(order: Order, settings: Settings, record: Record) -> None:
+async def _start_controller(order: Order, record: Record, gate: Connection) -> None:
     file, controller = order.file, record.controller
-    order.progress.say(f"Waiting for the controller to boot ({controller.host})")
     n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
     files = bootstrap.profile_files(file.profile_dir, n_engines)
     data = bootstrap.payload(files, controller.variables)
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        watch = watch_operation(api, file, controller.operation, "the controller")
-        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
-        async with await while_watching(watch, opening) as connection:
-            order.progress.say("The controller's machine is up; setting up Python there")
-            events = await bootstrap.start_controller(
-                connection, record, cluster_id=order.cluster_id, data=data, args=controller.args
-            )
+    order.progress.say("The controller's machine is up; setting up Python there")
+    events = await bootstrap.start_controller(
+        gate, record, cluster_id=order.cluster_id, data=data, args=controller.args
+    )
     require_alive(file)
     ready, serving = events["ready"], events.get("serving", {})
     write_private(order.client_files["engine"], json.dumps(ready["engine"]))

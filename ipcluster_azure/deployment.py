@@ -14,6 +14,7 @@ different event loops, and for engines that are added later in different process
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,12 +23,13 @@ from typing import Any, TypeVar
 from . import bootstrap
 from .azure_api import AzureApi, bridge
 from .connect import KeyPair, make_host_key, make_login_key
-from .controller import controller_requested, controller_running, open_tunnels
+from .controller import controller_requested, controller_running, open_gate, open_tunnels
 from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from .preflight import Place, check_access, choose_size, find_place
 from .provision import (
+    all_or_none,
     controller_addresses,
     create,
     create_all,
@@ -204,27 +206,32 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
     """Wait for the controller and the machines of a set, start both sides; returns the number of
     engines that registered, which is at least settings.min_engines.
 
-    Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
+    One connection to the controller serves both sides, and the engines' machines are logged in to
+    through it while the controller is being set up. Raises BootTimeout, BootstrapFailed,
+    EnginesMissing, or what Azure said of the machines.
     """
     file = order.file
     record = require_alive(file, set_id)
-    boot = asyncio.get_running_loop().time() + settings.boot_timeout_s
+    deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         watch = watch_operation(
             api, file, record.engine_sets[set_id].operation, "the engines' machines"
         )
-        await while_watching(
-            watch,
-            asyncio.gather(
-                controller_running(order, settings),
-                _machines_exist(api, order, set_id, boot),
-            ),
-        )
-    starting = start_engine_set(order, set_id, boot, min_engines=settings.min_engines)
-    registered, _ = await asyncio.gather(starting, open_tunnels(order))
+        async with AsyncExitStack() as connections:
+            gate = asyncio.ensure_future(open_gate(order, settings, connections))
+            running = asyncio.ensure_future(controller_running(order, gate))
+            exist = asyncio.ensure_future(_machines_exist(api, order, set_id, deadline))
+            starting = asyncio.ensure_future(
+                start_engine_set(
+                    order, set_id, deadline, gate, exist, running, min_engines=settings.min_engines
+                )
+            )
+            tunnels = asyncio.ensure_future(open_tunnels(order, running))
+            work = all_or_none(gate, running, exist, starting, tunnels)
+            await while_watching(watch, work)
     with edited_set(file, set_id) as engine_set:
         engine_set.state = READY
-    return registered
+    return starting.result()
 
 
 async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: float) -> None:

@@ -132,11 +132,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         order = self._order(self.controller_args)
 
-        async def ready() -> None:
-            await controller.controller_running(order, self.settings())
-            await controller.open_tunnels(order)
-
-        await asyncio.wait_for(ready(), timeout if timeout is None or timeout >= 0 else None)
+        ready = controller.get_ready(order, self.settings())
+        await asyncio.wait_for(ready, timeout if timeout is None or timeout >= 0 else None)
         return {kind: json.loads(path.read_text()) for kind, path in order.client_files.items()}
 
     async def stop(self) -> None:

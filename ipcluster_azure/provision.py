@@ -217,6 +217,16 @@ async def wait_for_machines(
         await looks.pause()
 
 
+async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:
+    """Wait for all of them; when one fails, cancel the others, wait for their end, and raise it."""
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
     """The result of `work`, unless `watch`, which never returns, raises before."""
     watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from . import bootstrap
 from .connect import Connection, connect, controller_target, engine_target
@@ -19,67 +20,82 @@ GATE_TIMEOUT_S = 30.0  # for a controller that was reached before
 SIGNAL_TIMEOUT_S = 10.0
 
 
-async def start_engine_set(order: Order, set_id: str, deadline: float, *, min_engines: int) -> int:
+async def start_engine_set(
+    order: Order,
+    set_id: str,
+    deadline: float,
+    gate: "asyncio.Future[Connection]",
+    exist: "asyncio.Future[None]",
+    running: "asyncio.Future[None]",
+    *,
+    min_engines: int,
+) -> int:
     """Start the engines on all machines of the set at once; a slow one delays no other.
 
-    `deadline`, in the loop's time, is when the machines must answer. Returns how many engines
-    registered; raises EnginesMissing if that is fewer than min_engines (0: all).
+    The machines are logged in to as soon as they `exist`, through `gate`, and given their engines
+    once the controller is `running`. `deadline`, in the loop's time, is when they must answer.
+    Returns how many engines registered; raises EnginesMissing if that is fewer than min_engines
+    (0: all).
     """
-    file = order.file
-    record = require_alive(file, set_id)
-    engine_set = record.engine_sets[set_id]
-    info = json.loads(order.client_files["engine"].read_text(encoding="utf-8"))
-    data = bootstrap.engine_payload(info, file.profile_dir, order.variables)
-    registered: dict[str, int] = {}
-    target = controller_target(file, record)
+    await asyncio.shield(exist)
+    connection = await asyncio.shield(gate)
+    engine_set = require_alive(order.file, set_id).engine_sets[set_id]
+    prepared = asyncio.ensure_future(_prepare(order, set_id, running))
     with order.progress.counting("engines registered", engine_set.n) as counter:
-        async with await connect(target, timeout_s=GATE_TIMEOUT_S) as gate:
-            starts = [
-                _EngineStart(
-                    order, record, set_id, machine, gate, data, deadline, registered, counter
-                )
-                for machine in engine_set.machines
-            ]
-            outcomes = await bootstrap.gather_limited(CONCURRENT_MACHINES, starts)
+        start = _EngineStarts(order, set_id, connection, deadline, prepared, counter)
+        outcomes = await bootstrap.gather_limited(
+            CONCURRENT_MACHINES, [partial(start, machine) for machine in engine_set.machines]
+        )
+    await prepared
     failures = {
         machine.name: outcome
         for machine, outcome in zip(engine_set.machines, outcomes, strict=True)
         if isinstance(outcome, BaseException)
     }
-    require_alive(file, set_id)
-    return _count(order, engine_set.n, sum(registered.values()), failures, min_engines)
+    require_alive(order.file, set_id)
+    return _count(order, engine_set.n, sum(start.registered.values()), failures, min_engines)
+
+
+async def _prepare(
+    order: Order, set_id: str, running: "asyncio.Future[None]"
+) -> tuple[Record, bytes]:
+    """The record and the engines' payload, which are complete once the controller runs."""
+    await asyncio.shield(running)
+    record = require_alive(order.file, set_id)
+    info = json.loads(order.client_files["engine"].read_text(encoding="utf-8"))
+    return record, bootstrap.engine_payload(info, order.file.profile_dir, order.variables)
 
 
 @dataclass
-class _EngineStart:
-    """Starts the engines of one machine when called."""
+class _EngineStarts:
+    """Starts the engines of one machine when called; `registered` counts those of each."""
 
     order: Order
-    record: Record
     set_id: str
-    machine: Machine
     gate: Connection
-    data: bytes
     deadline: float
-    registered: dict[str, int]
+    prepared: "asyncio.Future[tuple[Record, bytes]]"
     counter: Counter
+    registered: dict[str, int] = field(default_factory=dict)
 
-    async def __call__(self) -> None:
+    async def __call__(self, machine: Machine) -> None:
+        file = self.order.file
         timeout_s = max(5.0, self.deadline - asyncio.get_running_loop().time())
-        target = engine_target(self.order.file, self.record, self.set_id, self.machine)
+        target = engine_target(file, require_alive(file), self.set_id, machine)
         async with await connect(target, timeout_s=timeout_s, through=self.gate) as connection:
+            record, data = await asyncio.shield(self.prepared)
             await bootstrap.start_engines(
                 connection,
-                self.record,
+                record,
                 set_id=self.set_id,
-                count=self.machine.engines,
-                data=self.data,
+                count=machine.engines,
+                data=data,
                 args=self.order.args,
-                on_registered=self._note,
+                on_registered=partial(self._note, machine),
             )
 
-    def _note(self, count: int) -> None:
-        self.registered[self.machine.name] = count
+    def _note(self, machine: Machine, count: int) -> None:
+        self.registered[machine.name] = count
         self.counter.set(sum(self.registered.values()))
 
 
