@@ -6,7 +6,7 @@ import ipaddress
 import random
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from . import errors
 
@@ -28,8 +28,8 @@ class LoopbackAddresses:
     127.128.0.0 - 127.254.255.255.
     """
 
-    def __init__(self, stream: random.Random) -> None:
-        self._random = stream
+    def __init__(self, stream: random.Random | None = None) -> None:
+        self._random = stream or random.SystemRandom()
         self._offered: dict[Network, float] = {}
         self._public_net = Network(
             f"127.{self._random.randint(128, 254)}.{self._random.randint(0, 255)}.0/24"
@@ -80,6 +80,15 @@ class AddressBook:
 
     def owners(self, subnet_id: str) -> list[str]:
         return list(self._subnets.get(subnet_id.lower(), {}).values())
+
+    def free(self, subnet_id: str, prefix: str) -> Iterator[str]:
+        """Lowest first."""
+        used = self._subnets.get(subnet_id.lower(), {})
+        network = Network(prefix)
+        first = int(network.network_address) + RESERVED_FIRST
+        for value in range(first, int(network.broadcast_address)):
+            if value not in used:
+                yield str(ipaddress.IPv4Address(value))
 
     def reserve(self, subnet_id: str, prefix: str, wanted: str | None, owner: str) -> str:
         """The wanted address or the lowest free one; Azure's refusal if that can't be."""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from traitlets import Float, Integer, Unicode, default
+from traitlets import Bool, Float, Integer, Unicode, default
 from traitlets.config import Application
 
 from . import client
@@ -69,6 +69,7 @@ class StartApp(_Command):
     seed = Integer(None, allow_none=True, help="Makes durations and names repeatable.").tag(
         config=True
     )
+    throttle = Bool(False, help="Refuse too many requests, as Azure does.").tag(config=True)
     idle_timeout_s = Float(
         600.0, min=0.0, help="Seconds without a resource group after which it ends by itself."
     ).tag(config=True)
@@ -90,12 +91,17 @@ class StartApp(_Command):
         "port": "StartApp.port",
     }
 
+    flags = {  # noqa: RUF012
+        "throttle": ({"StartApp": {"throttle": True}}, "Refuse too many requests, as Azure does.")
+    }
+
     def act(self) -> None:
         options: dict[str, Any] = {
             "machines": self.machines,
             "clock": self.clock,
             "time_scale": self.time_scale,
             "seed": self.seed,
+            "throttle": self.throttle,
             "idle_timeout_s": self.idle_timeout_s,
             "port": self.port,
         }

@@ -14,7 +14,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class ArmRequest:
-    """params: the parts of the path, spelled as the caller did; query keys are lower case."""
+    """params: the parts of the path, spelled as the caller did.
+
+    Names of the query's members and of headers are in lower case.
+    """
 
     method: str
     path: str
@@ -22,6 +25,7 @@ class ArmRequest:
     query: Mapping[str, str]
     body: Any
     base_url: str
+    headers: Mapping[str, str]
     principal: Principal
 
     @property

@@ -9,28 +9,10 @@ from .arm import ArmRequest, ArmResponse, page
 from .operations import Operation
 from .state import Emulator
 from .store import Resource
-from .views import DISK
+from .views import DISK, NETWORK
 from .virtual_machines import accepted
 
-POLL_QUOTA = (
-    "Microsoft.Compute/GetOperationSubscriptionMaximum;14999,"
-    "Microsoft.Compute/GetOperationResource;44"
-)
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
-
-
-def get_subscription(em: Emulator, request: ArmRequest) -> ArmResponse:
-    identifier = em.store.subscription_id
-    return ArmResponse(
-        200,
-        {
-            "id": f"/subscriptions/{identifier}",
-            "subscriptionId": identifier,
-            "displayName": "ipcluster-azure emulator",
-            "state": "Enabled",
-            "subscriptionPolicies": {"spendingLimit": "Off"},
-        },
-    )
 
 
 def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -84,7 +66,7 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
         return await _result(em, request, operation)
     await em.operations.settle(operation)
     operation.polls += 1
-    headers = {"x-ms-ratelimit-remaining-resource": POLL_QUOTA} if compute else {}
+    headers: dict[str, str] = {}
     # As recorded: the first answer of Compute asks for a wait, later ones don't.
     slow = compute and operation.polls == 1
     if operation.status == "InProgress" and (slow or em.clock.client_scale < 1):
@@ -115,6 +97,11 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
         return ArmResponse(202, None, headers)
     if operation.error:
         raise operation.error
+    if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
+        headers = em.operations.headers(
+            request, operation, retry_after_s=None, location=True, notification=False
+        )
+        return ArmResponse(operation.monitor_status, None, headers)
     return ArmResponse(operation.monitor_status)
 
 

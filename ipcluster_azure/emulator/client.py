@@ -5,43 +5,32 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .remote import EmulatorError as EmulatorError
+from .remote import EmulatorInfo as EmulatorInfo
+from .remote import NoAnswerInTime, ask
 
 STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-OPTIONS = ("machines", "clock", "time_scale", "seed", "idle_timeout_s", "port", "quota_cores")
+OPTIONS = (
+    "machines",
+    "clock",
+    "time_scale",
+    "seed",
+    "throttle",
+    "idle_timeout_s",
+    "port",
+    "quota_cores",
+)
 ALREADY_RUNNING = 3
 LOG_TAIL_LINES = 15
-
-
-class EmulatorError(Exception):
-    """The emulator does not start, stop or answer."""
-
-
-class _NoAnswerInTime(EmulatorError, TimeoutError):
-    """Connected, but nothing came."""
-
-
-@dataclass(frozen=True)
-class EmulatorInfo:
-    """Where a running emulator is: endpoint (https://127.0.0.1:PORT), and the files to use it."""
-
-    endpoint: str
-    ca_file: str
-    token_file: str
-    subscription_id: str
-    state_dir: str
-    pid: int
 
 
 def default_state_dir() -> Path:
@@ -63,8 +52,8 @@ def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None
         values = json.loads(text)
         info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
         # Only the process that wrote the file has the key of ca_file and knows the token.
-        _request(info, "GET", "/emulator/status")
-    except _NoAnswerInTime:
+        ask(info, "GET", "/emulator/status")
+    except NoAnswerInTime:
         raise
     except (OSError, ValueError, KeyError, TypeError, EmulatorError):
         return None
@@ -75,8 +64,8 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     """The running emulator of that directory, or a new one.
 
     options (for a new one only): machines ("process" or "none"), clock ("real" or "virtual"),
-    time_scale (0 to 1), seed, idle_timeout_s, port, quota_cores. Raises EmulatorError with the end
-    of its log.
+    time_scale (0 to 1), seed, throttle, idle_timeout_s, port, quota_cores. Raises EmulatorError
+    with the end of its log.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
@@ -89,11 +78,12 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "ipcluster_azure.emulator.serve", "--detach"]
     command.append(f"--state-dir={directory}")
-    command += [
-        f"--{name.replace('_', '-')}={value}"
-        for name, value in options.items()
-        if value is not None
-    ]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            command.append(option)
+        elif value is not None and value is not False:
+            command.append(f"{option}={value}")
     return _launch(command, directory)
 
 
@@ -141,45 +131,12 @@ def _tail(path: Path) -> str:
     return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
-def _request(
-    info: EmulatorInfo,
-    method: str,
-    path: str,
-    body: dict[str, Any] | None = None,
-    *,
-    timeout_s: float = 30.0,
-) -> dict[str, Any]:
-    context = ssl.create_default_context(cafile=info.ca_file)
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
-    token = Path(info.token_file).read_text(encoding="ascii").strip()
-    request = urllib.request.Request(  # noqa: S310 - https only, see EmulatorInfo
-        info.endpoint + path,
-        data=None if body is None else json.dumps(body).encode(),
-        method=method,
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    try:
-        with opener.open(request, timeout=timeout_s) as answer:
-            values = json.loads(answer.read() or b"{}")
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read().decode("utf-8", "replace")[:500]
-        raise EmulatorError(f"{method} {path}: status {error.code}: {text}") from None
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        kind = _NoAnswerInTime if isinstance(reason, TimeoutError) else EmulatorError
-        raise kind(f"no answer from the emulator at {info.endpoint}: {reason}") from None
-    return dict(values)
-
-
 def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
     """Whether there was one; it is gone, with all its machines, when this returns."""
     info = find(state_dir)
     if info is None:
         return False
-    _request(info, "POST", "/emulator/stop")
+    ask(info, "POST", "/emulator/stop")
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         # machines/ is the last thing a stopping server removes.
@@ -198,7 +155,7 @@ def status(state_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     info = find(state_dir)
     if info is None:
         return {"resource_groups": [], "virtual_machines": []}
-    return _request(info, "GET", "/emulator/status")
+    return ask(info, "GET", "/emulator/status")
 
 
 def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
@@ -206,61 +163,74 @@ def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
     info = find(state_dir)
     if info is None:
         return False
-    _request(info, "POST", "/emulator/reset", timeout_s=120.0)
+    ask(info, "POST", "/emulator/reset", timeout_s=120.0)
     return True
 
 
 def offer(info: EmulatorInfo) -> dict[str, Any]:
     """{"address_prefix", "ssh_port", "ssh_source"}: settings for one new cluster's network."""
-    return _request(info, "GET", "/emulator/offer")
+    return ask(info, "GET", "/emulator/offer")
 
 
 def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
     """Let a virtual clock go on; what falls due meanwhile is done when this returns."""
-    return _request(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)
+    return ask(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)
 
 
 def declare_fault(info: EmulatorInfo, kind: str, **members: Any) -> str:
     """Declare a fault, see docs/explanation/emulator.md; its id."""
-    declared = _request(info, "POST", "/emulator/faults", {"kind": kind, **members})
+    declared = ask(info, "POST", "/emulator/faults", {"kind": kind, **members})
     return str(declared["id"])
 
 
 def faults(info: EmulatorInfo) -> list[dict[str, Any]]:
     """All that are declared, with how many requests or machines `matched` and how many it met."""
-    return list(_request(info, "GET", "/emulator/faults")["faults"])
+    return list(ask(info, "GET", "/emulator/faults")["faults"])
 
 
 def withdraw_fault(info: EmulatorInfo, identifier: str) -> None:
-    _request(info, "DELETE", f"/emulator/faults/{identifier}")
+    ask(info, "DELETE", f"/emulator/faults/{identifier}")
 
 
 def withdraw_faults(info: EmulatorInfo) -> None:
-    _request(info, "DELETE", "/emulator/faults")
+    ask(info, "DELETE", "/emulator/faults")
 
 
 def token(info: EmulatorInfo, actions: list[str], **members: Any) -> str:
     """A new token that may do these actions; members: not_actions, expires_in_s, object_id."""
     body = {"actions": actions, **members}
-    return str(_request(info, "POST", "/emulator/tokens", body)["token"])
+    return str(ask(info, "POST", "/emulator/tokens", body)["token"])
 
 
 def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None) -> None:
     """What whoever uses the token file may do from now on, except by the functions here."""
     body = {"actions": actions, "not_actions": not_actions or []}
-    _request(info, "POST", "/emulator/permissions", body)
+    ask(info, "POST", "/emulator/permissions", body)
 
 
 def lift_restriction(info: EmulatorInfo) -> None:
-    _request(info, "DELETE", "/emulator/permissions")
+    ask(info, "DELETE", "/emulator/permissions")
 
 
 def declare_policy(
     info: EmulatorInfo, name: str, condition: dict[str, Any], **members: Any
 ) -> None:
     """Deny writes of resources for which the condition holds; members: mode, display_name."""
-    _request(info, "POST", "/emulator/policies", {"name": name, "if": condition, **members})
+    ask(info, "POST", "/emulator/policies", {"name": name, "if": condition, **members})
 
 
 def withdraw_policy(info: EmulatorInfo, name: str) -> None:
-    _request(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")
+    ask(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")
+
+
+def throttle(info: EmulatorInfo, *, on: bool) -> None:
+    """Whether too many requests are refused, as Azure does; starts with all limits unused."""
+    ask(info, "POST", "/emulator/throttling", {"on": on})
+
+
+def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
+    """How many items a page of a list has; None: as many as Azure's."""
+    if page_size is None:
+        ask(info, "DELETE", "/emulator/paging")
+    else:
+        ask(info, "POST", "/emulator/paging", {"page_size": page_size})

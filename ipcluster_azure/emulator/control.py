@@ -149,6 +149,26 @@ def withdraw_policies(request: ControlRequest) -> Json:
     return list_policies(request)
 
 
+def show_throttling(request: ControlRequest) -> Json:
+    return request.em.throttle.shown()
+
+
+def switch_throttling(request: ControlRequest) -> Json:
+    return request.em.throttle.switch(request.body)
+
+
+def show_paging(request: ControlRequest) -> Json:
+    return request.em.paging.shown()
+
+
+def set_paging(request: ControlRequest) -> Json:
+    return request.em.paging.set(request.body)
+
+
+def unset_paging(request: ControlRequest) -> Json:
+    return request.em.paging.unset()
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -169,4 +189,9 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/policies"): declare_policy,
     ("DELETE", "/emulator/policies"): withdraw_policies,
     ("DELETE", "/emulator/policies/"): withdraw_policy,
+    ("GET", "/emulator/paging"): show_paging,
+    ("POST", "/emulator/paging"): set_paging,
+    ("DELETE", "/emulator/paging"): unset_paging,
+    ("GET", "/emulator/throttling"): show_throttling,
+    ("POST", "/emulator/throttling"): switch_throttling,
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from . import errors
 from .arm import ArmRequest, ArmResponse, page
+from .operations import Finish
 from .schema import check_network
 from .state import Emulator, merged_tags
 from .store import Resource
+from .versions import includes
+from .versions_network import NOTIFICATION
 from .views import NETWORK, show
 
 Handler = Callable[[Emulator, ArmRequest], ArmResponse | Awaitable[ArmResponse]]
@@ -18,7 +20,7 @@ def getter(kind: str) -> Handler:
     def get(em: Emulator, request: ArmRequest) -> ArmResponse:
         resource = em.store.get(request.params["group"], kind, request.params["name"])
         headers = {"ETag": resource.etag} if kind.startswith(NETWORK) else {}
-        return ArmResponse(200, show(em, resource), headers)
+        return ArmResponse(200, show(em, resource, request.api_version), headers)
 
     return get
 
@@ -28,7 +30,7 @@ def lister(kind: str) -> Handler:
 
     def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         found = em.store.all(kind, request.params.get("group"))
-        return page([show(em, resource) for resource in found])
+        return page([show(em, resource, request.api_version) for resource in found])
 
     return list_
 
@@ -42,9 +44,15 @@ def tagger(kind: str) -> Handler:
         body = check_network("TagsObject", request.json_object(), "patch")
         resource.tags = merged_tags(body, resource.tags)
         resource.touch()
-        return ArmResponse(200, show(em, resource))
+        headers = {"Azure-AsyncNotification": "Enabled"} if notifies(request) else {}
+        return ArmResponse(200, show(em, resource, request.api_version), headers)
 
     return patch
+
+
+def notifies(request: ArmRequest) -> bool:
+    """Whether Network's answer to this write carries Azure-AsyncNotification."""
+    return "child" not in request.params and includes(NOTIFICATION, request.api_version)
 
 
 def begin_network_write(
@@ -55,6 +63,7 @@ def begin_network_write(
     created: bool,
     durations: str = "network",
     retry_after_s: int = 3,
+    notification: bool = True,
     on_success: Callable[[], None] | None = None,
 ) -> ArmResponse:
     """Answer 201 or 200 with state Updating; Succeeded comes with the clock."""
@@ -70,8 +79,49 @@ def begin_network_write(
 
     duration_s = em.durations.draw(durations)
     operation = em.operations.start(NETWORK, resource.location, duration_s, finish)
-    headers = em.operations.headers(request, operation, retry_after_s=retry_after_s)
-    return ArmResponse(201 if created else 200, show(em, resource), headers)
+    headers = em.operations.headers(
+        request,
+        operation,
+        retry_after_s=retry_after_s,
+        notification=notification and notifies(request),
+    )
+    return ArmResponse(201 if created else 200, show(em, resource, request.api_version), headers)
+
+
+def done_at_once(
+    em: Emulator,
+    request: ArmRequest,
+    resource: Resource,
+    *,
+    created: bool,
+    notification: bool = True,
+) -> ArmResponse:
+    """Answer with state Succeeded, and an operation that has nothing left to do."""
+    resource.properties["provisioningState"] = "Succeeded"
+    resource.touch()
+
+    async def finish() -> None:
+        pass
+
+    operation = em.operations.start(NETWORK, resource.location, 0.0, finish)
+    headers = em.operations.headers(
+        request,
+        operation,
+        retry_after_s=None,
+        notification=notification and notifies(request),
+    )
+    return ArmResponse(201 if created else 200, show(em, resource, request.api_version), headers)
+
+
+def begin_network_deletion(
+    em: Emulator, request: ArmRequest, location: str, finish: Finish
+) -> ArmResponse:
+    duration_s = em.durations.draw("network_delete")
+    operation = em.operations.start(NETWORK, location, duration_s, finish, monitor_status=204)
+    headers = em.operations.headers(
+        request, operation, retry_after_s=10, location=True, notification=notifies(request)
+    )
+    return ArmResponse(202, None, headers)
 
 
 def network_deleter(
@@ -95,20 +145,6 @@ def network_deleter(
                 release(em, resource)
                 em.store.remove(resource)
 
-        duration_s = em.durations.draw("network_delete")
-        operation = em.operations.start(
-            NETWORK, resource.location, duration_s, finish, monitor_status=204
-        )
-        headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-        return ArmResponse(202, None, headers)
+        return begin_network_deletion(em, request, resource.location, finish)
 
     return delete
-
-
-def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Resource:
-    """The resource that {"id": ...} names, or InvalidResourceReference."""
-    identifier = reference.get("id") if isinstance(reference, dict) else None
-    found = em.store.find(identifier)
-    if found is None or found.type != kind:
-        raise errors.invalid_reference(str(identifier), referrer)
-    return found

@@ -12,6 +12,8 @@ from .templates.hashing import template_hash
 from .templates.scope import Surroundings
 from .views import show_group
 
+GROUPS_SHOWN_AS_OF = "2025-04-01"  # what resourceGroup() gives, whatever the deployment's version
+
 
 def checked_body(body: Json) -> Json:
     found = check_management("Deployment", body)
@@ -38,7 +40,7 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
     return Surroundings(
         subscription_id=em.store.subscription_id,
         tenant_id=em.permissions.tenant_id,
-        group=show_group(group),
+        group=show_group(group, GROUPS_SHOWN_AS_OF),
         deployment={"name": name, "properties": shown},
         now=em.clock.now(),
         new_uuid=em.new_uuid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import calls, failures, permissions
+from . import calls, failures, permissions, preconditions
 from .arm import ArmRequest, ArmResponse
 from .calls import Call
 from .errors import ArmError
@@ -15,10 +15,14 @@ from .state import Emulator
 
 
 @dataclass
-class Wire:
-    """The faults that a request meets; what they do to the connection is the front's to do."""
+class Passage:
+    """What a request has met on its way, also when it was refused.
+
+    met: faults; what they do to the connection is the front's to do. headers: of the limits.
+    """
 
     met: Met = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Dropped(ArmError):
@@ -28,23 +32,36 @@ class Dropped(ArmError):
         super().__init__(503, "ServiceUnavailable", "The connection was closed.")
 
 
-async def carry_out(em: Emulator, route: Route, request: ArmRequest, wire: Wire) -> ArmResponse:
+async def carry_out(
+    em: Emulator, route: Route, request: ArmRequest, passage: Passage
+) -> ArmResponse:
     """The one way to a handler. request.params are those of the route."""
     call = calls.describe(request.method, route.template, request.path)
     permissions.check(request.principal, call, request.body)
-    wire.met = em.faults.of_request(call)
-    await _before(em, call, wire.met)
+    passage.headers |= em.throttle.take_provider(call, _region(em, call, request))
+    passage.met = em.faults.of_request(call)
+    await _before(em, call, passage.met)
     em.faults.check_visible(call)
+    preconditions.check(em, call, request)
     em.policies.check(call, request.body)
-    token = planned.set(_plan(em, call, wire.met))
+    token = planned.set(_plan(em, call, passage.met))
     try:
         answer = route.handler(em, request)
         response = answer if isinstance(answer, ArmResponse) else await answer
     finally:
         planned.reset(token)
-    if "not_found" in wire.met and response.status == 201:
-        em.faults.hide(call, wire.met["not_found"])
-    return response
+    if "not_found" in passage.met and response.status == 201:
+        em.faults.hide(call, passage.met["not_found"])
+    response = preconditions.stamp(em, call, request, response)
+    return em.paging.page(call, request, response)
+
+
+def _region(em: Emulator, call: Call, request: ArmRequest) -> str:
+    """Compute and Network count for each region."""
+    found = em.store.find(call.scope)
+    body = request.body if isinstance(request.body, dict) else {}
+    region = found.location if found else body.get("location") or request.params.get("location")
+    return str(region).replace(" ", "").lower()
 
 
 async def _before(em: Emulator, call: Call, met: Met) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -55,48 +54,6 @@ def authentication_failed(reason: str) -> ArmError:
         "AuthenticationFailed",
         f"Authentication failed. {reason}",
         headers={**GATEWAY, "WWW-Authenticate": 'Bearer error="invalid_token"'},
-    )
-
-
-def token_expired(expiry: datetime, now: datetime, tenant_id: str) -> ArmError:
-    expired, asked = (
-        f"{at.month}/{at.day}/{at.year} {at.hour % 12 or 12}:{at:%M:%S %p}" for at in (expiry, now)
-    )
-    message = (
-        f"The access token expiry UTC time '{expired}' is earlier than current UTC time '{asked}'."
-    )
-    challenge = (
-        f'Bearer authorization_uri="https://login.windows.net/{tenant_id}", '
-        f'error="invalid_token", error_description="{message}"'
-    )
-    headers = {**GATEWAY, "WWW-Authenticate": challenge}
-    return ArmError(401, "ExpiredAuthenticationToken", message, headers=headers)
-
-
-def authorization_failed(object_id: str, action: str, scope: str) -> ArmError:
-    return ArmError(
-        403,
-        "AuthorizationFailed",
-        f"The client '{object_id}' with object id '{object_id}' does not have authorization to "
-        f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was "
-        "recently granted, please refresh your credentials.",
-        headers=GATEWAY,
-    )
-
-
-def linked_authorization_failed(
-    object_id: str, action: str, scope: str, missing: Sequence[tuple[str, str]]
-) -> ArmError:
-    """missing: (action, scope) of what the body refers to."""
-    return ArmError(
-        403,
-        "LinkedAuthorizationFailed",
-        f"The client '{object_id}' with object id '{object_id}' has permission to perform action "
-        f"'{action}' on scope '{scope}'; however, it does not have permission to perform action(s) "
-        f"'{','.join(action for action, _ in missing)}' on the linked scope(s) "
-        f"'{','.join(scope for _, scope in missing)}' (respectively) or the linked scope(s) are "
-        "invalid.",
-        headers=GATEWAY,
     )
 
 
@@ -179,6 +136,16 @@ def invalid_namespace(namespace: str) -> ArmError:
     return ArmError(404, "InvalidResourceNamespace", message, headers=GATEWAY)
 
 
+def missing_registration(namespace: str) -> ArmError:
+    message = (
+        f"The subscription is not registered to use namespace '{namespace}'. See "
+        "https://aka.ms/rps-not-found for how to register subscriptions."
+    )
+    code = "MissingSubscriptionRegistration"
+    detail = {"code": code, "target": namespace, "message": message}
+    return ArmError(409, code, message, details=[detail], headers=GATEWAY)
+
+
 def no_such_route(method: str, path: str) -> ArmError:
     message = f"The requested resource does not support http method '{method}'."
     if method in ("GET", "HEAD"):
@@ -258,8 +225,36 @@ def invalid_reference(missing: str, referrer: str) -> ArmError:
     )
 
 
+def invalid_linked_id(identifier: str) -> ArmError:
+    return ArmError(
+        400,
+        "LinkedInvalidPropertyId",
+        f"Property id '{identifier}' is invalid. Expect fully qualified resource Id that start "
+        "with '/subscriptions/{subscriptionId}' or "
+        "'/providers/{resourceProviderNamespace}/'.",
+        headers=GATEWAY,
+    )
+
+
 def in_use(code: str, message: str) -> ArmError:
     return ArmError(400, code, message)
+
+
+def public_ip_in_use(referrer: str, address: str, holder: str) -> ArmError:
+    return in_use(
+        "PublicIPAddressInUse",
+        f"Resource {referrer} is referencing public IP address {address} that is already "
+        f"allocated to resource {holder}.",
+    )
+
+
+def address_in_no_subnet(address: str, vnet: str) -> ArmError:
+    return ArmError(
+        400,
+        "PrivateIPAddressNotInAnySubnet",
+        f"Private static IP address {address} does not belong to the range of any subnet in the "
+        f"virtual network {vnet}.",
+    )
 
 
 def operation_not_allowed(message: str) -> ArmError:

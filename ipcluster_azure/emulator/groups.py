@@ -7,9 +7,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from . import names, public_ips, regions
+from . import errors, names, public_ips, regions
 from .arm import ArmRequest, ArmResponse, Json, page
-from .crud import Handler
 from .errors import ArmError
 from .operations import Operation
 from .schema import check_resources, write_to
@@ -34,7 +33,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     location = regions.normal(body.get("location"), KIND)
     if existing is None:
         group = em.store.add_group(name, location, body.get("tags"))
-        return ArmResponse(201, show_group(group))
+        group.managed_by = body.get("managedBy")
+        return ArmResponse(201, show_group(group, request.api_version))
     em.store.writable_group(name)
     if existing.location != location:
         raise ArmError(
@@ -44,27 +44,30 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
             f"location '{existing.location}'.",
         )
     existing.tags = body.get("tags")
-    return ArmResponse(200, show_group(existing))
+    return ArmResponse(200, show_group(existing, request.api_version))
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     body = check_resources("ResourceGroupPatchable", request.json_object(), "patch")
     group.tags = merged_tags(body, group.tags)
-    return ArmResponse(200, show_group(group))
+    return ArmResponse(200, show_group(group, request.api_version))
 
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
-    return ArmResponse(200, show_group(em.store.group(request.params["group"])))
+    return ArmResponse(
+        200, show_group(em.store.group(request.params["group"]), request.api_version)
+    )
 
 
 def head(em: Emulator, request: ArmRequest) -> ArmResponse:
-    return ArmResponse(204 if em.store.find_group(request.params["group"]) else 404)
+    found = em.store.find_group(request.params["group"])
+    return ArmResponse(204) if found else ArmResponse(404, None, errors.GATEWAY)
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
     groups = [group for group in em.store.groups() if _tagged(request, group.tags)]
-    return page([show_group(group) for group in groups])
+    return page([show_group(group, request.api_version) for group in groups])
 
 
 def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -170,31 +173,5 @@ def operation_of(coded: str) -> str | None:
     try:
         job = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
         return str(job["jobId"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def provider(verb: str) -> Handler:
-    """GET and POST register of a resource provider: all that are served are registered."""
-
-    def answer(em: Emulator, request: ArmRequest) -> ArmResponse:
-        namespace = request.params["namespace"]
-        known = {name.lower(): name for name in PROVIDERS}
-        if namespace.lower() not in known:
-            raise ArmError(
-                404,
-                "InvalidResourceNamespace",
-                f"The resource namespace '{namespace}' is invalid.",
-            )
-        name = known[namespace.lower()]
-        identifier = f"/subscriptions/{em.store.subscription_id}/providers/{name}"
-        body = {"id": identifier, "namespace": name, "registrationState": "Registered"}
-        return ArmResponse(200, body | {"resourceTypes": []})
-
-    return answer
-
-
-PROVIDERS = (
-    *("Microsoft.Authorization", "Microsoft.Compute", "Microsoft.ManagedIdentity"),
-    *("Microsoft.Network", "Microsoft.Resources"),
-)

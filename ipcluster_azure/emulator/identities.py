@@ -18,7 +18,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     if existing:
         em.check_same_location(existing, body)
         existing.tags = body.get("tags") or {}
-        return ArmResponse(200, show(em, existing))
+        return ArmResponse(200, show(em, existing, request.api_version))
     identity = em.new_resource(group, IDENTITY, name, body)
     identity.tags = body.get("tags") or {}
     identity.properties = {
@@ -27,7 +27,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
         "clientId": em.new_uuid(),
     }
     em.store.add(identity)
-    return ArmResponse(201, show(em, identity), {"Location": identity.id})
+    return ArmResponse(201, show(em, identity, request.api_version), {"Location": identity.id})
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -35,7 +35,7 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
     identity = em.store.get(request.params["group"], IDENTITY, request.params["name"])
     body = check_management("IdentityUpdate", request.json_object(), "patch")
     identity.tags = merged_tags(body, identity.tags)
-    return ArmResponse(200, show(em, identity))
+    return ArmResponse(200, show(em, identity, request.api_version))
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:

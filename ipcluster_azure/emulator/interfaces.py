@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from . import errors, names, networks
-from .arm import ArmRequest, ArmResponse, Json
-from .crud import begin_network_write, referenced
+from .arm import ArmRequest, ArmResponse, Json, page
+from .crud import begin_network_write, done_at_once
+from .references import reduce, referenced
 from .schema import check_network, write_to
 from .state import Emulator
 from .store import Group, Resource
-from .views import NETWORK, NIC, NSG, PUBLIC_IP, show
+from .views import NIC, NSG, PUBLIC_IP, show
+
+# Of an interface that a machine has; an update leaves them.
+OF_MACHINE = ("virtualMachine", "macAddress", "primary")
+POOLS = (
+    "applicationGatewayBackendAddressPools",
+    "applicationSecurityGroups",
+    "gatewayLoadBalancer",
+    "loadBalancerBackendAddressPools",
+    "loadBalancerInboundNatRules",
+    "virtualNetworkTaps",
+)
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -18,27 +30,17 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     existing = em.store.lookup(group.name, NIC, name)
     body = check_network("NetworkInterface", request.json_object(), write_to(existing))
     if existing is None:
-        return _create(em, request, group, body)
+        return done_at_once(em, request, build(em, group, name, body), created=True)
     em.check_same_location(existing, body)
-    machine = existing.properties.get("virtualMachine")
     replacement = em.new_resource(group, NIC, name, body)
     _fill(em, replacement, body["properties"], existing)
-    existing.tags, existing.properties = body.get("tags"), replacement.properties
-    if machine:
-        existing.properties["virtualMachine"] = machine
-    return begin_network_write(em, request, existing, created=False)
-
-
-def _create(em: Emulator, request: ArmRequest, group: Group, body: Json) -> ArmResponse:
-    """Unlike all else a new NIC has succeeded with the first answer (as recorded)."""
-    nic = build(em, group, request.params["name"], body)
-
-    async def finish() -> None:
-        pass
-
-    operation = em.operations.start(NETWORK, nic.location, 0.0, finish)
-    headers = em.operations.headers(request, operation, retry_after_s=None)
-    return ArmResponse(201, show(em, nic), headers)
+    kept = {name: existing.properties[name] for name in OF_MACHINE if name in existing.properties}
+    existing.tags, existing.properties = body.get("tags"), replacement.properties | kept
+    if not kept:
+        return done_at_once(em, request, existing, created=False, notification=False)
+    return begin_network_write(
+        em, request, existing, created=False, retry_after_s=10, notification=False
+    )
 
 
 def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
@@ -66,7 +68,7 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
         release_addresses(em, old)
     try:
         for position, item in enumerate(wanted["ipConfigurations"]):
-            configuration = _ip_configuration(em, nic, item, first=position == 0)
+            configuration = _ip_configuration(em, nic, item, old, first=position == 0)
             properties["ipConfigurations"].append(configuration)
     except errors.ArmError:
         release_addresses(em, nic)
@@ -83,6 +85,7 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
         "dnsSettings": {
             "dnsServers": [],
             "appliedDnsServers": [],
+            **(wanted.get("dnsSettings") or {}),
             "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
         },
         "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
@@ -90,11 +93,18 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
         "disableTcpStateTracking": wanted.get("disableTcpStateTracking", False),
         "hostedWorkloads": [],
         "tapConfigurations": [],
-        "nicType": "Standard",
+        "nicType": wanted.get("nicType", "Standard"),
+        "vnetEncryptionSupported": False,
+        "auxiliaryMode": wanted.get("auxiliaryMode", "None"),
+        "auxiliarySku": wanted.get("auxiliarySku", "None"),
+        "services": None,
+        "virtualNetworkTapProvisioningState": "NotProvisioned",
     }
 
 
-def _ip_configuration(em: Emulator, nic: Resource, item: Json, *, first: bool) -> Json:
+def _ip_configuration(
+    em: Emulator, nic: Resource, item: Json, old: Resource | None, *, first: bool
+) -> Json:
     wanted = item["properties"]
     name = item.get("name") or "ipconfig1"
     identifier = f"{nic.id}/ipConfigurations/{name}"
@@ -112,13 +122,18 @@ def _ip_configuration(em: Emulator, nic: Resource, item: Json, *, first: bool) -
     subnet_id = f"{vnet.id}/subnets/{subnet['name']}"
     prefix = subnet["properties"]["addressPrefix"]
     chosen = _chosen_address(wanted, identifier)
+    kept = chosen or _present_address(old, name, subnet_id)
+    pools = {member: wanted[member] for member in POOLS if wanted.get(member)}
+    reduce(em, pools, POOLS, identifier)
     properties: Json = {
         "provisioningState": "Succeeded",
-        "privateIPAddress": em.private_addresses.reserve(subnet_id, prefix, chosen, identifier),
+        "privateIPAddress": em.private_addresses.reserve(subnet_id, prefix, kept, identifier),
         "privateIPAllocationMethod": "Static" if chosen else "Dynamic",
         "subnet": {"id": subnet_id},
         "primary": wanted.get("primary", first),
         "privateIPAddressVersion": "IPv4",
+        "isInUseWithService": False,
+        **pools,
     }
     if public_ip:
         public_ip.properties["ipConfiguration"] = {"id": identifier}
@@ -146,14 +161,19 @@ def _chosen_address(wanted: Json, identifier: str) -> str | None:
     return address
 
 
+def _present_address(old: Resource | None, name: str, subnet_id: str) -> str | None:
+    """A dynamic address stays over updates."""
+    for item in old.properties["ipConfigurations"] if old else []:
+        same_subnet = item["properties"]["subnet"]["id"] == subnet_id
+        if item["name"] == name and same_subnet:
+            return str(item["properties"]["privateIPAddress"])
+    return None
+
+
 def _refuse_taken(public_ip: Resource, identifier: str) -> None:
     holder = (public_ip.properties.get("ipConfiguration") or {}).get("id")
     if holder and holder.lower() != identifier.lower():
-        raise errors.in_use(
-            "PublicIPAddressInUse",
-            f"Resource {identifier} is referencing public IP address {public_ip.id} that is "
-            f"already allocated to resource {holder}.",
-        )
+        raise errors.public_ip_in_use(identifier, public_ip.id, holder)
 
 
 def release_addresses(em: Emulator, nic: Resource) -> None:
@@ -176,6 +196,20 @@ def _retake_addresses(em: Emulator, nic: Resource) -> None:
             em.private_addresses.reserve(properties["subnet"]["id"], prefix, address, item["id"])
         if public_ip:
             public_ip.properties["ipConfiguration"] = {"id": item["id"]}
+
+
+def list_configurations(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nic = em.store.get(request.params["group"], NIC, request.params["name"])
+    return page(show(em, nic, request.api_version)["properties"]["ipConfigurations"])
+
+
+def get_configuration(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nic = em.store.get(request.params["group"], NIC, request.params["name"])
+    wanted = request.params["child"]
+    for item in show(em, nic, request.api_version)["properties"]["ipConfigurations"]:
+        if item["name"].lower() == wanted.lower():
+            return ArmResponse(200, item, {"ETag": nic.etag})
+    raise errors.child_not_found(f"{nic.id}/ipConfigurations/{wanted}")
 
 
 def check_unused(em: Emulator, nic: Resource) -> None:

@@ -31,4 +31,4 @@ async def send(
         query={"api-version": version},
         body=body,
     )
-    return await dispatch.carry_out(em, route, request, dispatch.Wire())
+    return await dispatch.carry_out(em, route, request, dispatch.Passage())

@@ -11,7 +11,10 @@ from .clock import Clock
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """admits(peer address): whether the security groups let it in to the public address."""
+    """admits(peer address): whether the security groups let it in to the public address.
+
+    outbound: whether it has a way out to the internet.
+    """
 
     vm_id: str
     name: str
@@ -22,13 +25,9 @@ class MachineSpec:
     custom_data: bytes = field(repr=False)
     private_address: str
     public_address: str | None
+    outbound: bool
     ssh_port: int
     admits: Callable[[str], bool] = field(repr=False)
-
-    @property
-    def outbound(self) -> bool:
-        """Private subnets have no way out, but a public address of one's own is one."""
-        return self.public_address is not None
 
 
 class MachineHost(Protocol):

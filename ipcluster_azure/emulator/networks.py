@@ -1,4 +1,4 @@
-"""Virtual networks and their subnets."""
+"""Virtual networks: their address space, and the subnets and peerings as they are stored."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import ipaddress
 
 from . import errors, names
 from .addresses import LOOPBACK, Network
-from .arm import ArmRequest, ArmResponse, Json, page
-from .crud import begin_network_write, referenced
+from .arm import ArmRequest, ArmResponse, Json
+from .crud import begin_network_write
+from .references import reduce
 from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
-from .views import NETWORK, NSG, VNET, show_subnet
+from .versions import includes
+from .versions_network import PRIVATE_SUBNETS
+from .views import VNET
+
+SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -26,19 +31,24 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     properties = body["properties"]
     prefixes = _prefixes(properties["addressSpace"]["addressPrefixes"])
     _refuse_shared_loopback(em, vnet, prefixes)
-    subnets = [_subnet(em, vnet, item) for item in properties.get("subnets", [])]
-    _check_subnets(vnet, prefixes, subnets)
+    subnets = [
+        stored_subnet(em, vnet, item, request.api_version) for item in properties.get("subnets", [])
+    ]
+    check_subnets(vnet, prefixes, subnets)
     if existing:
         _refuse_lost_subnets(em, existing, subnets)
+    reduce(em, properties, ("ddosProtectionPlan",), vnet.id)
+    peerings = [
+        stored_peering(em, vnet, item) for item in properties.get("virtualNetworkPeerings", [])
+    ]
     vnet.tags = body.get("tags")
     vnet.properties = {
         "provisioningState": "Updating",
         "resourceGuid": vnet.properties.get("resourceGuid") or em.new_uuid(),
-        "dhcpOptions": {"dnsServers": []},
         "privateEndpointVNetPolicies": "Disabled",
         **properties,
         "subnets": subnets,
-        "virtualNetworkPeerings": [],
+        "virtualNetworkPeerings": peerings,
         "enableDdosProtection": properties.get("enableDdosProtection", False),
         "enableVmProtection": properties.get("enableVmProtection", False),
     }
@@ -62,12 +72,13 @@ def _prefix(value: str) -> Network:
         raise errors.ArmError(400, "InvalidCIDRNotation", message) from None
 
 
+def address_space(vnet: Resource) -> list[Network]:
+    return [Network(text) for text in vnet.properties["addressSpace"]["addressPrefixes"]]
+
+
 def networks_in_use(em: Emulator) -> dict[str, list[Network]]:
     """VNet id -> its address prefixes."""
-    return {
-        vnet.key: [Network(text) for text in vnet.properties["addressSpace"]["addressPrefixes"]]
-        for vnet in em.store.all(VNET)
-    }
+    return {vnet.key: address_space(vnet) for vnet in em.store.all(VNET)}
 
 
 def _refuse_shared_loopback(em: Emulator, vnet: Resource, prefixes: list[Network]) -> None:
@@ -86,7 +97,7 @@ def _refuse_shared_loopback(em: Emulator, vnet: Resource, prefixes: list[Network
                 )
 
 
-def _subnet(em: Emulator, vnet: Resource, body: Json) -> Json:
+def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) -> Json:
     """The stored form of a subnet: its name and its properties."""
     if not body.get("name"):
         raise errors.ArmError(400, "InvalidRequestFormat", "Subnet name is missing in the request.")
@@ -99,17 +110,37 @@ def _subnet(em: Emulator, vnet: Resource, body: Json) -> Json:
             400, "NetcfgInvalidSubnet", f"Subnet '{body['name']}' needs one address prefix."
         )
     properties["addressPrefix"] = prefix
-    properties.setdefault("defaultOutboundAccess", False)
-    owner = f"{vnet.id}/subnets/{body['name']}"
-    if "networkSecurityGroup" in properties:
-        nsg = referenced(em, properties["networkSecurityGroup"], owner, NSG)
-        properties["networkSecurityGroup"] = {"id": nsg.id}
-    if "natGateway" in properties:
-        raise errors.invalid_reference(properties["natGateway"]["id"], owner)
+    if includes(PRIVATE_SUBNETS, api_version):
+        properties.setdefault("defaultOutboundAccess", False)
+    properties["serviceEndpoints"] = [
+        {"locations": [vnet.location], **item} for item in properties.get("serviceEndpoints", [])
+    ]
+    reduce(em, properties, SUBNET_REFERENCES, f"{vnet.id}/subnets/{body['name']}")
     return {"name": body["name"], "properties": properties}
 
 
-def _check_subnets(vnet: Resource, prefixes: list[Network], subnets: list[Json]) -> None:
+def stored_peering(em: Emulator, vnet: Resource, body: Json) -> Json:
+    """The stored form of a peering; the remote network's addresses are looked up when shown."""
+    if not body.get("name"):
+        message = "Peering name is missing in the request."
+        raise errors.ArmError(400, "InvalidRequestFormat", message)
+    names.check_network(body["name"])
+    properties = {
+        "allowVirtualNetworkAccess": True,
+        "allowForwardedTraffic": False,
+        "allowGatewayTransit": False,
+        "useRemoteGateways": False,
+        "doNotVerifyRemoteGateways": False,
+        **body["properties"],
+    }
+    if "remoteVirtualNetwork" not in properties:
+        message = f"Peering {body['name']} of {vnet.id} does not have a remote virtual network."
+        raise errors.ArmError(400, "RemoteVnetMissing", message)
+    reduce(em, properties, ("remoteVirtualNetwork",), f"{vnet.id}")
+    return {"name": body["name"], "properties": properties}
+
+
+def check_subnets(vnet: Resource, prefixes: list[Network], subnets: list[Json]) -> None:
     seen: list[Network] = []
     labels: set[str] = set()
     for subnet in subnets:
@@ -170,58 +201,6 @@ def find_subnet(em: Emulator, identifier: object) -> tuple[Resource, Json] | Non
     return None
 
 
-def _vnet_and_subnet(em: Emulator, request: ArmRequest) -> tuple[Resource, Json | None]:
-    vnet = em.store.get(request.params["group"], VNET, request.params["name"])
-    found = find_subnet(em, f"{vnet.id}/subnets/{request.params['child']}")
-    return vnet, found[1] if found else None
-
-
-def get_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vnet, subnet = _vnet_and_subnet(em, request)
-    if subnet is None:
-        raise errors.child_not_found(f"{vnet.id}/subnets/{request.params['child']}")
-    return ArmResponse(200, show_subnet(em, vnet, subnet), {"ETag": vnet.etag})
-
-
-def list_subnets(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vnet = em.store.get(request.params["group"], VNET, request.params["name"])
-    return page([show_subnet(em, vnet, subnet) for subnet in vnet.properties["subnets"]])
-
-
-def put_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
-    em.store.writable_group(request.params["group"])
-    vnet, old = _vnet_and_subnet(em, request)
-    body = check_network("Subnet", request.json_object(), write_to(old))
-    new = _subnet(em, vnet, {**body, "name": request.params["child"]})
-    others = [item for item in vnet.properties["subnets"] if item is not old]
-    if old and old["properties"]["addressPrefix"] != new["properties"]["addressPrefix"]:
-        refuse_subnet_in_use(em, vnet, old["name"])
-    spaces = [Network(text) for text in vnet.properties["addressSpace"]["addressPrefixes"]]
-    _check_subnets(vnet, spaces, [*others, new])
-    vnet.properties["subnets"] = [*others, new]
-    answer = begin_network_write(em, request, vnet, created=old is None)
-    return ArmResponse(answer.status, show_subnet(em, vnet, new), answer.headers)
-
-
-def delete_subnet(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vnet, subnet = _vnet_and_subnet(em, request)
-    if subnet is None:
-        return ArmResponse(204)
-    refuse_subnet_in_use(em, vnet, subnet["name"])
-
-    async def finish() -> None:
-        refuse_subnet_in_use(em, vnet, subnet["name"])
-        vnet.properties["subnets"] = [i for i in vnet.properties["subnets"] if i is not subnet]
-        vnet.touch()
-
-    duration_s = em.durations.draw("network_delete")
-    operation = em.operations.start(NETWORK, vnet.location, duration_s, finish, monitor_status=204)
-    headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-    return ArmResponse(202, None, headers)
-
-
 def contains(vnet: Resource, address: str) -> bool:
     value = ipaddress.IPv4Address(address)
-    return any(
-        value in Network(text) for text in vnet.properties["addressSpace"]["addressPrefixes"]
-    )
+    return any(value in network for network in address_space(vnet))

@@ -148,6 +148,7 @@ class Operations:
         *,
         retry_after_s: int | None,
         location: bool = False,
+        notification: bool = True,
     ) -> dict[str, str]:
         base = (
             f"{request.base_url}/subscriptions/{request.params['subscription']}/providers/"
@@ -155,7 +156,9 @@ class Operations:
         )
         version = f"api-version={request.api_version}"
         url = f"{base}/operations/{operation.id}?{version}"
-        headers = {"Azure-AsyncOperation": url, "Azure-AsyncNotification": "Enabled"}
+        headers = {"Azure-AsyncOperation": url}
+        if notification:
+            headers["Azure-AsyncNotification"] = "Enabled"
         if retry_after_s is not None:
             headers["Retry-After"] = self.retry_after(retry_after_s)
         if location:

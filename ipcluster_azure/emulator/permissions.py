@@ -12,7 +12,7 @@ import secrets
 from dataclasses import replace
 from datetime import timedelta
 
-from . import errors, linked_access
+from . import errors, front_errors, linked_access
 from .arm import Json
 from .calls import Call
 from .clock import Clock
@@ -90,7 +90,7 @@ class Permissions:
             raise errors.authentication_failed("The access token is invalid.")
         now = self._clock.now()
         if principal.expires and principal.expires <= now:
-            raise errors.token_expired(principal.expires, now, self.tenant_id)
+            raise front_errors.token_expired(principal.expires, now, self.tenant_id)
         return principal
 
     def check_owner(self, principal: Principal) -> None:
@@ -103,14 +103,14 @@ def check(principal: Principal, call: Call, body: object) -> None:
     if FREE.fullmatch(call.action):
         return
     if not principal.may(call.action):
-        raise errors.authorization_failed(principal.object_id, call.action, _scope(call))
+        raise front_errors.authorization_failed(principal.object_id, call.action, _scope(call))
     missing = [
         (action, scope)
         for action, scope in linked_access.needed(call, body)
         if not principal.may(action)
     ]
     if missing:
-        raise errors.linked_authorization_failed(
+        raise front_errors.linked_authorization_failed(
             principal.object_id, call.action, call.scope, missing
         )
 

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from . import errors
+from . import errors, geography
 
-REGIONS = [
-    *("eastus", "eastus2", "southcentralus", "westus2", "westus3", "australiaeast"),
-    *("southeastasia", "northeurope", "swedencentral", "uksouth", "westeurope", "centralus"),
-    *("southafricanorth", "centralindia", "eastasia", "japaneast", "koreacentral"),
-    *("newzealandnorth", "canadacentral", "francecentral", "germanywestcentral", "italynorth"),
-    *("norwayeast", "polandcentral", "spaincentral", "switzerlandnorth", "mexicocentral"),
-    *("uaenorth", "brazilsouth", "israelcentral", "qatarcentral", "northcentralus", "westus"),
-    *("japanwest", "westcentralus", "southafricawest", "australiacentral"),
-    *("australiacentral2", "australiasoutheast", "koreasouth", "southindia", "westindia"),
-    *("canadaeast", "francesouth", "germanynorth", "norwaywest", "switzerlandwest", "ukwest"),
-    *("uaecentral", "brazilsoutheast", "austriaeast", "belgiumcentral", "chilecentral"),
-    *("indonesiacentral", "malaysiawest", "eastus2euap", "centraluseuap"),
-]
+REGIONS = list(geography.REGIONS)
 
 
 def normal(location: object, resource_type: str) -> str:

@@ -13,15 +13,22 @@ from . import (
     groups,
     identities,
     interfaces,
+    nat_gateways,
+    network_usages,
     networks,
+    peerings,
+    providers,
     public_ips,
     role_assignments,
     scale_sets,
     security_groups,
+    subnets,
+    subscriptions,
     virtual_machines,
 )
 from .crud import Handler, getter, lister, network_deleter, tagger
-from .views import DISK, IDENTITY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
+from .providers import registered
+from .views import DISK, IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, SCALE_SET, VM, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
@@ -43,7 +50,7 @@ def _resource(
 ) -> Iterator[tuple[str, str, Handler]]:
     one, in_group, everywhere = _of_type(kind)
     if put:
-        yield "PUT", one, put
+        yield "PUT", one, registered(kind, put)
     if patch:
         yield "PATCH", one, patch
     yield "DELETE", one, delete
@@ -54,7 +61,15 @@ def _resource(
 
 
 def _table() -> Iterator[tuple[str, str, Handler]]:
-    yield "GET", SUBSCRIPTION, catalog.get_subscription
+    yield "GET", "/subscriptions", subscriptions.list_
+    yield "GET", SUBSCRIPTION, subscriptions.get
+    yield "GET", f"{SUBSCRIPTION}/locations", subscriptions.list_locations
+    yield "GET", f"{SUBSCRIPTION}/tagNames", subscriptions.list_tags
+    yield "PUT", f"{SUBSCRIPTION}/tagNames/{{tag}}", subscriptions.put_tag
+    yield "DELETE", f"{SUBSCRIPTION}/tagNames/{{tag}}", subscriptions.delete_tag
+    tag_value = f"{SUBSCRIPTION}/tagNames/{{tag}}/tagValues/{{value}}"
+    yield "PUT", tag_value, subscriptions.put_tag_value
+    yield "DELETE", tag_value, subscriptions.delete_tag_value
     yield "GET", f"{SUBSCRIPTION}/resourceGroups", groups.list_
     yield "GET", f"{SUBSCRIPTION}/resources", groups.list_resources
     yield "GET", f"{SUBSCRIPTION}/operationresults/{{job}}", catalog.get_group_result
@@ -64,8 +79,11 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "HEAD", GROUP, groups.head
     yield "DELETE", GROUP, groups.delete
     yield "GET", f"{GROUP}/resources", groups.list_resources
-    yield "GET", f"{SUBSCRIPTION}/providers/{{namespace}}", groups.provider("get")
-    yield "POST", f"{SUBSCRIPTION}/providers/{{namespace}}/register", groups.provider("register")
+    provider = f"{SUBSCRIPTION}/providers/{{namespace}}"
+    yield "GET", f"{SUBSCRIPTION}/providers", providers.list_
+    yield "GET", provider, providers.get
+    yield "POST", f"{provider}/register", providers.register
+    yield "POST", f"{provider}/unregister", providers.unregister
     yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
     yield from _deployments()
@@ -102,14 +120,30 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
 
 
 def _network() -> Iterator[tuple[str, str, Handler]]:
+    usages = f"{SUBSCRIPTION}/providers/Microsoft.Network/locations/{{location}}/usages"
+    yield "GET", usages, network_usages.list_
     yield from _resource(
         VNET, networks.put, network_deleter(VNET, networks.check_unused), tagger(VNET)
     )
     one, several, _ = _of_type(VNET, "/subnets/{child}")
-    yield "PUT", one, networks.put_subnet
-    yield "GET", one, networks.get_subnet
-    yield "DELETE", one, networks.delete_subnet
-    yield "GET", f"{several}/{{name}}/subnets", networks.list_subnets
+    yield "PUT", one, subnets.put
+    yield "GET", one, subnets.get
+    yield "DELETE", one, subnets.delete
+    vnet = f"{several}/{{name}}"
+    yield "GET", f"{vnet}/subnets", subnets.list_
+    yield "GET", f"{vnet}/CheckIPAddressAvailability", subnets.check_address
+    yield "GET", f"{vnet}/usages", subnets.list_usages
+    one, _, _ = _of_type(VNET, "/virtualNetworkPeerings/{child}")
+    yield "PUT", one, peerings.put
+    yield "GET", one, peerings.get
+    yield "DELETE", one, peerings.delete
+    yield "GET", f"{vnet}/virtualNetworkPeerings", peerings.list_
+    yield from _resource(
+        NAT_GATEWAY,
+        nat_gateways.put,
+        network_deleter(NAT_GATEWAY, nat_gateways.check_unused),
+        tagger(NAT_GATEWAY),
+    )
     yield from _resource(
         NSG, security_groups.put, network_deleter(NSG, security_groups.check_unused), tagger(NSG)
     )
@@ -118,6 +152,9 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
     yield "GET", one, security_groups.get_rule
     yield "DELETE", one, security_groups.delete_rule
     yield "GET", f"{several}/{{name}}/securityRules", security_groups.list_rules
+    yield "GET", f"{several}/{{name}}/defaultSecurityRules", security_groups.list_default_rules
+    one, _, _ = _of_type(NSG, "/defaultSecurityRules/{child}")
+    yield "GET", one, security_groups.get_default_rule
     yield from _resource(
         PUBLIC_IP,
         public_ips.put,
@@ -130,6 +167,9 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
         network_deleter(NIC, interfaces.check_unused, interfaces.release_addresses),
         tagger(NIC),
     )
+    one, several, _ = _of_type(NIC, "/ipConfigurations/{child}")
+    yield "GET", one, interfaces.get_configuration
+    yield "GET", f"{several}/{{name}}/ipConfigurations", interfaces.list_configurations
 
 
 def _compute() -> Iterator[tuple[str, str, Handler]]:
@@ -188,6 +228,6 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
     match = IN_GROUP.fullmatch(path)
     if match is None:
         raise errors.no_such_route("GET", path)
-    if match["namespace"].lower() not in {name.lower() for name in groups.PROVIDERS}:
+    if match["namespace"].lower() not in providers.NAMES:
         raise errors.invalid_namespace(match["namespace"])
     raise errors.invalid_resource_type(match["namespace"], match["type"] or "")

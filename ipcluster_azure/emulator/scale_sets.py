@@ -15,10 +15,6 @@ from .views import COMPUTE, SCALE_SET, show
 from .virtual_machines import accepted
 
 LARGEST = 1000
-PUT_QUOTA = (
-    "Microsoft.Compute/CreateVMScaleSetSubscriptionMaximum;374,"
-    "Microsoft.Compute/CreateVMScaleSetResource;11"
-)
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -135,9 +131,8 @@ def _begin(
     duration_s = em.durations.draw("scale_set")
     operation = em.operations.start(COMPUTE, scale_set.location, duration_s, finish)
     headers = em.operations.headers(request, operation, retry_after_s=10)
-    headers["x-ms-ratelimit-remaining-resource"] = PUT_QUOTA
     headers["x-ms-request-charge"] = str(max(1, len(vms)))
-    return ArmResponse(status, show(em, scale_set), headers)
+    return ArmResponse(status, show(em, scale_set, request.api_version), headers)
 
 
 def _update(
@@ -234,7 +229,7 @@ def list_instances(em: Emulator, request: ArmRequest) -> ArmResponse:
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
     items = []
     for vm in vm_lifecycle.vms_of(em, scale_set.key, scale_set.group):
-        body = show(em, vm)
+        body = show(em, vm, request.api_version)
         body["id"] = f"{scale_set.id}/virtualMachines/{vm.name}"
         body["type"] = f"{SCALE_SET}/virtualMachines"
         body["instanceId"] = vm.name

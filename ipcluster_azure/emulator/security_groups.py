@@ -7,11 +7,11 @@ import re
 
 from . import errors, names
 from .arm import ArmRequest, ArmResponse, Json, page
-from .crud import begin_network_write
+from .crud import begin_network_deletion, begin_network_write
 from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
-from .views import NETWORK, NSG, security_group_users, show_rule
+from .views import NSG, security_group_users, show, show_rule
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -138,12 +138,14 @@ def get_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     nsg, rule = _nsg_and_rule(em, request)
     if rule is None:
         raise errors.child_not_found(f"{nsg.id}/securityRules/{request.params['child']}")
-    return ArmResponse(200, show_rule(nsg, rule), {"ETag": nsg.etag})
+    return ArmResponse(200, show_rule(nsg, rule, request.api_version), {"ETag": nsg.etag})
 
 
 def list_rules(em: Emulator, request: ArmRequest) -> ArmResponse:
     nsg = em.store.get(request.params["group"], NSG, request.params["name"])
-    return page([show_rule(nsg, rule) for rule in nsg.properties["securityRules"]])
+    return page(
+        [show_rule(nsg, rule, request.api_version) for rule in nsg.properties["securityRules"]]
+    )
 
 
 def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -155,7 +157,7 @@ def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     _check_rules([*others, new])
     nsg.properties["securityRules"] = [*others, new]
     answer = begin_network_write(em, request, nsg, created=old is None)
-    return ArmResponse(answer.status, show_rule(nsg, new), answer.headers)
+    return ArmResponse(answer.status, show_rule(nsg, new, request.api_version), answer.headers)
 
 
 def delete_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -168,7 +170,23 @@ def delete_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
         nsg.properties["securityRules"] = [item for item in rules if item is not rule]
         nsg.touch()
 
-    duration_s = em.durations.draw("network_delete")
-    operation = em.operations.start(NETWORK, nsg.location, duration_s, finish, monitor_status=204)
-    headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-    return ArmResponse(202, None, headers)
+    return begin_network_deletion(em, request, nsg.location, finish)
+
+
+def _default_rules(em: Emulator, request: ArmRequest) -> tuple[Resource, list[Json]]:
+    nsg = em.store.get(request.params["group"], NSG, request.params["name"])
+    body = show(em, nsg, request.api_version)
+    return nsg, list(body["properties"]["defaultSecurityRules"])
+
+
+def list_default_rules(em: Emulator, request: ArmRequest) -> ArmResponse:
+    return page(_default_rules(em, request)[1])
+
+
+def get_default_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
+    nsg, rules = _default_rules(em, request)
+    wanted = request.params["child"]
+    for rule in rules:
+        if rule["name"].lower() == wanted.lower():
+            return ArmResponse(200, rule, {"ETag": nsg.etag})
+    raise errors.child_not_found(f"{nsg.id}/defaultSecurityRules/{wanted}")

@@ -23,6 +23,7 @@ class ServerSettings:
     clock: str = "real"
     time_scale: float = 0.0
     seed: int | None = None
+    throttle: bool = False
     idle_timeout_s: float = 600.0
     port: int = 0
     quota_cores: int = 10_000
@@ -40,6 +41,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     parser.add_argument("--clock", choices=CLOCK_KINDS, default="real")
     parser.add_argument("--time-scale", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--throttle", action="store_true")
     parser.add_argument("--idle-timeout-s", type=float, default=600.0)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--quota-cores", type=int, default=10_000)

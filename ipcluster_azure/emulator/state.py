@@ -14,10 +14,12 @@ from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
 from .operations import Operations
+from .paging import Paging
 from .permissions import Permissions
 from .policies import Policies
 from .settings import ServerSettings
 from .store import Group, Resource, Store
+from .throttling import Throttle
 
 
 class Emulator:
@@ -32,6 +34,8 @@ class Emulator:
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
+        self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
+        self.paging = Paging()
         self.policies = Policies(self.store)
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
@@ -43,11 +47,11 @@ class Emulator:
     def new_hex(self, digits: int) -> str:
         return f"{self._names.getrandbits(4 * digits):0{digits}x}"
 
-    def _address_stream(self) -> random.Random:
+    def _address_stream(self) -> random.Random | None:
         """Real machines take addresses and a port of this computer, which no other may have."""
         if self.settings.machines == "none":
             return self.chance.stream("addresses")
-        return random.SystemRandom()
+        return None
 
     def new_resource(self, group: Group, kind: str, name: str, body: Json) -> Resource:
         """A resource of the checked body; it is not stored yet."""

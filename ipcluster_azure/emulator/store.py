@@ -66,6 +66,7 @@ class Group:
     tags: dict[str, str] | None
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     state: str = "Succeeded"
+    managed_by: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     deployments: dict[str, Deployment] = field(default_factory=dict)
 
@@ -80,6 +81,8 @@ class Store:
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
         self.extensions: dict[str, Extension] = {}  # by key
+        self.declared_tags: dict[str, set[str]] = {}  # name -> values, used or not
+        self.registrations: dict[str, str] = {}  # namespace -> state, where it was ever changed
 
     # Groups
 

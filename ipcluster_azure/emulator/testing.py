@@ -85,3 +85,23 @@ def policy(info: EmulatorInfo, name: str, condition: Json, **members: Any) -> It
         yield
     finally:
         client.withdraw_policy(info, name)
+
+
+@contextmanager
+def throttling(info: EmulatorInfo) -> Iterator[None]:
+    """Azure's limits are kept to."""
+    client.throttle(info, on=True)
+    try:
+        yield
+    finally:
+        client.throttle(info, on=False)
+
+
+@contextmanager
+def page_size(info: EmulatorInfo, items: int) -> Iterator[None]:
+    """Lists come in small pages."""
+    client.set_page_size(info, items)
+    try:
+        yield
+    finally:
+        client.set_page_size(info, None)

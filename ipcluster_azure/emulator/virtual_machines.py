@@ -13,13 +13,6 @@ from .state import Emulator, merged_tags
 from .store import Group, Resource
 from .views import COMPUTE, SCALE_SET, VM, show
 
-PUT_QUOTA = "Microsoft.Compute/PutVMSubscriptionMaximum;1499,Microsoft.Compute/PutVMResource;11"
-DELETE_QUOTA = (
-    "Microsoft.Compute/DeleteVMSubscriptionMaximum;1499,Microsoft.Compute/DeleteVMResource;11"
-)
-GET_QUOTA = (
-    "Microsoft.Compute/LowCostGetSubscriptionMaximum;23999,Microsoft.Compute/LowCostGetResource;35"
-)
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
 
 
@@ -83,7 +76,7 @@ def _begin_update(em: Emulator, request: ArmRequest, vm: Resource, hardware: Jso
             quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
         vm.properties["hardwareProfile"] = {**hardware, "vmSize": size.name}
     if vm.properties["provisioningState"] == "Creating":
-        return ArmResponse(200, show(em, vm))
+        return ArmResponse(200, show(em, vm, request.api_version))
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
@@ -98,8 +91,7 @@ def _begin(
 ) -> ArmResponse:
     operation = em.operations.start(COMPUTE, vm.location, em.durations.draw(table), finish)
     headers = em.operations.headers(request, operation, retry_after_s=10)
-    headers["x-ms-ratelimit-remaining-resource"] = PUT_QUOTA
-    return ArmResponse(status, show(em, vm), headers)
+    return ArmResponse(status, show(em, vm, request.api_version), headers)
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -113,12 +105,11 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    headers = {"x-ms-ratelimit-remaining-resource": GET_QUOTA}
-    return ArmResponse(200, _shown(em, request, vm), headers)
+    return ArmResponse(200, _shown(em, request, vm))
 
 
 def _shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    body = show(em, vm)
+    body = show(em, vm, request.api_version)
     if request.query.get("$expand", "").lower() == "instanceview":
         view = vm_lifecycle.instance_view(em, vm)
         body["properties"] = {**body["properties"], "instanceView": view}
@@ -159,17 +150,13 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     async def finish() -> None:
         await vm_lifecycle.delete_all(em, [vm], duration_s)
 
-    return accepted(em, request, vm, finish, DELETE_QUOTA)
+    return accepted(em, request, vm, finish)
 
 
-def accepted(
-    em: Emulator, request: ArmRequest, resource: Resource, finish: Finish, quota_header: str = ""
-) -> ArmResponse:
+def accepted(em: Emulator, request: ArmRequest, resource: Resource, finish: Finish) -> ArmResponse:
     """202 with both operation URLs; finish itself takes the time."""
     operation = em.operations.start(COMPUTE, resource.location, 0.0, finish)
     headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
-    if quota_header:
-        headers["x-ms-ratelimit-remaining-resource"] = quota_header
     return ArmResponse(202, None, headers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from . import errors, firewall, vm_network
+from . import errors, firewall, outbound, vm_network
 from .arm import Json
 from .interfaces import primary_configuration
 from .machines import MachineSpec
@@ -51,6 +51,7 @@ def _present(em: Emulator, vm: Resource) -> bool:
 async def boot(em: Emulator, vm: Resource) -> None:
     """Azure reports success early in the boot: sshd may answer only seconds later."""
     vm.hidden["power"] = "running"
+    vm_network.give_dynamic_addresses(em, vm)
     lag_s = em.durations.draw("boot_lag")
     if lag_s > 0 and not em.clock.immediate:
         em.operations.spawn(_boot_later(em, vm, lag_s))
@@ -89,6 +90,7 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
         custom_data=decode_custom_data(vm.hidden.get("customData") or ""),
         private_address=configuration["privateIPAddress"],
         public_address=public.properties.get("ipAddress") if public else None,
+        outbound=outbound.has_way_out(em, vm, nic),
         ssh_port=port,
         admits=lambda peer: firewall.allows_public(em, nic, peer, port),
     )
@@ -154,6 +156,8 @@ async def change_power(em: Emulator, vm: Resource, power: str) -> None:
             await boot(em, vm)
     else:
         vm.hidden["power"] = power
+        if power == "deallocated":
+            vm_network.take_dynamic_addresses(em, vm)
         await em.machines.halt([vm.properties["vmId"]])
     vm.properties["provisioningState"] = "Succeeded"
 

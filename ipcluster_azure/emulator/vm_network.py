@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from . import errors, interfaces, public_ips
 from .arm import Json
-from .crud import referenced
+from .references import referenced
 from .state import Emulator
 from .store import Group, Resource
+from .versions_network import BASIC_ENDS as NO_BASIC
 from .views import NIC
 
 
@@ -105,7 +108,8 @@ def _public_ip(em: Emulator, group: Group, vm: Resource, item: Json, suffix: str
         "sku": item.get("sku"),
         "properties": properties,
     }
-    public_ip = public_ips.build(em, group, f"{item['name']}{suffix}", body)
+    # Only Standard ones can be made with a VM, whatever the api-version.
+    public_ip = public_ips.build(em, group, f"{item['name']}{suffix}", body, NO_BASIC)
     public_ips.give_address(em, public_ip)
     public_ip.properties["provisioningState"] = "Succeeded"
     return public_ip
@@ -121,8 +125,30 @@ def nics(em: Emulator, vm: Resource) -> list[tuple[Resource, Json]]:
     return sorted(found, key=lambda pair: not pair[1].get("primary"))
 
 
+def _dynamic_addresses(em: Emulator, vm: Resource) -> Iterator[Resource]:
+    for nic, _ in nics(em, vm):
+        for item in nic.properties["ipConfigurations"]:
+            reference = item["properties"].get("publicIPAddress") or {}
+            public_ip = em.store.find(reference.get("id"))
+            if public_ip and public_ips.is_dynamic(public_ip):
+                yield public_ip
+
+
+def give_dynamic_addresses(em: Emulator, vm: Resource) -> None:
+    """When the VM starts."""
+    for public_ip in _dynamic_addresses(em, vm):
+        public_ips.give_address(em, public_ip)
+
+
+def take_dynamic_addresses(em: Emulator, vm: Resource) -> None:
+    """When the VM is deallocated or deleted."""
+    for public_ip in _dynamic_addresses(em, vm):
+        public_ips.release(em, public_ip)
+
+
 def detach(em: Emulator, vm: Resource) -> None:
     """After the VM's deletion: interfaces are deleted or left, as their deleteOption says."""
+    take_dynamic_addresses(em, vm)
     for nic, properties in nics(em, vm):
         nic.properties.pop("virtualMachine", None)
         nic.properties.pop("primary", None)

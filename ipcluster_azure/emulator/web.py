@@ -13,7 +13,7 @@ from aiohttp import web
 
 from . import connections, control, dispatch, errors, inputs, replies, routes
 from .arm import ArmRequest, ArmResponse
-from .dispatch import Wire
+from .dispatch import Passage
 from .errors import ArmError
 from .state import Emulator
 
@@ -39,9 +39,9 @@ class Front:
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        wire = Wire()
+        passage = Passage()
         try:
-            answer = await self._answer(request, wire)
+            answer = await self._answer(request, passage)
         except ArmError as error:
             answer = ArmResponse(error.status, error.body(), error.headers)
         except Exception as exception:
@@ -49,15 +49,18 @@ class Front:
             failure = errors.internal(exception)
             answer = ArmResponse(failure.status, failure.body())
         own = request.path.lower().startswith("/emulator")
-        headers = {**({} if own else self._common_headers(request)), **answer.headers}
+        common = {} if own else self._common_headers(request)
+        headers = {**common, **passage.headers, **answer.headers}
         body = None
         if answer.body is not None and request.method != "HEAD":
             body = json.dumps(answer.body, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
-        return await replies.send(request, self._em.clock, wire.met, answer.status, headers, body)
+        return await replies.send(
+            request, self._em.clock, passage.met, answer.status, headers, body
+        )
 
-    async def _answer(self, request: web.Request, wire: Wire) -> ArmResponse:
+    async def _answer(self, request: web.Request, passage: Passage) -> ArmResponse:
         principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
         path = inputs.path(request)
@@ -65,6 +68,7 @@ class Front:
             self._em.permissions.check_owner(principal)
             body = await inputs.json_body(request)
             return await control.answer(self._em, self._stop, request.method, path.lower(), body)
+        passage.headers |= self._em.throttle.take_arm(principal.object_id, request.method)
         query = inputs.query(request)
         inputs.check_api_version(query.get("api-version"))
         match = SUBSCRIPTION.match(path)
@@ -73,21 +77,22 @@ class Front:
         route, params = routes.find(request.method, path)
         writes = request.method in ("PUT", "PATCH", "POST")
         body = await inputs.json_body(request) if writes else None
-        base_url = inputs.base_url(request)
-        arm_request = ArmRequest(request.method, path, params, query, body, base_url, principal)
-        return await dispatch.carry_out(self._em, route, arm_request, wire)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        arm_request = ArmRequest(
+            *(request.method, path, params, query, body, inputs.base_url(request)),
+            *(headers, principal),
+        )
+        return await dispatch.carry_out(self._em, route, arm_request, passage)
 
     def _common_headers(self, request: web.Request) -> dict[str, str]:
         identifier = self._new_identifier()
         now = self._em.clock.now()
-        kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
         headers = {
             "Date": format_datetime(now, usegmt=True),
             "Cache-Control": "no-cache",
             "Pragma": "no-cache",
             "Expires": "-1",
             "Server": "Microsoft-HTTPAPI/2.0 (ipcluster-azure emulator)",
-            f"x-ms-ratelimit-remaining-subscription-{kind}": "249" if kind == "reads" else "199",
             "x-ms-request-id": identifier,
             "x-ms-correlation-request-id": inputs.correlation_id(request, identifier),
             "x-ms-routing-request-id": f"EASTUS:{now:%Y%m%dT%H%M%SZ}:{identifier}",

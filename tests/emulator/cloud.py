@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import time
 import urllib.error
@@ -91,9 +92,13 @@ class Cloud:
         body: Any = None,
         *,
         headers: dict[str, str] | None = None,
+        more: dict[str, str] | None = None,
         version: str | None = "2026-03-01",
     ) -> Answer:
-        """path: below the subscription, or absolute, or a URL; bytes bodies go as they are."""
+        """path: below the subscription, or absolute, or a URL; bytes bodies go as they are.
+
+        headers: in place of the token; more: beside it.
+        """
         if path.startswith("https://"):
             url = path
         else:
@@ -102,9 +107,8 @@ class Cloud:
             if version:
                 url += ("&" if "?" in url else "?") + f"api-version={version}"
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310 - https only
-            url, data=data, method=method, headers=self._headers if headers is None else headers
-        )
+        sent = {**(self._headers if headers is None else headers), **(more or {})}
+        request = urllib.request.Request(url, data=data, method=method, headers=sent)  # noqa: S310 - https only
         try:
             reply = self._opener.open(request, timeout=30)
         except urllib.error.HTTPError as error:
@@ -293,3 +297,9 @@ class Site:
 
 def address_of(nic: dict[str, Any]) -> str:
     return str(nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0

@@ -16,7 +16,9 @@ from .sessions import load
 
 def play(paths: list[Path], only: str) -> list[Result]:
     with tempfile.TemporaryDirectory() as directory:
-        info = client.start(directory, machines="none", seed=1, quota_cores=100_000)
+        info = client.start(
+            directory, machines="none", clock="virtual", seed=1, quota_cores=100_000
+        )
         cloud = Cloud(info)
         try:
             player = Player(cloud)

@@ -16,7 +16,7 @@ from .sessions import Exchange, is_list, operation_key, resource_type, served
 
 ANY_SUBSCRIPTION = re.compile(r"/subscriptions/[0-9a-f-]{36}", re.IGNORECASE)
 API_VERSION = "2021-04-01"
-LONG_S = 24 * 3600.0
+LONG_S = 3 * 3600.0
 LAST_RESORT = "2022-11-01"
 
 

@@ -11,17 +11,27 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 UNKNOWN = "?"  # a body that was not recorded
-# What tests call only part of: the emulated resource types, with their sub-resources and actions.
+# The emulated resource types; with them their actions and what their path belongs to.
 SERVED = {
+    "microsoft.resources/locations",
+    "microsoft.resources/providers",
     "microsoft.resources/resourcegroups",
+    "microsoft.resources/resources",
     "microsoft.resources/subscriptions",
+    "microsoft.resources/tagnames",
     "microsoft.resources/deployments",
+    "microsoft.network/locations/usages",
     "microsoft.network/virtualnetworks",
+    "microsoft.network/virtualnetworks/checkipaddressavailability",
     "microsoft.network/virtualnetworks/subnets",
+    "microsoft.network/virtualnetworks/usages",
+    "microsoft.network/virtualnetworks/virtualnetworkpeerings",
     "microsoft.network/networksecuritygroups",
+    "microsoft.network/networksecuritygroups/defaultsecurityrules",
     "microsoft.network/networksecuritygroups/securityrules",
     "microsoft.network/publicipaddresses",
     "microsoft.network/networkinterfaces",
+    "microsoft.network/networkinterfaces/ipconfigurations",
     "microsoft.network/natgateways",
     "microsoft.compute/virtualmachines",
     "microsoft.compute/virtualmachinescalesets",
@@ -94,10 +104,8 @@ def resource_type(path: str) -> str:
     lower = path.lower().strip("/")
     at = lower.rfind("providers/")
     if at < 0:
-        if "/resourcegroups" in f"/{lower}":
-            inside = lower.split("resourcegroups", 1)[1].strip("/").split("/")
-            return "microsoft.resources/" + ("resources" if len(inside) > 1 else "resourcegroups")
-        return "microsoft.resources/subscriptions"
+        inside = lower.split("/")
+        return "microsoft.resources/" + inside[2 * ((len(inside) - 1) // 2)]
     parts = lower[at + len("providers/") :].split("/")
     return "/".join([parts[0], *parts[1::2]])
 
@@ -112,7 +120,9 @@ def is_list(path: str) -> bool:
 
 def served(exchange: Exchange) -> bool:
     """Whether the emulator is meant to answer this; operations count with what began them."""
-    if exchange.kind in SERVED or exchange.kind == "microsoft.resources/resources":
+    if not exchange.path.lower().startswith("/subscriptions"):
+        return False
+    if exchange.kind in SERVED or "/" not in exchange.kind:  # without: a provider itself
         return True
     parents = exchange.kind.rsplit("/", 1)[0]
     return exchange.is_action and parents in SERVED
@@ -146,6 +156,8 @@ def load(path: Path) -> Iterator[list[Exchange]]:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 session = json.loads(line)
+                if not session["exchanges"]:
+                    continue
                 yield [
                     _exchange(
                         f"{session['source']}#{number}",

@@ -1,0 +1,52 @@
+"""References to other resources: served ones must exist, others are believed if well-formed."""
+
+from __future__ import annotations
+
+import re
+
+from . import errors
+from .arm import Json
+from .state import Emulator
+from .store import Resource
+from .views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
+
+SERVED = {kind.lower() for kind in (NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET)}
+RESOURCE_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"
+    r"(?P<namespace>[^/]+)/(?P<type>[^/]+)/[^/]+(?P<child>(/[^/]+/[^/]+)*)",
+    re.IGNORECASE,
+)
+
+
+def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Resource:
+    """The served resource that {"id": ...} names, or InvalidResourceReference."""
+    identifier = reference.get("id") if isinstance(reference, dict) else None
+    resource = em.store.find(identifier)
+    if resource is None or resource.type != kind:
+        raise errors.invalid_reference(str(identifier), referrer)
+    return resource
+
+
+def shown(em: Emulator, reference: Json, referrer: str) -> Json:
+    """The reference as Azure shows it: its id alone, in the resource's own spelling."""
+    identifier = str(reference["id"])
+    match = RESOURCE_ID.fullmatch(identifier)
+    if match is None:
+        raise errors.invalid_linked_id(identifier)
+    kind = f"{match['namespace']}/{match['type']}".lower()
+    if kind not in SERVED or match["child"]:
+        return {"id": identifier}
+    resource = em.store.find(identifier)
+    if resource is None:
+        raise errors.invalid_reference(identifier, referrer)
+    return {"id": resource.id}
+
+
+def reduce(em: Emulator, properties: Json, members: tuple[str, ...], referrer: str) -> None:
+    """In place: these members, references or lists of them, as Azure shows them."""
+    for name in members:
+        value = properties.get(name)
+        if isinstance(value, list):
+            properties[name] = [shown(em, item, referrer) for item in value]
+        elif value is not None:
+            properties[name] = shown(em, value, referrer)

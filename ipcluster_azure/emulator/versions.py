@@ -1,0 +1,65 @@
+"""Which members of a body an api-version shows: what is newer or older than it is left out.
+
+A table names a member by its path, the items of a list taken together ("properties.subnets.type"),
+and the api-versions that show it. What no table names is shown by all.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from . import versions_compute, versions_network, versions_resources
+from .version_windows import Table, Windows
+
+Json = dict[str, Any]
+Tree = dict[str, Any]
+
+TABLES: Mapping[str, Table] = {
+    **versions_resources.TABLES,
+    **versions_network.TABLES,
+    **versions_compute.TABLES,
+}
+
+
+def shown(kind: str, api_version: str, body: Json) -> Json:
+    """The body without what the api-version does not show; what is changed is copied first."""
+    hidden = _hidden(kind, api_version)
+    return _without(body, hidden) if hidden else body
+
+
+def includes(windows: Windows, api_version: str) -> bool:
+    """A preview counts as the version of its date."""
+    day = api_version[:10]
+    return any(first <= day and (not last or day <= last) for first, last in windows)
+
+
+@functools.lru_cache(maxsize=1024)
+def _hidden(kind: str, api_version: str) -> Tree:
+    """The hidden members as a tree; an empty branch is a member that goes."""
+    tree: Tree = {}
+    for path, windows in TABLES.get(kind, {}).items():
+        if not includes(windows, api_version):
+            branch = tree
+            *parents, leaf = path.split(".")
+            for name in parents:
+                branch = branch.setdefault(name, {})
+            branch[leaf] = {}
+    return tree
+
+
+def _without(value: Any, hidden: Tree) -> Any:
+    if isinstance(value, list):
+        return [_without(item, hidden) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = dict(value)
+    for name, branch in hidden.items():
+        if name not in kept:
+            continue
+        if branch:
+            kept[name] = _without(kept[name], branch)
+        else:
+            del kept[name]
+    return kept

@@ -1,0 +1,24 @@
+"""Which api-versions of ARM's own resources show which members (recorded)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .version_windows import Table, since
+
+RESOURCES = "Microsoft.Resources"
+
+TABLES: Mapping[str, Table] = {
+    f"{RESOURCES}/resourceGroups": {"type": since("2018-05-01")},
+    f"{RESOURCES}/subscriptions": {"managedByTenants": since("2019-06-01")},
+    f"{RESOURCES}/providers": {
+        "registrationPolicy": since("2018-05-01"),
+        "resourceTypes.defaultApiVersion": since("2018-05-01"),
+    },
+    f"{RESOURCES}/locations": {
+        "longitude": (("", "2019-06-01"),),
+        "latitude": (("", "2019-06-01"),),
+        "regionalDisplayName": since("2019-11-01"),
+        "metadata": since("2019-11-01"),
+    },
+}
