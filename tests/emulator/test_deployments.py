@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -250,18 +250,30 @@ def test_children_nested_and_by_long_name(deployer: Deployer) -> None:
     assert {"resourceType": "virtualNetworks/subnets", "locations": [None]} in kinds
 
 
-def test_a_serial_loop_goes_batch_by_batch(deployer: Deployer) -> None:
-    loop = {"name": "all", "count": 5, "mode": "serial", "batchSize": 2}
-    deployer.made(template(nsg("[format('g{0}', copyIndex())]", copy=loop)))
-    operations = deployer.call("GET", "main/operations").body["value"]
-    when = {
-        item["properties"]["targetResource"]["resourceName"]: item["properties"]["timestamp"]
-        for item in operations
-        if "targetResource" in item["properties"]
-    }
-    batches = [{when["g0"], when["g1"]}, {when["g2"], when["g3"]}, {when["g4"]}]
-    for before, after in itertools.pairwise(batches):
-        assert max(before) < min(after)
+def test_what_depends_waits_for_the_end_and_a_serial_loop_goes_batch_by_batch(
+    slow: Cloud,
+) -> None:
+    deployer = Deployer(Site(slow, "serial", "10.249.0.0/20"))
+    loop = {"name": "all", "count": 4, "mode": "serial", "batchSize": 2}
+    deployer.made(
+        template(
+            nsg("[format('g{0}', copyIndex())]", copy=loop, dependsOn=["first"]),
+            nsg("first"),
+        )
+    )
+    times = {}
+    for item in deployer.call("GET", "main/operations").body["value"]:
+        step = item["properties"]
+        if "targetResource" in step:
+            end = datetime.fromisoformat(step["timestamp"][:26])
+            took = timedelta(seconds=float(step["duration"].strip("PTS")))
+            times[step["targetResource"]["resourceName"]] = (end - took, end)
+    assert all(end - begin > timedelta(seconds=0.15) for begin, end in times.values())
+    for batch, before in (("g0 g1", "first"), ("g2 g3", "g0 g1")):
+        begin = min(times[name][0] for name in batch.split())
+        assert begin >= max(times[name][1] for name in before.split()) - timedelta(seconds=0.01)
+    assert times["g0"][0] < times["g1"][1]  # both of a batch at once
+    assert times["g1"][0] < times["g0"][1]
 
 
 def test_properties_with_loops(deployer: Deployer) -> None:
