@@ -1,20 +1,14 @@
-"""The body of a deployment: its form, what surrounds it, and what no provider would take."""
+"""The body of a deployment: its form, and what its template can see around it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import deployment_errors as refusals
-from . import errors, regions
+from . import errors
 from .arm import Json
-from .deployment_views import error_of
-from .errors import ArmError
 from .schema import check_management
 from .state import Emulator
 from .store import Group
-from .templates.expand import Planned
 from .templates.hashing import template_hash
-from .templates.plan import Plan
 from .templates.scope import Surroundings
 from .views import show_group
 
@@ -51,23 +45,3 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
         now=em.clock.now(),
         new_uuid=em.new_uuid,
     )
-
-
-def preflight(plan: Plan, name: str, tracking_id: str) -> None:
-    """Refuse types that no provider here has, and regions that do not exist."""
-    details: list[dict[str, Any]] = []
-    for planned in plan.deployed:
-        try:
-            _check_served(planned)
-        except ArmError as error:
-            details.append(error_of(error.body()["error"]))
-    if details:
-        raise refusals.not_valid(name, tracking_id, details)
-
-
-def _check_served(planned: Planned) -> None:
-    from . import routes  # whose handlers import this module
-
-    routes.find("PUT", planned.id)
-    if planned.location is not None:
-        regions.normal(planned.location, planned.type)

@@ -82,6 +82,29 @@ def not_valid(name: str, tracking_id: str, details: list[dict[str, Any]]) -> Arm
     )
 
 
+def violates_policies(details: list[dict[str, Any]]) -> ArmError:
+    return ArmError(
+        400,
+        "InvalidTemplateDeployment",
+        "The template deployment failed because of policy violation. Please see details for more "
+        "information.",
+        details=details,
+        headers=GATEWAY,
+    )
+
+
+def unauthorized(object_id: str, missing: list[tuple[str, str, str, str]]) -> ArmError:
+    """missing: (name, type, action, scope) of each resource."""
+    several = "; ".join(
+        f"Authorization failed for template resource '{name}' of type '{kind}'. The client "
+        f"'{object_id}' with object id '{object_id}' does not have permission to perform action "
+        f"'{action}' at scope '{scope}'."
+        for name, kind, action, scope in missing
+    )
+    message = f"Deployment failed with multiple errors: '{several}'"
+    return ArmError(403, "InvalidTemplateDeployment", message, headers=GATEWAY)
+
+
 def unreachable_link(uri: object, tracking_id: str) -> ArmError:
     """This endpoint opens no connections of its own."""
     return ArmError(

@@ -28,6 +28,7 @@ FAILED = (
     "At least one resource deployment operation failed. Please list deployment operations for "
     "details. Please see https://aka.ms/DeployOperations for usage details."
 )
+CANCELED = ArmError(409, "DeploymentCanceled", "The deployment was canceled.")
 
 
 class Run:
@@ -44,18 +45,19 @@ class Run:
     async def finish(self) -> None:
         """To the deployment's end; what it raises is the failure of its operation."""
         deployment = self._deployment
+        if deployment.stop.is_set():
+            raise CANCELED
         work = asyncio.ensure_future(self._work())
         stop = asyncio.ensure_future(deployment.stop.wait())
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-            canceled = not work.done()
         finally:
             stop.cancel()
             work.cancel()  # and with it what it waits for; providers go on with what they began
-        if canceled:
+        if deployment.stop.is_set():
             await asyncio.gather(work, return_exceptions=True)
             self._end_as_canceled()
-            raise ArmError(409, "DeploymentCanceled", "The deployment was canceled.")
+            raise CANCELED
         try:
             work.result()
         except ArmError as error:

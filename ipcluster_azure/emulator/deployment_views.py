@@ -133,5 +133,6 @@ def duration(length: timedelta) -> str:
 
 
 def error_of(body: Any) -> Json:
-    """An error as one of details: code, message and what is within."""
-    return {key: body[key] for key in ("code", "message", "details") if body.get(key)}
+    """An error as one of details, where the target is left out (recorded)."""
+    shown = ("code", "message", "details", "additionalInfo")
+    return {key: body[key] for key in shown if body.get(key)}

@@ -8,7 +8,8 @@ from . import deployment_errors as refusals
 from . import deployment_views as views
 from . import errors
 from .arm import ArmRequest, ArmResponse, Json, page
-from .deployment_body import checked_body, preflight, surroundings
+from .deployment_body import checked_body, surroundings
+from .deployment_preflight import preflight
 from .deployment_record import Deployment
 from .deployment_run import Run
 from .groups import result_headers
@@ -55,7 +56,7 @@ def _planned(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
         plan = Plan(properties["template"], properties.get("parameters"), around)
     except RecursionError:
         raise refusals.too_deep() from None
-    preflight(plan, name, em.new_uuid())
+    preflight(em, request.principal, plan, name)
     return Deployment(
         id=f"{group.id}/providers/{views.TYPE}/{name}",
         name=name,

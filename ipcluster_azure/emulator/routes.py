@@ -12,8 +12,8 @@ from . import (
     deployments,
     errors,
     groups,
-    identities,
     interfaces,
+    managed_identities,
     nat_gateways,
     network_usages,
     networks,
@@ -104,7 +104,9 @@ def _deployments() -> Iterator[tuple[str, str, Handler]]:
 
 
 def _identities() -> Iterator[tuple[str, str, Handler]]:
-    yield from _resource(IDENTITY, identities.put, identities.delete, identities.patch)
+    yield from _resource(
+        IDENTITY, managed_identities.put, managed_identities.delete, managed_identities.patch
+    )
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
         several = f"{scope}/providers/{role_assignments.TYPE}"

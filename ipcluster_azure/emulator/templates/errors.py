@@ -14,14 +14,12 @@ class TemplateError(ArmError):
     """InvalidTemplate: what is wrong, and where (additionalInfo)."""
 
     def __init__(self, message: str, position: int = 0, path: str = "") -> None:
-        super().__init__(400, "InvalidTemplate", message, headers=GATEWAY)
         # Clients send JSON without line breaks, so everything is in line 1.
-        self.info = {"lineNumber": int(position > 0), "linePosition": position, "path": path}
-
-    def body(self) -> dict[str, Any]:
-        error = super().body()["error"]
-        error["additionalInfo"] = [{"type": "TemplateViolation", "info": self.info}]
-        return {"error": error}
+        info = {"lineNumber": int(position > 0), "linePosition": position, "path": path}
+        violation = {"type": "TemplateViolation", "info": info}
+        super().__init__(
+            400, "InvalidTemplate", message, additional_info=[violation], headers=GATEWAY
+        )
 
 
 class Places:

@@ -26,7 +26,7 @@ class Planned:
     """One resource to be made. raw is the template's text, evaluated with `evaluator`.
 
     path is its place in the template; deployed False: condition false, or it exists already.
-    after: those that must be there before.
+    draft: its body as far as it is known beforehand; after: those that must be there before.
     """
 
     type: str
@@ -40,6 +40,7 @@ class Planned:
     loop: str | None
     symbol: str | None
     location: str | None = None
+    draft: dict[str, Any] = field(default_factory=dict)
     after: list[Planned] = field(default_factory=list)
 
     @property

@@ -46,7 +46,7 @@ class Plan:
             self._check_body(planned)
         check_no_circle(self.resources, self.places)
         self.outputs = Outputs(template, self.places)
-        check_functions(template.get("outputs"), self.evaluator)
+        self._check_named("output", "outputs")
         self.outputs.check(self.referring(self.evaluator, None))
 
     @property
@@ -69,17 +69,22 @@ class Plan:
         return evaluator
 
     def _check_variables(self) -> None:
-        check_functions(self.template.get("variables"), self.evaluator)
+        self._check_named("variable", "variables")
         for name in self._variables.names():
             with Located(self.places, f"variable '{name}'", ("variables",)):
                 self._variables.get(name)
+
+    def _check_named(self, what: str, member: str) -> None:
+        for name, item in (self.template.get(member) or {}).items():
+            with Located(self.places, f"{what} '{name}'", (member, name)):
+                check_functions({name: item}, self.evaluator)
 
     def _check_body(self, planned: Planned) -> None:
         """Evaluates all but what only resources can tell, and notes what they are asked for."""
         with Located(self.places, f"resource '{planned.raw['name']}'", planned.path):
             check_functions(planned.members(), planned.evaluator)
             if planned.deployed:
-                planned.body(self.referring(planned.evaluator, planned))
+                planned.draft = planned.body(self.referring(planned.evaluator, planned))
 
     def referring(self, evaluator: Evaluator, planned: Planned | None) -> Evaluator:
         """With a reference() whose value is unknown, but whose target must be there."""

@@ -108,3 +108,12 @@ def same(left: Any, right: Any) -> bool:
 def identity(value: Any) -> str:
     """Equal for values that are the same, so that they can be looked up."""
     return json.dumps(value, sort_keys=True)
+
+
+def is_known(value: Any) -> bool:
+    """Whether nothing in it is UNKNOWN."""
+    if isinstance(value, dict):
+        return all(map(is_known, value.values()))
+    if isinstance(value, list):
+        return all(map(is_known, value))
+    return not isinstance(value, Unknown)
