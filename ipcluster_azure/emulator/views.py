@@ -104,12 +104,13 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
 
 def _scale_set(scale_set: Resource, api_version: str) -> Json:
     """Some api-versions show the size of the OS disk only if the request named it."""
-    if not scale_set.hidden.get("default_disk_size") or versions.includes(
-        versions_compute.DEFAULT_DISK_SIZE, api_version
-    ):
+    if not scale_set.hidden.get("default_disk_size"):
         return scale_set.properties
     model = scale_set.properties["virtualMachineProfile"]
     storage = model["storageProfile"]
+    known = versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
+    if known and (api_version != versions_compute.WITH_DATA_DISKS_ONLY or storage.get("dataDisks")):
+        return scale_set.properties
     disk = {key: item for key, item in storage["osDisk"].items() if key != "diskSizeGB"}
     shown = {**model, "storageProfile": {**storage, "osDisk": disk}}
     return {**scale_set.properties, "virtualMachineProfile": shown}
