@@ -10,6 +10,8 @@ from . import errors
 from .principals import Principal
 
 Json = dict[str, Any]
+# Some of Azure's empty answers have it too.
+JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from . import errors, groups, quota, regions, sku_restrictions, skus
-from .arm import ArmRequest, ArmResponse, page
+from .arm import JSON, ArmRequest, ArmResponse, page
 from .operations import Operation
 from .state import Emulator
 from .views import NETWORK
@@ -84,12 +84,13 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
         headers = em.operations.headers(request, operation, retry_after_s=10, location=True)
         if operation.namespace == "Microsoft.Compute":
             headers = {name: headers[name] for name in ("Location", "Retry-After")}
-        return ArmResponse(202, None, headers)
+            return ArmResponse(202, None, headers)
+        return ArmResponse(202, None, headers | JSON)
     if operation.error:
         raise operation.error
     if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
         headers = em.operations.headers(
             request, operation, retry_after_s=None, location=True, notification=False
         )
-        return ArmResponse(operation.monitor_status, None, headers)
+        return ArmResponse(operation.monitor_status, None, headers | JSON)
     return ArmResponse(operation.monitor_status, operation.result)

@@ -52,6 +52,9 @@ KNOWN = {
 NAMES = {name.lower(): name for name in KNOWN}
 # Azure shows these with the older member "authorization" (as recorded).
 ONE_AUTHORIZATION = ("Microsoft.Compute", "Microsoft.Search", "Microsoft.Web")
+ZONAL = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Web")
+PROFILED = ("Microsoft.Compute", "Microsoft.KeyVault", "Microsoft.Network", "Microsoft.Web")
+WITHOUT_DEFAULT_VERSION = ("Microsoft.CognitiveServices", "Microsoft.Search")
 API_VERSIONS = ("2025-04-01", "2021-04-01", "2020-06-01", "2019-12-01", "2016-06-01")
 
 
@@ -73,26 +76,31 @@ def _shown(em: Emulator, name: str, request: ArmRequest) -> Json:
             if name in ONE_AUTHORIZATION
             else {"authorizations": [authorization]}
         ),
-        "resourceTypes": [_resource_type(kind) for kind in KNOWN[name].split()],
+        "resourceTypes": [_resource_type(name, kind) for kind in KNOWN[name].split()],
         "registrationState": state_of(em, name),
         "registrationPolicy": "RegistrationFree" if name in FREE else "RegistrationRequired",
     }
     return versions.shown(KIND, request.api_version, body)
 
 
-def _resource_type(kind: str) -> Json:
+def _resource_type(namespace: str, kind: str) -> Json:
     top = "/" not in kind and kind != "locations"
     body: Json = {
         "resourceType": kind,
         "locations": [region.shown for region in geography.REGIONS.values()] if top else [],
         "apiVersions": list(API_VERSIONS),
-        "defaultApiVersion": API_VERSIONS[0],
         "capabilities": "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, "
         "SupportsTags, SupportsLocation"
         if top
         else "None",
     }
-    if top:
+    if namespace not in WITHOUT_DEFAULT_VERSION:
+        body["defaultApiVersion"] = API_VERSIONS[0]
+    if namespace in PROFILED:
+        body["apiProfiles"] = [
+            {"profileVersion": "2018-06-01-profile", "apiVersion": API_VERSIONS[-1]}
+        ]
+    if top and namespace in ZONAL:
         body["zoneMappings"] = [
             {"location": region.shown, "zones": ["1", "2", "3"]}
             for region in geography.REGIONS.values()

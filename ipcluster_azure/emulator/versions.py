@@ -39,13 +39,18 @@ def includes(windows: Windows, api_version: str) -> bool:
 def _hidden(kind: str, api_version: str) -> Tree:
     """The hidden members as a tree; an empty branch is a member that goes."""
     tree: Tree = {}
-    for path, windows in TABLES.get(kind, {}).items():
-        if not includes(windows, api_version):
-            branch = tree
-            *parents, leaf = path.split(".")
-            for name in parents:
-                branch = branch.setdefault(name, {})
-            branch[leaf] = {}
+    hidden = [
+        path
+        for path, windows in TABLES.get(kind, {}).items()
+        if not includes(windows, api_version)
+    ]
+    # Backwards: a member that goes whole empties what its parts have set.
+    for path in sorted(hidden, reverse=True):
+        branch = tree
+        *parents, leaf = path.split(".")
+        for name in parents:
+            branch = branch.setdefault(name, {})
+        branch[leaf] = {}
     return tree
 
 

@@ -13,6 +13,8 @@ TABLES: Mapping[str, Table] = {
     f"{RESOURCES}/subscriptions": {"managedByTenants": since("2019-06-01")},
     f"{RESOURCES}/providers": {
         "registrationPolicy": since("2018-05-01"),
+        "resourceTypes.apiProfiles": since("2018-05-01"),
+        "resourceTypes.zoneMappings": since("2017-05-10"),
         "resourceTypes.defaultApiVersion": since("2018-05-01"),
     },
     f"{RESOURCES}/locations": {

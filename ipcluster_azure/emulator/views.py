@@ -120,6 +120,7 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) ->
     identifier = f"{vnet.id}/subnets/{subnet['name']}"
     properties = {
         "provisioningState": vnet.properties["provisioningState"],
+        "subnetID": 0,
         **subnet["properties"],
         "delegations": [
             _delegation(identifier, vnet, item)

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from . import control, dispatch, errors, replies, routes
-from .arm import ArmRequest, ArmResponse
+from .arm import JSON, ArmRequest, ArmResponse
 from .dispatch import Passage
 from .errors import ArmError
 from .state import Emulator
@@ -54,7 +54,7 @@ class Front:
         body = None
         if answer.body is not None and request.method != "HEAD":
             body = json.dumps(answer.body, separators=(",", ":")).encode()
-            headers["Content-Type"] = "application/json; charset=utf-8"
+            headers |= JSON
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
         return await replies.send(
             request, self._em.clock, passage.met, answer.status, headers, body

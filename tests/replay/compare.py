@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .sessions import Exchange
+from .sessions import SERVED, Exchange, resource_type
 
 # These say what a client has to do next: none may be missing, and none added.
 MEANINGFUL = {"location", "azure-asyncoperation", "azure-asyncnotification", "retry-after", "etag"}
@@ -48,9 +48,45 @@ def _retry_after_unknown(recorded: Exchange) -> bool:
     return recorded.headers.get("retry-after") == "0" or "x-ms-request-id" not in recorded.headers
 
 
+# Members in which a resource shows who uses it.
+USERS = {
+    *("ipConfigurations", "ipConfiguration", "applicationGatewayIPConfigurations"),
+    *("privateEndpoints", "serviceAssociationLinks", "networkInterfaces", "privateEndpoint"),
+    *("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules"),
+    "applicationGatewayBackendAddressPools",
+}
+
+
+def without_strangers(value: Any) -> Any:
+    """Without the users of a resource that are of a type which the emulator does not have."""
+    if isinstance(value, list):
+        return [without_strangers(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for name, item in value.items():
+        if name in USERS and isinstance(item, list):
+            item = [user for user in item if not _is_strange(user)]
+            if not item and value[name]:
+                continue
+        elif name in USERS and _is_strange(item):
+            continue
+        kept[name] = without_strangers(item)
+    return kept
+
+
+def _is_strange(user: Any) -> bool:
+    identifier = user.get("id") if isinstance(user, dict) else None
+    if not isinstance(identifier, str) or "/providers/" not in identifier:
+        return False
+    parts = resource_type(identifier).split("/")
+    return "/".join(parts[:2]) not in SERVED
+
+
 def _body_differences(recorded: Any, body: Any) -> list[str]:
     if (recorded is None) != (body is None):
         return ["no body" if body is None else "a body where there was none"]
+    recorded, body = without_strangers(recorded), without_strangers(body)
     wanted, shown = keys(recorded), keys(body)
     unknowable = empty_lists(recorded) | empty_lists(body)
     found = [f"-{path}" for path in sorted(wanted - shown)]

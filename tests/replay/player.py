@@ -130,7 +130,7 @@ class Player:
         chosen = prerequisites.with_login(body) if owner == path and body else None
         if chosen is None:
             chosen = prerequisites.simple_body(
-                owner, location, self._subnets.get(owner.lower(), [])
+                owner, location, self._subnets.get(owner.lower(), ["all"])
             )
         if chosen is not None:
             self._make_referenced(chosen, location)

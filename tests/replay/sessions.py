@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -125,7 +126,7 @@ def served(exchange: Exchange) -> bool:
     if exchange.kind in SERVED or "/" not in exchange.kind:  # without: a provider itself
         return True
     parents = exchange.kind.rsplit("/", 1)[0]
-    return exchange.is_action and parents in SERVED
+    return exchange.is_action and (parents in SERVED or exchange.path.endswith("register"))
 
 
 def _exchange(source: str, request: Any, response: Any) -> Exchange:
@@ -158,15 +159,25 @@ def load(path: Path) -> Iterator[list[Exchange]]:
                 session = json.loads(line)
                 if not session["exchanges"]:
                     continue
-                yield [
-                    _exchange(
-                        f"{session['source']}#{number}",
-                        {key: item[key] for key in ("method", "url", "body")},
-                        {
-                            "status": item["status"],
-                            "headers": item["headers"],
-                            "body": item["rbody"],
-                        },
-                    )
-                    for number, item in enumerate(session["exchanges"])
-                ]
+                yield _in_order(
+                    [
+                        _exchange(
+                            f"{session['source']}#{number}",
+                            {key: item[key] for key in ("method", "url", "body")},
+                            {
+                                "status": item["status"],
+                                "headers": item["headers"],
+                                "body": item["rbody"],
+                            },
+                        )
+                        for number, item in enumerate(session["exchanges"])
+                    ]
+                )
+
+
+def _in_order(exchanges: list[Exchange]) -> list[Exchange]:
+    """By the time of the answer: one recorder keeps requests together that are the same."""
+    dates = [exchange.headers.get("date") for exchange in exchanges]
+    if not all(dates):
+        return exchanges
+    return sorted(exchanges, key=lambda item: parsedate_to_datetime(item.headers["date"]))
