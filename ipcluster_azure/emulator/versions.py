@@ -40,9 +40,7 @@ def _hidden(kind: str, api_version: str) -> Tree:
     """The hidden members as a tree; an empty branch is a member that goes."""
     tree: Tree = {}
     hidden = [
-        path
-        for path, windows in TABLES.get(kind, {}).items()
-        if not includes(windows, api_version)
+        path for path, windows in TABLES.get(kind, {}).items() if not includes(windows, api_version)
     ]
     # Backwards: a member that goes whole empties what its parts have set.
     for path in sorted(hidden, reverse=True):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.emulator.cloud import Answer, Cloud
 
-from . import prerequisites
+from . import prerequisites, refusals
 from .compare import differences
 from .sessions import Exchange, is_list, operation_key, resource_type, served
 
@@ -55,10 +55,15 @@ class Player:
 
     def _ask(self, exchange: Exchange) -> list[str]:
         self._pass_time()
-        if exchange.status < 400:
+        if exchange.status != 404:
             self._prepare(exchange)
             self._pass_time()
+        quota = refusals.is_quota(exchange)
+        if quota:
+            self._cloud.call("POST", "/emulator/quotas", refusals.CORES, version=None)
         answer = self._call(exchange.method, exchange.path, exchange.query, self._body(exchange))
+        if quota:
+            self._cloud.call("DELETE", "/emulator/quotas", version=None)
         self._remember(exchange, answer)
         return differences(exchange, answer.status, answer.headers, answer.body)
 
@@ -66,7 +71,8 @@ class Player:
         self._cloud.call("POST", "/emulator/clock", {"advance_s": LONG_S}, version=None)
 
     def _body(self, exchange: Exchange) -> Any:
-        return self._mapped(prerequisites.body_for(exchange))
+        source = prerequisites if exchange.status < 400 else refusals
+        return self._mapped(source.body_for(exchange))
 
     def _mapped(self, body: Any) -> Any:
         if isinstance(body, str):
@@ -97,12 +103,15 @@ class Player:
         group = prerequisites.group_of(exchange.path)
         if group and not (exchange.method == "PUT" and exchange.path == group):
             self._make_group(group, location)
-        body = prerequisites.body_for(exchange)
+        refused = exchange.status >= 400
+        body = refusals.body_for(exchange) if refused else prerequisites.body_for(exchange)
         if exchange.method == "PUT" and exchange.status == 200:
             self._make(exchange.path, location, body)
-        elif exchange.method != "PUT" and not is_list(exchange.path):
+        elif exchange.method != "PUT":
             shown = prerequisites.request_body(exchange.answer)
-            whole = exchange.method in ("GET", "PATCH") and not exchange.is_action
+            whole = exchange.method in ("GET", "PATCH") and not (
+                exchange.is_action or refused or is_list(exchange.path)
+            )
             self._make(exchange.path, location, shown if whole else None)
         if exchange.method in ("PUT", "PATCH"):
             self._make_referenced(body, location)

@@ -118,7 +118,7 @@ def simple_body(path: str, location: str, subnets: list[str]) -> Json | None:
     if kind == "microsoft.network/virtualnetworks":
         made = [
             {"name": name, "properties": {"addressPrefix": f"10.{number}.0.0/16"}}
-            for number, name in enumerate(subnets)
+            for number, name in enumerate([*subnets, "all"] if "all" not in subnets else subnets)
         ]
         space = {"addressPrefixes": ["10.0.0.0/8"]}
         return {"location": location, "properties": {"addressSpace": space, "subnets": made}}
@@ -129,6 +129,8 @@ def simple_body(path: str, location: str, subnets: list[str]) -> Json | None:
     if kind == "microsoft.network/publicipaddresses":
         properties = {"publicIPAllocationMethod": "Static"}
         return {"location": location, "sku": {"name": "Standard"}, "properties": properties}
+    if kind in ("microsoft.compute/availabilitysets", "microsoft.compute/proximityplacementgroups"):
+        return {"location": location, "properties": {}}
     if kind == "microsoft.compute/disks":
         properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 10}
         return {"location": location, "properties": properties}
