@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.emulator.cloud import Answer, Cloud
 
-from . import prerequisites, refusals
+from . import machines, prerequisites, refusals
 from .compare import differences
 from .sessions import Exchange, is_list, operation_key, resource_type, served
 
@@ -112,7 +112,9 @@ class Player:
             whole = exchange.method in ("GET", "PATCH") and not (
                 exchange.is_action or refused or is_list(exchange.path)
             )
-            self._make(exchange.path, location, shown if whole else None)
+            spot = exchange.path.lower().endswith("/simulateeviction")
+            self._make_scale_set(exchange, location)
+            self._make(exchange.path, location, shown if whole else None, spot=spot)
         if exchange.method in ("PUT", "PATCH"):
             self._make_referenced(body, location)
 
@@ -127,7 +129,20 @@ class Player:
         for identifier in prerequisites.references(body):
             self._make(identifier, location, None)
 
-    def _make(self, path: str, location: str, body: Any) -> None:
+    def _make_scale_set(self, exchange: Exchange, location: str) -> None:
+        """The one whose machines an answer shows."""
+        shown = exchange.answer.get("value", [exchange.answer]) if exchange.answer else []
+        if (
+            exchange.kind.endswith("scalesets/virtualmachines")
+            and exchange.method == "GET"
+            and shown
+        ):
+            capacity = max(int(item["instanceId"]) for item in shown) + 1
+            owner = _resource(exchange.path)
+            if owner:
+                self._make(owner, location, machines.scale_set_of(shown[0], capacity))
+
+    def _make(self, path: str, location: str, body: Any, *, spot: bool = False) -> None:
         """The resource, or the one that a sub-resource or an action belongs to."""
         owner = _resource(path)
         if owner is None or self._exists(owner):
