@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors, groups
+from . import errors, groups, quota, sku_restrictions
 from .arm import ArmResponse, Json
 from .clock import VirtualClock
 from .networks import networks_in_use
@@ -169,6 +169,31 @@ def unset_paging(request: ControlRequest) -> Json:
     return request.em.paging.unset()
 
 
+def declare_quota(request: ControlRequest) -> Json:
+    return quota.declare(request.em, request.body)
+
+
+def list_quotas(request: ControlRequest) -> Json:
+    return quota.listed(request.em)
+
+
+def withdraw_quotas(request: ControlRequest) -> Json:
+    return quota.withdraw_all(request.em)
+
+
+def restrict_skus(request: ControlRequest) -> Json:
+    return sku_restrictions.declare(request.em.sku_restrictions, request.body)
+
+
+def list_sku_restrictions(request: ControlRequest) -> Json:
+    return sku_restrictions.listed(request.em.sku_restrictions)
+
+
+def lift_sku_restrictions(request: ControlRequest) -> Json:
+    request.em.sku_restrictions.clear()
+    return list_sku_restrictions(request)
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -189,6 +214,12 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/policies"): declare_policy,
     ("DELETE", "/emulator/policies"): withdraw_policies,
     ("DELETE", "/emulator/policies/"): withdraw_policy,
+    ("GET", "/emulator/quotas"): list_quotas,
+    ("POST", "/emulator/quotas"): declare_quota,
+    ("DELETE", "/emulator/quotas"): withdraw_quotas,
+    ("GET", "/emulator/skus"): list_sku_restrictions,
+    ("POST", "/emulator/skus"): restrict_skus,
+    ("DELETE", "/emulator/skus"): lift_sku_restrictions,
     ("GET", "/emulator/paging"): show_paging,
     ("POST", "/emulator/paging"): set_paging,
     ("DELETE", "/emulator/paging"): unset_paging,

@@ -38,6 +38,10 @@ SECONDS = Rule("a number of seconds, 0 or more", lambda value: _number(value, 0,
 SIGNED_SECONDS = Rule("a number of seconds", lambda value: _number(value, -LONGEST_S, LONGEST_S))
 STATUS = Rule("an HTTP status from 400 to 599", lambda value: _whole(value, 400, 599))
 OBJECT = Rule("an object", lambda value: isinstance(value, dict))
+OBJECTS = Rule(
+    "a list of objects",
+    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+)
 FLAG = Rule("true or false", lambda value: isinstance(value, bool))
 
 

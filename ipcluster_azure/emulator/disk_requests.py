@@ -135,7 +135,7 @@ def _change(
     em: Emulator, request: ArmRequest, disk: Resource, body: Json, tags: dict[str, str] | None
 ) -> ArmResponse:
     properties: Json = body.get("properties") or {}
-    size_gb = int(properties.get("diskSizeGB", disk.properties["diskSizeGB"]))
+    size_gb: int = properties.get("diskSizeGB") or disk.properties["diskSizeGB"]
     if size_gb < disk.properties["diskSizeGB"]:
         raise errors.ArmError(
             400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"

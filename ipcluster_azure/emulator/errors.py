@@ -259,6 +259,20 @@ def operation_not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
 
 
+def quota_exceeded(location: str, name: str, limit: int, current: int, required: int) -> ArmError:
+    return operation_not_allowed(
+        f"Operation could not be completed as it results in exceeding approved {name} quota. "
+        f"Additional details - Deployment Model: Resource Manager, Location: {location}, Current "
+        f"Limit: {limit}, Current Usage: {current}, Additional Required: {required}, (Minimum) New "
+        f"Limit Required: {current + required}. Setup Alerts when Quota reaches threshold. Learn "
+        "more at https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase at "
+        "https://aka.ms/ProdportalCRP/#blade/Microsoft_Azure_Capacity/UsageAndQuota.ReactView by "
+        "specifying parameters listed in the 'Details' section for deployment to succeed. Please "
+        "read more about quota limits at "
+        "https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests"
+    )
+
+
 def sku_not_available(size: str, location: str) -> ArmError:
     return ArmError(
         409,

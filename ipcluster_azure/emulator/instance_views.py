@@ -71,7 +71,7 @@ def _agent(em: Emulator) -> Json:
         "message": "Guest Agent is running",
         "time": timestamp(em.clock.now()),
     }
-    return {"vmAgentVersion": "2.11.1.4", "statuses": [ready], "extensionHandlers": []}
+    return {"vmAgentVersion": "2.11.1.4", "statuses": [ready]}
 
 
 def _disks(em: Emulator, vm: Resource) -> list[Json]:
@@ -86,12 +86,15 @@ def _disks(em: Emulator, vm: Resource) -> list[Json]:
 
 def of_uniform_vm(em: Emulator, vm: Resource) -> Json:
     """With where it stands, which a VM of its own does not say."""
+    view = of_vm(em, vm)
+    if "vmAgent" in view:
+        view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": []}
     place: Json = {
         "placementGroupId": vm.hidden["placementGroup"],
         "platformUpdateDomain": vm.hidden["number"] % 5,
         "platformFaultDomain": vm.hidden["number"] % 5,
     }
-    return place | of_vm(em, vm)
+    return place | view
 
 
 def of_scale_set(em: Emulator, scale_set: Resource, vms: Sequence[Resource]) -> Json:

@@ -1,27 +1,13 @@
-"""The operation groups by which Microsoft.Compute counts requests, as the headers name them.
+"""The operation groups by which Microsoft.Compute counts requests, as recorded headers name them.
 
-A request answers x-ms-ratelimit-remaining-resource: "Microsoft.Compute/PutVM3Min;239,...": what is
-left in each group that it belongs to. Types and actions are in lower case; action is "list" for
-the GET of several.
+Types and actions are in lower case; action is "list" for the GET of several. Recorded names end in
+3Min and 30Min; since 2024 in SubscriptionMaximum and Resource (D), which is what is shown here.
 """
 
 from __future__ import annotations
 
-# Groups that are counted over 3 and 30 minutes; requests of Azure since 2024 answer with
-# "SubscriptionMaximum" and "Resource" instead (D).
-MODERN_API = "2024-03-01"
-_OVER_TIME = ("3Min", "30Min")
-_MODERN = ("SubscriptionMaximum", "Resource")
-
-# Counted once.
-_SINGLE = {
-    "GetSubscriptionInfo3Min",
-    "VMScaleSetBatchedVMRequests5Min",
-    "VmssQueuedVMOperations",
-    "VMScaleSetVMViews3Min",
-}
 _QUEUE = ("VmssQueuedVMOperations",)
-_BATCH = ("VMScaleSetBatchedVMRequests5Min", *_QUEUE)
+_BATCH = ("VMScaleSetBatchedVMRequests", *_QUEUE)
 
 _VM = "virtualmachines"
 _SET = "virtualmachinescalesets"
@@ -50,9 +36,9 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("POST", _SET, "deallocate"): ("DeleteVMScaleSet", *_BATCH),
     ("POST", _SET, "poweroff"): ("DeleteVMScaleSet", *_BATCH),
     ("PUT", _INSTANCE, ""): _ACTIONS,
-    ("GET", _INSTANCE, ""): ("GetVMScaleSetVM", "VMScaleSetVMViews3Min"),
-    ("GET", _INSTANCE, "list"): ("HighCostGetVMScaleSet", "VMScaleSetVMViews3Min"),
-    ("GET", _INSTANCE, "*"): ("GetVMScaleSetVM", "VMScaleSetVMViews3Min"),
+    ("GET", _INSTANCE, ""): ("GetVMScaleSetVM", "VMScaleSetVMViews"),
+    ("GET", _INSTANCE, "list"): ("HighCostGetVMScaleSet", "VMScaleSetVMViews"),
+    ("GET", _INSTANCE, "*"): ("GetVMScaleSetVM", "VMScaleSetVMViews"),
     ("DELETE", _INSTANCE, ""): ("DeleteVMScaleSetVM", *_QUEUE),
     ("POST", _INSTANCE, "*"): _ACTIONS,
     ("POST", _INSTANCE, "deallocate"): ("DeleteVMScaleSetVM", *_BATCH),
@@ -81,35 +67,19 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("GET", "proximityplacementgroups", "list"): ("HighCostGet",),
     ("GET", "locations/operations", ""): ("GetOperation",),
     ("GET", "locations/diskoperations", ""): ("GetOperation",),
-    ("GET", "locations/usages", "list"): ("GetSubscriptionInfo3Min",),
-    ("GET", "locations/vmsizes", "list"): ("GetSubscriptionInfo3Min",),
+    ("GET", "locations/usages", "list"): ("GetSubscriptionInfo",),
+    ("GET", "locations/vmsizes", "list"): ("GetSubscriptionInfo",),
     ("GET", "locations/virtualmachines", "list"): ("HighCostGet",),
-    ("GET", "locations/runcommands", ""): ("GetSubscriptionInfo3Min",),
-    ("GET", "locations/runcommands", "list"): ("GetSubscriptionInfo3Min",),
+    ("GET", "locations/runcommands", ""): ("GetSubscriptionInfo",),
+    ("GET", "locations/runcommands", "list"): ("GetSubscriptionInfo",),
 }
 
 
-def groups(method: str, resource_type: str, action: str, api_version: str) -> list[str]:
-    """The names, without "Microsoft.Compute/"; none for what Azure does not count."""
-    found = _TABLE.get((method, resource_type, action))
-    if found is None and action not in ("", "list"):
-        found = _TABLE.get((method, resource_type, "*"))
-    endings = _MODERN if api_version[:10] >= MODERN_API else _OVER_TIME
-    return [
-        name
-        for group in found or ()
-        for name in ([group] if group in _SINGLE else [group + ending for ending in endings])
-    ]
-
-
-def split_path(method: str, path: str) -> tuple[str, str]:
-    """(type, action) of a path below .../providers/Microsoft.Compute, for groups()."""
-    parts = path.lower().partition("/providers/microsoft.compute/")[2].strip("/").split("/")
-    names = parts[::2]
-    if parts[0] == "locations":
-        return "/".join(names), "list" if len(parts) % 2 else ""
-    if len(parts) % 2 == 0:
-        return "/".join(names), ""
-    if method == "POST" or names[-1] in ("instanceview", "vmsizes", "skus"):
-        return "/".join(names[:-1]), names[-1]
-    return "/".join(names), "list"
+def groups(method: str, what: str, *, several: bool) -> tuple[str, ...]:
+    """what: the path without names, such as virtualmachines/start; none for what is not counted."""
+    kind, _, last = what.rpartition("/")
+    found = _TABLE.get((method, kind, last)) or (
+        _TABLE.get((method, kind, "*")) if not kind.startswith("locations") else None
+    )
+    own = _TABLE.get((method, what, "list" if several else ""))
+    return own or found or ()

@@ -100,8 +100,7 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
     completed = storage_profile.completed(storage, windows=windows, delete_option="Delete")
     # The model keeps "latest"; each machine shows what that was for it.
     completed["imageReference"] = (storage or {}).get("imageReference", {})
-    if "managedDisk" in completed["osDisk"] and "diskSizeGB" not in completed["osDisk"]:
-        completed["osDisk"]["diskSizeGB"] = 127 if windows else 30
+    if storage_profile.fill_in_size(completed):
         hidden["default_disk_size"] = True
     for disk in completed.get("dataDisks") or []:
         disk.setdefault("caching", "None")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import errors, regions, skus
 from .arm import Json
+from .declarations import OBJECTS, TEXT, checked
 
 ZONES = ("1", "2", "3")
 # Regions without availability zones.
@@ -31,18 +32,20 @@ class Restriction:
         return self.sku in ("*", size.name.lower()) and self.location in ("*", location)
 
 
-def parse(declared: object) -> list[Restriction]:
-    """{"sku", "location", "zone", "reason"} each; what is left out means all."""
-    if not isinstance(declared, list) or not all(isinstance(item, dict) for item in declared):
-        raise errors.invalid_parameter("restrict", "'restrict' must be a list of objects.")
-    return [_restriction(item) for item in declared]
+def declare(restrictions: list[Restriction], body: Json) -> Json:
+    """{"restrict": [{"sku", "location", "zone", "reason"}, ...]}; what is left out means all."""
+    given = checked(body, {"restrict": OBJECTS}, required=("restrict",))["restrict"]
+    restrictions += [_restriction(item) for item in given]
+    return listed(restrictions)
+
+
+def listed(restrictions: Sequence[Restriction]) -> Json:
+    return {"restrict": [vars(item) for item in restrictions]}
 
 
 def _restriction(item: Json) -> Restriction:
-    words = {name: str(item.get(name) or "") for name in ("sku", "location", "zone", "reason")}
-    unknown = item.keys() - words.keys()
-    if unknown:
-        raise errors.invalid_parameter("restrict", f"'{min(unknown)}' is not known here.")
+    rules = dict.fromkeys(("sku", "location", "zone", "reason"), TEXT)
+    words = {**dict.fromkeys(rules, ""), **checked(item, rules)}
     if words["sku"] not in ("", "*") and skus.find(words["sku"]) is None:
         raise errors.invalid_parameter("sku", f"There is no size '{words['sku']}' here.")
     location = words["location"].replace(" ", "").lower()

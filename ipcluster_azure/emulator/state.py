@@ -43,6 +43,7 @@ class Emulator:
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()
         self.sku_restrictions: list[Restriction] = []
+        self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
 
     def new_uuid(self) -> str:
         return _uuid(self._names)

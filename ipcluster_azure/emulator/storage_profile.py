@@ -36,6 +36,15 @@ def completed(profile: Json | None, *, windows: bool, delete_option: str) -> Jso
     return {**profile, **shown, "osDisk": disk}
 
 
+def fill_in_size(storage: Json) -> bool:
+    """Set the size that the image gives to a new OS disk; whether the request had none."""
+    disk = storage["osDisk"]
+    if "managedDisk" not in disk or "diskSizeGB" in disk or disk["createOption"] != "FromImage":
+        return False
+    disk["diskSizeGB"] = images.disk_gb(storage.get("imageReference") or {})
+    return True
+
+
 def _is_unmanaged(disk: Json) -> bool:
     return "vhd" in disk or "vhdContainers" in disk or "image" in disk
 

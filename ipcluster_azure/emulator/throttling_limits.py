@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from . import rate_groups
 from .calls import Call
 
 
@@ -83,5 +84,9 @@ def compute_group(call: Call) -> Group | None:
     match = ACTION.fullmatch(call.action.lower())
     if match is None:
         return None
-    method = "LIST" if call.method == "GET" and not call.name else call.method
-    return COMPUTE.get((method, match["what"]))
+    several = call.method == "GET" and not call.name
+    known = COMPUTE.get(("LIST" if several else call.method, match["what"]))
+    names = rate_groups.groups(call.method, match["what"], several=several)
+    if known or not names:
+        return known
+    return Group(names[0], None, MANY)  # U: how many

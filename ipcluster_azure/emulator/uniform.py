@@ -21,11 +21,12 @@ from .scale_set_instances import instance_id
 from .schema import check_compute
 from .state import Emulator
 from .store import Resource
-from .views import NIC, PUBLIC_IP, SCALE_SET, show
+from .views import NIC, PUBLIC_IP, SCALE_SET, VM, show
 
 INSTANCE = f"{SCALE_SET}/virtualMachines"
 # Shown of a VM, but not of a Uniform scale set's.
 NOT_SHOWN = ("hardwareProfile", "networkProfile", "virtualMachineScaleSet")
+SECRET = ("protectedSettings", "protectedSettingsFromKeyVault", "provisionAfterExtensions")
 CHARGED = {"x-ms-request-charge": "1"}
 # The part of $filter that is understood: instanceView/statuses/any(... 'PowerState/running')
 POWER_FILTER = re.compile(r".*'PowerState/(?P<power>\w+)'.*", re.IGNORECASE)
@@ -59,6 +60,9 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
         body["properties"] = _uniform_properties(scale_set, vm)
     else:
         body["properties"] = show(em, vm, request.api_version)["properties"]
+    extensions = _extensions(scale_set, body) if vm.nested else []
+    if extensions:
+        body["resources"] = extensions
     wanted = request.query.get("$expand", "").lower()
     if wanted == "instanceview":
         view = instance_views.of_uniform_vm if vm.nested else instance_views.of_vm
@@ -66,6 +70,26 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"]["userData"] = vm.hidden["userData"]
     return versions.shown(INSTANCE, request.api_version, body)
+
+
+def _extensions(scale_set: Resource, shown: Json) -> list[Json]:
+    """The model's extensions, as resources of the machine; their protected settings stay hidden."""
+    profile = scale_set.properties["virtualMachineProfile"].get("extensionProfile") or {}
+    return [
+        {
+            "name": item["name"],
+            "id": f"{shown['id']}/extensions/{item['name']}",
+            "type": f"{VM}/extensions",
+            "location": shown["location"],
+            "properties": {
+                "autoUpgradeMinorVersion": False,
+                "provisioningState": "Succeeded",
+                **{key: value for key, value in item["properties"].items() if key not in SECRET},
+            },
+        }
+        for item in profile.get("extensions") or []
+        if item.get("properties")
+    ]
 
 
 def _uniform_properties(scale_set: Resource, vm: Resource) -> Json:

@@ -75,6 +75,8 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
         return {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
     if resource.type == SCALE_SET:
         return _scale_set(resource, api_version)
+    if resource.type == VM:
+        return _virtual_machine(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:
@@ -86,16 +88,33 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
 
 
 def _scale_set(scale_set: Resource, api_version: str) -> Json:
-    """Some api-versions show the size of the OS disk only if the request named it."""
-    if not scale_set.hidden.get("default_disk_size") or versions.includes(
-        versions_compute.DEFAULT_DISK_SIZE, api_version
-    ):
+    model = scale_set.properties.get("virtualMachineProfile") or {}
+    if not _hides_disk_size(scale_set, model.get("storageProfile") or {}, api_version):
         return scale_set.properties
-    model = scale_set.properties["virtualMachineProfile"]
-    storage = model["storageProfile"]
+    return {**scale_set.properties, "virtualMachineProfile": _without_disk_size(model)}
+
+
+def _virtual_machine(vm: Resource, api_version: str) -> Json:
+    if vm.properties["provisioningState"] != "Creating" or not _hides_disk_size(
+        vm, vm.properties["storageProfile"], api_version
+    ):
+        return vm.properties
+    return _without_disk_size(vm.properties)
+
+
+def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:
+    """Some api-versions show the size of the OS disk only if the request named it."""
+    if not resource.hidden.get("default_disk_size"):
+        return False
+    if api_version == versions_compute.WITH_DATA_DISKS_ONLY:
+        return not storage.get("dataDisks")
+    return not versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
+
+
+def _without_disk_size(holder: Json) -> Json:
+    storage = holder["storageProfile"]
     disk = {key: item for key, item in storage["osDisk"].items() if key != "diskSizeGB"}
-    shown = {**model, "storageProfile": {**storage, "osDisk": disk}}
-    return {**scale_set.properties, "virtualMachineProfile": shown}
+    return {**holder, "storageProfile": {**storage, "osDisk": disk}}
 
 
 def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) -> Json:

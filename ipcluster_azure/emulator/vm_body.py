@@ -93,6 +93,8 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
             storage, windows=windows, delete_option="Detach"
         ),
     }
+    if storage_profile.fill_in_size(vm.properties["storageProfile"]):
+        vm.hidden["default_disk_size"] = True
     attached = vm.properties["storageProfile"]["osDisk"]["createOption"] == "Attach"
     if attached and login is not None:
         raise errors.invalid_parameter("osProfile", "Parameter 'osProfile' is not allowed.")
@@ -109,7 +111,8 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
 
 
 def _set_login(vm: Resource, login: Json | None, windows: bool) -> None:
-    shown, vm.hidden = os_profile.split(login, windows=windows)
+    shown, hidden = os_profile.split(login, windows=windows)
+    vm.hidden |= hidden
     computer = shown.pop("computerName", None) or vm.name
     os_profile.check_computer(computer, windows=windows)
     vm.properties["osProfile"] = {"computerName": computer, **shown}

@@ -104,6 +104,8 @@ class Front:
         }
         if "/microsoft.network/" in request.path.lower():
             headers["x-ms-arm-service-request-id"] = self._new_identifier()
+        if "/microsoft.compute/" in request.path.lower():
+            headers["x-ms-served-by"] = f"{self._new_identifier()}_0"
         return headers
 
     def _new_identifier(self) -> str:

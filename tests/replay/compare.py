@@ -17,6 +17,8 @@ IGNORED = {
     *("strict-transport-security", "x-ms-client-request-id", "return-client-request-id"),
 }
 
+POLICY_TAGS = ("platformsettings.", "azsecpack", "AzSecPack")
+
 
 def differences(recorded: Exchange, status: int, headers: dict[str, str], body: Any) -> list[str]:
     """In words to count by; empty if all is alike."""
@@ -97,10 +99,17 @@ def _body_differences(recorded: Any, body: Any) -> list[str]:
         return ["no body" if body is None else "a body where there was none"]
     recorded, body = without_strangers(recorded), without_strangers(body)
     wanted, shown = keys(recorded), keys(body)
-    unknowable = empty_lists(recorded) | empty_lists(body)
+    unknowable = empty_lists(recorded) | empty_lists(body) | _policy_tags(recorded)
     found = [f"-{path}" for path in sorted(wanted - shown)]
     found += [f"+{path}" for path in sorted(shown - wanted)]
     return [word for word in found if not any(word[1:].startswith(p) for p in unknowable)]
+
+
+def _policy_tags(recorded: Any) -> set[str]:
+    """Tags that a policy of the recording's subscription added to what was sent."""
+    tags = recorded.get("tags") if isinstance(recorded, dict) else None
+    added = tags and all(name.startswith(POLICY_TAGS) for name in tags)
+    return {"tags"} if added else set()
 
 
 # Keys that are names of the user's choice.

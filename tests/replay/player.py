@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.emulator.cloud import Answer, Cloud
 
-from . import prerequisites
+from . import machines, prerequisites, refusals
 from .compare import differences
 from .sessions import Exchange, is_list, operation_key, resource_type, served
 
@@ -57,10 +57,15 @@ class Player:
 
     def _ask(self, exchange: Exchange) -> list[str]:
         self._pass_time()
-        if exchange.status < 400:
+        if exchange.status != 404:
             self._prepare(exchange)
             self._pass_time()
+        quota = refusals.is_quota(exchange)
+        if quota:
+            self._cloud.call("POST", "/emulator/quotas", refusals.CORES, version=None)
         answer = self._call(exchange.method, exchange.path, exchange.query, self._body(exchange))
+        if quota:
+            self._cloud.call("DELETE", "/emulator/quotas", version=None)
         self._remember(exchange, answer)
         status = 201 if self._created_twice(exchange, answer.status) else answer.status
         return differences(exchange, status, answer.headers, answer.body)
@@ -80,7 +85,8 @@ class Player:
         self._cloud.call("POST", "/emulator/clock", {"advance_s": LONG_S}, version=None)
 
     def _body(self, exchange: Exchange) -> Any:
-        return self._mapped(prerequisites.body_for(exchange))
+        source = prerequisites if exchange.status < 400 else refusals
+        return self._mapped(source.body_for(exchange))
 
     def _mapped(self, body: Any) -> Any:
         if isinstance(body, str):
@@ -111,13 +117,18 @@ class Player:
         group = prerequisites.group_of(exchange.path)
         if group and not (exchange.status == 201 and exchange.path == group):
             self._make_group(group, location)
-        body = prerequisites.body_for(exchange)
+        refused = exchange.status >= 400
+        body = refusals.body_for(exchange) if refused else prerequisites.body_for(exchange)
         if exchange.method == "PUT" and exchange.status == 200:
             self._make(exchange.path, location, body)
-        elif exchange.method != "PUT" and not is_list(exchange.path):
+        elif exchange.method != "PUT":
             shown = prerequisites.request_body(exchange.answer)
-            whole = exchange.method in ("GET", "PATCH") and not exchange.is_action
-            self._make(exchange.path, location, shown if whole else None)
+            whole = exchange.method in ("GET", "PATCH") and not (
+                exchange.is_action or refused or is_list(exchange.path)
+            )
+            spot = exchange.path.lower().endswith("/simulateeviction")
+            self._make_scale_set(exchange, location)
+            self._make(exchange.path, location, shown if whole else None, spot=spot)
         if exchange.method in ("PUT", "PATCH"):
             self._make_referenced(body, location)
 
@@ -132,7 +143,20 @@ class Player:
         for identifier in prerequisites.references(body):
             self._make(identifier, location, None)
 
-    def _make(self, path: str, location: str, body: Any) -> None:
+    def _make_scale_set(self, exchange: Exchange, location: str) -> None:
+        """The one whose machines an answer shows."""
+        shown = exchange.answer.get("value", [exchange.answer]) if exchange.answer else []
+        if (
+            exchange.kind.endswith("scalesets/virtualmachines")
+            and exchange.method == "GET"
+            and shown
+        ):
+            capacity = max(int(item["instanceId"]) for item in shown) + 1
+            owner = _resource(exchange.path)
+            if owner:
+                self._make(owner, location, machines.scale_set_of(shown[0], capacity))
+
+    def _make(self, path: str, location: str, body: Any, *, spot: bool = False) -> None:
         """The resource, or the one that a sub-resource or an action belongs to."""
         owner = _resource(path)
         if owner is None or self._exists(owner):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import asyncssh
-
+from . import machines
 from .sessions import UNKNOWN, Exchange, resource_type
 
 Json = dict[str, Any]
@@ -107,19 +105,13 @@ def with_login(body: Json) -> Json:
     return body
 
 
-@functools.cache
-def public_key() -> str:
-    """One RSA key for all machines."""
-    return asyncssh.generate_private_key("ssh-rsa", key_size=2048).export_public_key().decode()
-
-
-def simple_body(path: str, location: str, subnets: list[str]) -> Json | None:
+def simple_body(path: str, location: str, subnets: list[str], *, spot: bool = False) -> Json | None:
     """The least that makes a resource of the path's type; None: nothing can or need be made."""
     kind = resource_type(path)
     if kind == "microsoft.network/virtualnetworks":
         made = [
             {"name": name, "properties": {"addressPrefix": f"10.{number}.0.0/16"}}
-            for number, name in enumerate(subnets)
+            for number, name in enumerate([*subnets, "all"] if "all" not in subnets else subnets)
         ]
         space = {"addressPrefixes": ["10.0.0.0/8"]}
         return {"location": location, "properties": {"addressSpace": space, "subnets": made}}
@@ -130,41 +122,16 @@ def simple_body(path: str, location: str, subnets: list[str]) -> Json | None:
     if kind == "microsoft.network/publicipaddresses":
         properties = {"publicIPAllocationMethod": "Static"}
         return {"location": location, "sku": {"name": "Standard"}, "properties": properties}
+    if kind in ("microsoft.compute/availabilitysets", "microsoft.compute/proximityplacementgroups"):
+        return {"location": location, "properties": {}}
     if kind == "microsoft.compute/disks":
         properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 10}
         return {"location": location, "properties": properties}
-    return _machine(path, kind, location)
-
-
-def _machine(path: str, kind: str, location: str) -> Json | None:
     group = group_of(path) or ""
-    subnet = {"id": f"{group}/providers/Microsoft.Network/virtualNetworks/replay/subnets/all"}
-    configuration = {"name": "ip", "properties": {"subnet": subnet}}
     if kind == "microsoft.network/networkinterfaces":
-        return {"location": location, "properties": {"ipConfigurations": [configuration]}}
-    nic = {"name": "nic", "properties": {"primary": True, "ipConfigurations": [configuration]}}
-    network: Json = {"networkApiVersion": "2022-11-01", "networkInterfaceConfigurations": [nic]}
-    key = {"path": "/home/replay/.ssh/authorized_keys", "keyData": public_key()}
-    login = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [key]}}
-    image = {
-        "publisher": "Canonical",
-        "offer": "UbuntuServer",
-        "sku": "18.04-LTS",
-        "version": "latest",
-    }
-    profile: Json = {
-        "storageProfile": {"imageReference": image},
-        "osProfile": {"adminUsername": "replay", "linuxConfiguration": login},
-        "networkProfile": network,
-    }
+        return machines.network_interface(group, location)
     if kind == "microsoft.compute/virtualmachines":
-        profile["hardwareProfile"] = {"vmSize": "Standard_D2s_v3"}
-        profile["osProfile"]["computerName"] = "replay"
-        return {"location": location, "properties": profile}
+        return machines.virtual_machine(group, location, spot=spot)
     if kind == "microsoft.compute/virtualmachinescalesets":
-        profile["osProfile"]["computerNamePrefix"] = "replay"
-        del network["networkApiVersion"]
-        properties = {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile}
-        sku = {"name": "Standard_D2s_v3", "tier": "Standard", "capacity": 2}
-        return {"location": location, "sku": sku, "properties": properties}
+        return machines.scale_set(group, location, spot=spot)
     return None

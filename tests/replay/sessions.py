@@ -36,7 +36,19 @@ SERVED = {
     "microsoft.network/natgateways",
     "microsoft.compute/virtualmachines",
     "microsoft.compute/virtualmachinescalesets",
+    "microsoft.compute/virtualmachines/vmsizes",
+    "microsoft.compute/virtualmachinescalesets/networkinterfaces",
+    "microsoft.compute/virtualmachinescalesets/skus",
     "microsoft.compute/virtualmachinescalesets/virtualmachines",
+    "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces",
+    "microsoft.compute/availabilitysets",
+    "microsoft.compute/availabilitysets/vmsizes",
+    "microsoft.compute/proximityplacementgroups",
+    "microsoft.compute/sshpublickeys",
+    "microsoft.compute/locations/runcommands",
+    "microsoft.compute/locations/usages",
+    "microsoft.compute/locations/virtualmachines",
+    "microsoft.compute/locations/vmsizes",
     "microsoft.compute/disks",
 }
 
@@ -129,6 +141,13 @@ def served(exchange: Exchange) -> bool:
     return exchange.is_action and (parents in SERVED or exchange.path.endswith("register"))
 
 
+def _body(request: Any) -> Any:
+    """A PUT or PATCH has one, so null says that it was not recorded."""
+    if request["body"] is None and request["method"] in ("PUT", "PATCH"):
+        return UNKNOWN
+    return request["body"]
+
+
 def _exchange(source: str, request: Any, response: Any) -> Exchange:
     parts = urlsplit(request["url"])
     return Exchange(
@@ -136,7 +155,7 @@ def _exchange(source: str, request: Any, response: Any) -> Exchange:
         method=request["method"],
         path=re.sub(r"/+", "/", parts.path).rstrip("/"),
         query={name.lower(): value for name, value in parse_qsl(parts.query)},
-        body=request["body"],
+        body=_body(request),
         status=response["status"],
         headers={name.lower(): str(value) for name, value in response["headers"].items()},
         answer=response["body"],
