@@ -66,6 +66,16 @@ def missing_api_version() -> ArmError:
     )
 
 
+def invalid_api_version(given: str) -> ArmError:
+    message = f"The api-version '{given[:80]}' is invalid."
+    return ArmError(400, "InvalidApiVersionParameter", message, headers=GATEWAY)
+
+
+def bad_request(reason: str, status: int = 400) -> ArmError:
+    """What is refused as HTTP already."""
+    return ArmError(status, "BadRequest", reason, headers=GATEWAY)
+
+
 def subscription_not_found(name: str) -> ArmError:
     message = f"The subscription '{name}' could not be found."
     return ArmError(404, "SubscriptionNotFound", message, headers=GATEWAY)

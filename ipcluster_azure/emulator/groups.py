@@ -198,5 +198,5 @@ def operation_of(coded: str) -> str | None:
     try:
         job = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
         return str(job["jobId"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -504,6 +504,7 @@ async def test_a_machine_destroyed_while_it_boots_leaves_nothing(tmp_path: Path)
         private_address=f"{prefix}4",
         public_address=None,
         ssh_port=addresses.ssh_port,
+        outbound=False,
         admits=lambda peer: True,
     )
     machines = ProcessMachines(tmp_path)

@@ -80,14 +80,14 @@ def scale_set_of(instance: Json, capacity: int) -> Json:
     profile: Json = {
         "osProfile": login,
         "storageProfile": {
-            "imageReference": storage["imageReference"],
+            "imageReference": _sent(storage["imageReference"]),
             "osDisk": _model_disk(storage["osDisk"]),
             "dataDisks": [_model_disk(disk) for disk in storage.get("dataDisks", [])],
         },
         "networkProfile": shown.get("networkProfileConfiguration") or {},
     }
     extensions = [
-        {"name": item["name"], "properties": item["properties"]}
+        {"name": item["name"], "properties": _sent(item["properties"])}
         for item in instance.get("resources", [])
     ]
     if extensions:
@@ -103,6 +103,12 @@ def scale_set_of(instance: Json, capacity: int) -> Json:
         "sku": {**instance["sku"], "capacity": capacity},
         "properties": {"upgradePolicy": {"mode": "Manual"}, "virtualMachineProfile": profile},
     }
+
+
+def _sent(shown: Json) -> Json:
+    """Without what Azure adds."""
+    added = ("provisioningState", "exactVersion")
+    return {key: item for key, item in shown.items() if key not in added}
 
 
 def _model_disk(shown: Json) -> Json:

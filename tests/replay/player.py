@@ -168,7 +168,7 @@ class Player:
         chosen = prerequisites.with_login(body) if owner == path and body else None
         if chosen is None:
             chosen = prerequisites.simple_body(
-                owner, location, self._subnets.get(owner.lower(), ["all"])
+                owner, location, self._subnets.get(owner.lower(), ["all"]), spot=spot
             )
         if chosen is not None:
             self._make_referenced(chosen, location)

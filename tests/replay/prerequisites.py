@@ -111,7 +111,7 @@ def simple_body(path: str, location: str, subnets: list[str], *, spot: bool = Fa
     if kind == "microsoft.network/virtualnetworks":
         made = [
             {"name": name, "properties": {"addressPrefix": f"10.{number}.0.0/16"}}
-            for number, name in enumerate([*subnets, "all"] if "all" not in subnets else subnets)
+            for number, name in enumerate(subnets)
         ]
         space = {"addressPrefixes": ["10.0.0.0/8"]}
         return {"location": location, "properties": {"addressSpace": space, "subnets": made}}
