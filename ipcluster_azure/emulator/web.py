@@ -52,9 +52,10 @@ class Front:
         common = {} if own else self._common_headers(request)
         headers = {**common, **passage.headers, **answer.headers}
         body = None
-        if answer.body is not None and request.method != "HEAD":
-            body = json.dumps(answer.body, separators=(",", ":")).encode()
+        if answer.body is not None:
             headers |= JSON
+            if request.method != "HEAD":
+                body = json.dumps(answer.body, separators=(",", ":")).encode()
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
         return await replies.send(
             request, self._em.clock, passage.met, answer.status, headers, body

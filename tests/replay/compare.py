@@ -83,7 +83,13 @@ def without_strangers(value: Any) -> Any:
         elif name in USERS and _is_strange(item):
             continue
         kept[name] = without_strangers(item)
+    if "ipConfiguration" in value.keys() - kept.keys() and _is_dynamic(value):
+        kept.pop("ipAddress", None)  # it came with that user
     return kept
+
+
+def _is_dynamic(public_ip: Any) -> bool:
+    return bool(public_ip.get("publicIPAllocationMethod") == "Dynamic")
 
 
 def _is_strange(user: Any) -> bool:
