@@ -28,8 +28,8 @@ class LoopbackAddresses:
     127.128.0.0 - 127.254.255.255.
     """
 
-    def __init__(self, stream: random.Random) -> None:
-        self._random = stream
+    def __init__(self, stream: random.Random | None = None) -> None:
+        self._random = stream or random.SystemRandom()
         self._offered: dict[Network, float] = {}
         self._public_net = Network(
             f"127.{self._random.randint(128, 254)}.{self._random.randint(0, 255)}.0/24"

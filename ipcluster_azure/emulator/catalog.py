@@ -68,14 +68,14 @@ async def get_operation_result(em: Emulator, request: ArmRequest) -> ArmResponse
 
 
 async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """A resource group's Location: 202 until it is gone."""
+    """The Location of a deleted resource group or deployment: 202 until it is gone."""
     operation = _operation(em, groups.operation_of(request.params["job"]))
     await em.operations.settle(operation)
     if operation.status == "InProgress":
         return ArmResponse(202, None, groups.result_headers(em, request, operation))
     if operation.error:
-        raise operation.error
-    return ArmResponse(200)
+        return ArmResponse(operation.error.status, groups.failure(operation.error))
+    return ArmResponse(operation.monitor_status)
 
 
 async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> ArmResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from .arm import ArmRequest, ArmResponse, page
+from .errors import GATEWAY, ArmError
 from .operations import Finish
 from .schema import check_network
 from .state import Emulator, merged_tags
@@ -14,6 +15,20 @@ from .versions_network import NOTIFICATION
 from .views import NETWORK, show
 
 Handler = Callable[[Emulator, ArmRequest], ArmResponse | Awaitable[ArmResponse]]
+
+
+def in_network_words(handler: Handler) -> Handler:
+    """Microsoft.Network's own refusals have details, be it none; those of ARM before it do not."""
+
+    def answer(em: Emulator, request: ArmRequest) -> ArmResponse | Awaitable[ArmResponse]:
+        try:
+            return handler(em, request)
+        except ArmError as error:
+            if not error.headers.keys() & GATEWAY.keys() and error.details is None:
+                error.details = []
+            raise
+
+    return answer
 
 
 def getter(kind: str) -> Handler:

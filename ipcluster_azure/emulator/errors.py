@@ -66,6 +66,16 @@ def missing_api_version() -> ArmError:
     )
 
 
+def invalid_api_version(given: str) -> ArmError:
+    message = f"The api-version '{given[:80]}' is invalid."
+    return ArmError(400, "InvalidApiVersionParameter", message, headers=GATEWAY)
+
+
+def bad_request(reason: str, status: int = 400) -> ArmError:
+    """What is refused as HTTP already."""
+    return ArmError(status, "BadRequest", reason, headers=GATEWAY)
+
+
 def subscription_not_found(name: str) -> ArmError:
     message = f"The subscription '{name}' could not be found."
     return ArmError(404, "SubscriptionNotFound", message, headers=GATEWAY)
@@ -228,6 +238,14 @@ def invalid_linked_id(identifier: str) -> ArmError:
 
 def in_use(code: str, message: str) -> ArmError:
     return ArmError(400, code, message)
+
+
+def subnet_in_use(name: str, user: str) -> ArmError:
+    return in_use(
+        "InUseSubnetCannotBeDeleted",
+        f"Subnet {name} is in use by {user} and cannot be deleted. In order to delete the subnet, "
+        "delete all the resources within the subnet. See aka.ms/deletesubnet.",
+    )
 
 
 def public_ip_in_use(referrer: str, address: str, holder: str) -> ArmError:

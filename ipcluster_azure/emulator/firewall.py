@@ -6,10 +6,10 @@ import ipaddress
 
 from . import networks
 from .arm import Json
+from .default_rules import DEFAULT_RULES, default_rule
 from .interfaces import primary_configuration
 from .state import Emulator
 from .store import Resource
-from .views import DEFAULT_RULES, default_rule
 
 
 def allows_public(em: Emulator, nic: Resource, peer: str, port: int) -> bool:

@@ -98,6 +98,7 @@ def show(name: str, base: str) -> Json:
     return {
         "id": f"{base}/{name}",
         "name": name,
+        "type": "Region",
         "displayName": region.shown,
         "longitude": longitude,
         "latitude": latitude,

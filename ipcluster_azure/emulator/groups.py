@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from . import errors, names, public_ips, regions
-from .arm import JSON, ArmRequest, ArmResponse, Json, page
+from .arm import ArmRequest, ArmResponse, Json, page
 from .errors import ArmError
 from .operations import Operation
 from .schema import check_resources, write_to
@@ -61,8 +61,8 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def head(em: Emulator, request: ArmRequest) -> ArmResponse:
-    found = em.store.find_group(request.params["group"])
-    return ArmResponse(204) if found else ArmResponse(404, None, errors.GATEWAY | JSON)
+    em.store.group(request.params["group"])
+    return ArmResponse(204)
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -148,13 +148,38 @@ def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
             subnet_id = item["properties"]["subnet"]["id"]
             if subnet_id.lower().startswith(prefix):
                 group.state = "Succeeded"
-                raise ArmError(
-                    409,
-                    "ResourceGroupDeletionBlocked",
-                    f"Deletion of resource group '{group.name}' failed as resources with "
-                    f"identifiers '{subnet_id.rsplit('/subnets/', 1)[0]}' could not be deleted. "
-                    "The provisioning state of the resource group will be rolled back.",
-                )
+                raise _deletion_blocked(group, subnet_id, item["id"])
+
+
+def _deletion_blocked(group: Group, subnet_id: str, user: str) -> ArmError:
+    network, _, name = subnet_id.rpartition("/subnets/")
+    reason = errors.subnet_in_use(name, user)
+    detail = {
+        "code": None,
+        "target": network,
+        "message": json.dumps(reason.body(), separators=(",", ":")),
+        "details": None,
+        "additionalInfo": None,
+    }
+    return ArmError(
+        409,
+        "ResourceGroupDeletionBlocked",
+        f"Deletion of resource group '{group.name}' failed as resources with identifiers "
+        f"'{network.rsplit('/providers/', 1)[1]}' could not be deleted. The provisioning state of "
+        "the resource group will be rolled back. Please check audit logs for more details.",
+        details=[detail],
+    )
+
+
+def failure(error: ArmError) -> Json:
+    """How a group's Location says that the deletion failed: like all errors, but capitalised."""
+    details = error.details and [_capitalised(item) for item in error.details]
+    members = {"code": error.code, "target": error.target, "message": error.message}
+    return {"Error": {**_capitalised(members), "Details": details, "AdditionalInfo": None}}
+
+
+def _capitalised(members: Json) -> Json:
+    return {name[0].upper() + name[1:]: value for name, value in members.items()}
 
 
 def result_headers(em: Emulator, request: ArmRequest, operation: Operation) -> dict[str, str]:
@@ -173,5 +198,5 @@ def operation_of(coded: str) -> str | None:
     try:
         job = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
         return str(job["jobId"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -49,6 +49,16 @@ def check_network(name: str) -> None:
         )
 
 
+def check_identity(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}", name):
+        raise errors.ArmError(
+            400,
+            "InvalidResourceName",
+            f"The name '{name}' of the identity is not valid: it must have 3 to 128 characters, "
+            "begin with a letter or digit, and may contain letters, digits, '-' and '_'.",
+        )
+
+
 def check_machine(name: str, *, longest: int = 64) -> None:
     if not COMPUTE_NAME.fullmatch(name) or len(name) > longest:
         raise errors.invalid_parameter(

@@ -174,11 +174,7 @@ def _refuse_lost_subnets(em: Emulator, vnet: Resource, subnets: list[Json]) -> N
 def refuse_subnet_in_use(em: Emulator, vnet: Resource, name: str) -> None:
     owners = em.private_addresses.owners(f"{vnet.id}/subnets/{name}")
     if owners:
-        raise errors.in_use(
-            "InUseSubnetCannotBeDeleted",
-            f"Subnet {name} is in use by {owners[0]} and cannot be deleted. In order to delete the "
-            "subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
-        )
+        raise errors.subnet_in_use(name, owners[0])
 
 
 def check_unused(em: Emulator, vnet: Resource) -> None:

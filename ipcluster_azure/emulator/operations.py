@@ -89,11 +89,12 @@ class Operations:
         finish: Work,
         *,
         monitor_status: int = 200,
+        identifier: str | None = None,
         collection: str = "operations",
     ) -> Operation:
         """Call finish() duration_s from now; what it raises is the failure."""
-        now = self._clock.now()
-        operation = Operation(self._new_id(), namespace, location, now, monitor_status, collection)
+        identifier, now = identifier or self._new_id(), self._clock.now()
+        operation = Operation(identifier, namespace, location, now, monitor_status, collection)
         self._operations[operation.id] = operation
         if len(self._operations) > KEPT:
             self._operations.pop(next(iter(self._operations)))

@@ -71,12 +71,7 @@ def _check_login(profile: Json, windows: bool) -> None:
     keys = (linux.get("ssh") or {}).get("publicKeys") or []
     password = profile.get("adminPassword")
     if linux.get("disablePasswordAuthentication"):
-        if password:
-            raise errors.invalid_parameter(
-                "adminPassword",
-                "Authentication using a password cannot be disabled when an admin password is "
-                "given.",
-            )
+        # A password beside it is taken and of no use: Ray's and SkyPilot's templates give one.
         if not keys:
             raise errors.invalid_parameter(
                 "linuxConfiguration",

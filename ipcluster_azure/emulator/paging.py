@@ -79,7 +79,7 @@ def _start(token: str | None, items: list[Any]) -> int:
     try:
         place = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         after, at = place["after"], place["at"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise errors.ArmError(
             400, "InvalidSkipToken", "The provided skip token is invalid.", headers=errors.GATEWAY
         ) from None

@@ -95,7 +95,13 @@ class Policies:
 
 
 def _concerns(policy: Json, call: Call) -> bool:
-    """Mode Indexed passes over what has no tags and location of its own, and over groups."""
+    """Mode Indexed passes over what has no tags and location of its own, and over groups.
+
+    Of Microsoft.Resources, Azure evaluates groups alone, not deployments.
+    """
+    kind = call.resource_type.lower()
+    if kind.startswith("microsoft.resources/") and kind != GROUPS:
+        return False
     if policy.get("mode", "All") == "All":
         return True
     return call.resource_type.count("/") == 1 and call.resource_type.lower() != GROUPS

@@ -9,22 +9,25 @@ from typing import NamedTuple
 from . import (
     catalog,
     compute_routes,
+    deployments,
     errors,
     groups,
     interfaces,
+    managed_identities,
     nat_gateways,
     network_usages,
     networks,
     peerings,
     providers,
     public_ips,
+    role_assignments,
     security_groups,
     subnets,
     subscriptions,
 )
-from .crud import Handler, getter, lister, network_deleter, tagger
+from .crud import Handler, getter, in_network_words, lister, network_deleter, tagger
 from .providers import registered
-from .views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
+from .views import IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
@@ -77,8 +80,40 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "POST", f"{provider}/unregister", providers.unregister
     yield "GET", f"{LOCATIONS}/operations/{{operation}}", catalog.get_operation
     yield "GET", f"{LOCATIONS}/operationResults/{{operation}}", catalog.get_operation_result
-    yield from _network()
+    yield from _deployments()
+    yield from _identities()
+    for method, path, handler in _network():
+        yield method, path, in_network_words(handler)
     yield from compute_routes.routes()
+
+
+def _deployments() -> Iterator[tuple[str, str, Handler]]:
+    one, in_group, _ = _of_type("Microsoft.Resources/deployments")
+    yield "PUT", one, deployments.put
+    yield "GET", one, deployments.get
+    yield "HEAD", one, deployments.head
+    yield "DELETE", one, deployments.delete
+    yield "GET", in_group, deployments.list_
+    yield "POST", f"{one}/validate", deployments.validate
+    yield "POST", f"{one}/cancel", deployments.cancel
+    yield "POST", f"{one}/exportTemplate", deployments.export_template
+    yield "GET", f"{one}/operationStatuses/{{operation}}", deployments.get_status
+    for path in (one, f"{GROUP}/deployments/{{name}}"):  # the second is what older SDKs ask
+        yield "GET", f"{path}/operations", deployments.list_operations
+        yield "GET", f"{path}/operations/{{operation}}", deployments.get_operation
+
+
+def _identities() -> Iterator[tuple[str, str, Handler]]:
+    yield from _resource(
+        IDENTITY, managed_identities.put, managed_identities.delete, managed_identities.patch
+    )
+    resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
+    for scope in (SUBSCRIPTION, GROUP, resource):
+        several = f"{scope}/providers/{role_assignments.TYPE}"
+        yield "GET", several, role_assignments.list_
+        yield "PUT", f"{several}/{{assignment}}", role_assignments.put
+        yield "GET", f"{several}/{{assignment}}", role_assignments.get
+        yield "DELETE", f"{several}/{{assignment}}", role_assignments.delete
 
 
 def _network() -> Iterator[tuple[str, str, Handler]]:

@@ -188,6 +188,14 @@ def check_resources(kind: str, body: Json, write: Write = "create") -> Json:
         raise _arm_error(problem) from None
 
 
+def check_management(kind: str, body: Json, write: Write = "create") -> Json:
+    """The body of a deployment, an identity or a role assignment, normalised."""
+    try:
+        return dict(normalise("management", kind, body, write))
+    except Problem as problem:
+        raise _arm_error(problem) from None
+
+
 def check_compute(kind: str, body: Json, write: Write = "create") -> Json:
     """The normalised body, or a refusal in Compute's wording: the path is the target."""
     try:

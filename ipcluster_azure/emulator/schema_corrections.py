@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# The SDK lists the sizes of one day; images.py and skus.py know which exist here.
-OPEN_ENUMS = {"VirtualMachineSizeTypes"}
+# The SDK lists the sizes of one day; images.py and skus.py know which exist here. vm_body.py knows
+# when an eviction policy must be one.
+OPEN_ENUMS = {"VirtualMachineEvictionPolicyTypes", "VirtualMachineSizeTypes"}
 
 # Required by the resource provider, though optional in the model, since one class serves PUT,
 # PATCH and answers. MissingJsonReferenceId and "Required parameter ... is missing" name them.
 REQUIRED: Mapping[str, Mapping[str, str]] = {
+    "management": {},
     "resources": {},
     "network": {
         "AddressSpace": "addressPrefixes",
@@ -37,6 +39,7 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
 # Members that point to another resource. The SDK's model is that resource's whole type, and
 # clients do send it whole (recorded: a NIC's publicIPAddress with etag and provisioningState).
 REFERENCES: Mapping[str, frozenset[str]] = {
+    "management": frozenset(),
     "resources": frozenset(),
     "network": frozenset(
         """
@@ -61,6 +64,7 @@ _UPDATE = {
 }  # api-version 2019-07-01 derives these from Resource
 _DISK = {"accountType": "string", "encryptionSettings": "any", "ownerId": "string"}
 OLDER_MEMBERS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "management": {},
     "resources": {},
     "network": {
         "BackendAddressPoolPropertiesFormat": {"outboundNatRule": "any"},

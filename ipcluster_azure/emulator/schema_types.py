@@ -1,7 +1,8 @@
 """The types of request bodies, as the Azure SDK's models describe them.
 
 schemas/*.json holds them, one file for each resource provider; tools/generate_schemas.py writes
-it. "types" maps a type to its members, each with what it takes:
+all but management.json, whose types no installed SDK has. "types" maps a type to its members,
+each with what it takes:
     "string", "integer", "number", "boolean", "any", the name of a type or of an enum,
     "[]string" a list of these, "{}string" an object with any names and these values
 A "!" at the end marks a required member, "~" alone a read-only one. "enums" lists the words.
@@ -78,5 +79,5 @@ class Schemas:
 
 @functools.cache
 def load(provider: str) -> Schemas:
-    """compute, network or resources; read at the first use."""
+    """compute, management, network or resources; read at the first use."""
     return Schemas(provider)

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from aiohttp import web
 
-from . import certificates
+from . import certificates, connections
 from .machines import MachineHost, NoMachines
 from .settings import INFO_FILE, LOCK_FILE, TOKEN_FILE, ServerSettings, parse
 from .state import Emulator
@@ -92,7 +92,7 @@ class Server:
         await runner.setup()
         listener = socket.create_server(("127.0.0.1", self._settings.port), backlog=512)
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        await web.SockSite(runner, listener, ssl_context=self._tls()).start()
+        server = await connections.listen(runner, sock=listener, ssl=self._tls(), backlog=512)
         self._announce(endpoint)
         if self._report >= 0:
             os.write(self._report, b"1")
@@ -103,6 +103,7 @@ class Server:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 (self._settings.state_dir / INFO_FILE).unlink()
+            server.close()
             await runner.cleanup()
             await self._em.operations.cancel_all()
             await self._em.machines.close()

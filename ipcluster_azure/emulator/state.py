@@ -32,7 +32,6 @@ class Emulator:
         self._names = self.chance.stream("names")
         self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
-        self.tenant_id = self.new_uuid()
         self.durations = Durations(self.chance.stream("durations"))
         self.operations = Operations(self.clock, self.new_uuid)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
@@ -51,11 +50,11 @@ class Emulator:
     def new_hex(self, digits: int) -> str:
         return f"{self._names.getrandbits(4 * digits):0{digits}x}"
 
-    def _address_stream(self) -> random.Random:
+    def _address_stream(self) -> random.Random | None:
         """Real machines take addresses and a port of this computer, which no other may have."""
         if self.settings.machines == "none":
             return self.chance.stream("addresses")
-        return random.SystemRandom()
+        return None
 
     def new_resource(
         self, group: Group, kind: str, name: str, body: Json, nested_id: str | None = None

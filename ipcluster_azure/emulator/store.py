@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
+
+if TYPE_CHECKING:
+    from .deployment_record import Deployment
 
 Json = dict[str, Any]
 
@@ -50,6 +53,20 @@ class Resource:
 
 
 @dataclass
+class Extension:
+    """A resource that belongs to another one or to a group, and goes with it: a role assignment."""
+
+    type: str
+    id: str
+    name: str
+    properties: Json
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
+
+
+@dataclass
 class Group:
     id: str
     name: str
@@ -59,6 +76,7 @@ class Group:
     state: str = "Succeeded"
     managed_by: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
 
     @property
     def deleting(self) -> bool:
@@ -70,6 +88,7 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.extensions: dict[str, Extension] = {}  # by key
         self.declared_tags: dict[str, set[str]] = {}  # name -> values, used or not
         self.registrations: dict[str, str] = {}  # namespace -> state, where it was ever changed
 
@@ -103,6 +122,7 @@ class Store:
         for resource in list(group.resources.values()):
             self.remove(resource)
         self._groups.pop(group.name.lower(), None)
+        self._drop_extensions(group.id)
 
     # Resources
 
@@ -134,6 +154,7 @@ class Store:
         if self._by_id.get(resource.key) is not resource:
             return
         del self._by_id[resource.key]
+        self._drop_extensions(resource.id)
         group = self._groups[resource.group.lower()]
         group.resources.pop(resource.place, None)
 
@@ -145,6 +166,11 @@ class Store:
             for (kind, _), resource in list(group.resources.items()):
                 if kind == wanted:
                     yield resource
+
+    def _drop_extensions(self, identifier: str) -> None:
+        prefix = f"{identifier}/".lower()
+        for key in [key for key in self.extensions if key.startswith(prefix)]:
+            del self.extensions[key]
 
     def listed(self, resource_type: str, group_name: str | None = None) -> Iterator[Resource]:
         """As all(), without what is part of another resource."""

@@ -18,6 +18,7 @@ TABLES: Mapping[str, Table] = {
         "resourceTypes.defaultApiVersion": since("2018-05-01"),
     },
     f"{RESOURCES}/locations": {
+        "type": since("2021-01-01"),
         "longitude": (("", "2019-06-01"),),
         "latitude": (("", "2019-06-01"),),
         "regionalDisplayName": since("2019-11-01"),

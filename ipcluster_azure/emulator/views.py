@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import versions, versions_compute
 from .arm import Json
+from .default_rules import DEFAULT_RULES, default_rule
 from .store import Group, Resource
 
 if TYPE_CHECKING:  # an emulator's parts name the types below
@@ -23,27 +24,10 @@ PEERING = f"{VNET}/virtualNetworkPeerings"
 VM = f"{COMPUTE}/virtualMachines"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
 DISK = f"{COMPUTE}/disks"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 AVAILABILITY_SET = f"{COMPUTE}/availabilitySets"
 PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
 SSH_KEY = f"{COMPUTE}/sshPublicKeys"
-
-# Azure lists NSG rules of its own below every user's rule.
-DEFAULT_RULES = [
-    ("AllowVnetInBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Inbound"),
-    ("AllowAzureLoadBalancerInBound", "AzureLoadBalancer", "*", "Allow", 65001, "Inbound"),
-    ("DenyAllInBound", "*", "*", "Deny", 65500, "Inbound"),
-    ("AllowVnetOutBound", "VirtualNetwork", "VirtualNetwork", "Allow", 65000, "Outbound"),
-    ("AllowInternetOutBound", "*", "Internet", "Allow", 65001, "Outbound"),
-    ("DenyAllOutBound", "*", "*", "Deny", 65500, "Outbound"),
-]
-DESCRIPTIONS = {
-    "AllowVnetInBound": "Allow inbound traffic from all VMs in VNET",
-    "AllowAzureLoadBalancerInBound": "Allow inbound traffic from azure load balancer",
-    "DenyAllInBound": "Deny all inbound traffic",
-    "AllowVnetOutBound": "Allow outbound traffic from all VMs to all VMs in VNET",
-    "AllowInternetOutBound": "Allow outbound traffic from all VMs to Internet",
-    "DenyAllOutBound": "Deny all outbound traffic",
-}
 
 
 def show(em: Emulator, resource: Resource, api_version: str) -> Json:
@@ -245,23 +229,6 @@ def show_rule(nsg: Resource, rule: Json, api_version: str, kind: str = "security
         },
     }
     return versions.shown(f"{NSG}/{kind}", api_version, body)
-
-
-def default_rule(
-    name: str, source: str, destination: str, access: str, priority: int, direction: str
-) -> Json:
-    properties: Json = {
-        "description": DESCRIPTIONS[name],
-        "protocol": "*",
-        "sourcePortRange": "*",
-        "destinationPortRange": "*",
-        "sourceAddressPrefix": source,
-        "destinationAddressPrefix": destination,
-        "access": access,
-        "priority": priority,
-        "direction": direction,
-    }
-    return {"name": name, "properties": properties}
 
 
 def _security_group(em: Emulator, nsg: Resource, api_version: str) -> Json:

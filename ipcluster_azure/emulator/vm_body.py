@@ -37,13 +37,28 @@ def all_sizes() -> list[skus.Size]:
     return list(skus.SIZES.values())
 
 
+EVICTION_POLICIES = ("Deallocate", "Delete")
+
+
 def checked_priority(body: Json, size: skus.Size) -> None:
+    """Drops an eviction policy that is no word of Azure's where none is needed.
+
+    Azure takes it there: Ray's template sends the text json('null') for every Regular VM.
+    """
     spot = body.get("priority") in SPOT
+    if body.get("evictionPolicy", "Delete") not in EVICTION_POLICIES:
+        if spot:
+            raise errors.invalid_parameter(
+                "evictionPolicy",
+                f"The value '{body['evictionPolicy']}' of parameter 'evictionPolicy' is not valid.",
+            )
+        del body["evictionPolicy"]
     if spot and not size.has("S"):
         raise errors.operation_not_allowed(
             f"Azure Spot Virtual Machine is not supported for VM size {size.name}."
         )
-    if not spot and ("evictionPolicy" in body or "billingProfile" in body):
+    # An empty billing profile says nothing: SkyPilot's template always sends one.
+    if not spot and ("evictionPolicy" in body or body.get("billingProfile")):
         raise errors.invalid_parameter(
             "evictionPolicy" if "evictionPolicy" in body else "billingProfile",
             "Eviction policy and billing profile can be set only on Azure Spot Virtual Machines.",

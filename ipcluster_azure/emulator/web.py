@@ -8,11 +8,10 @@ import re
 import time
 import uuid
 from email.utils import format_datetime
-from typing import Any
 
 from aiohttp import web
 
-from . import control, dispatch, errors, replies, routes
+from . import connections, control, dispatch, errors, inputs, replies, routes
 from .arm import JSON, ArmRequest, ArmResponse
 from .dispatch import Passage
 from .errors import ArmError
@@ -20,7 +19,6 @@ from .state import Emulator
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT = 4 * 1024 * 1024  # ARM's own
 # Also what Microsoft.Network answers below a scale set.
 NETWORK_PATH = re.compile(
     r"/microsoft\.network/|/virtualMachineScaleSets/.*/(networkInterfaces|publicIPAddresses)",
@@ -39,8 +37,10 @@ class Front:
         self.last_request = time.monotonic()
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self.handle)
+        app = web.Application(
+            client_max_size=inputs.BODY_LIMIT, middlewares=[connections.arm_shaped]
+        )
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=connections.expect)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -57,9 +57,10 @@ class Front:
         common = {} if own else self._common_headers(request)
         headers = {**common, **passage.headers, **answer.headers}
         body = None
-        if answer.body is not None and request.method != "HEAD":
-            body = json.dumps(answer.body, separators=(",", ":")).encode()
+        if answer.body is not None:
             headers |= JSON
+            if request.method != "HEAD":
+                body = json.dumps(answer.body, separators=(",", ":")).encode()
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
         return await replies.send(
             request, self._em.clock, passage.met, answer.status, headers, body
@@ -68,24 +69,24 @@ class Front:
     async def _answer(self, request: web.Request, passage: Passage) -> ArmResponse:
         principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
-        path = request.path.rstrip("/") or "/"
+        path = inputs.path(request)
         if path.lower().startswith("/emulator"):
             self._em.permissions.check_owner(principal)
-            body = await _json_body(request)
+            body = await inputs.json_body(request)
             return await control.answer(self._em, self._stop, request.method, path.lower(), body)
         passage.headers |= self._em.throttle.take_arm(principal.object_id, request.method)
-        query = {name.lower(): value for name, value in request.query.items()}
-        if not query.get("api-version"):
-            raise errors.missing_api_version()
+        query = inputs.query(request)
+        inputs.check_api_version(query.get("api-version"))
         match = SUBSCRIPTION.match(path)
         if match and match[1].lower() != self._em.store.subscription_id:
             raise errors.subscription_not_found(match[1])
         route, params = routes.find(request.method, path)
-        body = await _json_body(request) if request.method in ("PUT", "PATCH", "POST") else None
-        base_url = f"{request.scheme}://{request.host}"
+        writes = request.method in ("PUT", "PATCH", "POST")
+        body = await inputs.json_body(request) if writes else None
         headers = {name.lower(): value for name, value in request.headers.items()}
         arm_request = ArmRequest(
-            request.method, path, params, query, body, base_url, headers, principal
+            *(request.method, path, params, query, body, inputs.base_url(request)),
+            *(headers, principal),
         )
         return await dispatch.carry_out(self._em, route, arm_request, passage)
 
@@ -99,9 +100,7 @@ class Front:
             "Expires": "-1",
             "Server": "Microsoft-HTTPAPI/2.0 (ipcluster-azure emulator)",
             "x-ms-request-id": identifier,
-            "x-ms-correlation-request-id": request.headers.get(
-                "x-ms-correlation-request-id", identifier
-            ),
+            "x-ms-correlation-request-id": inputs.correlation_id(request, identifier),
             "x-ms-routing-request-id": f"EASTUS:{now:%Y%m%dT%H%M%SZ}:{identifier}",
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
@@ -114,17 +113,3 @@ class Front:
 
     def _new_identifier(self) -> str:
         return str(uuid.UUID(int=self._identifiers.getrandbits(128), version=4))
-
-
-async def _json_body(request: web.Request) -> Any:
-    """The parsed body, None if there is none."""
-    try:
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise errors.content_too_large(BODY_LIMIT) from None
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise errors.invalid_content(str(error)[:200]) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import time
 import urllib.error
@@ -15,6 +16,7 @@ import asyncssh
 from azure.core.credentials import AccessToken
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
+from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ipcluster_azure.emulator import client
@@ -52,7 +54,7 @@ class Answer(NamedTuple):
 
 
 class Cloud:
-    """compute, network and resource: SDK clients; call(): a bare request."""
+    """compute, network, resource and deployments: SDK clients; call(): a bare request."""
 
     def __init__(
         self, info: client.EmulatorInfo, credential: Token | None = None, **options: Any
@@ -71,6 +73,8 @@ class Cloud:
         self.compute = ComputeManagementClient(credential, info.subscription_id, **options)
         self.network = NetworkManagementClient(credential, info.subscription_id, **options)
         self.resource = ResourceManagementClient(credential, info.subscription_id, **options)
+        self.deployments = DeploymentsMgmtClient(credential, info.subscription_id, **options)
+        self.token = credential.token
         self._headers = {"Authorization": f"Bearer {credential.token}"}
         context = ssl.create_default_context(cafile=info.ca_file)
         self._opener = urllib.request.build_opener(
@@ -78,7 +82,7 @@ class Cloud:
         )
 
     def close(self) -> None:
-        for part in (self.compute, self.network, self.resource):
+        for part in (self.compute, self.network, self.resource, self.deployments):
             part.close()
 
     def call(
@@ -293,3 +297,9 @@ class Site:
 
 def address_of(nic: dict[str, Any]) -> str:
     return str(nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0

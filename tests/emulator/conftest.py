@@ -50,7 +50,7 @@ def new_site(arm: Cloud) -> Iterator[Callable[[], Site]]:
 
     def new() -> Site:
         number = next(numbers)
-        made.append(Site(arm, f"test-{number}", f"10.{number}.0.0/20"))
+        made.append(Site(arm, f"test-{number}", f"10.{number % 256}.0.0/20"))
         return made[-1]
 
     yield new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.chance import Chance
 from ipcluster_azure.emulator.durations import TABLES, Durations, quantile
 
-from .cloud import Cloud, Keys, Site, address_of, scale_set_body, vm_body
+from .cloud import Cloud, Keys, Site, address_of, answers, scale_set_body, vm_body
 from .conftest import numbers, running
 
 
@@ -131,8 +130,3 @@ def test_sshd_answers_some_time_after_success(
             assert time.monotonic() < deadline, f"no sshd on {waiting}"
             waiting = {address for address in waiting if not answers(address, offer["ssh_port"])}
             time.sleep(0.01)
-
-
-def answers(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((address, port)) == 0

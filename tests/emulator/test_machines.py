@@ -504,6 +504,7 @@ async def test_a_machine_destroyed_while_it_boots_leaves_nothing(tmp_path: Path)
         private_address=f"{prefix}4",
         public_address=None,
         ssh_port=addresses.ssh_port,
+        outbound=False,
         admits=lambda peer: True,
     )
     machines = ProcessMachines(tmp_path)
@@ -515,3 +516,29 @@ async def test_a_machine_destroyed_while_it_boots_leaves_nothing(tmp_path: Path)
         await asyncio.open_connection(spec.private_address, spec.ssh_port)
     assert not (tmp_path / "machines" / spec.vm_id).exists()
     await machines.close()
+
+
+async def test_a_nat_gateway_is_a_way_out(lan: Site, keys: Keys) -> None:
+    public = lan.public_ip("nat-ip")["id"]
+    nat = lan.made("natGateways", "nat", {"publicIpAddresses": [{"id": public}]})["id"]
+    door = lan.public_ip("door")
+    subnet = lan.network(natGateway={"id": nat})
+    port = client.offer(lan.cloud.info)["ssh_port"]
+    nsg = lan.made("networkSecurityGroups", "nsg", {"securityRules": [ssh_rule(port)]})["id"]
+    host_nic = lan.nic("host", subnet, nsg=nsg, publicIPAddress={"id": door["id"]})
+    inner_nic = lan.nic("inner", subnet)
+    for name, nic in (("host", host_nic), ("inner", inner_nic)):
+        lan.vm(name, keys, nic["id"], customData=keys.custom_data())
+    options: Any = {
+        "username": USER,
+        "client_keys": [keys.login],
+        "known_hosts": keys.known_hosts,
+        "config": None,
+    }
+    outer = await asyncssh.connect(door["properties"]["ipAddress"], port, **options)
+    async with (
+        outer,
+        await asyncssh.connect(address_of(inner_nic), port, tunnel=outer, **options) as connection,
+    ):
+        environment = environment_of(await connection.run("env"))
+    assert "UV_CACHE_DIR" in environment

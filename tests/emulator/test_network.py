@@ -396,7 +396,10 @@ def test_a_network_used_from_another_group_keeps_its_group(
     refused = arm.call("DELETE", owner.path)
     assert refused.status == 202
     result = arm.call("GET", refused.headers["location"])
-    assert (result.status, result.code) == (409, "ResourceGroupDeletionBlocked")
+    assert result.status == 409
+    blocked = result.body["Error"]
+    assert blocked["Code"] == "ResourceGroupDeletionBlocked"
+    assert "InUseSubnetCannotBeDeleted" in blocked["Details"][0]["Message"]
     assert owner.get("virtualNetworks", "vnet").status == 200
     guest.deleted("networkInterfaces", "nic")
     arm.wait_for_group(owner.group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -110,3 +111,9 @@ def test_a_wrong_page_size_is_refused(arm: Cloud, wrong: dict[str, Any]) -> None
     assert arm.call("POST", "/emulator/paging", wrong, version=None).code == "InvalidParameter"
     client.set_page_size(arm.info, None)
     assert arm.call("GET", "/emulator/paging", version=None).body == {"page_size": 1000}
+
+
+def test_codes_in_addresses_may_be_anything(arm: Cloud) -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 3000).decode().rstrip("=")
+    assert arm.call("GET", f"/resourceGroups?$skiptoken={deep}").code == "InvalidSkipToken"
+    assert arm.call("GET", f"/operationresults/{deep}").status == 404

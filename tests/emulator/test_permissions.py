@@ -191,7 +191,7 @@ def test_every_route_has_an_action_of_azures_form() -> None:
         call = calls.describe(route.method, route.template, path)
         assert form.fullmatch(call.action) or call.action == "Microsoft.Compute/register/action"
         assert call.action.endswith("/action") == (route.method == "POST"), call
-        assert call.scope.startswith("/subscriptions/")
+        assert call.scope.startswith("/subscriptions")
         if not permissions.FREE.fullmatch(call.action):
             with pytest.raises(permissions.errors.ArmError, match="AuthorizationFailed"):
                 permissions.check(Principal("id", ()), call, None)

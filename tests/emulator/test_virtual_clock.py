@@ -13,7 +13,7 @@ import pytest
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.clock import VirtualClock
 
-from .cloud import Answer, Cloud, Keys, Site, scale_set_body, vm_body
+from .cloud import Answer, Cloud, Keys, Site, address_of, answers, scale_set_body, vm_body
 from .conftest import numbers, running
 
 
@@ -190,3 +190,29 @@ def test_one_seed_gives_one_history(tmp_path: Path, keys: Keys) -> None:
     assert len(one[0]) > 20
     assert one == two
     assert one != other
+
+
+def test_real_machines_are_up_when_their_time_has_come(
+    tmp_path_factory: pytest.TempPathFactory, keys: Keys
+) -> None:
+    for cloud in running(tmp_path_factory.mktemp("real"), machines="process", clock="virtual"):
+        offer = client.offer(cloud.info)
+        site = Site(cloud, "real", offer["address_prefix"])
+        space = {"addressPrefixes": [site.prefix]}
+        subnets = [{"name": "main", "properties": {"addressPrefix": site.prefix}}]
+        vnet = site.put("virtualNetworks", "vnet", {"addressSpace": space, "subnets": subnets})
+        subnet = vnet.body["properties"]["subnets"][0]["id"]
+        cloud.call(
+            "PUT",
+            site.provider("virtualMachineScaleSets", "set"),
+            scale_set_body(keys, subnet, 3),
+        )
+        addresses = [address_of(nic) for nic in site.get("networkInterfaces").body["value"]]
+        port = offer["ssh_port"]
+        client.advance(cloud.info, 19)
+        assert not any(answers(address, port) for address in addresses)
+        client.advance(cloud.info, 66 + 12 + 4)  # the slowest machine, boot and set there are
+        assert all(answers(address, port) for address in addresses)
+        cloud.call("DELETE", site.path)
+        client.advance(cloud.info, 3600)
+        assert not any(answers(address, port) for address in addresses)

@@ -94,7 +94,8 @@ def _is_added(name: str, item: Any) -> bool:
 
 def body_for(exchange: Exchange) -> Any:
     """The body to send: the recorded one, or one made from the answer if none was recorded."""
-    if exchange.body != UNKNOWN:
+    lost = exchange.method == "PUT" and exchange.body is None
+    if exchange.body != UNKNOWN and not lost:
         return exchange.body
     if exchange.method in ("PUT", "PATCH") and isinstance(exchange.answer, dict):
         body = with_login(request_body(exchange.answer))
@@ -106,9 +107,9 @@ def body_for(exchange: Exchange) -> Any:
 
 def _of_type(exchange: Exchange, body: Json) -> Json:
     """Without what this type of resource takes from elsewhere."""
-    if exchange.kind in ("microsoft.compute/disks", "microsoft.compute/snapshots"):
-        if isinstance(body.get("sku"), dict):
-            body["sku"].pop("tier", None)
+    tiered = exchange.kind in ("microsoft.compute/disks", "microsoft.compute/snapshots")
+    if tiered and isinstance(body.get("sku"), dict):
+        body["sku"].pop("tier", None)
     return body
 
 

@@ -1,0 +1,47 @@
+"""The body of a deployment: its form, and what its template can see around it."""
+
+from __future__ import annotations
+
+from . import deployment_errors as refusals
+from . import errors
+from .arm import Json
+from .schema import check_management
+from .state import Emulator
+from .store import Group
+from .templates.hashing import template_hash
+from .templates.scope import Surroundings
+from .views import show_group
+
+GROUPS_SHOWN_AS_OF = "2025-04-01"  # what resourceGroup() gives, whatever the deployment's version
+
+
+def checked_body(body: Json) -> Json:
+    found = check_management("Deployment", body)
+    properties = found["properties"]
+    for link in ("templateLink", "parametersLink"):
+        if link in properties:
+            uri = properties[link].get("uri") or properties[link].get("id")
+            raise refusals.unreachable_link(uri, "00000000-0000-0000-0000-000000000000")
+    if not isinstance(properties.get("template"), dict):
+        raise errors.invalid_content(
+            "Required property 'template' not found in JSON. Path 'properties'."
+        )
+    return found
+
+
+def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Surroundings:
+    shown = {
+        "template": properties["template"],
+        "templateHash": template_hash(properties["template"]),
+        "parameters": properties.get("parameters") or {},
+        "mode": properties["mode"],
+        "provisioningState": "Accepted",
+    }
+    return Surroundings(
+        subscription_id=em.store.subscription_id,
+        tenant_id=em.permissions.tenant_id,
+        group=show_group(group, GROUPS_SHOWN_AS_OF),
+        deployment={"name": name, "properties": shown},
+        now=em.clock.now(),
+        new_uuid=em.new_uuid,
+    )

@@ -1,0 +1,69 @@
+"""Managed identities: userAssignedIdentities, and what a machine shows of its own."""
+
+from __future__ import annotations
+
+from . import names
+from .arm import ArmRequest, ArmResponse, Json
+from .schema import check_management, write_to
+from .state import Emulator, merged_tags
+from .views import IDENTITY, show
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.writable_group(request.params["group"])
+    name = request.params["name"]
+    names.check_identity(name)
+    existing = em.store.lookup(group.name, IDENTITY, name)
+    body = check_management("Identity", request.json_object(), write_to(existing))
+    if existing:
+        em.check_same_location(existing, body)
+        existing.tags = body.get("tags") or {}
+        return ArmResponse(200, show(em, existing, request.api_version))
+    identity = em.new_resource(group, IDENTITY, name, body)
+    identity.tags = body.get("tags") or {}
+    identity.properties = {
+        "tenantId": em.permissions.tenant_id,
+        "principalId": em.new_uuid(),
+        "clientId": em.new_uuid(),
+    }
+    em.store.add(identity)
+    return ArmResponse(201, show(em, identity, request.api_version), {"Location": identity.id})
+
+
+def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.writable_group(request.params["group"])
+    identity = em.store.get(request.params["group"], IDENTITY, request.params["name"])
+    body = check_management("IdentityUpdate", request.json_object(), "patch")
+    identity.tags = merged_tags(body, identity.tags)
+    return ArmResponse(200, show(em, identity, request.api_version))
+
+
+def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.group(request.params["group"])
+    identity = em.store.lookup(group.name, IDENTITY, request.params["name"])
+    if identity is None:
+        return ArmResponse(204)
+    em.store.remove(identity)
+    return ArmResponse(200)
+
+
+def with_principals(em: Emulator, given: Json) -> Json:
+    """As shown. An identity that is given as null is taken away."""
+    shown = dict(given)
+    if "SystemAssigned" in str(given.get("type")):
+        shown |= {"principalId": em.new_uuid(), "tenantId": em.permissions.tenant_id}
+    if "userAssignedIdentities" in given:
+        shown["userAssignedIdentities"] = {
+            identifier: _principal(em, identifier)
+            for identifier, item in given["userAssignedIdentities"].items()
+            if item is not None
+        }
+    return shown
+
+
+def _principal(em: Emulator, identifier: str) -> Json:
+    """An identity that is not here is believed: it may live in another subscription."""
+    found = em.store.find(identifier)
+    if found is None:
+        return {"principalId": em.new_uuid(), "clientId": em.new_uuid()}
+    return {name: found.properties[name] for name in ("principalId", "clientId")}

@@ -1,0 +1,1 @@
+"""ARM templates: their language, and what a template with parameters asks for."""

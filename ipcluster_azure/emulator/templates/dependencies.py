@@ -1,0 +1,143 @@
+"""What must be there before what: dependsOn, reference() and serial loops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from .errors import Places
+from .expand import Expansion, Located, Planned
+from .expressions import ExpressionError
+
+
+class Directory:
+    """Finds a template's resources by all that a template may call them."""
+
+    def __init__(self, resources: list[Planned], places: Places) -> None:
+        self._places = places
+        self._by_id: dict[str, Planned] = {}
+        self._several: dict[str, list[Planned]] = defaultdict(list)
+        """By symbol, loop, name, type and name."""
+        for planned in resources:
+            if planned.key in self._by_id:
+                raise places.invalid(
+                    f"The resource '{planned.id}' {places.at(planned.path)} is defined multiple "
+                    "times in a template. Please see "
+                    "https://aka.ms/arm-template/#resources for usage details.",
+                    planned.path,
+                )
+            self._by_id[planned.key] = planned
+            names = {planned.name, f"{planned.type}/{planned.name}"}
+            names |= {planned.key.rsplit("/providers/", 1)[1]}
+            names |= {name for name in (planned.symbol, planned.loop) if name}
+            for name in {name.lower() for name in names}:
+                self._several[name].append(planned)
+
+    def dependencies(self, text: str) -> list[Planned]:
+        """What an entry of dependsOn means; a loop's name means all its resources."""
+        found = self._find(text)
+        if not found:
+            raise self._places.invalid(
+                f"The resource '{text}' is not defined in the template. Please see "
+                "https://aka.ms/arm-template for usage details."
+            )
+        loops = {planned.loop for planned in found}
+        if len(found) > 1 and (None in loops or len(loops) > 1):
+            raise self._places.invalid(
+                f"The resource '{text}' is ambiguous: the template has {len(found)} resources of "
+                "that name. Please see https://aka.ms/arm-template for usage details."
+            )
+        return found
+
+    def reference(self, text: str, has_version: bool) -> Planned | None:
+        """What reference(text) means; None: no resource of this template."""
+        found = self._find(text)
+        if len(found) == 1:
+            return found[0]
+        if text.startswith("/") and has_version:
+            return None
+        raise ExpressionError(
+            f"The template reference '{text}' is not valid: could not find template resource or "
+            "resource copy with this name. Please see "
+            "https://aka.ms/arm-function-reference for usage details."
+        )
+
+    def _find(self, text: str) -> list[Planned]:
+        lower = text.lower().rstrip("/")
+        if lower in self._by_id:
+            return [self._by_id[lower]]
+        return self._several.get(lower.lstrip("/"), [])
+
+
+def resolve(expansion: Expansion, directory: Directory, places: Places) -> None:
+    """Fills Planned.after with what dependsOn and serial loops demand."""
+    for planned in expansion.resources:
+        entries = planned.raw.get("dependsOn") or []
+        with Located(places, f"resource '{planned.raw['name']}'", planned.path):
+            for text in _texts(planned, entries):
+                for other in directory.dependencies(text):
+                    depend(planned, other)
+    _order_loops(expansion)
+
+
+def depend(planned: Planned, other: Planned) -> None:
+    """Resources that are not deployed are left out, as Azure does."""
+    if other.deployed and other not in planned.after:
+        planned.after.append(other)
+
+
+def _texts(planned: Planned, entries: Any) -> list[str]:
+    found = planned.evaluator.value(entries)
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise ExpressionError("The dependsOn property must be an array of strings")
+    return found
+
+
+def _order_loops(expansion: Expansion) -> None:
+    """In a serial loop each batch waits for the one before."""
+    members: dict[str, list[Planned]] = defaultdict(list)
+    for planned in expansion.resources:
+        if planned.loop:
+            members[planned.loop.lower()].append(planned)
+    for name, several in members.items():
+        mode, size = expansion.loops[name]
+        if mode == "serial":
+            for number, planned in enumerate(several):
+                start = number // size * size
+                for other in several[max(0, start - size) : start]:
+                    depend(planned, other)
+
+
+def check_no_circle(resources: list[Planned], places: Places) -> None:
+    waiting = {planned: len(planned.after) for planned in resources}
+    followers: dict[Planned, list[Planned]] = defaultdict(list)
+    for planned in resources:
+        for other in planned.after:
+            followers[other].append(planned)
+    ready = [planned for planned, count in waiting.items() if not count]
+    while ready:
+        done = ready.pop()
+        del waiting[done]
+        for follower in followers[done]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                ready.append(follower)
+    for planned in waiting:
+        if _reaches_itself(planned):
+            raise places.invalid(
+                f"Circular dependency detected on resource: '{planned.id}'. Please see "
+                "https://aka.ms/arm-syntax-resources for usage details."
+            )
+
+
+def _reaches_itself(start: Planned) -> bool:
+    seen: set[Planned] = set()
+    todo = list(start.after)
+    while todo:
+        planned = todo.pop()
+        if planned is start:
+            return True
+        if planned not in seen:
+            seen.add(planned)
+            todo.extend(planned.after)
+    return False
