@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from . import errors, failures, instance_views, names, scale_set_model, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
-from .identities import with_principals
+from .managed_identities import with_principals
 from .scale_set_instances import add_instances, chosen
 from .schema import check_compute, write_to
 from .sku_restrictions import check_zones

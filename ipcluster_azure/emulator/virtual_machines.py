@@ -21,7 +21,7 @@ from . import (
 )
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
-from .identities import with_principals
+from .managed_identities import with_principals
 from .operations import Work
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags

@@ -34,9 +34,9 @@ class Player:
         self._cloud = cloud
         self._operations: dict[str, str] = {}  # recorded URL -> the emulator's
         self._subnets: dict[str, list[str]] = {}
+        self._created: set[str] = set()
         self._names = Names([])
         self._version: str | None = None
-        self._created: set[str] = set()
 
     def play(self, session: Iterable[Exchange]) -> Iterator[Result]:
         """A result for each exchange that the emulator is meant to answer."""
