@@ -53,7 +53,8 @@ SOURCES = {
         "VirtualMachineScaleSetReimageParameters VirtualMachineReimageParameters "
         "Disk DiskUpdate GrantAccessData Snapshot SnapshotUpdate Image ImageUpdate "
         "AvailabilitySet AvailabilitySetUpdate ProximityPlacementGroup UpdateResource "
-        "SshPublicKeyResource SshPublicKeyUpdateResource",
+        "SshPublicKeyResource SshPublicKeyUpdateResource ProximityPlacementGroupUpdate "
+        "VirtualMachineExtension VirtualMachineExtensionUpdate",
     ),
 }
 

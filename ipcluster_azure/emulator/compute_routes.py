@@ -15,6 +15,7 @@ from . import (
     uniform,
     virtual_machines,
     vm_actions,
+    vm_extensions,
 )
 from .crud import Handler, getter, lister
 from .views import (
@@ -62,6 +63,7 @@ def _virtual_machines() -> Iterator[Route]:
     yield "GET", f"{LOCATION}/virtualMachines", virtual_machines.list_
     yield "GET", one(VM, "/instanceView"), virtual_machines.get_instance_view
     yield "GET", one(VM, "/vmSizes"), virtual_machines.list_sizes
+    yield from _extensions()
     for name in vm_actions.POWER:
         yield "POST", one(VM, f"/{name}"), vm_actions.power(name)
     yield "POST", one(VM, "/generalize"), vm_actions.generalize
@@ -70,6 +72,15 @@ def _virtual_machines() -> Iterator[Route]:
     yield "POST", one(VM, "/performMaintenance"), vm_actions.perform_maintenance
     yield "POST", one(VM, "/reimage"), vm_actions.reimage
     yield "POST", one(VM, "/convertToManagedDisks"), vm_actions.convert_to_managed_disks
+
+
+def _extensions() -> Iterator[Route]:
+    extension = one(VM, "/extensions/{extension}")
+    yield "PUT", extension, vm_extensions.put
+    yield "PATCH", extension, vm_extensions.patch
+    yield "GET", extension, vm_extensions.get
+    yield "DELETE", extension, vm_extensions.delete
+    yield "GET", one(VM, "/extensions"), vm_extensions.list_
 
 
 def _scale_sets() -> Iterator[Route]:

@@ -15,6 +15,7 @@ from .views import DISK, show
 OPERATIONS = "DiskOperations"
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 LARGEST_GB = 32_767
+UNREAD_GB = 30  # how much is behind a URL, which is not read here
 COPIES = ("Copy", "Restore", "CopyStart")
 
 
@@ -33,16 +34,15 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     if existing:
         em.check_same_location(existing, body)
         return _change(em, request, existing, body, body.get("tags"))
-    _complete(em, body)
-    disk = disks.build(em, group, name, body)
+    disk = disks.build(em, group, name, _completed(em, body))
     em.store.add(disk)
     disk.properties["provisioningState"] = "Updating"
     return _begin(em, request, disk, _echo(disk, body))
 
 
-def _complete(em: Emulator, body: Json) -> None:
+def _completed(em: Emulator, body: Json) -> Json:
     """Check where the content comes from, and take the size from there if none is given."""
-    properties = body["properties"]
+    properties = dict(body["properties"])
     data = properties.get("creationData")
     if not data:
         raise errors.missing_parameter("disk.creationData")
@@ -50,7 +50,7 @@ def _complete(em: Emulator, body: Json) -> None:
     if option in COPIES:
         source = em.store.find(data.get("sourceResourceId"))
         if source and source.type == DISK:
-            source_gb = source.properties["diskSizeGB"]
+            source_gb = source.properties.get("diskSizeGB")
             properties["creationData"] = {
                 **data,
                 "sourceUniqueId": source.properties["uniqueId"],
@@ -63,7 +63,7 @@ def _complete(em: Emulator, body: Json) -> None:
         raise errors.missing_parameter("disk.diskSizeGB")
     elif option == "Import" and not data.get("sourceUri"):
         raise errors.missing_parameter("disk.creationData.sourceUri")
-    size_gb = properties.get("diskSizeGB") or source_gb or _upload_gb(data)
+    size_gb = properties.get("diskSizeGB") or source_gb or UNREAD_GB
     if not 1 <= size_gb <= LARGEST_GB or (source_gb and size_gb < source_gb):
         raise errors.invalid_parameter(
             "disk.diskSizeGB",
@@ -71,38 +71,20 @@ def _complete(em: Emulator, body: Json) -> None:
             f"must be between '{source_gb or 1}' and '{LARGEST_GB}', inclusive.",
         )
     properties["diskSizeGB"] = size_gb
-    body["properties"] = {key: value for key, value in properties.items() if value is not None}
-
-
-def _upload_gb(data: Json) -> int:
-    """Azure rounds up; 512 bytes of the upload are the footer. What is not read counts as 30."""
-    return (
-        max(1, -(-(data["uploadSizeBytes"] - 512) // disks.GIB))
-        if (data.get("uploadSizeBytes"))
-        else 30
-    )
+    kept = {key: value for key, value in properties.items() if value is not None}
+    return {**body, "properties": kept}
 
 
 def _echo(disk: Resource, given: Json) -> Json:
     """The first answer: what the request says, and no id yet (as recorded)."""
     body: Json = {"name": disk.name, "location": disk.location}
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
-    data = {
-        key: value
-        for key, value in disk.properties["creationData"].items()
-        if key != "sourceUniqueId"
-    }
-    properties = {
-        key: disk.properties[key]
-        for key in ("osType", "hyperVGeneration", "diskSizeGB")
-        if key in given["properties"]
-    }
-    properties |= {
-        "creationData": data,
+    properties: Json = {
+        **given["properties"],
         "provisioningState": "Updating",
         "isArmResource": True,
     }
-    if data["createOption"] == "Import":
+    if given["properties"]["creationData"]["createOption"] == "Import":
         properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
     return body | {"properties": properties}
 
@@ -135,8 +117,9 @@ def _change(
     em: Emulator, request: ArmRequest, disk: Resource, body: Json, tags: dict[str, str] | None
 ) -> ArmResponse:
     properties: Json = body.get("properties") or {}
-    size_gb: int = properties.get("diskSizeGB") or disk.properties["diskSizeGB"]
-    if size_gb < disk.properties["diskSizeGB"]:
+    size_gb: int = properties.get("diskSizeGB") or disk.properties.get("diskSizeGB", 0)
+    old_gb = disk.properties.get("diskSizeGB", 0)
+    if size_gb < old_gb:
         raise errors.ArmError(
             400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
         )
@@ -148,17 +131,30 @@ def _change(
     if account:
         tier = account.split("_")[0].removesuffix("SSD")
         disk.top["sku"] = {"name": account, "tier": tier}
-    if size_gb != disk.properties["diskSizeGB"] or account:
-        del disk.properties["diskIOPSReadWrite"], disk.properties["diskMBpsReadWrite"]
+    if size_gb != old_gb or account:
+        for name in ("diskIOPSReadWrite", "diskMBpsReadWrite"):
+            disk.properties.pop(name, None)
     for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskIOPSReadWrite"):
         if name in properties:
             disk.properties[name] = properties[name]
-    disks.resize(disk, size_gb)
+    if size_gb:
+        disks.resize(disk, size_gb)
     disk.properties["provisioningState"] = "Updating"
-    given = {"sku": disk.top["sku"], "properties": {"diskSizeGB": size_gb}}
-    if disk.tags is not None:
-        given["tags"] = disk.tags
-    return _begin(em, request, disk, _echo(disk, given))
+    return _begin(em, request, disk, _echo(disk, _shown_change(request, disk, body)))
+
+
+def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
+    """Of a PUT the request itself; of a PATCH what the disk is made of, too."""
+    if request.method == "PUT":
+        data = {"creationData": disk.properties["creationData"]}
+        return {**body, "properties": {**data, **body["properties"]}}
+    properties = {
+        name: disk.properties[name]
+        for name in ("creationData", "diskSizeGB")
+        if name in disk.properties
+    }
+    shown: Json = {"sku": disk.top["sku"], "properties": properties}
+    return shown | ({"tags": disk.tags} if disk.tags is not None else {})
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:

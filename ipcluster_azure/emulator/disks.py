@@ -41,7 +41,10 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
         "networkAccessPolicy": given.get("networkAccessPolicy", "AllowAll"),
         "publicNetworkAccess": given.get("publicNetworkAccess", "Enabled"),
     }
-    resize(disk, int(given["diskSizeGB"]))
+    if _is_upload(given):
+        del disk.properties["diskSizeGB"]  # unknown until the content is there
+    else:
+        resize(disk, int(given["diskSizeGB"]))
     return disk
 
 
@@ -108,6 +111,10 @@ def attachable(em: Emulator, vm: Resource, identifier: object) -> Resource:
     if disk is None or disk.type != DISK:
         name = str(identifier).rsplit("/", 1)[-1]
         raise errors.resource_not_found(DISK, name, vm.group)
+    if "diskSizeGB" not in disk.properties:
+        raise errors.operation_not_allowed(
+            f"Disk {disk.name} cannot be attached: its content has not been uploaded."
+        )
     holder = disk.top.get("managedBy")
     if holder and holder.lower() != vm.key:
         raise errors.ArmError(

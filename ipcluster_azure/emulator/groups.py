@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from . import errors, names, public_ips, regions
-from .arm import JSON, ArmRequest, ArmResponse, Json, page
+from .arm import ArmRequest, ArmResponse, Json, page
 from .errors import ArmError
 from .operations import Operation
 from .schema import check_resources, write_to
@@ -61,8 +61,8 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def head(em: Emulator, request: ArmRequest) -> ArmResponse:
-    found = em.store.find_group(request.params["group"])
-    return ArmResponse(204) if found else ArmResponse(404, None, errors.GATEWAY | JSON)
+    em.store.group(request.params["group"])
+    return ArmResponse(204)
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:

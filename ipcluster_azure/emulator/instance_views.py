@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from . import images
+from . import images, vm_extensions
 from .arm import Json
 from .operations import timestamp
 from .state import Emulator
@@ -21,12 +21,13 @@ STATES = {"Succeeded": "Provisioning succeeded", "Failed": "Provisioning failed"
 
 
 def _status(em: Emulator, kind: str, state: str) -> Json:
-    return {
+    status: Json = {
         "code": f"{kind}/{state.lower()}",
         "level": "Error" if state == "Failed" else "Info",
         "displayStatus": STATES.get(state, state),
-        "time": timestamp(em.clock.now()),
     }
+    # What is still going on has no time.
+    return status | ({"time": timestamp(em.clock.now())} if state in STATES else {})
 
 
 def statuses(em: Emulator, vm: Resource) -> list[Json]:
@@ -50,6 +51,12 @@ def of_vm(em: Emulator, vm: Resource) -> Json:
         view = {"computerName": login["computerName"], **_system(reference)}
         view["vmAgent"] = _agent(em)
     view["disks"] = _disks(em, vm)
+    extensions = vm_extensions.all_of(vm)
+    if extensions:
+        view["extensions"] = [vm_extensions.view(item) for item in extensions]
+        handlers = [vm_extensions.handler(item) for item in extensions]
+        if "vmAgent" in view:
+            view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": handlers}
     view |= {"hyperVGeneration": images.generation(reference), "statuses": statuses(em, vm)}
     if "bootDiagnostics" in (vm.properties.get("diagnosticsProfile") or {}):
         view["bootDiagnostics"] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import errors, names
 from .arm import ArmRequest, ArmResponse
 from .crud import begin_network_write
-from .references import reduce
+from .references import reduce, referenced
 from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
@@ -44,9 +44,7 @@ def _check_addresses(em: Emulator, gateway: Resource, references: list[dict[str,
     """Each one Standard, and nobody else's."""
     others = [item for item in em.store.all(NAT_GATEWAY) if item is not gateway]
     for reference in references:
-        address = em.store.find(reference["id"])
-        if address is None or address.type != PUBLIC_IP:
-            raise errors.invalid_reference(reference["id"], gateway.id)
+        address = referenced(em, reference, gateway.id, PUBLIC_IP)
         if address.top["sku"]["name"] == "Basic":
             raise errors.ArmError(
                 400,

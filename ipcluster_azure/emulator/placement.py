@@ -187,8 +187,8 @@ def _with_members(em: Emulator, item: Resource, request: ArmRequest) -> Json:
 
 def head(kind: str) -> Handler:
     def act(em: Emulator, request: ArmRequest) -> ArmResponse:
-        found = em.store.lookup(request.params["group"], kind, request.params["name"])
-        return ArmResponse(204 if found else 404)
+        em.store.get(request.params["group"], kind, request.params["name"])
+        return ArmResponse(204)
 
     return act
 

@@ -10,6 +10,7 @@ _QUEUE = ("VmssQueuedVMOperations",)
 _BATCH = ("VMScaleSetBatchedVMRequests", *_QUEUE)
 
 _VM = "virtualmachines"
+_EXTENSION = "virtualmachines/extensions"
 _SET = "virtualmachinescalesets"
 _INSTANCE = "virtualmachinescalesets/virtualmachines"
 _ACTIONS = ("VMScaleSetActions", *_BATCH)
@@ -26,6 +27,11 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("POST", _VM, "*"): ("UpdateVM",),
     ("POST", _VM, "deallocate"): ("DeleteVM",),
     ("POST", _VM, "simulateeviction"): ("DeleteVM",),
+    ("PUT", _EXTENSION, ""): ("UpdateVM",),
+    ("PATCH", _EXTENSION, ""): ("UpdateVM",),
+    ("DELETE", _EXTENSION, ""): ("UpdateVM",),
+    ("GET", _EXTENSION, ""): ("LowCostGet",),
+    ("GET", _EXTENSION, "list"): ("LowCostGet",),
     ("PUT", _SET, ""): ("CreateVMScaleSet", *_BATCH),
     ("PATCH", _SET, ""): ("VMScaleSetActions", *_BATCH),
     ("GET", _SET, ""): ("GetVMScaleSet",),

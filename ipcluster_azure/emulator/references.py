@@ -10,10 +10,19 @@ from .state import Emulator
 from .store import Resource
 from .views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 
+# What these members must point to; the others point to types that are not served.
+TYPES = {
+    "natGateway": NAT_GATEWAY,
+    "networkSecurityGroup": NSG,
+    "linkedPublicIPAddress": PUBLIC_IP,
+    "publicIpAddresses": PUBLIC_IP,
+    "remoteVirtualNetwork": VNET,
+    "servicePublicIPAddress": PUBLIC_IP,
+}
 SERVED = {kind.lower() for kind in (NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET)}
 RESOURCE_ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"
-    r"(?P<namespace>[^/]+)/(?P<type>[^/]+)/[^/]+(?P<child>(/[^/]+/[^/]+)*)",
+    r"(?P<namespace>[^/]+)/(?P<type>[^/]+)/[^/]+(/[^/]+/[^/]+)*",
     re.IGNORECASE,
 )
 
@@ -27,19 +36,17 @@ def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Res
     return resource
 
 
-def shown(em: Emulator, reference: Json, referrer: str) -> Json:
+def _shown(em: Emulator, member: str, reference: Json, referrer: str) -> Json:
     """The reference as Azure shows it: its id alone, in the resource's own spelling."""
     identifier = str(reference["id"])
     match = RESOURCE_ID.fullmatch(identifier)
     if match is None:
         raise errors.invalid_linked_id(identifier)
-    kind = f"{match['namespace']}/{match['type']}".lower()
-    if kind not in SERVED or match["child"]:
-        return {"id": identifier}
-    resource = em.store.find(identifier)
-    if resource is None:
+    if member in TYPES:
+        return {"id": referenced(em, reference, referrer, TYPES[member]).id}
+    if f"{match['namespace']}/{match['type']}".lower() in SERVED:
         raise errors.invalid_reference(identifier, referrer)
-    return {"id": resource.id}
+    return {"id": identifier}
 
 
 def reduce(em: Emulator, properties: Json, members: tuple[str, ...], referrer: str) -> None:
@@ -47,6 +54,6 @@ def reduce(em: Emulator, properties: Json, members: tuple[str, ...], referrer: s
     for name in members:
         value = properties.get(name)
         if isinstance(value, list):
-            properties[name] = [shown(em, item, referrer) for item in value]
+            properties[name] = [_shown(em, name, item, referrer) for item in value]
         elif value is not None:
-            properties[name] = shown(em, value, referrer)
+            properties[name] = _shown(em, name, value, referrer)

@@ -6,6 +6,7 @@ from . import errors, os_profile, storage_profile, vm_body
 from .arm import Json
 from .state import Emulator
 from .store import Resource
+from .vm_extensions import SECRET
 
 LARGEST = 1000
 # Of a Uniform scale set in one placement group.
@@ -72,6 +73,8 @@ def _uniform(scale_set: Resource, given: Json, profile: Json) -> Json:
         "orchestrationMode": "Uniform",
         **given,
     }
+    if zones:
+        shown.setdefault("zoneBalance", False)
     if zones or profile.get("priority") in vm_body.SPOT:
         shown.setdefault("platformFaultDomainCount", 1 if zones else 5)
     return shown
@@ -96,6 +99,8 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
     if "userData" in profile:
         os_profile.check_user_data(profile["userData"])
         hidden["userData"] = profile.pop("userData")
+    if "extensionProfile" in profile:
+        profile["extensionProfile"] = _without_secrets(profile["extensionProfile"])
     profile["osProfile"] = shown
     completed = storage_profile.completed(storage, windows=windows, delete_option="Delete")
     # The model keeps "latest"; each machine shows what that was for it.
@@ -109,6 +114,16 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
         disk["managedDisk"] = {**account, **(disk.get("managedDisk") or {})}
     profile["storageProfile"] = completed
     return profile, hidden
+
+
+def _without_secrets(extensions: Json) -> Json:
+    items = [
+        {**item, "properties": {k: v for k, v in item["properties"].items() if k not in SECRET}}
+        if item.get("properties")
+        else item
+        for item in extensions.get("extensions") or []
+    ]
+    return {**extensions, "extensions": items}
 
 
 def _check_network(network: Json, uniform: bool) -> None:
@@ -137,6 +152,9 @@ def _complete_network(network: Json) -> None:
         for entry in properties.get("ipConfigurations") or []:
             configuration = entry.setdefault("properties", {})
             configuration.setdefault("privateIPAddressVersion", "IPv4")
+            for pools in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"):
+                if not configuration.get(pools, True):
+                    del configuration[pools]
             public = configuration.get("publicIPAddressConfiguration")
             if public:
                 shown = public.setdefault("properties", {})
@@ -176,6 +194,8 @@ def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) 
             scale_set.hidden[name] = login.pop(name)
     merged: Json = {**model, "osProfile": login}
     merged |= {name: new[name] for name in MEMBERS if name in new and name != "storageProfile"}
+    if "extensionProfile" in new:
+        merged["extensionProfile"] = _without_secrets(new["extensionProfile"])
     if "storageProfile" in new:
         merged["storageProfile"] = _merged_storage(model["storageProfile"], new["storageProfile"])
     network = new.get("networkProfile") or {}

@@ -26,7 +26,6 @@ from .views import NIC, PUBLIC_IP, SCALE_SET, VM, show
 INSTANCE = f"{SCALE_SET}/virtualMachines"
 # Shown of a VM, but not of a Uniform scale set's.
 NOT_SHOWN = ("hardwareProfile", "networkProfile", "virtualMachineScaleSet")
-SECRET = ("protectedSettings", "protectedSettingsFromKeyVault", "provisionAfterExtensions")
 CHARGED = {"x-ms-request-charge": "1"}
 # The part of $filter that is understood: instanceView/statuses/any(... 'PowerState/running')
 POWER_FILTER = re.compile(r".*'PowerState/(?P<power>\w+)'.*", re.IGNORECASE)
@@ -73,7 +72,7 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
 
 
 def _extensions(scale_set: Resource, shown: Json) -> list[Json]:
-    """The model's extensions, as resources of the machine; their protected settings stay hidden."""
+    """The model's extensions, as resources of the machine."""
     profile = scale_set.properties["virtualMachineProfile"].get("extensionProfile") or {}
     return [
         {
@@ -84,7 +83,7 @@ def _extensions(scale_set: Resource, shown: Json) -> list[Json]:
             "properties": {
                 "autoUpgradeMinorVersion": False,
                 "provisioningState": "Succeeded",
-                **{key: value for key, value in item["properties"].items() if key not in SECRET},
+                **item["properties"],
             },
         }
         for item in profile.get("extensions") or []

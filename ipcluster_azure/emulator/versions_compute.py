@@ -16,6 +16,8 @@ OLD_DISKS = "2017-03-29"  # the last day of disks without a sku
 
 # R, though odd: see above.
 NOT_2020_06: Windows = (("2019-07-01", "2020-05-31"), ("2020-06-02", ""))
+# The size of an OS disk that the request did not name, once the VM is there.
+DISK_SIZE: Windows = since("2017-03-30")  # R
 # A scale set's model shows the size of its OS disk even if the request says none...
 DEFAULT_DISK_SIZE: Windows = since("2019-12-01")  # R
 # ...but with this version mostly only if there are data disks, too (R: 62 of 83; no reason known).

@@ -96,9 +96,10 @@ def _scale_set(scale_set: Resource, api_version: str) -> Json:
 
 
 def _virtual_machine(vm: Resource, api_version: str) -> Json:
-    if vm.properties["provisioningState"] != "Creating" or not _hides_disk_size(
-        vm, vm.properties["storageProfile"], api_version
-    ):
+    known = vm.properties["provisioningState"] != "Creating" and versions.includes(
+        versions_compute.DISK_SIZE, api_version
+    )
+    if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
         return vm.properties
     return _without_disk_size(vm.properties)
 

@@ -15,6 +15,7 @@ from . import (
     storage_profile,
     vm_body,
     vm_disks,
+    vm_extensions,
     vm_lifecycle,
     vm_network,
 )
@@ -151,7 +152,7 @@ def _begin(
         finish,
         duration_s=em.durations.draw(table),
         status=status,
-        body=show(em, vm, request.api_version),
+        body=_whole(em, request, vm),
         notified=True,
         retry_after_s=10 if request.method == "PUT" else None,
     )
@@ -163,8 +164,8 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    """With what $expand asks for."""
-    body = show(em, vm, request.api_version)
+    """With its extensions, and with what $expand asks for."""
+    body = _whole(em, request, vm)
     wanted = request.query.get("$expand", "").lower()
     if wanted not in ("", "instanceview", "userdata"):
         raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
@@ -174,6 +175,12 @@ def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
     return body
+
+
+def _whole(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
+    body = show(em, vm, request.api_version)
+    extensions = vm_extensions.all_of(vm)
+    return body | ({"resources": extensions} if extensions else {})
 
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -193,7 +200,14 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         if not match:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
         vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
-    return page([shown(em, request, vm) for vm in vms])
+    return page([_listed(shown(em, request, vm)) for vm in vms])
+
+
+def _listed(body: Json) -> Json:
+    """A list names extensions by their ids alone."""
+    if "resources" in body:
+        body["resources"] = [{"id": item["id"]} for item in body["resources"]]
+    return body
 
 
 def list_sizes(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import disks
+from . import disks, images
 from .arm import Json
 from .state import Emulator
 from .store import Resource
@@ -27,7 +27,9 @@ def _os_disk(em: Emulator, vm: Resource, storage: Json) -> None:
     shown = storage["osDisk"]
     reference = storage.get("imageReference") or {}
     if "managedDisk" not in shown:
-        shown.setdefault("diskSizeGB", 30)
+        if not vm.nested:
+            shown.setdefault("diskSizeGB", images.disk_gb(reference))
+            vm.hidden["default_disk_size"] = True
         return
     if "id" in shown["managedDisk"]:
         disk = em.store.find(shown["managedDisk"]["id"])

@@ -19,6 +19,11 @@ from .state import Emulator
 
 log = logging.getLogger(__name__)
 
+# Also what Microsoft.Network answers below a scale set.
+NETWORK_PATH = re.compile(
+    r"/microsoft\.network/|/virtualMachineScaleSets/.*/(networkInterfaces|publicIPAddresses)",
+    re.IGNORECASE,
+)
 SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 
 
@@ -52,9 +57,10 @@ class Front:
         common = {} if own else self._common_headers(request)
         headers = {**common, **passage.headers, **answer.headers}
         body = None
-        if answer.body is not None and request.method != "HEAD":
-            body = json.dumps(answer.body, separators=(",", ":")).encode()
+        if answer.body is not None:
             headers |= JSON
+            if request.method != "HEAD":
+                body = json.dumps(answer.body, separators=(",", ":")).encode()
         log.info("%s %s -> %d", request.method, request.path_qs, answer.status)
         return await replies.send(
             request, self._em.clock, passage.met, answer.status, headers, body
@@ -99,7 +105,7 @@ class Front:
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
         }
-        if "/microsoft.network/" in request.path.lower():
+        if NETWORK_PATH.search(request.path):
             headers["x-ms-arm-service-request-id"] = self._new_identifier()
         if "/microsoft.compute/" in request.path.lower():
             headers["x-ms-served-by"] = f"{self._new_identifier()}_0"

@@ -159,6 +159,15 @@ def test_what_the_emulator_does_not_have_is_kept_and_shown(site: Site) -> None:
     assert (answer.status, answer.code) == (400, "LinkedInvalidPropertyId")
 
 
+def test_a_reference_to_another_type_is_refused(site: Site) -> None:
+    nsg = {"id": site.made("networkSecurityGroups", "nsg")["id"]}
+    for member in ("natGateway", "routeTable"):
+        subnet = {"name": "main", "properties": {"addressPrefix": site.prefix, member: nsg}}
+        space = {"addressSpace": {"addressPrefixes": [site.prefix]}, "subnets": [subnet]}
+        answer = site.put("virtualNetworks", "bad", space)
+        assert (answer.status, answer.code) == (400, "InvalidResourceReference")
+
+
 def test_delegations_and_service_endpoints(site: Site) -> None:
     subnet = site.network(
         delegations=[{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}],

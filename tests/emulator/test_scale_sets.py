@@ -102,8 +102,8 @@ def test_a_scale_set_goes_with_its_machines(site: Site, four: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "target"),
     [
-        ("properties.orchestrationMode", "Uniform", "orchestrationMode"),
-        ("properties.orchestrationMode", None, "orchestrationMode"),
+        ("properties.orchestrationMode", "Uniform", "upgradePolicy"),
+        ("properties.orchestrationMode", None, "upgradePolicy"),
         ("properties.overprovision", True, "overprovision"),
         ("sku", None, "sku"),
         ("sku.capacity", 1001, "sku.capacity"),

@@ -38,6 +38,7 @@ ADDED = {
         "resources",
     ),
     *("latestModelApplied", "managedBy", "diskState", "diskSizeBytes", "principalId", "tenantId"),
+    *("isArmResource", "diskIOPSReadWrite", "diskMBpsReadWrite", "sourceUniqueId", "ownerId"),
     *("requireGuestProvisionSignal", "ipAddress", "fqdn", "vnetEncryptionSupported", "encryption"),
 }
 
@@ -82,8 +83,13 @@ def request_body(answer: Any) -> Any:
     return {
         name: request_body(item)
         for name, item in answer.items()
-        if name not in ADDED and name not in own_id and item is not None
+        if item is not None and name not in own_id and not _is_added(name, item)
     }
+
+
+def _is_added(name: str, item: Any) -> bool:
+    """A type may be a resource's, which Azure adds, or an extension's or identity's."""
+    return name in ADDED and not (name == "type" and "/" not in str(item))
 
 
 def body_for(exchange: Exchange) -> Any:
@@ -92,8 +98,29 @@ def body_for(exchange: Exchange) -> Any:
     if exchange.body != UNKNOWN and not lost:
         return exchange.body
     if exchange.method in ("PUT", "PATCH") and isinstance(exchange.answer, dict):
-        return with_login(request_body(exchange.answer))
-    return None
+        body = with_login(request_body(exchange.answer))
+        if exchange.method == "PATCH":  # it may name what the resource is, but not change it
+            body = {key: item for key, item in body.items() if key not in ("name", "location")}
+        return _of_type(exchange, body)
+    return ACTIONS.get(exchange.path.rsplit("/", 1)[-1].lower())
+
+
+def _of_type(exchange: Exchange, body: Json) -> Json:
+    """Without what this type of resource takes from elsewhere."""
+    if exchange.kind in ("microsoft.compute/disks", "microsoft.compute/snapshots"):
+        if isinstance(body.get("sku"), dict):
+            body["sku"].pop("tier", None)
+    return body
+
+
+# Bodies of actions that were not recorded.
+ACTIONS: dict[str, Json] = {
+    "begingetaccess": {"access": "Read", "durationInSeconds": 3600},
+    "runcommand": {"commandId": "RunShellScript"},
+    "manualupgrade": {"instanceIds": ["*"]},
+    "delete": {"instanceIds": ["*"]},
+    "capture": {"vhdPrefix": "x", "destinationContainerName": "x", "overwriteVhds": True},
+}
 
 
 def with_login(body: Json) -> Json:

@@ -36,6 +36,7 @@ SERVED = {
     "microsoft.network/natgateways",
     "microsoft.compute/virtualmachines",
     "microsoft.compute/virtualmachinescalesets",
+    "microsoft.compute/virtualmachines/extensions",
     "microsoft.compute/virtualmachines/vmsizes",
     "microsoft.compute/virtualmachinescalesets/networkinterfaces",
     "microsoft.compute/virtualmachinescalesets/skus",
