@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from . import (
     errors,
@@ -15,14 +16,12 @@ from . import (
     storage_profile,
     vm_body,
     vm_disks,
-    vm_extensions,
     vm_lifecycle,
     vm_network,
 )
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
 from .managed_identities import with_principals
-from .operations import Work
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
@@ -143,7 +142,7 @@ def _change_os_disk(vm: Resource, given: Json) -> None:
 
 
 def _begin(
-    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Work
+    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Any
 ) -> ArmResponse:
     return begin(
         em,
@@ -152,7 +151,7 @@ def _begin(
         finish,
         duration_s=em.durations.draw(table),
         status=status,
-        body=_whole(em, request, vm),
+        body=show(em, vm, request.api_version),
         notified=True,
         retry_after_s=10 if request.method == "PUT" else None,
     )
@@ -164,8 +163,8 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    """With its extensions, and with what $expand asks for."""
-    body = _whole(em, request, vm)
+    """With what $expand asks for."""
+    body = show(em, vm, request.api_version)
     wanted = request.query.get("$expand", "").lower()
     if wanted not in ("", "instanceview", "userdata"):
         raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
@@ -175,12 +174,6 @@ def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
     return body
-
-
-def _whole(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    body = show(em, vm, request.api_version)
-    extensions = vm_extensions.all_of(vm)
-    return body | ({"resources": extensions} if extensions else {})
 
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -200,14 +193,7 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         if not match:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
         vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
-    return page([_listed(shown(em, request, vm)) for vm in vms])
-
-
-def _listed(body: Json) -> Json:
-    """A list names extensions by their ids alone."""
-    if "resources" in body:
-        body["resources"] = [{"id": item["id"]} for item in body["resources"]]
-    return body
+    return page([shown(em, request, vm) for vm in vms])
 
 
 def list_sizes(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -107,9 +107,9 @@ def body_for(exchange: Exchange) -> Any:
 
 def _of_type(exchange: Exchange, body: Json) -> Json:
     """Without what this type of resource takes from elsewhere."""
-    if exchange.kind in ("microsoft.compute/disks", "microsoft.compute/snapshots"):
-        if isinstance(body.get("sku"), dict):
-            body["sku"].pop("tier", None)
+    tiered = exchange.kind in ("microsoft.compute/disks", "microsoft.compute/snapshots")
+    if tiered and isinstance(body.get("sku"), dict):
+        body["sku"].pop("tier", None)
     return body
 
 
