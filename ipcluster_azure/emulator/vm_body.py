@@ -115,7 +115,7 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
         raise errors.invalid_parameter("osProfile", "Parameter 'osProfile' is not allowed.")
     if not attached:
         _set_login(vm, login, windows)
-    items = (storage or {}).get("dataDisks") or []
+    items = vm.properties["storageProfile"].pop("dataDisks", None) or []  # not yet the VM's
     vm.properties["storageProfile"]["dataDisks"] = storage_profile.data_disks(em, vm, items, size)
     if "userData" in given:
         os_profile.check_user_data(given["userData"])

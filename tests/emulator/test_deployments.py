@@ -713,6 +713,30 @@ def machine(keys: Keys, name: str, nic_name: str, size: str = "Standard_D2s_v5")
     return resource(kind, name, properties, dependsOn=[identifier])
 
 
+def test_a_disk_made_beside_the_machine_it_is_attached_to(deployer: Deployer, keys: Keys) -> None:
+    disk = resource(
+        "Microsoft.Compute/disks",
+        "data",
+        {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64},
+    )
+    identifier = "[resourceId('Microsoft.Compute/disks', 'data')]"
+    vm = machine(keys, "m", "'n'")
+    attached = {"lun": 2, "createOption": "attach", "managedDisk": {"id": identifier}}
+    vm["properties"]["storageProfile"] = {
+        **vm["properties"]["storageProfile"],
+        "dataDisks": [attached],
+    }
+    vm["dependsOn"].append("Microsoft.Compute/disks/data")
+    prefix = deployer.site.prefix
+    deployer.made(template(vm, disk, nic("n", "v", dependsOn=["v"]), vnet("v", prefix)))
+    (shown,) = deployer.site.get("virtualMachines", "m").body["properties"]["storageProfile"][
+        "dataDisks"
+    ]
+    assert (shown["lun"], shown["name"], shown["diskSizeGB"]) == (2, "data", 64)
+    owner = deployer.site.get("disks", "data").body["managedBy"]
+    assert owner.lower().endswith("/virtualmachines/m")
+
+
 # Modes
 
 

@@ -78,7 +78,15 @@ class Exchange:
     def under_way(self) -> bool:
         """A poll whose answer was: not yet."""
         state = self.answer.get("status") if isinstance(self.answer, dict) else None
-        return self.is_poll and (self.status == 202 or state in ("InProgress", "Running"))
+        running = state in ("InProgress", "Running", "Accepted")
+        return self.is_poll and (self.status == 202 or running)
+
+    @property
+    def shows_running(self) -> bool:
+        """A deployment that was read before its end."""
+        shown = self.answer.get("properties") if isinstance(self.answer, dict) else None
+        state = shown.get("provisioningState") if isinstance(shown, dict) else None
+        return self.method == "GET" and state in ("Accepted", "Running")
 
     @property
     def kind(self) -> str:
