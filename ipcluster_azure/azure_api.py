@@ -20,6 +20,7 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ResourceNotFoundError,
 )
 from azure.core.pipeline.transport import RequestsTransport
@@ -38,6 +39,7 @@ from .record import Endpoint
 T = TypeVar("T")
 LOGIN_TIMEOUT_S = 8.0
 CONNECTIONS = 16
+BROKEN_ANSWERS = 3
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 AUTHORITIES = {  # of the sovereign clouds; everywhere else azure-identity's own default is right
@@ -195,7 +197,7 @@ class AzureApi:
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         with translated(f"creating resource group {name}"):
             body: Any = {"location": location, "tags": tags}
-            self.resources.resource_groups.create_or_update(name, body)
+            _whole(lambda: self.resources.resource_groups.create_or_update(name, body))
 
     def put(self, group: str, request: template.ResourceRequest) -> tuple[template.Json, str]:
         """Ask for a resource; returns its first form and the operation's URL, if there is one."""
@@ -205,8 +207,11 @@ class AzureApi:
             headers.update({k.lower(): v for k, v in response.http_response.headers.items()})
 
         with translated(f"creating {request.type.split('/')[-1]} {request.name}"):
-            poller = self._operations[request.type].begin_create_or_update(
-                group, request.name, request.body, polling=False, raw_response_hook=keep
+            create = self._operations[request.type].begin_create_or_update
+            poller = _whole(
+                lambda: create(
+                    group, request.name, request.body, polling=False, raw_response_hook=keep
+                )
             )
             return poller.result().as_dict(), headers.get("azure-asyncoperation", "")
 
@@ -276,6 +281,16 @@ class AzureApi:
                 if code_of(error) != "ResourceGroupBeingDeleted":
                     raise
         return True
+
+
+def _whole(request: Callable[[], T]) -> T:
+    """The answer to a PUT, asked again if it broke off: the SDK's own policies don't do that."""
+    for _ in range(BROKEN_ANSWERS):
+        try:
+            return request()
+        except IncompleteReadError:
+            continue
+    return request()
 
 
 def nic_address(nic: template.Json) -> str:

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .azure_api import AzureApi, MachineState, bridge, nic_address
-from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
+from .errors import (
+    AzureLauncherError,
+    BootTimeout,
+    ClusterStopped,
+    MachineFailed,
+    RequestRefused,
+)
 from .plan import ClusterPlan
 from .record import DELETING, EngineSet, Record
 from .record_file import RecordFile
@@ -19,6 +25,8 @@ T = TypeVar("T")
 FIRST_LOOK_S, LAST_LOOK_S = 0.1, 3.0
 OPERATION_LOOK_S = 5.0
 IN_FLIGHT_TIMEOUT_S = 60.0
+WHY_LOOKS = 5
+UNSEEN_S = 30.0  # a GET may not see for a while what a PUT has made
 
 
 class CreatesInFlight:
@@ -154,6 +162,7 @@ async def _settled(
 ) -> Json:
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
     looks = Looks()
+    unseen_until = asyncio.get_running_loop().time() + UNSEEN_S
     while True:
         state = body.get("properties", {}).get("provisioningState")
         if state == "Succeeded" and (
@@ -164,7 +173,11 @@ async def _settled(
             raise AzureLauncherError(f"Azure could not create {request.name}: it is {state}.")
         await looks.pause()
         require_alive(file)
-        body = await bridge(api.get, group, request)
+        try:
+            body = await bridge(api.get, group, request)
+        except RequestRefused as error:
+            if error.code != "ResourceNotFound" or asyncio.get_running_loop().time() > unseen_until:
+                raise
 
 
 def controller_addresses(plan: ClusterPlan, answers: dict[str, Json]) -> tuple[str, str]:
@@ -207,7 +220,7 @@ async def wait_for_machines(
         if failed := [
             machine.name for machine in machines if machine.provisioning_state == "Failed"
         ]:
-            raise MachineFailed(f"Azure could not create {', '.join(failed)}.")
+            raise await _why_failed(api, record.engine_sets[set_id].operation, failed)
         ready = [machine for machine in machines if machine.address]
         on_progress(len(ready))
         if len(ready) >= count:
@@ -215,6 +228,19 @@ async def wait_for_machines(
         if loop.time() > deadline:
             raise BootTimeout(f"Only {len(ready)} of {count} machines exist within boot_timeout_s.")
         await looks.pause()
+
+
+async def _why_failed(api: AzureApi, operation: str, names: list[str]) -> AzureLauncherError:
+    """Azure's reason, which the operation gives; it may end a moment after its machines failed."""
+    what = f"creating {', '.join(names)}"
+    for _ in range(WHY_LOOKS):
+        if operation and (error := await bridge(api.operation_error, operation, what)):
+            return error
+        await asyncio.sleep(1.0)
+    return MachineFailed(
+        f"Azure failed at {what} and gave no reason. The activity log of the resource group in "
+        "the portal may; `ipcluster start` tries again."
+    )
 
 
 async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:

@@ -1,0 +1,46 @@
+"""Azure misbehaves while a cluster starts: what can be borne is borne, the rest is explained."""
+
+from typing import Any
+
+import pytest
+
+from ipcluster_azure.emulator import testing
+
+from .conftest import Profile
+
+VNET, VM = "Microsoft.Network/virtualNetworks", "Microsoft.Compute/virtualMachines"
+SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
+
+
+SEEN_LATE = [
+    testing.fault("not_found", type=VNET, reads=3),
+    testing.fault("not_found", type=SCALE_SET, reads=2),
+    testing.fault("refuse", type=VM, method="PUT", status=503, times=2),
+    testing.fault("refuse", type=SCALE_SET, method="PUT", status=429, retry_after_s=1),
+]
+BROKEN = [
+    testing.fault("cut_reply", type=VNET, method="PUT"),
+    testing.fault("cut_reply", type=VM, method="PUT"),
+    testing.fault("lose_reply", type=SCALE_SET, method="PUT"),
+    testing.fault("drop", type="*/networkInterfaces", method="PUT"),
+]
+
+
+@pytest.mark.parametrize("declared", [SEEN_LATE, BROKEN], ids=["seen late", "broken"])
+def test_a_start_bears(profile: Profile, declared: list[dict[str, Any]]) -> None:
+    with testing.faults(profile.emulator, *declared) as met:
+        profile.ipcluster("start", "-n", "1", "--daemonize")
+    assert all(fired >= 1 for fired in met.fired[:1] + met.fired[2:]), met.fired
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_the_reason_of_a_failed_scale_set_is_told(profile: Profile) -> None:
+    failing = testing.fault(
+        "fail", type=SCALE_SET, code="AllocationFailed", message="There is no room just now."
+    )
+    with testing.faults(profile.emulator, failing):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize", expect=1)
+    assert "There is no room just now. (AllocationFailed)" in output
+    assert "Try another vm_size" in output
+    profile.assert_nothing_left()
