@@ -81,6 +81,14 @@ class Exchange:
         return self.is_poll and (self.status == 202 or state in ("InProgress", "Running"))
 
     @property
+    def shows_work(self) -> bool:
+        """A read of a resource that something was being done to."""
+        if self.method != "GET" or not isinstance(self.answer, dict):
+            return False
+        state = (self.answer.get("properties") or {}).get("provisioningState")
+        return state in ("Accepted", "Creating", "Deleting", "Running", "Updating")
+
+    @property
     def kind(self) -> str:
         """Microsoft.Compute/virtualMachines, in lower case; an operation's is "operation"."""
         return "operation" if is_operation(self.path) else resource_type(self.path)
