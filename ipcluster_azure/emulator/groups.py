@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 
-from . import errors, names, public_ips, regions
+from . import errors, names, public_ips, regions, resource_filter
 from .arm import ArmRequest, ArmResponse, Json, page
 from .errors import ArmError
 from .operations import Operation
 from .schema import check_resources, write_to
 from .state import Emulator, merged_tags
-from .store import Group
+from .store import Group, Resource
 from .views import NIC, PUBLIC_IP, VM, show_group, show_in_list
 from .vm_network import discard
 
 KIND = "Microsoft.Resources/resourceGroups"
-TAG_FILTER = re.compile(
-    r"\s*tagName\s+eq\s+'(?P<name>(?:[^']|'')*)'"
-    r"(?:\s+and\s+tagValue\s+eq\s+'(?P<value>(?:[^']|'')*)')?\s*",
-    re.IGNORECASE,
-)
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -66,37 +60,33 @@ def head(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    groups = [group for group in em.store.groups() if _tagged(request, group.tags)]
+    fits = resource_filter.parse(request.query.get("$filter"), ())
+    groups = [group for group in em.store.groups() if fits({}, group.tags or {})]
     return page([show_group(group, request.api_version) for group in groups])
 
 
 def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Of one group or of the subscription."""
+    names = ("location", "name", "resourcegroup", "resourcetype")
+    fits = resource_filter.parse(request.query.get("$filter"), names)
     name = request.params.get("group")
     groups = [em.store.group(name)] if name else em.store.groups()
     found: list[Json] = [
         show_in_list(resource)
         for group in groups
         for resource in group.resources.values()
-        if not resource.nested and _tagged(request, resource.tags)
+        if not resource.nested and fits(_facts(resource), resource.tags or {})
     ]
     return page(found)
 
 
-def _tagged(request: ArmRequest, tags: dict[str, str] | None) -> bool:
-    wanted = request.query.get("$filter")
-    if not wanted:
-        return True
-    match = TAG_FILTER.fullmatch(wanted)
-    if not match:
-        raise ArmError(
-            400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query."
-        )
-    name = match["name"].replace("''", "'").lower()
-    lower = {key.lower(): value for key, value in (tags or {}).items()}
-    if match["value"] is None:
-        return name in lower
-    return lower.get(name) == match["value"].replace("''", "'")
+def _facts(resource: Resource) -> dict[str, str]:
+    return {
+        "location": resource.location,
+        "name": resource.name,
+        "resourcegroup": resource.group,
+        "resourcetype": resource.type,
+    }
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -60,17 +60,21 @@ class Throttle:
     def shown(self) -> Json:
         return {"on": self._on}
 
-    def take_arm(self, object_id: str, method: str) -> dict[str, str]:
-        """ARM's own count, before anything else; the headers that tell what is left."""
+    def take_arm(self, object_id: str, method: str, shown_as: str) -> dict[str, str]:
+        """ARM's own count, before anything else; the headers that tell what is left.
+
+        shown_as: the headers' word for deletions, which were "writes" once.
+        """
         kind = kind_of(method)
+        word = shown_as if kind == "deletes" else kind
         limit = ARM[kind]
         whole = Limit(limit.capacity * ALL_PRINCIPALS, limit.refill_per_s * ALL_PRINCIPALS)
         own = self._bucket(limit, "arm", kind, object_id)
         total = self._bucket(whole, "arm", kind)
         wait_s = self._take([own, total])
         headers = {
-            f"x-ms-ratelimit-remaining-subscription-{kind}": _left(own),
-            f"x-ms-ratelimit-remaining-subscription-global-{kind}": _left(total),
+            f"x-ms-ratelimit-remaining-subscription-{word}": _left(own),
+            f"x-ms-ratelimit-remaining-subscription-global-{word}": _left(total),
         }
         if wait_s:
             retry_after = self._retry_after(wait_s)

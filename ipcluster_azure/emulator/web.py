@@ -11,7 +11,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from . import connections, control, dispatch, errors, inputs, replies, routes
+from . import connections, control, dispatch, errors, inputs, replies, routes, versions
 from .arm import JSON, ArmRequest, ArmResponse
 from .dispatch import Passage
 from .errors import ArmError
@@ -74,8 +74,9 @@ class Front:
             self._em.permissions.check_owner(principal)
             body = await inputs.json_body(request)
             return await control.answer(self._em, self._stop, request.method, path.lower(), body)
-        passage.headers |= self._em.throttle.take_arm(principal.object_id, request.method)
         query = inputs.query(request)
+        word = versions.word_for_deletes(path, query.get("api-version", ""))
+        passage.headers |= self._em.throttle.take_arm(principal.object_id, request.method, word)
         inputs.check_api_version(query.get("api-version"))
         match = SUBSCRIPTION.match(path)
         if match and match[1].lower() != self._em.store.subscription_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -78,3 +79,22 @@ def test_an_unregistered_provider_makes_nothing(virtual: Cloud) -> None:
     assert refused.body["error"]["message"].split("'")[1] == "Microsoft.Network"
     virtual.call("POST", f"{provider}/register")
     assert site.put("networkSecurityGroups", "nsg").status == 201
+
+
+def test_filters_of_resources(site: Site) -> None:
+    site.made("networkSecurityGroups", "nsg", tags={"Colour": "red"})
+    site.made("publicIPAddresses", "pip", sku={"name": "Standard"})
+    for text, names in (
+        ("name eq 'NSG'", ["nsg"]),
+        ("resourceType eq 'Microsoft.Network/publicIPAddresses'", ["pip"]),
+        ("substringof('p', name) and location eq 'eastus'", ["pip"]),
+        ("name ne 'pip'", ["nsg"]),
+        ("tagName eq 'colour'", ["nsg"]),
+        ("tagName eq 'colour' and tagValue eq 'red'", ["nsg"]),
+        ("tagName eq 'colour' and tagValue eq 'blue'", []),
+    ):
+        path = f"{site.path}/resources?$filter={quote(text)}"
+        assert [item["name"] for item in site.cloud.call("GET", path).body["value"]] == names, text
+    for text in ("name", "name eq 'x' and", "size eq 'x'", "tagValue eq 'x'", "name eq 'x' name"):
+        answer = site.cloud.call("GET", f"{site.path}/resources?$filter={quote(text)}")
+        assert (answer.status, answer.code) == (400, "InvalidFilterInQueryString"), text

@@ -198,3 +198,23 @@ def test_switching_it_on_for_a_while(arm: Cloud) -> None:
 def test_a_wrong_declaration_is_refused(arm: Cloud, wrong: dict[str, Any]) -> None:
     answer = arm.call("POST", "/emulator/throttling", wrong, version=None)
     assert (answer.status, answer.code) == (400, "InvalidParameter")
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "word"),
+    [
+        ("", "2016-09-01", "writes"),
+        ("", "2021-04-01", "deletes"),
+        ("/providers/Microsoft.Network/networkInterfaces/nic", "2018-02-01", "writes"),
+        ("/providers/Microsoft.Network/networkInterfaces/nic", "2018-04-01", "deletes"),
+        ("/providers/Microsoft.Compute/virtualMachines/vm", "2017-12-01", "writes"),
+        ("/providers/Microsoft.Compute/virtualMachines/vm", "2026-04-01", "deletes"),
+    ],
+)
+def test_deletions_were_shown_as_writes_once(
+    site: Site, path: str, version: str, word: str
+) -> None:
+    answer = site.cloud.call("DELETE", site.path + path, version=version)
+    assert f"x-ms-ratelimit-remaining-subscription-{word}" in answer.headers
+    other = {"writes": "deletes", "deletes": "writes"}[word]
+    assert f"x-ms-ratelimit-remaining-subscription-{other}" not in answer.headers

@@ -64,12 +64,12 @@ class Player:
         return differences(exchange, answer.status, answer.headers, answer.body)
 
     def _ask(self, exchange: Exchange) -> list[str]:
-        if not exchange.shows_running:
+        if not exchange.shows_work:
             self._pass_time()
         if exchange.status != 404:
             self._prepare(exchange)
-            if not exchange.shows_running:
-                self._pass_time()
+        if not exchange.shows_work:
+            self._pass_time()
         quota = refusals.is_quota(exchange)
         if quota:
             self._cloud.call("POST", "/emulator/quotas", refusals.CORES, version=None)

@@ -82,11 +82,12 @@ class Exchange:
         return self.is_poll and (self.status == 202 or running)
 
     @property
-    def shows_running(self) -> bool:
-        """A deployment that was read before its end."""
-        shown = self.answer.get("properties") if isinstance(self.answer, dict) else None
-        state = shown.get("provisioningState") if isinstance(shown, dict) else None
-        return self.method == "GET" and state in ("Accepted", "Running")
+    def shows_work(self) -> bool:
+        """A read of a resource that something was being done to."""
+        if self.method != "GET" or not isinstance(self.answer, dict):
+            return False
+        state = (self.answer.get("properties") or {}).get("provisioningState")
+        return state in ("Accepted", "Creating", "Deleting", "Running", "Updating")
 
     @property
     def kind(self) -> str:
