@@ -13,6 +13,7 @@ from . import (
     sku_restrictions,
     skus,
     storage_profile,
+    versions,
     vm_body,
     vm_disks,
     vm_extensions,
@@ -21,7 +22,7 @@ from . import (
 )
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
-from .managed_identities import with_principals
+from .managed_identities import set_identity
 from .operations import Work
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
@@ -29,8 +30,9 @@ from .store import Group, Resource
 from .views import VM, show
 
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
+VIEW = f"{VM}/instanceView"
 # Members beside properties that a request sets.
-TOP = ("zones", "identity", "plan", "extendedLocation")
+TOP = ("zones", "plan", "extendedLocation")
 # What a request on an existing VM may replace as a whole.
 CHANGEABLE = (
     *("billingProfile", "evictionPolicy", "priority", "licenseType", "diagnosticsProfile"),
@@ -67,8 +69,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
     vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
-    if "identity" in vm.top:
-        vm.top["identity"] = with_principals(em, vm.top["identity"])
+    set_identity(em, vm, body.get("identity"))
     vm.touch()
     em.store.add(vm)
     return vm
@@ -109,10 +110,7 @@ def _change(
     if disks is not None:
         vm_disks.change(em, vm, disks)
     _change_os_disk(vm, storage.get("osDisk") or {})
-    if "identity" in body:
-        vm.top["identity"] = with_principals(em, body["identity"])
-        if vm.top["identity"].get("type") == "None":
-            del vm.top["identity"]
+    set_identity(em, vm, body.get("identity"))
     vm.touch()
     if vm.properties["provisioningState"] == "Creating":
         return ArmResponse(200, show(em, vm, request.api_version))
@@ -170,7 +168,7 @@ def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
     if wanted not in ("", "instanceview", "userdata"):
         raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
     if wanted == "instanceview":
-        view = instance_views.of_vm(em, vm)
+        view = versions.shown(VIEW, request.api_version, instance_views.of_vm(em, vm))
         body["properties"] = {**body["properties"], "instanceView": view}
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
@@ -185,7 +183,8 @@ def _whole(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, instance_views.of_vm(em, vm))
+    view = instance_views.of_vm(em, vm)
+    return ArmResponse(200, versions.shown(VIEW, request.api_version, view))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -200,7 +199,11 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         if not match:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
         vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
-    return page([_listed(shown(em, request, vm)) for vm in vms])
+    answer = page([_listed(shown(em, request, vm)) for vm in vms])
+    if "group" in request.params:
+        return answer
+    # ARM asks all regions for it.
+    return ArmResponse(200, answer.body, {"x-ms-original-request-ids": em.new_uuid()})
 
 
 def _listed(body: Json) -> Json:
