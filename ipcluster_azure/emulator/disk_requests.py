@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import disks, errors
+from . import disks, errors, versions
 from .arm import ArmRequest, ArmResponse, Json
 from .compute_answers import begin
 from .schema import check_compute, write_to
@@ -16,6 +16,8 @@ OPERATIONS = "DiskOperations"
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 LARGEST_GB = 32_767
 UNREAD_GB = 30  # how much is behind a URL, which is not read here
+ECHO = f"{DISK}/firstAnswer"
+PERFORMANCE = ("diskIOPSReadWrite", "diskMBpsReadWrite")
 COPIES = ("Copy", "Restore", "CopyStart")
 
 
@@ -37,7 +39,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     disk = disks.build(em, group, name, _completed(em, body))
     em.store.add(disk)
     disk.properties["provisioningState"] = "Updating"
-    return _begin(em, request, disk, _echo(disk, body))
+    return _begin(em, request, disk, _echo(disk, body, request.api_version))
 
 
 def _completed(em: Emulator, body: Json) -> Json:
@@ -49,16 +51,15 @@ def _completed(em: Emulator, body: Json) -> Json:
     option, source_gb = data["createOption"], None
     if option in COPIES:
         source = em.store.find(data.get("sourceResourceId"))
+        unique = em.new_uuid()  # of a source that is not served, such as a snapshot
         if source and source.type == DISK:
             source_gb = source.properties.get("diskSizeGB")
-            properties["creationData"] = {
-                **data,
-                "sourceUniqueId": source.properties["uniqueId"],
-            }
+            unique = source.properties["uniqueId"]
             properties.setdefault("osType", source.properties.get("osType"))
         elif f"/{DISK}/".lower() in str(data.get("sourceResourceId")).lower():
             name = str(data["sourceResourceId"]).rsplit("/", 1)[-1]
             raise errors.resource_not_found(DISK, name, "")
+        properties["creationData"] = {**data, "sourceUniqueId": unique}
     elif option == "Empty" and "diskSizeGB" not in properties:
         raise errors.missing_parameter("disk.diskSizeGB")
     elif option == "Import" and not data.get("sourceUri"):
@@ -75,18 +76,20 @@ def _completed(em: Emulator, body: Json) -> Json:
     return {**body, "properties": kept}
 
 
-def _echo(disk: Resource, given: Json) -> Json:
+def _echo(disk: Resource, given: Json, api_version: str) -> Json:
     """The first answer: what the request says, and no id yet (as recorded)."""
     body: Json = {"name": disk.name, "location": disk.location}
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
+    body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
     properties: Json = {
-        **given["properties"],
+        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
+        "creationData": disk.properties["creationData"],
         "provisioningState": "Updating",
         "isArmResource": True,
     }
-    if given["properties"]["creationData"]["createOption"] == "Import":
+    if disk.properties["creationData"]["createOption"] == "Import":
         properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
-    return body | {"properties": properties}
+    return versions.shown(ECHO, api_version, body | {"properties": properties})
 
 
 def _begin(em: Emulator, request: ArmRequest, disk: Resource, answer: Json) -> ArmResponse:
@@ -132,7 +135,7 @@ def _change(
         tier = account.split("_")[0].removesuffix("SSD")
         disk.top["sku"] = {"name": account, "tier": tier}
     if size_gb != old_gb or account:
-        for name in ("diskIOPSReadWrite", "diskMBpsReadWrite"):
+        for name in PERFORMANCE:
             disk.properties.pop(name, None)
     for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskIOPSReadWrite"):
         if name in properties:
@@ -140,18 +143,17 @@ def _change(
     if size_gb:
         disks.resize(disk, size_gb)
     disk.properties["provisioningState"] = "Updating"
-    return _begin(em, request, disk, _echo(disk, _shown_change(request, disk, body)))
+    return _begin(
+        em, request, disk, _echo(disk, _shown_change(request, disk, body), request.api_version)
+    )
 
 
 def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
     """Of a PUT the request itself; of a PATCH what the disk is made of, too."""
     if request.method == "PUT":
-        data = {"creationData": disk.properties["creationData"]}
-        return {**body, "properties": {**data, **body["properties"]}}
+        return body
     properties = {
-        name: disk.properties[name]
-        for name in ("creationData", "diskSizeGB")
-        if name in disk.properties
+        name: disk.properties[name] for name in ("diskSizeGB",) if name in disk.properties
     }
     shown: Json = {"sku": disk.top["sku"], "properties": properties}
     return shown | ({"tags": disk.tags} if disk.tags is not None else {})

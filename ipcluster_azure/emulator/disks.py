@@ -10,6 +10,7 @@ from .store import Group, Resource
 from .views import DISK
 
 GIB = 1024**3
+UPLOAD_GB = 32
 # Up to so many GB: (IOPS, MB/s); Microsoft's tables of Standard HDD, Standard SSD, Premium SSD.
 PERFORMANCE: dict[str, tuple[tuple[int, int, int], ...]] = {
     "Standard": ((4096, 500, 60), (8192, 1300, 300), (32767, 2000, 500)),
@@ -42,7 +43,9 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
         "publicNetworkAccess": given.get("publicNetworkAccess", "Enabled"),
     }
     if _is_upload(given):
-        del disk.properties["diskSizeGB"]  # unknown until the content is there
+        resize(disk, UPLOAD_GB)
+        for unknown in ("diskSizeGB", "diskSizeBytes"):  # until the content is there
+            del disk.properties[unknown]
     else:
         resize(disk, int(given["diskSizeGB"]))
     return disk

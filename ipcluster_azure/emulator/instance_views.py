@@ -43,7 +43,8 @@ def statuses(em: Emulator, vm: Resource) -> list[Json]:
     return found
 
 
-def of_vm(em: Emulator, vm: Resource) -> Json:
+def of_vm(em: Emulator, vm: Resource, extensions: Sequence[Json] = ()) -> Json:
+    """extensions: those of a scale set's model; else the machine's own."""
     view: Json = {}
     reference = vm.properties["storageProfile"].get("imageReference") or {}
     login = vm.properties.get("osProfile")
@@ -51,7 +52,7 @@ def of_vm(em: Emulator, vm: Resource) -> Json:
         view = {"computerName": login["computerName"], **_system(reference)}
         view["vmAgent"] = _agent(em)
     view["disks"] = _disks(em, vm)
-    extensions = vm_extensions.all_of(vm)
+    extensions = extensions or vm_extensions.all_of(vm)
     if extensions:
         view["extensions"] = [vm_extensions.view(item) for item in extensions]
         handlers = [vm_extensions.handler(item) for item in extensions]
@@ -91,10 +92,10 @@ def _disks(em: Emulator, vm: Resource) -> list[Json]:
     ]
 
 
-def of_uniform_vm(em: Emulator, vm: Resource) -> Json:
+def of_uniform_vm(em: Emulator, vm: Resource, extensions: Sequence[Json]) -> Json:
     """With where it stands, which a VM of its own does not say."""
-    view = of_vm(em, vm)
-    if "vmAgent" in view:
+    view = of_vm(em, vm, extensions)
+    if "vmAgent" in view and not extensions:
         view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": []}
     place: Json = {
         "placementGroupId": vm.hidden["placementGroup"],

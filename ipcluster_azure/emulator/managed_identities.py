@@ -6,6 +6,7 @@ from . import names
 from .arm import ArmRequest, ArmResponse, Json
 from .schema import check_management, write_to
 from .state import Emulator, merged_tags
+from .store import Resource
 from .views import IDENTITY, show
 
 
@@ -47,18 +48,28 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     return ArmResponse(200)
 
 
-def with_principals(em: Emulator, given: Json) -> Json:
-    """As shown. An identity that is given as null is taken away."""
-    shown = dict(given)
-    if "SystemAssigned" in str(given.get("type")):
-        shown |= {"principalId": em.new_uuid(), "tenantId": em.permissions.tenant_id}
-    if "userAssignedIdentities" in given:
-        shown["userAssignedIdentities"] = {
-            identifier: _principal(em, identifier)
-            for identifier, item in given["userAssignedIdentities"].items()
-            if item is not None
-        }
-    return shown
+def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
+    """Change what the machine shows as its identity; one that is given as null is taken away."""
+    if given is None:
+        return
+    old = machine.top.pop("identity", {})
+    kind = given.get("type") or old.get("type", "None")
+    if kind == "None":
+        return
+    shown: Json = {"type": kind}
+    if "SystemAssigned" in kind:
+        shown["principalId"] = old.get("principalId") or em.new_uuid()
+        shown["tenantId"] = em.permissions.tenant_id
+    held = dict(old.get("userAssignedIdentities", {})) if "UserAssigned" in kind else {}
+    for identifier, item in (given.get("userAssignedIdentities") or {}).items():
+        held.pop(identifier, None)
+        if item is not None:
+            held[identifier] = _principal(em, identifier)
+    if held:
+        shown["userAssignedIdentities"] = held
+    if "identityIds" in given:  # of the oldest api-versions
+        shown["identityIds"] = given["identityIds"]
+    machine.top["identity"] = shown
 
 
 def _principal(em: Emulator, identifier: str) -> Json:

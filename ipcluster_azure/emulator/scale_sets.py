@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from . import errors, instance_views, names, scale_set_model, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
-from .managed_identities import with_principals
+from .managed_identities import set_identity
 from .scale_set_instances import add_instances, chosen
 from .schema import check_compute, write_to
 from .sku_restrictions import check_zones
@@ -17,7 +17,7 @@ from .store import Group, Resource
 from .views import SCALE_SET, show
 
 # Members beside properties that a request sets.
-TOP = ("zones", "identity", "plan", "extendedLocation")
+TOP = ("zones", "plan", "extendedLocation")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -43,8 +43,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     scale_set.top = {"sku": scale_set_model.checked_sku(body.get("sku"))}
     scale_set.top |= {key: body[key] for key in TOP if key in body}
     check_zones(scale_set.top.get("zones", []), scale_set.location, scale_set.id)
-    if "identity" in scale_set.top:
-        scale_set.top["identity"] = with_principals(em, scale_set.top["identity"])
+    set_identity(em, scale_set, body.get("identity"))
     scale_set_model.set_properties(em, scale_set, body["properties"])
     vm_body.check_references(em, scale_set, scale_set.properties)
     scale_set.touch()
@@ -109,8 +108,7 @@ def _change(
     scale_set_model.check_capacity(capacity)
     scale_set_model.change(em, scale_set, body.get("properties") or {})
     scale_set.tags = tags
-    if "identity" in body:
-        scale_set.top["identity"] = with_principals(em, body["identity"])
+    set_identity(em, scale_set, body.get("identity"))
     if sku.get("name"):
         scale_set.top["sku"]["name"] = vm_body.checked_size(sku["name"]).name
     _renew_model(scale_set, vms, bool(body.get("properties") or sku.get("name")))

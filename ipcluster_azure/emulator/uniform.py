@@ -59,27 +59,26 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
         body["properties"] = _uniform_properties(scale_set, vm)
     else:
         body["properties"] = show(em, vm, request.api_version)["properties"]
-    extensions = _extensions(scale_set, body) if vm.nested else []
+    extensions = _extensions(scale_set, vm) if vm.nested else []
     if extensions:
         body["resources"] = extensions
     wanted = request.query.get("$expand", "").lower()
     if wanted == "instanceview":
-        view = instance_views.of_uniform_vm if vm.nested else instance_views.of_vm
-        body["properties"]["instanceView"] = view(em, vm)
+        body["properties"]["instanceView"] = _view(em, scale_set, vm)
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"]["userData"] = vm.hidden["userData"]
     return versions.shown(INSTANCE, request.api_version, body)
 
 
-def _extensions(scale_set: Resource, shown: Json) -> list[Json]:
+def _extensions(scale_set: Resource, vm: Resource) -> list[Json]:
     """The model's extensions, as resources of the machine."""
     profile = scale_set.properties["virtualMachineProfile"].get("extensionProfile") or {}
     return [
         {
             "name": item["name"],
-            "id": f"{shown['id']}/extensions/{item['name']}",
+            "id": f"{vm.id}/extensions/{item['name']}",
             "type": f"{VM}/extensions",
-            "location": shown["location"],
+            "location": vm.location,
             "properties": {
                 "autoUpgradeMinorVersion": False,
                 "provisioningState": "Succeeded",
@@ -126,11 +125,16 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     try:
-        _, vm = find(em, request)
+        scale_set, vm = find(em, request)
     except errors.ArmError as error:
         raise errors.ArmError(error.status, error.code, error.message, headers=CHARGED) from None
-    view = instance_views.of_uniform_vm if vm.nested else instance_views.of_vm
-    return ArmResponse(200, view(em, vm), CHARGED)
+    return ArmResponse(200, _view(em, scale_set, vm), CHARGED)
+
+
+def _view(em: Emulator, scale_set: Resource, vm: Resource) -> Json:
+    if not vm.nested:
+        return instance_views.of_vm(em, vm)
+    return instance_views.of_uniform_vm(em, vm, _extensions(scale_set, vm))
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -64,6 +64,13 @@ _MODEL_STORAGE: Table = {
     "osDisk.osType": since("2021-03-01"),  # R: seldom before
 }
 
+_DISK_BODY: Table = {
+    "sku": since("2017-03-30"),  # R
+    "managedBy": since("2017-03-30"),  # R
+    "properties.diskSizeBytes": since("2019-03-01"),  # R
+    "properties.creationData.sourceUniqueId": since("2019-07-01"),  # R
+}
+
 TABLES: Mapping[str, Table] = {
     f"{COMPUTE}/virtualMachines": {
         "properties.timeCreated": since("2021-11-01"),  # D
@@ -72,6 +79,9 @@ TABLES: Mapping[str, Table] = {
         ),
         **_below("properties.osProfile", _LOGIN),
         **_below("properties.storageProfile", _STORAGE),
+    },
+    f"{COMPUTE}/virtualMachines/instanceView": {
+        "hyperVGeneration": since("2019-03-01"),  # R
     },
     f"{COMPUTE}/virtualMachineScaleSets": {
         "properties.doNotRunExtensionsOnOverprovisionedVMs": since("2019-07-01"),  # R
@@ -96,18 +106,16 @@ TABLES: Mapping[str, Table] = {
             _MODEL_INTERFACE,
         ),
     },
+    f"{COMPUTE}/disks/firstAnswer": {**_DISK_BODY, "name": since("2018-04-01")},  # R
     f"{COMPUTE}/disks": {
-        "sku": since("2017-03-30"),  # R
-        "managedBy": since("2017-03-30"),  # R
+        **_DISK_BODY,
         "properties.accountType": between("", OLD_DISKS),  # R
         "properties.ownerId": between("", OLD_DISKS),  # R
         "properties.diskIOPSReadWrite": since("2018-09-30"),  # R
         "properties.diskMBpsReadWrite": since("2018-09-30"),  # R
-        "properties.diskSizeBytes": since("2019-03-01"),  # R
         "properties.uniqueId": since("2019-03-01"),  # R
         "properties.encryption": since("2019-07-01"),  # R
         "properties.hyperVGeneration": since("2018-09-30"),  # D
-        "properties.creationData.sourceUniqueId": since("2019-07-01"),  # R
         "properties.networkAccessPolicy": since("2020-09-30"),  # R
         "properties.publicNetworkAccess": since("2021-04-01"),  # D
     },

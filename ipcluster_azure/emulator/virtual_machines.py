@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from . import (
     errors,
@@ -14,22 +13,26 @@ from . import (
     sku_restrictions,
     skus,
     storage_profile,
+    versions,
     vm_body,
     vm_disks,
+    vm_extensions,
     vm_lifecycle,
     vm_network,
 )
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
-from .managed_identities import with_principals
+from .managed_identities import set_identity
+from .operations import Work
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
 from .views import VM, show
 
 SET_FILTER = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'(?P<id>[^']+)'\s*", re.IGNORECASE)
+VIEW = f"{VM}/instanceView"
 # Members beside properties that a request sets.
-TOP = ("zones", "identity", "plan", "extendedLocation")
+TOP = ("zones", "plan", "extendedLocation")
 # What a request on an existing VM may replace as a whole.
 CHANGEABLE = (
     *("billingProfile", "evictionPolicy", "priority", "licenseType", "diagnosticsProfile"),
@@ -66,8 +69,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
     vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
-    if "identity" in vm.top:
-        vm.top["identity"] = with_principals(em, vm.top["identity"])
+    set_identity(em, vm, body.get("identity"))
     vm.touch()
     em.store.add(vm)
     return vm
@@ -108,10 +110,7 @@ def _change(
     if disks is not None:
         vm_disks.change(em, vm, disks)
     _change_os_disk(vm, storage.get("osDisk") or {})
-    if "identity" in body:
-        vm.top["identity"] = with_principals(em, body["identity"])
-        if vm.top["identity"].get("type") == "None":
-            del vm.top["identity"]
+    set_identity(em, vm, body.get("identity"))
     vm.touch()
     if vm.properties["provisioningState"] == "Creating":
         return ArmResponse(200, show(em, vm, request.api_version))
@@ -142,7 +141,7 @@ def _change_os_disk(vm: Resource, given: Json) -> None:
 
 
 def _begin(
-    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Any
+    em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Work
 ) -> ArmResponse:
     return begin(
         em,
@@ -151,7 +150,7 @@ def _begin(
         finish,
         duration_s=em.durations.draw(table),
         status=status,
-        body=show(em, vm, request.api_version),
+        body=_whole(em, request, vm),
         notified=True,
         retry_after_s=10 if request.method == "PUT" else None,
     )
@@ -163,22 +162,29 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    """With what $expand asks for."""
-    body = show(em, vm, request.api_version)
+    """With its extensions, and with what $expand asks for."""
+    body = _whole(em, request, vm)
     wanted = request.query.get("$expand", "").lower()
     if wanted not in ("", "instanceview", "userdata"):
         raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
     if wanted == "instanceview":
-        view = instance_views.of_vm(em, vm)
+        view = versions.shown(VIEW, request.api_version, instance_views.of_vm(em, vm))
         body["properties"] = {**body["properties"], "instanceView": view}
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
     return body
 
 
+def _whole(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
+    body = show(em, vm, request.api_version)
+    extensions = vm_extensions.all_of(vm)
+    return body | ({"resources": extensions} if extensions else {})
+
+
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, instance_views.of_vm(em, vm))
+    view = instance_views.of_vm(em, vm)
+    return ArmResponse(200, versions.shown(VIEW, request.api_version, view))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -193,7 +199,18 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         if not match:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
         vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
-    return page([shown(em, request, vm) for vm in vms])
+    answer = page([_listed(shown(em, request, vm)) for vm in vms])
+    if "group" in request.params:
+        return answer
+    # ARM asks all regions for it.
+    return ArmResponse(200, answer.body, {"x-ms-original-request-ids": em.new_uuid()})
+
+
+def _listed(body: Json) -> Json:
+    """A list names extensions by their ids alone."""
+    if "resources" in body:
+        body["resources"] = [{"id": item["id"]} for item in body["resources"]]
+    return body
 
 
 def list_sizes(em: Emulator, request: ArmRequest) -> ArmResponse:

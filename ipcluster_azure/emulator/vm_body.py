@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, os_profile, skus, storage_profile
+from . import disks, errors, os_profile, skus, storage_profile
 from .arm import Json
 from .operations import timestamp
 from .state import Emulator
@@ -110,12 +110,14 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
     }
     if storage_profile.fill_in_size(vm.properties["storageProfile"]):
         vm.hidden["default_disk_size"] = True
+    _take_os_disk(em, vm)
     attached = vm.properties["storageProfile"]["osDisk"]["createOption"] == "Attach"
     if attached and login is not None:
         raise errors.invalid_parameter("osProfile", "Parameter 'osProfile' is not allowed.")
     if not attached:
         _set_login(vm, login, windows)
-    items = vm.properties["storageProfile"].pop("dataDisks", None) or []  # not yet the VM's
+    items = (storage or {}).get("dataDisks") or []
+    vm.properties["storageProfile"]["dataDisks"] = []  # none is held yet
     vm.properties["storageProfile"]["dataDisks"] = storage_profile.data_disks(em, vm, items, size)
     if "userData" in given:
         os_profile.check_user_data(given["userData"])
@@ -123,6 +125,15 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
     for other, value in given.items():
         if other not in vm.properties and other not in ("networkProfile", "userData", "osProfile"):
             vm.properties[other] = value
+
+
+def _take_os_disk(em: Emulator, vm: Resource) -> None:
+    """An existing disk has a name and a size from the first."""
+    shown = vm.properties["storageProfile"]["osDisk"]
+    identifier = (shown.get("managedDisk") or {}).get("id")
+    if shown["createOption"] == "Attach" and identifier:
+        disk = disks.attachable(em, vm, identifier)
+        shown |= {"name": disk.name, "diskSizeGB": disk.properties["diskSizeGB"]}
 
 
 def _set_login(vm: Resource, login: Json | None, windows: bool) -> None:

@@ -25,7 +25,7 @@ class Names:
     def learn(self, recorded: Any, shown: Any) -> None:
         """The names of disks in two answers that should be alike."""
         for ours, theirs in zip(_disks(shown), _disks(recorded), strict=False):
-            if ours != theirs:
+            if ours and theirs and ours != theirs:
                 self._chosen[theirs] = ours
 
     def mapped(self, text: str) -> str:

@@ -100,9 +100,24 @@ def body_for(exchange: Exchange) -> Any:
     if exchange.method in ("PUT", "PATCH") and isinstance(exchange.answer, dict):
         body = with_login(request_body(exchange.answer))
         if exchange.method == "PATCH":  # it may name what the resource is, but not change it
-            body = {key: item for key, item in body.items() if key not in ("name", "location")}
+            body = _changing(body)
         return _of_type(exchange, body)
     return ACTIONS.get(exchange.path.rsplit("/", 1)[-1].lower())
+
+
+def _changing(value: Any) -> Any:
+    """Without what a PATCH has no place for: it is what made the resource."""
+    if isinstance(value, list):
+        return [_changing(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    fixed = ("location", "computerNamePrefix", "adminUsername", "adminPassword", "createOption")
+    own = {"name"} if "location" in value else set()
+    return {
+        key: _changing(item)
+        for key, item in value.items()
+        if key not in own and (key not in fixed or "lun" in value)
+    }
 
 
 def _of_type(exchange: Exchange, body: Json) -> Json:
