@@ -213,6 +213,27 @@ def operation_not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
 
 
+def os_provisioning_timed_out(name: str) -> ArmError:
+    return ArmError(
+        409,
+        "OSProvisioningTimedOut",
+        f"OS Provisioning for VM '{name}' did not finish in the allotted time. The VM may still "
+        "finish provisioning successfully. Please check provisioning state later. For details on "
+        "how to check current provisioning state of Windows VMs, refer to "
+        "https://aka.ms/WindowsVMLifecycle and Linux VMs, refer to https://aka.ms/LinuxVMLifecycle.",
+    )
+
+
+def identity_operation_failed(identity: str, holder: str) -> ArmError:
+    return ArmError(
+        400,
+        "FailedIdentityOperation",
+        f"Identity operation for resource '{holder}' failed with error 'Failed to perform resource "
+        'identity operation. Status: \'BadRequest\'. Response: \'{"error":{"code":"BadRequest",'
+        f"\"message\":\"Resource '{identity}' was not found.\"}}}}''.",
+    )
+
+
 def internal(exception: BaseException) -> ArmError:
     message = f"An internal execution error occurred. ({type(exception).__name__}: {exception})"
     return ArmError(500, "InternalExecutionError", message)

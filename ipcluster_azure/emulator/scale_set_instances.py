@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, networks, quota, vm_body, vm_network
+from . import errors, machine_faults, networks, quota, vm_body, vm_network
 from .addresses import RESERVED_FIRST, Network
 from .arm import Json
 from .state import Emulator
@@ -29,6 +29,8 @@ def add_instances(em: Emulator, group: Group, scale_set: Resource, count: int) -
             em.store.remove(vm)
             vm_network.detach(em, vm)
         raise
+    for vm in vms:
+        machine_faults.prepare(em, vm)
     return vms
 
 
@@ -72,6 +74,8 @@ def _instance(em: Emulator, group: Group, scale_set: Resource, profile: Json) ->
         if other not in vm.properties and other not in ("networkProfile", "userData"):
             vm.properties[other] = value
     vm.hidden = dict(scale_set.hidden)
+    if "identity" in scale_set.top:
+        vm.top["identity"] = scale_set.top["identity"]
     vm_network.attach(em, group, vm, profile["networkProfile"], nic_suffix=f"-{suffix}")
     vm.touch()
     em.store.add(vm)

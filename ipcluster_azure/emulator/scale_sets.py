@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, failures, names, schemas_scale_set, vm_body, vm_lifecycle
+from . import errors, failures, names, schemas_scale_set, vm_body, vm_identity, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .scale_set_instances import add_instances
 from .schema import check_compute
@@ -31,7 +31,10 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     _check_mode(properties)
     scale_set.properties, scale_set.hidden = _set_properties(em, properties, sku["name"])
     scale_set.top = {"sku": sku}
-    scale_set.top |= {key: body[key] for key in ("zones", "identity", "plan") if key in body}
+    scale_set.top |= {key: body[key] for key in ("zones", "plan") if key in body}
+    identity = vm_identity.filled_in(em, body.get("identity"), None, scale_set.id)
+    if identity:
+        scale_set.top["identity"] = identity
     em.store.add(scale_set)
     try:
         vms = add_instances(em, group, scale_set, sku["capacity"])
@@ -79,6 +82,7 @@ def _set_properties(em: Emulator, properties: Json, size_name: str) -> tuple[Jso
     if profile:
         vm_body.checked_priority(profile, vm_body.checked_size(size_name))
         shown_os, hidden = vm_body.split_os_profile(profile.get("osProfile"))
+        hidden |= vm_body.user_data(profile)
         profile["osProfile"] = shown_os
         profile["storageProfile"] = vm_body.storage_profile(
             profile.get("storageProfile"), delete_option="Delete"

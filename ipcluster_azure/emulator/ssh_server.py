@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import random
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -15,11 +16,42 @@ from .addresses import LOOPBACK
 from .ssh_session import run_session
 
 if TYPE_CHECKING:
-    from .process_machines import Machine
+    from .machine import Machine
 
 MAX_SESSIONS = 10  # OpenSSH's MaxSessions, per connection
 SFTP_VERSION = 3  # OpenSSH's
 OPEN_CONNECT_FAILED = 2
+CONNECT_GIVES_UP_S = 127.0  # Linux, after six retries
+
+
+class Startups:
+    """MaxStartups 10:30:100: how many connections may be there that have not logged in.
+
+    From the tenth on sshd drops one with a chance of 30 %, which grows to 100 % at the hundredth.
+    """
+
+    BEGIN, RATE_PERCENT, FULL = 10, 30, 100
+
+    def __init__(self) -> None:
+        self._random = random.Random()  # noqa: S311 - as sshd's, it need not be repeatable
+        self._waiting = 0
+
+    def admit(self) -> bool:
+        """Count a new connection, or drop it."""
+        if self._waiting >= self.FULL or self._random.uniform(0, 100) < self._drop_percent():
+            return False
+        self._waiting += 1
+        return True
+
+    def _drop_percent(self) -> float:
+        if self._waiting < self.BEGIN:
+            return 0.0
+        share = (self._waiting - self.BEGIN) / (self.FULL - self.BEGIN)
+        return self.RATE_PERCENT + share * (100 - self.RATE_PERCENT)
+
+    def settle(self) -> None:
+        """It has logged in, or given up."""
+        self._waiting -= 1
 
 
 class MachineServer(asyncssh.SSHServer):
@@ -33,11 +65,6 @@ class MachineServer(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._machine.connections.add(conn)
-        spec = self._machine.spec
-        local = conn.get_extra_info("sockname")[0]
-        peer = conn.get_extra_info("peername")[0]
-        if local == spec.public_address and not spec.admits(peer):
-            conn.abort()  # a packet filter would drop it; a process can only hang up
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection:
@@ -100,15 +127,27 @@ class MachineServer(asyncssh.SSHServer):
         inside = host == "localhost" or _is_loopback(host)
         if not inside and not spec.outbound:
             raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "Network is unreachable")
-        source = (spec.private_address, 0) if inside else None
         target = "127.0.0.1" if host == "localhost" else host
+        if inside and not spec.network.lets_out(target, port):
+            await asyncio.sleep(CONNECT_GIVES_UP_S)  # its packets are dropped: no answer comes
+            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "Connection timed out")
+        source = (self._source(target), 0) if inside else None
         try:
-            _, peer = await asyncio.get_running_loop().create_connection(
+            transport, peer = await asyncio.get_running_loop().create_connection(
                 SSHForwarder, target, port, local_addr=source
             )
         except OSError as error:
-            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, str(error)) from None
+            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, _reason(error)) from None
+        self._machine.forwards.add(transport)
         return SSHForwarder(peer)
+
+    def _source(self, target: str) -> str:
+        """Other networks see the machine's public address."""
+        spec = self._machine.spec
+        near = target in spec.addresses or spec.network.is_near(target)
+        return (
+            spec.private_address if near else spec.network.public_address() or spec.private_address
+        )
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         return True
@@ -130,3 +169,8 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host) in LOOPBACK
     except ValueError:
         return False
+
+
+def _reason(error: OSError) -> str:
+    """As sshd says it: the bare text of the system's error."""
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -13,10 +13,12 @@ from .chance import Chance
 from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
+from .metadata_urls import MetadataUrls
 from .operations import Operations
 from .paging import Paging
 from .permissions import Permissions
 from .policies import Policies
+from .scheduled_events import ScheduledEvents
 from .settings import ServerSettings
 from .store import Group, Resource, Store
 from .throttling import Throttle
@@ -32,7 +34,7 @@ class Emulator:
         self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
         self.durations = Durations(self.chance.stream("durations"))
-        self.operations = Operations(self.clock, self.new_uuid)
+        self.operations = Operations(self.clock, self.new_uuid, self.machines.refresh)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
         self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
         self.paging = Paging()
@@ -40,6 +42,8 @@ class Emulator:
         self.faults = Faults(self.clock, self.chance.stream("faults"))
         self.addresses = LoopbackAddresses(self._address_stream())
         self.private_addresses = AddressBook()
+        self.metadata = MetadataUrls()
+        self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)
 
     def new_uuid(self) -> str:
         return _uuid(self._names)

@@ -61,6 +61,8 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.extensions: dict[str, Resource] = {}
+        """Resources that belong to another one or to a group, by id in lower case."""
 
     # Groups
 

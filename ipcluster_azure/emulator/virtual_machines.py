@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-from . import errors, names, quota, schemas_compute, vm_body, vm_lifecycle, vm_network
+from . import (
+    errors,
+    machine_faults,
+    names,
+    quota,
+    schemas_compute,
+    vm_body,
+    vm_identity,
+    vm_lifecycle,
+    vm_network,
+)
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import Handler
 from .operations import Finish
@@ -35,7 +45,10 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm = em.new_resource(group, VM, name, body)
     vm.properties, vm.hidden = vm_body.new_vm_properties(em, body, name, "Detach")
-    vm.top = {key: body[key] for key in ("zones", "identity", "plan") if key in body}
+    vm.top = {key: body[key] for key in ("zones", "plan") if key in body}
+    identity = vm_identity.filled_in(em, body.get("identity"), None, vm.id)
+    if identity:
+        vm.top["identity"] = identity
     if "virtualMachineScaleSet" in vm.properties:
         _check_scale_set(em, vm)
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
@@ -43,6 +56,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
     vm.touch()
     em.store.add(vm)
+    machine_faults.prepare(em, vm)
     return vm
 
 

@@ -204,4 +204,13 @@ def new_vm_properties(em: Emulator, body: Json, name: str, delete_option: str) -
     for other, value in properties.items():
         if other not in shown and other not in ("networkProfile", "userData"):
             shown[other] = value
-    return shown, hidden
+    return shown, hidden | user_data(properties)
+
+
+def user_data(properties: Json) -> Json:
+    """What GET does not show unless asked, and the machine can read."""
+    data = properties.get("userData")
+    if not data:
+        return {}
+    decode_custom_data(data)
+    return {"userData": data}

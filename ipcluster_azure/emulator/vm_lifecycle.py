@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from . import errors, firewall, vm_network
+from . import errors, vm_machine, vm_network
 from .arm import Json
-from .interfaces import primary_configuration
-from .machines import MachineSpec
 from .operations import timestamp
 from .state import Emulator
 from .store import Resource
 from .views import DISK, VM
-from .vm_body import decode_custom_data
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +32,7 @@ async def finish_creation(em: Emulator, vm: Resource) -> None:
     _make_disk(em, vm)
     vm.properties["timeCreated"] = timestamp(em.clock.now())
     try:
+        await vm_machine.wait_for_guest(em, vm)
         await boot(em, vm)
     except errors.ArmError:
         vm.properties["provisioningState"] = "Failed"
@@ -55,7 +53,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
     if lag_s > 0 and not em.clock.immediate:
         em.operations.spawn(_boot_later(em, vm, lag_s))
     else:
-        await em.machines.boot(machine_spec(em, vm))
+        await vm_machine.boot(em, vm)
         if not _present(em, vm):
             await em.machines.destroy([vm.properties["vmId"]])
 
@@ -65,33 +63,9 @@ async def _boot_later(em: Emulator, vm: Resource, lag_s: float) -> None:
     if not _present(em, vm) or vm.hidden["power"] != "running":
         return
     try:
-        await em.machines.boot(machine_spec(em, vm))
+        await vm_machine.boot(em, vm)
     except errors.ArmError as error:
         log.warning("%s does not boot: %s", vm.name, error.message)
-
-
-def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
-    nic, _ = vm_network.nics(em, vm)[0]
-    configuration = primary_configuration(nic)
-    public = em.store.find((configuration.get("publicIPAddress") or {}).get("id"))
-    profile = vm.properties["osProfile"]
-    linux = profile["linuxConfiguration"]
-    keys = (linux.get("ssh") or {}).get("publicKeys") or []
-    password = vm.hidden.get("adminPassword")
-    port = em.addresses.ssh_port
-    return MachineSpec(
-        vm_id=vm.properties["vmId"],
-        name=vm.name,
-        host_name=profile["computerName"],
-        admin_username=profile["adminUsername"],
-        public_keys=tuple(key["keyData"] for key in keys),
-        password=None if linux["disablePasswordAuthentication"] else password,
-        custom_data=decode_custom_data(vm.hidden.get("customData") or ""),
-        private_address=configuration["privateIPAddress"],
-        public_address=public.properties.get("ipAddress") if public else None,
-        ssh_port=port,
-        admits=lambda peer: firewall.allows_public(em, nic, peer, port),
-    )
 
 
 def _make_disk(em: Emulator, vm: Resource) -> None:
@@ -123,12 +97,15 @@ async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -
     for vm in vms:
         vm.deleting = True
         vm.properties["provisioningState"] = "Deleting"
+    notices = await em.scheduled_events.before_deletion(vms)
     await em.clock.sleep(duration_s / 4)
     await em.machines.destroy([vm.properties["vmId"] for vm in vms])
     await em.clock.sleep(duration_s * 3 / 4)
     for vm in vms:
         if em.store.find(vm.id) is vm:
             _remove(em, vm)
+    for notice in notices:
+        em.scheduled_events.over(notice)
 
 
 def _remove(em: Emulator, vm: Resource) -> None:
