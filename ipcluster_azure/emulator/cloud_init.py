@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from .cloud_config import CloudConfig, parse
+from .session_process import LIMITED
 from .vm_environment import LOGIN_UMASK, programs_directory
 
 # `cloud-init status [--wait] [--long]`; $0 lies in the directory "bin" beside the status.
@@ -95,6 +96,7 @@ class Boot:
         with open(self._log_path, "ab") as log_file:  # noqa: ASYNC230 - a local append
             try:
                 process = await asyncio.create_subprocess_exec(
+                    *LIMITED,
                     program,
                     cwd=self._home,
                     env=environment,
@@ -105,7 +107,7 @@ class Boot:
                     umask=LOGIN_UMASK,
                 )
                 code = await process.wait()
-            except OSError as error:  # no #! line, or an interpreter that is missing
+            except OSError as error:
                 os.write(log_file.fileno(), f"{name}: {error}\n".encode())
                 code = 1
         if code:

@@ -19,7 +19,8 @@ from .addresses import LOOPBACK
 from .doors import Doors
 from .machines import MachineSpec
 from .ssh_keys import authorized_keys, host_keys
-from .ssh_server import MachineServer, Startups
+from .ssh_server import MachineServer
+from .startups import DROPPED, Startups
 from .vm_environment import build_environment
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Machine:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         # Sockets of forwards, which are the machine's own connections to others.
         self.forwards: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
-        self.startups = Startups()
+        self._startups = Startups()
         self.up = False
         self._serving = False
         self._attempt: object = None
@@ -93,6 +94,7 @@ class Machine:
             x11_forwarding=False,
             gss_host=None,
             login_timeout=LOGIN_GRACE_S,
+            send_server_host_keys=True,
         )
         return options
 
@@ -127,7 +129,9 @@ class Machine:
 
     def _serve(self, connection: socket.socket) -> None:
         """As sshd, drop some if many have not logged in yet."""
-        if self._options is None or not self.startups.admit():
+        if self._options is None or not self._startups.admit():
+            with contextlib.suppress(OSError):
+                connection.send(DROPPED)
             connection.close()
             return
         self._spawn(self._greet(connection, self._options))
@@ -137,9 +141,11 @@ class Machine:
     ) -> None:
         try:
             with contextlib.suppress(OSError, asyncssh.Error, asyncio.TimeoutError):
-                await asyncssh.run_server(connection, options=options)
+                greeted = await asyncssh.run_server(connection, options=options)
+                # asyncssh's listen() does this itself, run_server() does not.
+                greeted.send_server_host_keys()
         finally:
-            self.startups.settle()
+            self._startups.settle()
 
     # What goes wrong
 

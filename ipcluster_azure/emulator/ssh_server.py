@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import random
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -13,45 +12,18 @@ from asyncssh.channel import SSHChannel
 from asyncssh.forward import SSHForwarder
 
 from .addresses import LOOPBACK
+from .sftp_server import HomeSFTPServer
 from .ssh_session import run_session
 
 if TYPE_CHECKING:
     from .machine import Machine
 
 MAX_SESSIONS = 10  # OpenSSH's MaxSessions, per connection
+MAX_AUTH_TRIES = 6
+PROTOCOL_ERROR = 2  # a reason to disconnect
 SFTP_VERSION = 3  # OpenSSH's
 OPEN_CONNECT_FAILED = 2
 CONNECT_GIVES_UP_S = 127.0  # Linux, after six retries
-
-
-class Startups:
-    """MaxStartups 10:30:100: how many connections may be there that have not logged in.
-
-    From the tenth on sshd drops one with a chance of 30 %, which grows to 100 % at the hundredth.
-    """
-
-    BEGIN, RATE_PERCENT, FULL = 10, 30, 100
-
-    def __init__(self) -> None:
-        self._random = random.Random()  # noqa: S311 - as sshd's, it need not be repeatable
-        self._waiting = 0
-
-    def admit(self) -> bool:
-        """Count a new connection, or drop it."""
-        if self._waiting >= self.FULL or self._random.uniform(0, 100) < self._drop_percent():
-            return False
-        self._waiting += 1
-        return True
-
-    def _drop_percent(self) -> float:
-        if self._waiting < self.BEGIN:
-            return 0.0
-        share = (self._waiting - self.BEGIN) / (self.FULL - self.BEGIN)
-        return self.RATE_PERCENT + share * (100 - self.RATE_PERCENT)
-
-    def settle(self) -> None:
-        """It has logged in, or given up."""
-        self._waiting -= 1
 
 
 class MachineServer(asyncssh.SSHServer):
@@ -61,6 +33,7 @@ class MachineServer(asyncssh.SSHServer):
         self._machine = machine
         self._connection: asyncssh.SSHServerConnection | None = None
         self._channels: list[asyncssh.SSHServerChannel[bytes]] = []
+        self._failures = 0
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -80,14 +53,21 @@ class MachineServer(asyncssh.SSHServer):
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         known = key.public_data in self._machine.keys
-        return known and username == self._machine.spec.admin_username
+        return self._counted(known and username == self._machine.spec.admin_username)
+
+    def _counted(self, admitted: bool) -> bool:
+        """After so many wrong tries sshd hangs up."""
+        self._failures += not admitted
+        if self._failures >= MAX_AUTH_TRIES:
+            raise asyncssh.DisconnectError(PROTOCOL_ERROR, "Too many authentication failures")
+        return admitted
 
     def password_auth_supported(self) -> bool:
         return self._machine.spec.password is not None
 
     def validate_password(self, username: str, password: str) -> bool:
         spec = self._machine.spec
-        return username == spec.admin_username and password == spec.password
+        return self._counted(username == spec.admin_username and password == spec.password)
 
     # Sessions
 
@@ -100,9 +80,7 @@ class MachineServer(asyncssh.SSHServer):
         assert connection is not None  # noqa: S101 - asyncssh calls connection_made first
         channel: asyncssh.SSHServerChannel[bytes] = connection.create_server_channel(encoding=None)
         self._channels.append(channel)
-        session: asyncssh.SSHServerProcess[bytes] = asyncssh.SSHServerProcess(
-            self._run, self._sftp, SFTP_VERSION, True
-        )
+        session = Session(self._run, self._sftp, SFTP_VERSION, True)
         return channel, session
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -152,16 +130,18 @@ class MachineServer(asyncssh.SSHServer):
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         return True
 
+    def unix_connection_requested(self, dest_path: str) -> bool:
+        return True
 
-class HomeSFTPServer(asyncssh.SFTPServer):
-    """Relative paths start at the login's home, as with OpenSSH; there is no chroot."""
+    def unix_server_requested(self, listen_path: str) -> bool:
+        return True
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: bytes) -> None:
-        super().__init__(channel)
-        self._home = home
 
-    def map_path(self, path: bytes) -> bytes:
-        return os.path.join(self._home, path)
+class Session(asyncssh.SSHServerProcess[bytes]):
+    """asyncssh runs a shell for a subsystem it does not know; sshd refuses it."""
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return subsystem == "sftp" and super().subsystem_requested(subsystem)
 
 
 def _is_loopback(host: str) -> bool:
