@@ -14,6 +14,8 @@ from typing import Any
 import asyncssh
 import pytest
 
+from ipcluster_azure.emulator.startups import Startups
+
 from . import openssh
 from .cloud import USER, Keys
 from .hosts import Host
@@ -78,7 +80,7 @@ def seen(result: asyncssh.SSHCompletedProcess) -> tuple[Any, ...]:
 
 @action
 async def statuses(server: Server) -> Any:
-    commands = ("true", "exit 7", "exit 255", "kill -9 $$", "kill -TERM $$", "kill -SEGV $$", "")
+    commands = ("true", "exit 7", "exit 255", "kill -9 $$", "kill -TERM $$", "kill -SEGV $$")
     return [seen(await run(server, command)) for command in commands]
 
 
@@ -247,12 +249,12 @@ async def a_hang_up(server: Server) -> Any:
     marks = []
     for term in (None, "xterm"):
         mark = f"hang-up-{os.getpid()}-{term}"
-        script = f"trap 'echo heard >> {mark}; exit' HUP; echo ready; sleep 0.5; echo on >> {mark}"
+        script = f"trap 'echo heard >> {mark}; exit' HUP; echo ready; sleep 0.3; echo on >> {mark}"
         async with server.connect() as connection:
             process = await connection.create_process(script, term_type=term)
             await process.stdout.readline()
             connection.abort()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.7)
         marks.append(seen(await run(server, f"cat {mark}; rm -f {mark}"))[0])
     return marks
 
@@ -463,3 +465,26 @@ async def line(reader: asyncio.StreamReader) -> bytes:
         return await asyncio.wait_for(reader.readline(), 5)
     except ConnectionError:
         return b""
+
+
+async def test_a_login_has_the_usual_limit_of_open_files(emulated: Server) -> None:
+    """Ubuntu's; the emulator's own is far higher, and would hide a program that needs more."""
+    for options in ({}, {"term_type": "xterm"}):
+        result = await run(emulated, "ulimit -S -n", **options)
+        assert str(result.stdout).split() == ["1024"]
+    async with emulated.connect() as connection:
+        raised = await connection.run("ulimit -S -n $(ulimit -H -n) && ulimit -n")
+    assert int(str(raised.stdout)) > 1024
+
+
+def test_the_chance_of_being_dropped_grows() -> None:
+    startups = Startups()
+    admitted = 0
+    for _ in range(10):
+        assert startups.admit()
+    for _ in range(2000):
+        admitted += startups.admit()
+    assert 20 < admitted <= 90
+    for _ in range(admitted):
+        startups.settle()
+    assert not all(startups.admit() for _ in range(100))
