@@ -6,10 +6,17 @@ from . import vm_lifecycle
 from .state import Emulator
 from .store import Resource
 
+NOTICE_S = 30.0  # what Azure promises at the least
 
-async def evict(em: Emulator, vm: Resource, notice_s: float) -> None:
-    """Deallocate (Azure's default) keeps the VM and its disk, Delete removes it as a deletion."""
-    event = await em.scheduled_events.announce(vm, "Preempt", notice_s)
+
+async def evict(em: Emulator, vm: Resource, notice_s: float | None = None) -> None:
+    """Deallocate (Azure's default) keeps the VM and its disk, Delete removes it as a deletion.
+
+    notice_s: asked for by someone; None: Azure's own.
+    """
+    passing = em.clock.sleep if notice_s is None else em.clock.wait
+    seconds = NOTICE_S if notice_s is None else notice_s
+    event = await em.scheduled_events.announce(vm, "Preempt", seconds, "Platform", passing)
     try:
         if em.store.find(vm.id) is not vm or vm.deleting:
             return

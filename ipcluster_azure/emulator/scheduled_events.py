@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 from .arm import Json
 from .clock import Clock
@@ -17,6 +18,7 @@ VERSIONS = ("2017-08-01", "2017-11-01", "2019-01-01", "2019-04-01", "2019-08-01"
 DESCRIBED_SINCE, SOURCED_SINCE = "2019-04-01", "2020-07-01"
 NOT_KNOWN_S = -1
 TERMINATE_DEFAULT_S = 300.0
+Passing = Callable[[float], Coroutine[Any, Any, None]]
 MINUTES = re.compile(r"PT(\d+)M")
 # Told to the machine itself alone; all others to every machine of its scale set.
 PRIVATE = ("Preempt", "Terminate")
@@ -74,15 +76,18 @@ class ScheduledEvents:
         self._incarnations: dict[str, int] = {}
 
     async def announce(
-        self, vm: Resource, kind: str, notice_s: float, source: str = "Platform"
+        self, vm: Resource, kind: str, notice_s: float, source: str, passing: Passing
     ) -> Event:
-        """Returns when the event begins: after the notice, or once a machine has approved it."""
+        """Returns when the event begins: after the notice, or once a machine has approved it.
+
+        passing: one of the clock's ways to let the notice pass.
+        """
         not_before = self._clock.now() + timedelta(seconds=notice_s)
         event = Event(self._new_id().upper(), kind, vm, not_before, source)
         self._events.append(event)
         self._changed(event)
         waits = [
-            asyncio.ensure_future(self._clock.wait(notice_s)),
+            asyncio.ensure_future(passing(notice_s)),
             asyncio.ensure_future(event.approved.wait()),
         ]
         try:
@@ -118,10 +123,13 @@ class ScheduledEvents:
 
     async def before_deletion(self, vms: Sequence[Resource]) -> list[Event]:
         """Wait as the machines' terminateNotificationProfile wishes; what began, to be over()."""
-        notices = [(vm, notice) for vm in vms if (notice := _terminate_notice_s(vm)) is not None]
+        notices = [(vm, given) for vm in vms if (given := _terminate_notice_s(vm)) is not None]
         return list(
             await asyncio.gather(
-                *(self.announce(vm, "Terminate", notice, "User") for vm, notice in notices)
+                *(
+                    self.announce(vm, "Terminate", notice_s, "User", self._clock.sleep)
+                    for vm, notice_s in notices
+                )
             )
         )
 
