@@ -7,6 +7,7 @@ import re
 from . import (
     errors,
     instance_views,
+    machine_faults,
     names,
     os_profile,
     quota,
@@ -72,6 +73,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     set_identity(em, vm, body.get("identity"))
     vm.touch()
     em.store.add(vm)
+    machine_faults.prepare(em, vm)
     return vm
 
 
