@@ -9,6 +9,8 @@ from .views import COMPUTE
 
 # Older api-versions answer without Azure-AsyncNotification.
 NOTIFYING_API = "2019-01-01"
+# Before that no first answer had a Retry-After.
+WAITING_API = "2017-12-01"
 
 
 def begin(
@@ -33,7 +35,7 @@ def begin(
     headers = em.operations.headers(
         request,
         operation,
-        retry_after_s=retry_after_s,
+        retry_after_s=retry_after_s if request.api_version >= WAITING_API else None,
         location=status == 202,
         notification=notified and request.api_version >= NOTIFYING_API,
     )

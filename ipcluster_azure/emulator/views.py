@@ -109,7 +109,8 @@ def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> boo
     if not resource.hidden.get("default_disk_size"):
         return False
     if api_version == versions_compute.WITH_DATA_DISKS_ONLY:
-        return not storage.get("dataDisks")
+        own = "id" in storage.get("imageReference", {})
+        return not (own or storage.get("dataDisks"))
     return not versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from . import foreign
 from .sessions import SERVED, Exchange, is_list, resource_type
 
 # These say what a client has to do next: none may be missing, and none added.
@@ -107,6 +108,7 @@ def _body_differences(recorded: Any, body: Any) -> list[str]:
     if (recorded is None) != (body is None):
         return ["no body" if body is None else "a body where there was none"]
     recorded, body = without_strangers(recorded), without_strangers(body)
+    recorded = foreign.without(recorded)
     wanted, shown = keys(recorded), keys(body)
     unknowable = empty_lists(recorded) | empty_lists(body) | _policy_tags(recorded)
     found = [f"-{path}" for path in sorted(wanted - shown)]

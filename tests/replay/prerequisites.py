@@ -111,7 +111,10 @@ def _changing(value: Any) -> Any:
         return [_changing(item) for item in value]
     if not isinstance(value, dict):
         return value
-    fixed = ("location", "computerNamePrefix", "adminUsername", "adminPassword", "createOption")
+    fixed = (
+        *("location", "computerNamePrefix", "adminUsername", "adminPassword", "createOption"),
+        "allowExtensionOperations",
+    )
     own = {"name"} if "location" in value else set()
     return {
         key: _changing(item)
