@@ -294,6 +294,16 @@ def quota_exceeded(location: str, name: str, limit: int, current: int, required:
     )
 
 
+def identity_operation_failed(identity: str, holder: str) -> ArmError:
+    return ArmError(
+        400,
+        "FailedIdentityOperation",
+        f"Identity operation for resource '{holder}' failed with error 'Failed to perform resource "
+        'identity operation. Status: \'BadRequest\'. Response: \'{"error":{"code":"BadRequest",'
+        f"\"message\":\"Resource '{identity}' was not found.\"}}}}''.",
+    )
+
+
 def sku_not_available(size: str, location: str) -> ArmError:
     return ArmError(
         409,

@@ -41,8 +41,6 @@ def add_instances(em: Emulator, group: Group, scale_set: Resource, count: int) -
         raise
     for vm in vms:
         machine_faults.prepare(em, vm)
-    for vm in vms:
-        machine_faults.prepare(em, vm)
     return vms
 
 
