@@ -54,7 +54,8 @@ SOURCES = {
         "Disk DiskUpdate GrantAccessData Snapshot SnapshotUpdate Image ImageUpdate "
         "AvailabilitySet AvailabilitySetUpdate ProximityPlacementGroup UpdateResource "
         "SshPublicKeyResource SshPublicKeyUpdateResource ProximityPlacementGroupUpdate "
-        "VirtualMachineExtension VirtualMachineExtensionUpdate",
+        "VirtualMachineExtension VirtualMachineExtensionUpdate "
+        "VirtualMachineScaleSetExtension VirtualMachineScaleSetExtensionUpdate",
     ),
 }
 

@@ -10,7 +10,7 @@ from .views import COMPUTE
 # Older api-versions answer without Azure-AsyncNotification.
 NOTIFYING_API = "2019-01-01"
 # Before that no first answer had a Retry-After.
-WAITING_API = "2017-12-01"
+WAITING_API = "2018-01-01"
 
 
 def begin(

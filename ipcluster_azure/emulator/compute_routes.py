@@ -11,8 +11,10 @@ from . import (
     placement,
     run_command,
     scale_set_actions,
+    scale_set_extensions,
     scale_sets,
     uniform,
+    uniform_network,
     virtual_machines,
     vm_actions,
     vm_extensions,
@@ -91,8 +93,14 @@ def _scale_sets() -> Iterator[Route]:
     yield from _lists(SCALE_SET, lister(SCALE_SET))
     yield "GET", one(SCALE_SET, "/instanceView"), scale_sets.get_instance_view
     yield "GET", one(SCALE_SET, "/skus"), scale_sets.list_skus
-    yield "GET", one(SCALE_SET, "/networkInterfaces"), uniform.list_interfaces
-    yield "GET", one(SCALE_SET, "/publicIPAddresses"), uniform.list_public_ips
+    yield "GET", one(SCALE_SET, "/networkInterfaces"), uniform_network.list_interfaces
+    yield "GET", one(SCALE_SET, "/publicIPAddresses"), uniform_network.list_public_ips
+    extension = one(SCALE_SET, "/extensions/{extension}")
+    yield "PUT", extension, scale_set_extensions.put
+    yield "PATCH", extension, scale_set_extensions.put
+    yield "GET", extension, scale_set_extensions.get
+    yield "DELETE", extension, scale_set_extensions.delete
+    yield "GET", one(SCALE_SET, "/extensions"), scale_set_extensions.list_
     yield "POST", one(SCALE_SET, "/delete"), scale_sets.delete_instances
     for name in scale_set_actions.ACTIONS:
         yield "POST", one(SCALE_SET, f"/{name}"), scale_set_actions.of_set(name)
@@ -109,10 +117,10 @@ def _instances() -> Iterator[Route]:
     yield "PUT", instance, uniform.put
     yield "DELETE", instance, uniform.delete
     yield "GET", f"{instance}/instanceView", uniform.get_instance_view
-    yield "GET", f"{instance}/networkInterfaces", uniform.list_interfaces
-    yield "GET", f"{instance}/networkInterfaces/{{interface}}", uniform.get_interface
+    yield "GET", f"{instance}/networkInterfaces", uniform_network.list_interfaces
+    yield "GET", f"{instance}/networkInterfaces/{{interface}}", uniform_network.get_interface
     addresses = "/networkInterfaces/{interface}/ipConfigurations/{configuration}/publicIPAddresses"
-    yield "GET", f"{instance}{addresses}", uniform.list_public_ips
+    yield "GET", f"{instance}{addresses}", uniform_network.list_public_ips
     for name in scale_set_actions.ACTIONS:
         yield "POST", f"{instance}/{name}", scale_set_actions.of_instance(name)
     yield "POST", f"{instance}/simulateEviction", scale_set_actions.simulate_eviction

@@ -12,6 +12,7 @@ _BATCH = ("VMScaleSetBatchedVMRequests", *_QUEUE)
 _VM = "virtualmachines"
 _EXTENSION = "virtualmachines/extensions"
 _SET = "virtualmachinescalesets"
+_SET_EXTENSION = "virtualmachinescalesets/extensions"
 _INSTANCE = "virtualmachinescalesets/virtualmachines"
 _ACTIONS = ("VMScaleSetActions", *_BATCH)
 _INSTANCE_ACTIONS = ("VMScaleSetActions", "VMScaleSetVMActions", *_BATCH)
@@ -41,6 +42,11 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("POST", _SET, "*"): _ACTIONS,
     ("POST", _SET, "deallocate"): ("DeleteVMScaleSet", *_BATCH),
     ("POST", _SET, "poweroff"): ("DeleteVMScaleSet", *_BATCH),
+    ("PUT", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),
+    ("PATCH", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),
+    ("DELETE", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),
+    ("GET", _SET_EXTENSION, ""): ("LowCostGet",),
+    ("GET", _SET_EXTENSION, "list"): ("LowCostGet",),
     ("PUT", _INSTANCE, ""): _ACTIONS,
     ("GET", _INSTANCE, ""): ("GetVMScaleSetVM", "VMScaleSetVMViews"),
     ("GET", _INSTANCE, "list"): ("HighCostGetVMScaleSet", "VMScaleSetVMViews"),

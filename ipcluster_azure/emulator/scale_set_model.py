@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import errors, os_profile, storage_profile, vm_body
 from .arm import Json
+from .scale_set_extensions import check_possible
 from .state import Emulator
 from .store import Resource
 from .vm_extensions import SECRET
@@ -99,12 +100,15 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
     if "userData" in profile:
         os_profile.check_user_data(profile["userData"])
         hidden["userData"] = profile.pop("userData")
-    if "extensionProfile" in profile:
+    if (profile.get("extensionProfile") or {}).get("extensions"):
+        check_possible(em)
         profile["extensionProfile"] = _without_secrets(profile["extensionProfile"])
     profile["osProfile"] = shown
     completed = storage_profile.completed(storage, windows=windows, delete_option="Delete")
     # The model keeps "latest"; each machine shows what that was for it.
     completed["imageReference"] = (storage or {}).get("imageReference", {})
+    if "osType" not in ((storage or {}).get("osDisk") or {}):
+        hidden["default_os_type"] = True
     if storage_profile.fill_in_size(completed):
         hidden["default_disk_size"] = True
     for disk in completed.get("dataDisks") or []:

@@ -16,6 +16,8 @@ OLD_DISKS = "2017-03-29"  # the last day of disks without a sku
 
 # R, though odd: see above.
 NOT_2020_06: Windows = (("2019-07-01", "2020-05-31"), ("2020-06-02", ""))
+# The system in a scale set's model, if the request does not name it.
+MODEL_OS_TYPE: Windows = since("2021-03-01")  # R: seldom before
 # The size of an OS disk that the request did not name, once the VM is there.
 DISK_SIZE: Windows = since("2017-03-30")  # R
 # A scale set's model shows the size of its OS disk even if the request says none...
@@ -59,10 +61,6 @@ _MODEL_LOGIN: Table = {
     "linuxConfiguration.patchSettings": since("2021-03-01"),
     "windowsConfiguration.patchSettings": since("2021-03-01"),
 }
-_MODEL_STORAGE: Table = {
-    **_STORAGE,
-    "osDisk.osType": since("2021-03-01"),  # R: seldom before
-}
 
 _DISK_BODY: Table = {
     "sku": since("2017-03-30"),  # R
@@ -87,7 +85,7 @@ TABLES: Mapping[str, Table] = {
         "properties.doNotRunExtensionsOnOverprovisionedVMs": since("2019-07-01"),  # R
         "properties.orchestrationMode": since("2021-03-01"),  # R: not before; U since when
         **_below("properties.virtualMachineProfile.osProfile", _MODEL_LOGIN),
-        **_below("properties.virtualMachineProfile.storageProfile", _MODEL_STORAGE),
+        **_below("properties.virtualMachineProfile.storageProfile", _STORAGE),
         **_below(
             "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations"
             ".properties",

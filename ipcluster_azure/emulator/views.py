@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import versions, versions_compute
+from . import compute_views, versions
 from .arm import Json
 from .default_rules import DEFAULT_RULES, default_rule
 from .store import Group, Resource
@@ -75,9 +75,9 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
         ]
         return {**resource.properties, "subnets": subnets, "virtualNetworkPeerings": peerings}
     if resource.type == SCALE_SET:
-        return _scale_set(resource, api_version)
+        return compute_views.scale_set(resource, api_version)
     if resource.type == VM:
-        return _virtual_machine(resource, api_version)
+        return compute_views.virtual_machine(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:
@@ -86,38 +86,6 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
     if resource.type == NAT_GATEWAY and (users := nat_gateway_subnets(em, resource)):
         return {**resource.properties, "subnets": [{"id": user} for user in users]}
     return resource.properties
-
-
-def _scale_set(scale_set: Resource, api_version: str) -> Json:
-    model = scale_set.properties.get("virtualMachineProfile") or {}
-    if not _hides_disk_size(scale_set, model.get("storageProfile") or {}, api_version):
-        return scale_set.properties
-    return {**scale_set.properties, "virtualMachineProfile": _without_disk_size(model)}
-
-
-def _virtual_machine(vm: Resource, api_version: str) -> Json:
-    known = vm.properties["provisioningState"] != "Creating" and versions.includes(
-        versions_compute.DISK_SIZE, api_version
-    )
-    if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
-        return vm.properties
-    return _without_disk_size(vm.properties)
-
-
-def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:
-    """Some api-versions show the size of the OS disk only if the request named it."""
-    if not resource.hidden.get("default_disk_size"):
-        return False
-    if api_version == versions_compute.WITH_DATA_DISKS_ONLY:
-        own = "id" in storage.get("imageReference", {})
-        return not (own or storage.get("dataDisks"))
-    return not versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
-
-
-def _without_disk_size(holder: Json) -> Json:
-    storage = holder["storageProfile"]
-    disk = {key: item for key, item in storage["osDisk"].items() if key != "diskSizeGB"}
-    return {**holder, "storageProfile": {**storage, "osDisk": disk}}
 
 
 def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) -> Json:

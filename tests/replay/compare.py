@@ -108,7 +108,7 @@ def _body_differences(recorded: Any, body: Any) -> list[str]:
     if (recorded is None) != (body is None):
         return ["no body" if body is None else "a body where there was none"]
     recorded, body = without_strangers(recorded), without_strangers(body)
-    recorded = foreign.without(recorded)
+    recorded, body = foreign.without(recorded), foreign.without(body)
     wanted, shown = keys(recorded), keys(body)
     unknowable = empty_lists(recorded) | empty_lists(body) | _policy_tags(recorded)
     found = [f"-{path}" for path in sorted(wanted - shown)]

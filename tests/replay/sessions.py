@@ -38,6 +38,7 @@ SERVED = {
     "microsoft.compute/virtualmachinescalesets",
     "microsoft.compute/virtualmachines/extensions",
     "microsoft.compute/virtualmachines/vmsizes",
+    "microsoft.compute/virtualmachinescalesets/extensions",
     "microsoft.compute/virtualmachinescalesets/networkinterfaces",
     "microsoft.compute/virtualmachinescalesets/skus",
     "microsoft.compute/virtualmachinescalesets/virtualmachines",

@@ -1,0 +1,45 @@
+"""What an api-version of Compute shows only if the request named it: a system, a disk's size."""
+
+from __future__ import annotations
+
+from . import versions, versions_compute
+from .arm import Json
+from .store import Resource
+
+
+def scale_set(resource: Resource, api_version: str) -> Json:
+    model = resource.properties.get("virtualMachineProfile") or {}
+    hidden = []
+    if _hides_disk_size(resource, model.get("storageProfile") or {}, api_version):
+        hidden.append("diskSizeGB")
+    named = not resource.hidden.get("default_os_type")
+    if not (named or versions.includes(versions_compute.MODEL_OS_TYPE, api_version)):
+        hidden.append("osType")
+    if not (model and hidden):
+        return resource.properties
+    return {**resource.properties, "virtualMachineProfile": _os_disk_without(model, hidden)}
+
+
+def virtual_machine(vm: Resource, api_version: str) -> Json:
+    known = vm.properties["provisioningState"] != "Creating" and versions.includes(
+        versions_compute.DISK_SIZE, api_version
+    )
+    if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
+        return vm.properties
+    return _os_disk_without(vm.properties, ["diskSizeGB"])
+
+
+def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:
+    """Some api-versions show the size of the OS disk only if the request named it."""
+    if not resource.hidden.get("default_disk_size"):
+        return False
+    if api_version == versions_compute.WITH_DATA_DISKS_ONLY:
+        own = "id" in storage.get("imageReference", {})
+        return not (own or storage.get("dataDisks"))
+    return not versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
+
+
+def _os_disk_without(holder: Json, hidden: list[str]) -> Json:
+    storage = holder["storageProfile"]
+    disk = {key: item for key, item in storage["osDisk"].items() if key not in hidden}
+    return {**holder, "storageProfile": {**storage, "osDisk": disk}}
