@@ -43,10 +43,15 @@ async def start_engine_set(
     prepared = asyncio.ensure_future(_prepare(order, set_id, running))
     with order.progress.counting("engines registered", engine_set.n) as counter:
         start = _EngineStarts(order, set_id, connection, deadline, prepared, counter)
-        outcomes = await bootstrap.gather_limited(
+        starts = bootstrap.gather_limited(
             CONCURRENT_MACHINES, [partial(start, machine) for machine in engine_set.machines]
         )
-    await prepared
+        try:
+            outcomes = await starts
+            await prepared
+        finally:
+            prepared.cancel()
+            await asyncio.gather(prepared, return_exceptions=True)
     failures = {
         machine.name: outcome
         for machine, outcome in zip(engine_set.machines, outcomes, strict=True)
