@@ -241,3 +241,22 @@ def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
         ask(info, "DELETE", "/emulator/paging")
     else:
         ask(info, "POST", "/emulator/paging", {"page_size": page_size})
+
+
+def set_quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> None:
+    """name: cores, lowPriorityCores or a family, as usages call it."""
+    body = {"name": name, "limit": limit, "location": location}
+    ask(info, "POST", "/emulator/quotas", body)
+
+
+def unset_quotas(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/quotas")
+
+
+def restrict_skus(info: EmulatorInfo, *restrictions: dict[str, str]) -> None:
+    """Each of sku, location, zone, reason; what is left out means all."""
+    ask(info, "POST", "/emulator/skus", {"restrict": list(restrictions)})
+
+
+def lift_sku_restrictions(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/skus")

@@ -105,3 +105,23 @@ def page_size(info: EmulatorInfo, items: int) -> Iterator[None]:
         yield
     finally:
         client.set_page_size(info, None)
+
+
+@contextmanager
+def quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> Iterator[None]:
+    """A smaller quota, by the name that usages give it."""
+    client.set_quota(info, name, limit, location)
+    try:
+        yield
+    finally:
+        client.unset_quotas(info)
+
+
+@contextmanager
+def restricted_skus(info: EmulatorInfo, *restrictions: dict[str, str]) -> Iterator[None]:
+    """VM sizes that the subscription may not use, or not there."""
+    client.restrict_skus(info, *restrictions)
+    try:
+        yield
+    finally:
+        client.lift_sku_restrictions(info)

@@ -44,3 +44,21 @@ def test_the_reason_of_a_failed_scale_set_is_told(profile: Profile) -> None:
     assert "There is no room just now. (AllocationFailed)" in output
     assert "Try another vm_size" in output
     profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (lambda info: testing.quota(info, "cores", 4), "Total Regional Cores quota"),
+        (
+            lambda info: testing.restricted_skus(info, {"sku": "Standard_D4s_v5"}),
+            "NotAvailableForSubscription",
+        ),
+    ],
+    ids=["quota", "sku"],
+)
+def test_what_the_subscription_lacks_is_named(profile: Profile, trouble: Any, words: str) -> None:
+    with trouble(profile.emulator):
+        output = profile.ipcluster("start", "-n", "5", "--daemonize", expect=1)
+    assert words in output
+    profile.assert_nothing_left()
