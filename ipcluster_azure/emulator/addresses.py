@@ -68,6 +68,13 @@ class LoopbackAddresses:
                 return str(host)
         return None
 
+    def is_public(self, address: str) -> bool:
+        """Whether it is one of those that this emulator hands out."""
+        try:
+            return ipaddress.IPv4Address(address) in self._public_net
+        except ValueError:
+            return False
+
     def release_public(self, address: str) -> None:
         self._public_used.discard(address)
 

@@ -172,6 +172,13 @@ def offer(info: EmulatorInfo) -> dict[str, Any]:
     return ask(info, "GET", "/emulator/offer")
 
 
+def metadata_url(info: EmulatorInfo, vm_id: str) -> str:
+    """What http://169.254.169.254 is for the VM with that vmId; the VM itself finds it in its
+    environment as IPCLUSTER_AZURE_IMDS.
+    """
+    return str(ask(info, "GET", f"/emulator/metadata/{vm_id}")["url"])
+
+
 def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
     """Let a virtual clock go on; what falls due meanwhile is done when this returns."""
     return ask(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)

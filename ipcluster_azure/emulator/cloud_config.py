@@ -1,26 +1,25 @@
-"""customData as cloud-init reads it: #cloud-config (ssh_keys, write_files, runcmd) or a script."""
+"""#cloud-config as cloud-init reads it, as far as a machine here can carry it out."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
-import os
 import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from .vm_environment import LOGIN_UMASK
+from .user_data import Part, UserDataError, loaded, parts
 
 HOST_KEYS = ("ed25519_private", "ecdsa_private", "rsa_private")
-SCRIPT_NAME = ".cloud-init-script"
+BASE64 = ("b64", "base64", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64")
+GZIP = ("gz", "gzip", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64")
+PLAIN = ("text/plain",)
+# Members with a meaning here; all others are named in the log.
+CARRIED_OUT = ("ssh_keys", "write_files", "bootcmd", "runcmd", "ssh_authorized_keys", "users")
+DEFAULT_MODE = 0o644
 
-
-class CloudConfigError(Exception):
-    """customData that cloud-init would not understand either."""
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -33,128 +32,138 @@ class File:
 
 @dataclass(frozen=True)
 class CloudConfig:
-    """commands: shell lines, run in order; script: a whole program, run after them."""
+    """boot_commands: a shell script of every boot; run_commands: one of the first boot, run after
+    `scripts`, which are whole programs. boot_hooks: programs of every boot, before all else.
+    """
 
     host_keys: tuple[str, ...] = field(default=(), repr=False)
+    authorized_keys: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
-    commands: tuple[str, ...] = ()
+    boot_hooks: tuple[bytes, ...] = ()
+    boot_commands: str = ""
+    scripts: tuple[bytes, ...] = ()
+    run_commands: str = ""
 
 
-def parse(data: bytes) -> CloudConfig:
-    text = _decompressed(data)
-    if not text.strip():
-        return CloudConfig()
-    if text.startswith(b"#!"):
-        script = File(SCRIPT_NAME, text, 0o700, append=False)
-        return CloudConfig(files=(script,), commands=(f'"$HOME"/{SCRIPT_NAME}',))
-    if not text.startswith(b"#cloud-config"):
-        raise CloudConfigError("it begins with neither #cloud-config nor #!")
+def parse(data: bytes, admin: str, say: Say) -> CloudConfig:
+    """What can't be read or carried out is left out, and said."""
+    config: dict[str, Any] = {}
+    hooks, scripts = [], []
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise CloudConfigError(f"it is not YAML: {error}") from None
-    if config is None:
+        for part in parts(data):
+            if part.kind == "text/cloud-config":
+                config |= _mapping(part)
+            elif part.kind == "text/x-shellscript":
+                scripts.append(part.content)
+            elif part.kind == "text/cloud-boothook":
+                hooks.append(part.content.removeprefix(b"#cloud-boothook").lstrip())
+            else:
+                say(f"a part of type {part.kind} in customData is not carried out")
+    except UserDataError as error:
+        say(f"customData is ignored: {error}")
         return CloudConfig()
-    if not isinstance(config, dict):
-        raise CloudConfigError("its YAML is not a mapping")
+    return _checked(config, admin, tuple(hooks), tuple(scripts), say)
+
+
+def _mapping(part: Part) -> dict[str, Any]:
+    """As cloud-init merges by default, later parts replace members of earlier ones."""
+    config = loaded(part.content)
+    if config is not None and not isinstance(config, dict):
+        raise UserDataError("its YAML is not a mapping")
+    return config or {}
+
+
+def _checked(
+    config: dict[str, Any],
+    admin: str,
+    hooks: tuple[bytes, ...],
+    scripts: tuple[bytes, ...],
+    say: Say,
+) -> CloudConfig:
+    for name in config:
+        if name not in CARRIED_OUT:
+            say(f"{name} in customData is not carried out on this machine")
     keys = config.get("ssh_keys") or {}
     if not isinstance(keys, dict):
-        raise CloudConfigError("ssh_keys is not a mapping")
+        say("ssh_keys is ignored: it is not a mapping")
+        keys = {}
     return CloudConfig(
         host_keys=tuple(str(keys[name]) for name in HOST_KEYS if keys.get(name)),
-        files=tuple(_file(item) for item in _list(config, "write_files")),
-        commands=tuple(
-            _command(item) for name in ("bootcmd", "runcmd") for item in _list(config, name)
-        ),
+        authorized_keys=_authorized_keys(config, admin, say),
+        files=_files(config, say),
+        boot_hooks=hooks,
+        boot_commands=_script(config, "bootcmd", say),
+        scripts=scripts,
+        run_commands=_script(config, "runcmd", say),
     )
 
 
-def _decompressed(data: bytes) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError) as error:
-        raise CloudConfigError(f"it is not gzip: {error}") from None
-
-
-def _list(config: dict[str, Any], name: str) -> list[Any]:
+def _list(config: Mapping[Any, Any], name: str, say: Say) -> list[Any]:
     value = config.get(name) or []
     if not isinstance(value, list):
-        raise CloudConfigError(f"{name} is not a list")
+        say(f"{name} is ignored: it is not a list")
+        return []
     return value
 
 
-def _file(item: Any) -> File:
-    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
-        raise CloudConfigError("an entry of write_files has no path")
-    content = item.get("content", "")
-    raw = content if isinstance(content, bytes) else str(content).encode()
-    encoding = str(item.get("encoding", "text/plain")).lower()
-    try:
-        if encoding in ("b64", "base64", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64"):
-            raw = base64.b64decode(raw)
-        if encoding.startswith("gz"):
-            raw = gzip.decompress(raw)
-        # YAML reads 0644 as the number 420: as cloud-init, a number is the mode itself.
-        mode = item.get("permissions", 0o644)
-        mode = mode if isinstance(mode, int) else int(str(mode), 8)
-    except (ValueError, OSError, EOFError) as error:
-        raise CloudConfigError(f"write_files, {item['path']}: {error}") from None
-    return File(item["path"], raw, mode, bool(item.get("append")))
+def _authorized_keys(config: dict[str, Any], admin: str, say: Say) -> tuple[str, ...]:
+    """Those of the default user, which is the admin on Azure."""
+    keys = _list(config, "ssh_authorized_keys", say)
+    for user in _list(config, "users", say):
+        if isinstance(user, dict) and user.get("name") in (admin, "default"):
+            keys = keys + _list(user, "ssh_authorized_keys", say)
+        elif user not in ("default", admin):
+            name = user.get("name") if isinstance(user, dict) else user
+            say(f"the user {name} is not made: this machine has only {admin}")
+    return tuple(str(key) for key in keys)
 
 
-def _command(item: Any) -> str:
-    if isinstance(item, list):
-        return shlex.join(str(part) for part in item)
-    if isinstance(item, str):
-        return item
-    raise CloudConfigError("an entry of runcmd is neither a string nor a list")
-
-
-def write_files(config: CloudConfig, home: Path, root: Path) -> list[str]:
-    """Write below the home directory; other absolute paths go below root. Returns problems."""
-    problems = []
-    for file in config.files:
-        target = _place(file.path, home, root)
+def _files(config: dict[str, Any], say: Say) -> tuple[File, ...]:
+    files = []
+    for item in _list(config, "write_files", say):
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "ab" if file.append else "wb") as stream:
-                stream.write(file.content)
-            target.chmod(file.mode)
-        except OSError as error:
-            problems.append(f"write_files: {file.path}: {error}")
-    return problems
+            files.append(_file(item, say))
+        except (ValueError, TypeError, OSError, EOFError) as error:
+            say(f"an entry of write_files is ignored: {error}")
+    return tuple(files)
 
 
-def _place(path: str, home: Path, root: Path) -> Path:
-    """/home/NAME/... of the admin is the machine's home; nothing escapes the machine."""
-    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
-    if not path.startswith("/"):
-        return home.joinpath(*parts)
-    if path.startswith(f"{home}/") and ".." not in path.split("/"):
-        return Path(path)
-    if parts[:2] == ["home", home.name]:
-        return home.joinpath(*parts[2:])
-    return root.joinpath(*parts)
+def _file(item: Any, say: Say) -> File:
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        raise ValueError("it has no path")
+    content = item.get("content")
+    raw = (
+        content if isinstance(content, bytes) else str("" if content is None else content).encode()
+    )
+    encoding = str(item.get("encoding") or "text/plain").lower().strip()
+    if encoding not in (*BASE64, *GZIP, *PLAIN):
+        say(f"write_files, {item['path']}: unknown encoding {encoding}, taken as text/plain")
+    if encoding in BASE64:
+        raw = base64.b64decode(raw)
+    if encoding in GZIP:
+        raw = gzip.decompress(raw)
+    return File(item["path"], raw, _mode(item.get("permissions")), bool(item.get("append")))
 
 
-async def run_commands(
-    commands: tuple[str, ...], home: Path, environment: dict[str, str], log_path: Path
-) -> None:
-    """In order, each to its end; a failing one does not stop the next, as in cloud-init."""
-    with open(log_path, "ab") as log_file:  # noqa: ASYNC230 - a local append
-        for command in commands:
-            process = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", command),
-                cwd=home,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
-                start_new_session=True,
-                umask=LOGIN_UMASK,
-            )
-            code = await process.wait()
-            if code:
-                os.write(log_file.fileno(), f"{command!r} ended with status {code}\n".encode())
+def _mode(permissions: Any) -> int:
+    """YAML reads 0644 as the number 420: as cloud-init, a number is the mode itself."""
+    if permissions is None:
+        return DEFAULT_MODE
+    mode = permissions if isinstance(permissions, int) else int(str(permissions), 8)
+    if not 0 <= mode <= 0o7777:
+        raise ValueError(f"{permissions!r} is no mode of a file")
+    return mode
+
+
+def _script(config: dict[str, Any], name: str, say: Say) -> str:
+    """One shell script, as cloud-init writes it: a failing line does not stop the next."""
+    lines = []
+    for item in _list(config, name, say):
+        if isinstance(item, list):
+            lines.append(shlex.join(str(part) for part in item))
+        elif isinstance(item, str):
+            lines.append(item)
+        elif item is not None:
+            say(f"{name} is ignored: an entry is neither a string nor a list")
+            return ""
+    return "#!/bin/sh\n" + "\n".join(lines) + "\n" if lines else ""

@@ -68,6 +68,14 @@ def offer(request: ControlRequest) -> Json:
     }
 
 
+def metadata(request: ControlRequest) -> Json:
+    """What http://169.254.169.254 is for the VM of that vmId."""
+    for vm in request.em.store.all(VM):
+        if vm.properties["vmId"] == request.item:
+            return {"url": request.em.metadata.url(vm)}
+    raise errors.ArmError(404, "NotFound", f"There is no VM whose vmId is '{request.item}'.")
+
+
 async def reset(request: ControlRequest) -> Json:
     """Everything is gone when this returns; operations under way end by themselves."""
     all_groups = request.em.store.groups()
@@ -198,6 +206,7 @@ def lift_sku_restrictions(request: ControlRequest) -> Json:
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
     ("GET", "/emulator/offer"): offer,
+    ("GET", "/emulator/metadata/"): metadata,
     ("POST", "/emulator/reset"): reset,
     ("POST", "/emulator/stop"): stop,
     ("GET", "/emulator/clock"): show_clock,

@@ -51,7 +51,7 @@ def _check_access(principal: Principal, served: dict[Planned, Call]) -> None:
     missing = [
         (planned.name, planned.type, call.action, call.scope)
         for planned, call in served.items()
-        if not principal.may(call.action)
+        if not principal.may(call.action, call.scope)
     ]
     if missing:
         raise refusals.unauthorized(principal.object_id, missing)

@@ -31,6 +31,8 @@ TABLES: dict[str, Quantiles] = {
     # What the deployment engine itself takes before it begins.
     "deployment": ((0.0, 1.0), (0.5, 2.0), (1.0, 5.0)),
     "group_delete": ((0.0, 60.0), (0.25, 190.0), (0.5, 339.0), (0.9, 800.0), (1.0, 2435.0)),
+    # The first request for Scheduled Events, which switches them on.
+    "scheduled_events": ((0.0, 0.1), (0.5, 20.0), (1.0, 120.0)),
     # sshd answers this long after the VM operation succeeded.
     "boot_lag": ((0.0, 0.0), (0.5, 2.0), (0.9, 6.0), (1.0, 12.0)),
 }

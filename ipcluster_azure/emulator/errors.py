@@ -269,6 +269,17 @@ def operation_not_allowed(message: str) -> ArmError:
     return ArmError(409, "OperationNotAllowed", message)
 
 
+def os_provisioning_timed_out(name: str) -> ArmError:
+    return ArmError(
+        409,
+        "OSProvisioningTimedOut",
+        f"OS Provisioning for VM '{name}' did not finish in the allotted time. The VM may still "
+        "finish provisioning successfully. Please check provisioning state later. For details on "
+        "how to check current provisioning state of Windows VMs, refer to "
+        "https://aka.ms/WindowsVMLifecycle and Linux VMs, refer to https://aka.ms/LinuxVMLifecycle.",
+    )
+
+
 def quota_exceeded(location: str, name: str, limit: int, current: int, required: int) -> ArmError:
     return operation_not_allowed(
         f"Operation could not be completed as it results in exceeding approved {name} quota. "
@@ -280,6 +291,16 @@ def quota_exceeded(location: str, name: str, limit: int, current: int, required:
         "specifying parameters listed in the 'Details' section for deployment to succeed. Please "
         "read more about quota limits at "
         "https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests"
+    )
+
+
+def identity_operation_failed(identity: str, holder: str) -> ArmError:
+    return ArmError(
+        400,
+        "FailedIdentityOperation",
+        f"Identity operation for resource '{holder}' failed with error 'Failed to perform resource "
+        'identity operation. Status: \'BadRequest\'. Response: \'{"error":{"code":"BadRequest",'
+        f"\"message\":\"Resource '{identity}' was not found.\"}}}}''.",
     )
 
 

@@ -6,8 +6,7 @@ from . import errors, vm_body, vm_lifecycle
 from .state import Emulator
 from .store import Resource
 
-# What Scheduled Events promises at the least.
-NOTICE_S = 30.0
+NOTICE_S = 30.0  # what Scheduled Events promises at the least
 
 
 def check_evictable(vm: Resource) -> None:
@@ -22,16 +21,25 @@ def check_evictable(vm: Resource) -> None:
         )
 
 
-async def evict(em: Emulator, vm: Resource, notice_s: float = NOTICE_S) -> None:
-    """Returns when the VM is gone or stopped; nothing happens if it is by then anyway."""
-    await em.clock.sleep(notice_s)
-    if vm.deleting or em.store.find(vm.id) is not vm or vm.hidden.get("power") != "running":
-        return
-    if vm.properties.get("evictionPolicy", "Deallocate") == "Delete":
-        await vm_lifecycle.delete_all(em, [vm], em.durations.draw("vm_delete_force"))
-        forget(em, vm)
-    else:
-        await vm_lifecycle.change_power(em, vm, "deallocated")
+async def evict(em: Emulator, vm: Resource, notice_s: float | None = None) -> None:
+    """Returns when the VM is gone or stopped; nothing happens if it is by then anyway.
+
+    notice_s: asked for by someone; None: Azure's own.
+    """
+    passing = em.clock.sleep if notice_s is None else em.clock.wait
+    seconds = NOTICE_S if notice_s is None else notice_s
+    event = await em.scheduled_events.announce(vm, "Preempt", seconds, "Platform", passing)
+    try:
+        if vm.deleting or em.store.find(vm.id) is not vm or vm.hidden.get("power") != "running":
+            return
+        await em.machines.crash([vm.properties["vmId"]])
+        if vm.properties.get("evictionPolicy", "Deallocate") == "Delete":
+            await vm_lifecycle.delete_all(em, [vm], em.durations.draw("vm_delete_force"))
+            forget(em, vm)
+        else:
+            await vm_lifecycle.change_power(em, vm, "deallocated")
+    finally:
+        em.scheduled_events.over(event)
 
 
 def forget(em: Emulator, vm: Resource) -> None:

@@ -39,7 +39,7 @@ MACHINE_KINDS: dict[str, dict[str, Rule]] = {
     "never_boots": {},
     "no_ssh": {},
     "wrong_host_key": {},
-    "no_network": {"after_s": SECONDS},
+    "no_network": {"after_s": SECONDS, "for_s": SECONDS},
     "dies": {"after_s": SECONDS},
     "evicted": {"after_s": SECONDS, "notice_s": SECONDS},
 }

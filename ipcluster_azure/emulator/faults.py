@@ -18,8 +18,8 @@ Of requests (fault_rules.REQUEST_KINDS):
 fail, never_ends and not_found meet no GET. Of one kind the first that fires is taken; different
 kinds can meet the same request.
 
-Of machines (fault_rules.MACHINE_KINDS): never_boots, no_ssh, wrong_host_key, no_network (after_s),
-dies (after_s), evicted (after_s, notice_s). `name` is the VM's, `type` tells apart
+Of machines (fault_rules.MACHINE_KINDS): never_boots, no_ssh, wrong_host_key, no_network (after_s,
+for_s), dies (after_s), evicted (after_s, notice_s). `name` is the VM's, `type` tells apart
 Microsoft.Compute/virtualMachines and ...virtualMachineScaleSets/virtualMachines, scale sets'
 instances. Whoever makes a VM asks for_machine() once and does to the machine what it says.
 """
@@ -43,11 +43,14 @@ ENDS = ("refuse", "drop")
 
 @dataclass(frozen=True)
 class MachineFault:
-    """kind: one of fault_rules.MACHINE_KINDS; after_s: from the machine's boot on."""
+    """kind: one of fault_rules.MACHINE_KINDS; after_s: from the machine's boot on; for_s: how long
+    it lasts, None: for ever.
+    """
 
     kind: str
     after_s: float = 0.0
     notice_s: float = 0.0
+    for_s: float | None = None
 
 
 @dataclass
@@ -124,7 +127,12 @@ class Faults:
         kind = f"{SCALE_SET}/virtualMachines" if in_scale_set else VM
         call = Call("PUT", f"{kind}/write", kind, vm_name, "")
         return [
-            MachineFault(fault.kind, fault.seconds("after_s") or 0, fault.seconds("notice_s") or 0)
+            MachineFault(
+                fault.kind,
+                fault.seconds("after_s") or 0,
+                fault.seconds("notice_s") or 0,
+                fault.seconds("for_s"),
+            )
             for fault in list(self._declared.values())
             if fault.kind in MACHINE_KINDS and fault.fits(call) and fault.fires(self._random)
         ]

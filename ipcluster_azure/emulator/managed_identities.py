@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import names
+from . import errors, names
 from .arm import ArmRequest, ArmResponse, Json
 from .schema import check_management, write_to
 from .state import Emulator, merged_tags
@@ -64,7 +64,7 @@ def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
     for identifier, item in (given.get("userAssignedIdentities") or {}).items():
         held.pop(identifier, None)
         if item is not None:
-            held[identifier] = _principal(em, identifier)
+            held[identifier] = _principal(em, identifier, machine.id)
     if held:
         shown["userAssignedIdentities"] = held
     if "identityIds" in given:  # of the oldest api-versions
@@ -72,9 +72,11 @@ def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
     machine.top["identity"] = shown
 
 
-def _principal(em: Emulator, identifier: str) -> Json:
-    """An identity that is not here is believed: it may live in another subscription."""
+def _principal(em: Emulator, identifier: str, holder_id: str) -> Json:
+    """An identity of another subscription is believed."""
     found = em.store.find(identifier)
-    if found is None:
-        return {"principalId": em.new_uuid(), "clientId": em.new_uuid()}
-    return {name: found.properties[name] for name in ("principalId", "clientId")}
+    if found is not None and found.type == IDENTITY:
+        return {name: found.properties[name] for name in ("principalId", "clientId")}
+    if identifier.lower().startswith(f"/subscriptions/{em.store.subscription_id}/"):
+        raise errors.identity_operation_failed(identifier, holder_id)
+    return {"principalId": em.new_uuid(), "clientId": em.new_uuid()}

@@ -75,8 +75,10 @@ class Operation:
 class Operations:
     """All operations of one emulator, and the tasks that drive them."""
 
-    def __init__(self, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(self, clock: Clock, new_id: Callable[[], str], on_end: Callable[[], None]) -> None:
+        """on_end: called after each operation, when what it changed takes effect."""
         self._clock = clock
+        self._on_end = on_end
         self._new_id = new_id
         self._operations: dict[str, Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,6 +132,7 @@ class Operations:
         except Exception as exception:
             log.exception("operation %s failed", operation.id)
             operation.error = errors.internal(exception)
+        self._on_end()
         operation.ended = self._clock.now()
         operation.done.set()
 

@@ -30,7 +30,7 @@ FREE = re.compile(
 
 
 class Permissions:
-    """own_token: the one that the token file holds."""
+    """own_token: the one that the token file holds; tenant_id: of all principals."""
 
     def __init__(self, clock: Clock, object_id: str, tenant_id: str) -> None:
         self._clock = clock
@@ -48,14 +48,17 @@ class Permissions:
         if "expires_in_s" in body:
             expires = self._clock.now() + timedelta(seconds=body["expires_in_s"])
         object_id = body.get("object_id", self._own.object_id)
-        principal = Principal(object_id, *_role(body), expires)
-        token = secrets.token_urlsafe(32)
-        self._others[_digest(token)] = principal
         return {
-            "token": token,
+            "token": self.register(Principal(object_id, *_role(body), expires)),
             "object_id": object_id,
             "expires_on": expires.isoformat() if expires else None,
         }
+
+    def register(self, principal: Principal) -> str:
+        """A new token of this principal."""
+        token = secrets.token_urlsafe(32)
+        self._others[_digest(token)] = principal
+        return token
 
     def restrict(self, body: Json) -> Json:
         """What the emulator's own token may do from now on."""
@@ -102,12 +105,12 @@ def check(principal: Principal, call: Call, body: object) -> None:
     """The action itself, then what the body refers to."""
     if FREE.fullmatch(call.action):
         return
-    if not principal.may(call.action):
+    if not principal.may(call.action, call.scope):
         raise front_errors.authorization_failed(principal.object_id, call.action, _scope(call))
     missing = [
         (action, scope)
         for action, scope in linked_access.needed(call, body)
-        if not principal.may(action)
+        if not principal.may(action, scope)
     ]
     if missing:
         raise front_errors.linked_authorization_failed(

@@ -17,8 +17,13 @@ class Principal:
     not_actions: tuple[str, ...] = ()
     expires: datetime | None = None
 
-    def may(self, action: str) -> bool:
-        return _any_like(self.actions, action) and not _any_like(self.not_actions, action)
+    def may(self, action: str, scope: str) -> bool:
+        """On the resource, group or subscription of that id."""
+        return allows(self.actions, self.not_actions, action)
+
+
+def allows(actions: tuple[str, ...], not_actions: tuple[str, ...], action: str) -> bool:
+    return _any_like(actions, action) and not _any_like(not_actions, action)
 
 
 def _any_like(patterns: tuple[str, ...], action: str) -> bool:

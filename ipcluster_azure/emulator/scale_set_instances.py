@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from copy import deepcopy
 
-from . import errors, images, networks, quota, sku_restrictions, vm_body, vm_network
+from . import errors, images, machine_faults, networks, quota, sku_restrictions, vm_body, vm_network
 from .addresses import RESERVED_FIRST, Network
 from .arm import Json
 from .operations import timestamp
@@ -39,6 +39,8 @@ def add_instances(em: Emulator, group: Group, scale_set: Resource, count: int) -
             em.store.remove(vm)
             vm_network.detach(em, vm)
         raise
+    for vm in vms:
+        machine_faults.prepare(em, vm)
     return vms
 
 
@@ -123,6 +125,8 @@ def _fill(em: Emulator, vm: Resource, scale_set: Resource, profile: Json, suffix
         for name in ("customData", "adminPassword", "userData")
         if name in scale_set.hidden
     }
+    if "identity" in scale_set.top:
+        vm.top["identity"] = scale_set.top["identity"]
 
 
 def _own_disks(storage: Json) -> Json:

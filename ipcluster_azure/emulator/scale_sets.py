@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from . import errors, instance_views, names, scale_set_model, vm_body, vm_lifecycle
+from . import errors, failures, instance_views, names, scale_set_model, vm_body, vm_lifecycle
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
 from .managed_identities import set_identity
@@ -55,20 +55,29 @@ def _begin(
     em: Emulator, request: ArmRequest, scale_set: Resource, vms: Sequence[Resource], status: int
 ) -> ArmResponse:
     async def one(vm: Resource) -> errors.ArmError | None:
-        await em.clock.sleep(em.durations.draw("vm_create"))
-        try:
+        fault = failures.of_instance(em, vm)
+        duration_s = em.durations.draw("vm_create")
+
+        async def finish() -> None:
             await vm_lifecycle.finish_creation(em, vm)
+
+        try:
+            if fault:
+                await fault.run(em.clock, duration_s, finish)
+            else:
+                await em.clock.sleep(duration_s)
+                await finish()
         except errors.ArmError as error:
             return error
         return None
 
     async def finish() -> None:
-        failures = [error for error in await asyncio.gather(*map(one, vms)) if error]
+        failed = [error for error in await asyncio.gather(*map(one, vms)) if error]
         if scale_set.deleting:
             raise vm_lifecycle.PREEMPTED
-        scale_set.properties["provisioningState"] = "Failed" if failures else "Succeeded"
-        if failures:
-            raise failures[0]
+        scale_set.properties["provisioningState"] = "Failed" if failed else "Succeeded"
+        if failed:
+            raise failed[0]
 
     return begin(
         em,

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from . import certificates, connections
 from .machines import MachineHost, NoMachines
+from .metadata_server import MetadataServer
 from .settings import INFO_FILE, LOCK_FILE, TOKEN_FILE, ServerSettings, parse
 from .state import Emulator
 from .web import Front
@@ -80,6 +81,7 @@ class Server:
         self._stop = asyncio.Event()
         self._em = Emulator(settings, make_machines(settings))
         self._front = Front(self._em, self._stop.set)
+        self._metadata = MetadataServer(self._em)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -93,6 +95,7 @@ class Server:
         listener = socket.create_server(("127.0.0.1", self._settings.port), backlog=512)
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
         server = await connections.listen(runner, sock=listener, ssl=self._tls(), backlog=512)
+        await self._metadata.start()
         self._announce(endpoint)
         if self._report >= 0:
             os.write(self._report, b"1")
@@ -105,6 +108,7 @@ class Server:
                 (self._settings.state_dir / INFO_FILE).unlink()
             server.close()
             await runner.cleanup()
+            await self._metadata.stop()
             await self._em.operations.cancel_all()
             await self._em.machines.close()
             log.info("ended")

@@ -12,14 +12,18 @@ from asyncssh.channel import SSHChannel
 from asyncssh.forward import SSHForwarder
 
 from .addresses import LOOPBACK
+from .sftp_server import HomeSFTPServer
 from .ssh_session import run_session
 
 if TYPE_CHECKING:
-    from .process_machines import Machine
+    from .machine import Machine
 
 MAX_SESSIONS = 10  # OpenSSH's MaxSessions, per connection
+MAX_AUTH_TRIES = 6
+PROTOCOL_ERROR = 2  # a reason to disconnect
 SFTP_VERSION = 3  # OpenSSH's
 OPEN_CONNECT_FAILED = 2
+CONNECT_GIVES_UP_S = 127.0  # Linux, after six retries
 
 
 class MachineServer(asyncssh.SSHServer):
@@ -29,15 +33,11 @@ class MachineServer(asyncssh.SSHServer):
         self._machine = machine
         self._connection: asyncssh.SSHServerConnection | None = None
         self._channels: list[asyncssh.SSHServerChannel[bytes]] = []
+        self._failures = 0
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._machine.connections.add(conn)
-        spec = self._machine.spec
-        local = conn.get_extra_info("sockname")[0]
-        peer = conn.get_extra_info("peername")[0]
-        if local == spec.public_address and not spec.admits(peer):
-            conn.abort()  # a packet filter would drop it; a process can only hang up
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection:
@@ -53,14 +53,21 @@ class MachineServer(asyncssh.SSHServer):
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         known = key.public_data in self._machine.keys
-        return known and username == self._machine.spec.admin_username
+        return self._counted(known and username == self._machine.spec.admin_username)
+
+    def _counted(self, admitted: bool) -> bool:
+        """After so many wrong tries sshd hangs up."""
+        self._failures += not admitted
+        if self._failures >= MAX_AUTH_TRIES:
+            raise asyncssh.DisconnectError(PROTOCOL_ERROR, "Too many authentication failures")
+        return admitted
 
     def password_auth_supported(self) -> bool:
         return self._machine.spec.password is not None
 
     def validate_password(self, username: str, password: str) -> bool:
         spec = self._machine.spec
-        return username == spec.admin_username and password == spec.password
+        return self._counted(username == spec.admin_username and password == spec.password)
 
     # Sessions
 
@@ -73,9 +80,7 @@ class MachineServer(asyncssh.SSHServer):
         assert connection is not None  # noqa: S101 - asyncssh calls connection_made first
         channel: asyncssh.SSHServerChannel[bytes] = connection.create_server_channel(encoding=None)
         self._channels.append(channel)
-        session: asyncssh.SSHServerProcess[bytes] = asyncssh.SSHServerProcess(
-            self._run, self._sftp, SFTP_VERSION, True
-        )
+        session = Session(self._run, self._sftp, SFTP_VERSION, True)
         return channel, session
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -100,29 +105,43 @@ class MachineServer(asyncssh.SSHServer):
         inside = host == "localhost" or _is_loopback(host)
         if not inside and not spec.outbound:
             raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "Network is unreachable")
-        source = (spec.private_address, 0) if inside else None
         target = "127.0.0.1" if host == "localhost" else host
+        if inside and not spec.network.lets_out(target, port):
+            await asyncio.sleep(CONNECT_GIVES_UP_S)  # its packets are dropped: no answer comes
+            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "Connection timed out")
+        source = (self._source(target), 0) if inside else None
         try:
-            _, peer = await asyncio.get_running_loop().create_connection(
+            transport, peer = await asyncio.get_running_loop().create_connection(
                 SSHForwarder, target, port, local_addr=source
             )
         except OSError as error:
-            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, str(error)) from None
+            raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, _reason(error)) from None
+        self._machine.forwards.add(transport)
         return SSHForwarder(peer)
+
+    def _source(self, target: str) -> str:
+        """Other networks see the machine's public address."""
+        spec = self._machine.spec
+        near = target in spec.addresses or spec.network.is_near(target)
+        return (
+            spec.private_address if near else spec.network.public_address() or spec.private_address
+        )
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         return True
 
+    def unix_connection_requested(self, dest_path: str) -> bool:
+        return True
 
-class HomeSFTPServer(asyncssh.SFTPServer):
-    """Relative paths start at the login's home, as with OpenSSH; there is no chroot."""
+    def unix_server_requested(self, listen_path: str) -> bool:
+        return True
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: bytes) -> None:
-        super().__init__(channel)
-        self._home = home
 
-    def map_path(self, path: bytes) -> bytes:
-        return os.path.join(self._home, path)
+class Session(asyncssh.SSHServerProcess[bytes]):
+    """asyncssh runs a shell for a subsystem it does not know; sshd refuses it."""
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return subsystem == "sftp" and super().subsystem_requested(subsystem)
 
 
 def _is_loopback(host: str) -> bool:
@@ -130,3 +149,8 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host) in LOOPBACK
     except ValueError:
         return False
+
+
+def _reason(error: OSError) -> str:
+    """As sshd says it: the bare text of the system's error."""
+    return os.strerror(error.errno) if error.errno else str(error)

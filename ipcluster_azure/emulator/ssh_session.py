@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import signal
-import struct
-import termios
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
 
+from .session_process import CHUNK, LIMITED, report, signal_group
+from .ssh_terminal import run_on_terminal
 from .vm_environment import LOGIN_UMASK
 
-CHUNK = 65_536
-ACCEPTED_VARIABLES = ("LC_", "LANG")  # Ubuntu's AcceptEnv
+ACCEPTED_VARIABLES = re.compile("LANG|LC_.*")  # Ubuntu's AcceptEnv
 
 
 async def run_session(
@@ -28,15 +26,24 @@ async def run_session(
 ) -> None:
     """is_up: false once the machine is being stopped; what was just started dies then."""
     variables = {
-        name: value for name, value in session.env.items() if name.startswith(ACCEPTED_VARIABLES)
+        name: value for name, value in session.env.items() if ACCEPTED_VARIABLES.fullmatch(name)
     }
-    variables |= environment
+    variables |= environment | _connection_variables(session)
     shell = environment["SHELL"]
     command = [shell, "-c", session.command] if session.command is not None else [shell, "-l"]
     if session.term_type is not None:
-        await _run_on_terminal(session, command, home, variables | {"TERM": session.term_type})
+        await run_on_terminal(session, command, home, variables | {"TERM": session.term_type})
     else:
         await _run_on_pipes(session, command, home, variables, is_up)
+
+
+def _connection_variables(session: asyncssh.SSHServerProcess[bytes]) -> dict[str, str]:
+    """What sshd tells a command of its connection."""
+    peer, own = (session.channel.get_extra_info(name) for name in ("peername", "sockname"))
+    return {
+        "SSH_CLIENT": f"{peer[0]} {peer[1]} {own[1]}",
+        "SSH_CONNECTION": f"{peer[0]} {peer[1]} {own[0]} {own[1]}",
+    }
 
 
 class _Output:
@@ -77,6 +84,7 @@ async def _run_on_pipes(
     """
     output, errors = _Output(), _Output()
     process = await asyncio.create_subprocess_exec(
+        *LIMITED,
         *command,
         cwd=home,
         env=environment,
@@ -107,7 +115,7 @@ async def _serve(
         output.close()
         errors.close()
         if not hanging_up.done():
-            _report(session, await process.wait())
+            report(session, await process.wait())
     finally:
         for task in (feeding, hanging_up, pumping):
             task.cancel()
@@ -135,118 +143,10 @@ async def _feed(
             except (asyncssh.TerminalSizeChanged, asyncssh.BreakReceived):
                 continue
             except asyncssh.SignalReceived as received:
-                _signal_group(process, received.signal)
+                signal_group(process, received.signal)
                 continue
             if not data:
                 break
             stdin.write(data)
             await stdin.drain()
     stdin.close()
-
-
-def _signal_group(process: asyncio.subprocess.Process, name: str) -> None:
-    """OpenSSH since 7.9 delivers these to the command's process group."""
-    if name in ("ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.Signals[f"SIG{name}"])
-
-
-def _report(session: asyncssh.SSHServerProcess[bytes], return_code: int) -> None:
-    with contextlib.suppress(OSError, asyncssh.Error):
-        if return_code >= 0:
-            session.exit(return_code)
-        else:
-            name = signal.Signals(-return_code).name.removeprefix("SIG")
-            session.exit_with_signal(name)
-
-
-async def _run_on_terminal(
-    session: asyncssh.SSHServerProcess[bytes],
-    command: list[str],
-    home: Path,
-    environment: dict[str, str],
-) -> None:
-    """A hang-up reaches the foreground process group as SIGHUP when the terminal closes."""
-    primary, secondary = os.openpty()
-    _resize(primary, session.term_size)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            # The session leader takes the terminal as its controlling one by opening it.
-            *["/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"', os.ttyname(secondary)],
-            *command,
-            cwd=home,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            umask=LOGIN_UMASK,
-        )
-    except BaseException:
-        os.close(primary)
-        raise
-    finally:
-        os.close(secondary)
-    await _pump_terminal(session, process, primary)
-
-
-async def _pump_terminal(
-    session: asyncssh.SSHServerProcess[bytes], process: asyncio.subprocess.Process, primary: int
-) -> None:
-    loop = asyncio.get_running_loop()
-    reading = loop.create_future()
-
-    def readable() -> None:
-        try:
-            data = os.read(primary, CHUNK)
-            session.stdout.write(data)
-        except (OSError, asyncssh.Error):
-            data = b""  # EIO: the last process of the terminal has closed it
-        if not data and not reading.done():
-            loop.remove_reader(primary)
-            reading.set_result(None)
-
-    typing = asyncio.ensure_future(_type(session, primary))
-    waiting = asyncio.ensure_future(process.wait())
-    # The terminal reads as ended until the child has opened it.
-    await asyncio.sleep(0.05)
-    loop.add_reader(primary, readable)
-    try:
-        await asyncio.wait({waiting, typing}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(asyncio.shield(reading), 1.0)
-            _report(session, waiting.result())
-    finally:
-        typing.cancel()
-        loop.remove_reader(primary)
-        os.close(primary)
-        await waiting
-
-
-async def _type(session: asyncssh.SSHServerProcess[bytes], primary: int) -> None:
-    """Client's keys to the terminal; returns when the client is gone."""
-    while True:
-        try:
-            data = await session.stdin.read(CHUNK)
-        except asyncssh.TerminalSizeChanged as change:
-            _resize(primary, (change.width, change.height, change.pixwidth, change.pixheight))
-            continue
-        except (asyncssh.BreakReceived, asyncssh.SignalReceived):
-            continue
-        except (OSError, asyncssh.Error):
-            return
-        if not data:
-            if session.channel.is_closing():
-                return
-            data = b"\x04"
-        os.write(primary, data)
-        if data == b"\x04" and session.stdin.at_eof():
-            await session.channel.wait_closed()
-            return
-
-
-def _resize(primary: int, size: tuple[int, int, int, int]) -> None:
-    width, height, pixel_width, pixel_height = size
-    packed = struct.pack("HHHH", height, width, pixel_width, pixel_height)
-    fcntl.ioctl(primary, termios.TIOCSWINSZ, packed)

@@ -13,10 +13,12 @@ from .chance import Chance
 from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
+from .metadata_urls import MetadataUrls
 from .operations import Operations
 from .paging import Paging
 from .permissions import Permissions
 from .policies import Policies
+from .scheduled_events import ScheduledEvents
 from .settings import ServerSettings
 from .sku_restrictions import Restriction
 from .store import Group, Resource, Store
@@ -33,7 +35,7 @@ class Emulator:
         self._etags = self.chance.stream("etags")
         self.store = Store(self.new_uuid())
         self.durations = Durations(self.chance.stream("durations"))
-        self.operations = Operations(self.clock, self.new_uuid)
+        self.operations = Operations(self.clock, self.new_uuid, self.machines.refresh)
         self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
         self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
         self.paging = Paging()
@@ -43,6 +45,8 @@ class Emulator:
         self.private_addresses = AddressBook()
         self.sku_restrictions: list[Restriction] = []
         self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
+        self.metadata = MetadataUrls()
+        self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)
 
     def new_uuid(self) -> str:
         return _uuid(self._names)

@@ -7,6 +7,7 @@ import re
 from . import (
     errors,
     instance_views,
+    machine_faults,
     names,
     os_profile,
     quota,
@@ -68,10 +69,11 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
-    vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
     set_identity(em, vm, body.get("identity"))
+    vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
     vm.touch()
     em.store.add(vm)
+    machine_faults.prepare(em, vm)
     return vm
 
 

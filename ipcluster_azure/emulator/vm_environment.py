@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .machines import MachineSpec
 from .processes import VM_ID_VARIABLE
@@ -22,9 +23,17 @@ def python_directory() -> Path:
     return Path(base).resolve().parent
 
 
-def build_environment(spec: MachineSpec, home: Path, package_cache: Path) -> dict[str, str]:
+def programs_directory(directory: Path) -> Path:
+    """What the "image" has besides this computer's own programs."""
+    return directory / "bin"
+
+
+def build_environment(
+    spec: MachineSpec, directory: Path, home: Path, package_cache: Path
+) -> dict[str, str]:
     """The "image" has the emulator's Python; only a machine with a way out reaches an index."""
-    directories = [str(python_directory()), "/usr/local/bin", "/usr/bin", "/bin"]
+    directories = [str(programs_directory(directory)), str(python_directory())]
+    directories += ["/usr/local/bin", "/usr/bin", "/bin"]
     environment = {
         "HOME": str(home),
         "USER": spec.admin_username,
@@ -35,9 +44,22 @@ def build_environment(spec: MachineSpec, home: Path, package_cache: Path) -> dic
         "IPCLUSTER_AZURE_EMULATOR_VM": spec.name,
         VM_ID_VARIABLE: spec.vm_id,
     }
-    if spec.outbound:
-        return environment | _way_out(package_cache)
-    return environment | _no_way_out()
+    way = _way_out(package_cache) if spec.outbound else _no_way_out()
+    return environment | way | _metadata(spec, way)
+
+
+def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
+    """Where the metadata service is: for the project's own programs and for azure-identity."""
+    host = urlsplit(spec.metadata_url).hostname
+    if host is None:
+        return {}
+    spared = {
+        name: ",".join(filter(None, (way.get(name), host))) for name in ("no_proxy", "NO_PROXY")
+    }
+    return spared | {
+        "IPCLUSTER_AZURE_IMDS": spec.metadata_url,
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": spec.metadata_url,
+    }
 
 
 def _way_out(package_cache: Path) -> dict[str, str]:

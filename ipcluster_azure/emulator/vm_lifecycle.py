@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from . import errors, firewall, outbound, vm_disks, vm_network
-from .interfaces import primary_configuration
-from .machines import MachineSpec
-from .os_profile import decode_custom_data
+from . import errors, vm_disks, vm_machine, vm_network
 from .state import Emulator
 from .store import Resource
 from .views import VM
@@ -26,6 +23,7 @@ async def finish_creation(em: Emulator, vm: Resource) -> None:
         raise PREEMPTED
     vm_disks.make(em, vm)
     try:
+        await vm_machine.wait_for_guest(em, vm)
         await boot(em, vm)
     except errors.ArmError:
         vm.properties["provisioningState"] = "Failed"
@@ -47,7 +45,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
     if lag_s > 0 and not em.clock.immediate:
         em.operations.spawn(_boot_later(em, vm, lag_s))
     else:
-        await _boot_machine(em, vm)
+        await vm_machine.boot(em, vm)
         if not _present(em, vm):
             await em.machines.destroy([vm.properties["vmId"]])
 
@@ -57,39 +55,9 @@ async def _boot_later(em: Emulator, vm: Resource, lag_s: float) -> None:
     if not _present(em, vm) or vm.hidden["power"] != "running":
         return
     try:
-        await _boot_machine(em, vm)
+        await vm_machine.boot(em, vm)
     except errors.ArmError as error:
         log.warning("%s does not boot: %s", vm.name, error.message)
-
-
-async def _boot_machine(em: Emulator, vm: Resource) -> None:
-    if em.settings.machines != "none":  # else it may be Windows, or lack a login
-        await em.machines.boot(machine_spec(em, vm))
-
-
-def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
-    nic, _ = vm_network.nics(em, vm)[0]
-    configuration = primary_configuration(nic)
-    public = em.store.find((configuration.get("publicIPAddress") or {}).get("id"))
-    profile = vm.properties["osProfile"]
-    linux = profile["linuxConfiguration"]
-    keys = (linux.get("ssh") or {}).get("publicKeys") or []
-    password = vm.hidden.get("adminPassword")
-    port = em.addresses.ssh_port
-    return MachineSpec(
-        vm_id=vm.properties["vmId"],
-        name=vm.name,
-        host_name=profile["computerName"],
-        admin_username=profile["adminUsername"],
-        public_keys=tuple(key["keyData"] for key in keys),
-        password=None if linux["disablePasswordAuthentication"] else password,
-        custom_data=decode_custom_data(vm.hidden.get("customData") or ""),
-        private_address=configuration["privateIPAddress"],
-        public_address=public.properties.get("ipAddress") if public else None,
-        outbound=outbound.has_way_out(em, vm, nic),
-        ssh_port=port,
-        admits=lambda peer: firewall.allows_public(em, nic, peer, port),
-    )
 
 
 async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -> None:
@@ -97,12 +65,15 @@ async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -
     for vm in vms:
         vm.deleting = True
         vm.properties["provisioningState"] = "Deleting"
+    notices = await em.scheduled_events.before_deletion(vms)
     await em.clock.sleep(duration_s / 4)
     await em.machines.destroy([vm.properties["vmId"] for vm in vms])
     await em.clock.sleep(duration_s * 3 / 4)
     for vm in vms:
         if em.store.find(vm.id) is vm:
             _remove(em, vm)
+    for notice in notices:
+        em.scheduled_events.over(notice)
 
 
 def _remove(em: Emulator, vm: Resource) -> None:

@@ -300,6 +300,11 @@ def address_of(nic: dict[str, Any]) -> str:
 
 
 def answers(address: str, port: int) -> bool:
-    """Whether something listens there."""
+    """Whether sshd greets there, rather than refuses or stays silent."""
     with socket.socket() as probe:
-        return probe.connect_ex((address, port)) == 0
+        probe.settimeout(0.3)
+        try:
+            probe.connect((address, port))
+            return probe.recv(8) == b"SSH-2.0-"
+        except OSError:
+            return False

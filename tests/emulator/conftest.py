@@ -11,6 +11,7 @@ import pytest
 from ipcluster_azure.emulator import client
 
 from .cloud import Cloud, Keys, Site
+from .hosts import Host, make_host
 
 numbers = itertools.count(1)
 
@@ -78,3 +79,9 @@ def lan(machines: Cloud) -> Iterator[Site]:
     site = Site(machines, f"lan-{next(numbers)}", offer["address_prefix"])
     yield site
     machines.wait_for_group(site.group)
+
+
+@pytest.fixture
+def host(lan: Site, keys: Keys) -> Host:
+    """A machine with a public address behind a security group that lets SSH in."""
+    return make_host(lan, keys)

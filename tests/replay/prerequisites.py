@@ -67,6 +67,7 @@ def references(value: Any) -> Iterator[str]:
         identifier = value.get("id")
         if isinstance(identifier, str) and "/providers/" in identifier.lower():
             yield identifier
+        yield from value.get("userAssignedIdentities") or ()
         for item in value.values():
             yield from references(item)
 
@@ -162,6 +163,8 @@ def simple_body(path: str, location: str, subnets: list[str], *, spot: bool = Fa
         return {"location": location, "properties": {"addressSpace": space, "subnets": made}}
     if kind == "microsoft.network/virtualnetworks/subnets":
         return {"properties": {"addressPrefix": "10.200.0.0/16"}}
+    if kind == "microsoft.managedidentity/userassignedidentities":
+        return {"location": location}
     if kind == "microsoft.network/networksecuritygroups":
         return {"location": location, "properties": {}}
     if kind == "microsoft.network/publicipaddresses":

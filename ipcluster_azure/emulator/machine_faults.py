@@ -1,0 +1,46 @@
+"""What declared faults do to a machine some time after its first boot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from . import eviction, vm_lifecycle, vm_machine
+from .faults import MachineFault
+from .state import Emulator
+from .store import Resource
+
+log = logging.getLogger(__name__)
+
+TIMED = ("no_network", "dies", "evicted")
+
+
+def prepare(em: Emulator, vm: Resource) -> None:
+    """A new VM: its fate is drawn, and its addresses are silent from now on."""
+    in_scale_set = bool(vm_lifecycle.set_of(vm))
+    faults = em.faults.for_machine(vm.name, in_scale_set=in_scale_set)
+    vm.hidden |= {"faults": faults, "booted": asyncio.Event()}
+    if vm_machine.has_guest(em):
+        em.machines.prepare(vm_machine.machine_spec(em, vm))
+    for fault in faults:
+        if fault.kind in TIMED:
+            em.operations.spawn(_strike(em, vm, fault))
+
+
+async def _strike(em: Emulator, vm: Resource, fault: MachineFault) -> None:
+    await vm.hidden["booted"].wait()
+    await em.clock.wait(fault.after_s)
+    if em.store.find(vm.id) is not vm or vm.deleting:
+        return
+    vm_ids = [vm.properties["vmId"]]
+    log.info("%s: %s", vm.name, fault.kind)
+    if fault.kind == "no_network":
+        await em.machines.lose_network(vm_ids)
+        if fault.for_s is not None:
+            await em.clock.wait(fault.for_s)
+            await em.machines.restore_network(vm_ids)
+    elif fault.kind == "dies":
+        vm.hidden["power"] = "stopped"
+        await em.machines.crash(vm_ids)
+    else:
+        await eviction.evict(em, vm, fault.notice_s)
