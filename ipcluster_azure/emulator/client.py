@@ -241,3 +241,22 @@ def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
         ask(info, "DELETE", "/emulator/paging")
     else:
         ask(info, "POST", "/emulator/paging", {"page_size": page_size})
+
+
+def set_quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> None:
+    """A quota of one region, or of all; name as usages have it: cores, standardDSv5Family, ..."""
+    body = {"name": name, "limit": limit, "location": location}
+    ask(info, "POST", "/emulator/quotas", body)
+
+
+def withdraw_quotas(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/quotas")
+
+
+def restrict_sizes(info: EmulatorInfo, restrictions: list[dict[str, str]]) -> None:
+    """Sizes that can't be had; each {"sku", "location", "zone", "reason"}, all if left out."""
+    ask(info, "POST", "/emulator/skus", {"restrict": restrictions})
+
+
+def lift_size_restrictions(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/skus")
