@@ -244,19 +244,19 @@ def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
 
 
 def set_quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> None:
-    """name: cores, lowPriorityCores or a family, as usages call it."""
+    """A quota of one region, or of all; name as usages have it: cores, standardDSv5Family, ..."""
     body = {"name": name, "limit": limit, "location": location}
     ask(info, "POST", "/emulator/quotas", body)
 
 
-def unset_quotas(info: EmulatorInfo) -> None:
+def withdraw_quotas(info: EmulatorInfo) -> None:
     ask(info, "DELETE", "/emulator/quotas")
 
 
-def restrict_skus(info: EmulatorInfo, *restrictions: dict[str, str]) -> None:
-    """Each of sku, location, zone, reason; what is left out means all."""
-    ask(info, "POST", "/emulator/skus", {"restrict": list(restrictions)})
+def restrict_sizes(info: EmulatorInfo, restrictions: list[dict[str, str]]) -> None:
+    """Sizes that can't be had; each {"sku", "location", "zone", "reason"}, all if left out."""
+    ask(info, "POST", "/emulator/skus", {"restrict": restrictions})
 
 
-def lift_sku_restrictions(info: EmulatorInfo) -> None:
+def lift_size_restrictions(info: EmulatorInfo) -> None:
     ask(info, "DELETE", "/emulator/skus")

@@ -64,7 +64,7 @@ def _completed(em: Emulator, body: Json) -> Json:
         raise errors.missing_parameter("disk.diskSizeGB")
     elif option == "Import" and not data.get("sourceUri"):
         raise errors.missing_parameter("disk.creationData.sourceUri")
-    size_gb = properties.get("diskSizeGB") or source_gb or UNREAD_GB
+    size_gb = properties.get("diskSizeGB", source_gb or UNREAD_GB)
     if not 1 <= size_gb <= LARGEST_GB or (source_gb and size_gb < source_gb):
         raise errors.invalid_parameter(
             "disk.diskSizeGB",

@@ -114,14 +114,14 @@ def quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> Ite
     try:
         yield
     finally:
-        client.unset_quotas(info)
+        client.withdraw_quotas(info)
 
 
 @contextmanager
-def restricted_skus(info: EmulatorInfo, *restrictions: dict[str, str]) -> Iterator[None]:
+def restricted_sizes(info: EmulatorInfo, *restrictions: dict[str, str]) -> Iterator[None]:
     """VM sizes that the subscription may not use, or not there."""
-    client.restrict_skus(info, *restrictions)
+    client.restrict_sizes(info, list(restrictions))
     try:
         yield
     finally:
-        client.lift_sku_restrictions(info)
+        client.lift_size_restrictions(info)

@@ -51,7 +51,7 @@ def test_the_reason_of_a_failed_scale_set_is_told(profile: Profile) -> None:
     [
         (lambda info: testing.quota(info, "cores", 4), "Total Regional Cores quota"),
         (
-            lambda info: testing.restricted_skus(info, {"sku": "Standard_D4s_v5"}),
+            lambda info: testing.restricted_sizes(info, {"sku": "Standard_D4s_v5"}),
             "NotAvailableForSubscription",
         ),
     ],
