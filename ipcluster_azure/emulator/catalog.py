@@ -54,8 +54,8 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
     await em.operations.settle(operation)
     operation.polls += 1
     headers: dict[str, str] = {}
-    # As recorded: the first answer of Compute asks for a wait, later ones don't.
-    slow = compute and operation.polls == 1
+    # As recorded: only the first answer of Compute asks for a wait.
+    slow = compute and operation.paced and operation.polls == 1
     hurried = em.clock.immediate or 0 < em.clock.client_scale < 1
     if operation.status == "InProgress" and (slow or hurried or not compute):
         headers["Retry-After"] = em.operations.retry_after(30 if slow else 3)

@@ -32,10 +32,12 @@ def begin(
     charge: how many machines a scale set's request counts for.
     """
     operation = em.operations.start(COMPUTE, location, duration_s, finish, collection=collection)
+    retry_after_s = retry_after_s if request.api_version >= WAITING_API else None
+    operation.paced = retry_after_s is not None
     headers = em.operations.headers(
         request,
         operation,
-        retry_after_s=retry_after_s if request.api_version >= WAITING_API else None,
+        retry_after_s=retry_after_s,
         location=status == 202,
         notification=notified and request.api_version >= NOTIFYING_API,
     )

@@ -48,12 +48,12 @@ def _completed(em: Emulator, body: Json) -> Json:
     data = properties.get("creationData")
     if not data:
         raise errors.missing_parameter("disk.creationData")
-    option, source_gb = data["createOption"], None
+    option, source_gb = data["createOption"], 0
     if option in COPIES:
         source = em.store.find(data.get("sourceResourceId"))
         unique = em.new_uuid()  # of a source that is not served, such as a snapshot
         if source and source.type == DISK:
-            source_gb = source.properties.get("diskSizeGB")
+            source_gb = source.properties.get("diskSizeGB", 0)
             unique = source.properties["uniqueId"]
             properties.setdefault("osType", source.properties.get("osType"))
         elif f"/{DISK}/".lower() in str(data.get("sourceResourceId")).lower():
@@ -64,7 +64,7 @@ def _completed(em: Emulator, body: Json) -> Json:
         raise errors.missing_parameter("disk.diskSizeGB")
     elif option == "Import" and not data.get("sourceUri"):
         raise errors.missing_parameter("disk.creationData.sourceUri")
-    size_gb = properties.get("diskSizeGB", source_gb or UNREAD_GB)
+    size_gb = int(properties.get("diskSizeGB", source_gb or UNREAD_GB))
     if not 1 <= size_gb <= LARGEST_GB or (source_gb and size_gb < source_gb):
         raise errors.invalid_parameter(
             "disk.diskSizeGB",

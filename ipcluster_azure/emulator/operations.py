@@ -32,6 +32,7 @@ def timestamp(moment: datetime) -> str:
 class Operation:
     """What GET on its URL shows. monitor_status: what its Location answers at the end.
 
+    paced: whether its first answer said when to ask; then the first poll of it says so, too.
     collection: the part of the URL before its id. result: shown as properties.output, and as
     the whole answer of its Location.
     """
@@ -42,6 +43,7 @@ class Operation:
     started: datetime
     monitor_status: int = 200
     collection: str = "operations"
+    paced: bool = False
     result: dict[str, Any] | None = None
     ended: datetime | None = None
     error: errors.ArmError | None = None

@@ -121,6 +121,8 @@ def test_identities_come_and_go(site: Site, body: dict[str, Any]) -> None:
     site.cloud.wait_for(put(site, {**body, "identity": {"type": "SystemAssigned"}}))
     path = site.provider("virtualMachines", "vm")
     first = site.get("virtualMachines", "vm").body["identity"]["principalId"]
+    place = f"{site.path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+    site.cloud.call("PUT", place, {"location": LOCATION})
     own = f"{site.id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
     both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {own: {}}}
     shown = site.cloud.call("PATCH", path, {"identity": both}).body["identity"]

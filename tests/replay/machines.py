@@ -80,7 +80,7 @@ def scale_set_of(instance: Json, capacity: int) -> Json:
     profile: Json = {
         "osProfile": login,
         "storageProfile": {
-            "imageReference": _sent(storage["imageReference"]),
+            "imageReference": {**_sent(storage["imageReference"]), "version": "latest"},
             "osDisk": _model_disk(storage["osDisk"]),
             "dataDisks": [_model_disk(disk) for disk in storage.get("dataDisks", [])],
         },
