@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from .cloud_config import CloudConfig, parse
+from .power_programs import power_programs
 from .session_process import LIMITED
 from .vm_environment import LOGIN_UMASK, programs_directory
 
@@ -52,8 +53,10 @@ class Boot:
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._config = parse(self._data, self._home.name, self.say)
         self._set_status("running")
-        program = programs_directory(self._directory) / "cloud-init"
-        _write_program(program, STATUS_PROGRAM.encode())
+        status = programs_directory(self._directory) / "cloud-init"
+        programs = {status: STATUS_PROGRAM, **power_programs(self._directory)}
+        for path, content in programs.items():
+            _write_program(path, content.encode())
         return self._config
 
     def _set_status(self, status: str) -> None:

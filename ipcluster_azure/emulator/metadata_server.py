@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import instance_metadata, scheduled_events
+from . import guest_power, instance_metadata, scheduled_events
 from .identity_tokens import TokenRefused, token
 from .state import Emulator
 from .store import Resource
@@ -43,6 +43,7 @@ class MetadataServer:
         """em.metadata knows the address when this returns."""
         app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_route("*", "/{secret}/metadata/{path:.*}", self._handle)
+        app.router.add_route("POST", "/{secret}/power/{action}", self._power)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         try:
@@ -72,6 +73,15 @@ class MetadataServer:
             return await answer(vm, request, names[1:])
         known = any(kind == name for _, name in self._answers)
         return _error(405, "Method not allowed") if known else _error(404, "Not found")
+
+    async def _power(self, request: web.Request) -> web.Response:
+        """What Azure's hypervisor sees when a guest ends or restarts itself."""
+        vm = self._em.metadata.vm(request.match_info["secret"])
+        action = request.match_info["action"]
+        if vm is None or self._em.store.find(vm.id) is not vm or action not in guest_power.ACTIONS:
+            return _error(404, "Not found")
+        self._em.operations.spawn(guest_power.act(self._em, vm, action))
+        return web.Response(status=202)
 
     async def _instance(self, vm: Resource, request: web.Request, path: list[str]) -> web.Response:
         versions = instance_metadata.VERSIONS

@@ -458,3 +458,31 @@ async def test_a_nat_gateway_is_a_way_out(lan: Site, keys: Keys) -> None:
     ):
         environment = environment_of(await connection.run("env"))
     assert "UV_CACHE_DIR" in environment
+
+
+@pytest.mark.parametrize("command", ["shutdown -h now", "sudo -n -u root poweroff", "halt"])
+async def test_a_guest_that_ends_itself_is_stopped(lan: Site, keys: Keys, command: str) -> None:
+    host = make_host(lan, keys)
+    async with host.connect() as connection:
+        which = await connection.run("command -v shutdown poweroff halt reboot sudo", check=True)
+        found = str(which.stdout).splitlines()
+        assert len(found) == 5, found
+        assert all(str(host.directory) in path for path in found), found
+        await connection.run(command)
+    await until(lambda: power_of(lan) == "PowerState/stopped", "still running")
+    assert lan.get("virtualMachines", "controller").status == 200
+
+
+async def test_a_guest_that_restarts_itself_is_up_again(lan: Site, keys: Keys) -> None:
+    host = make_host(lan, keys)
+    async with host.connect() as connection:
+        await connection.run("sleep 1000 & touch here; reboot")
+        await connection.wait_closed()
+    async with host.connect() as connection:
+        assert (await connection.run("ls here", check=True)).stdout == "here\n"
+    assert power_of(lan) == "PowerState/running"
+
+
+def power_of(lan: Site) -> str:
+    view = lan.get("virtualMachines", "controller", "instanceView").body
+    return str(view["statuses"][-1]["code"])
