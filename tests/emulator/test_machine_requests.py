@@ -121,11 +121,13 @@ def test_identities_come_and_go(site: Site, body: dict[str, Any]) -> None:
     site.cloud.wait_for(put(site, {**body, "identity": {"type": "SystemAssigned"}}))
     path = site.provider("virtualMachines", "vm")
     first = site.get("virtualMachines", "vm").body["identity"]["principalId"]
-    place = f"{site.path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+    place = f"{site.path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
     site.cloud.call("PUT", place, {"location": LOCATION})
-    own = f"{site.id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+    own = f"{site.id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
     both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {own: {}}}
-    shown = site.cloud.call("PATCH", path, {"identity": both}).body["identity"]
+    answer = site.cloud.call("PATCH", path, {"identity": both})
+    assert answer.status == 200, answer
+    shown = answer.body["identity"]
     assert shown["principalId"] == first
     assert set(shown["userAssignedIdentities"][own]) == {"principalId", "clientId"}
     gone = {"type": "SystemAssigned", "userAssignedIdentities": {own: None}}
