@@ -35,7 +35,8 @@ def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> boo
         return False
     if api_version == versions_compute.WITH_DATA_DISKS_ONLY:
         own = "id" in storage.get("imageReference", {})
-        return not (own or storage.get("dataDisks"))
+        new = any(disk["createOption"] != "Attach" for disk in storage.get("dataDisks") or [])
+        return not (own or new)
     return not versions.includes(versions_compute.DEFAULT_DISK_SIZE, api_version)
 
 

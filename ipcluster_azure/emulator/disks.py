@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from . import errors, images
 from .arm import Json
 from .operations import timestamp
 from .state import Emulator
 from .store import Group, Resource
-from .views import DISK
+from .views import COMPUTE, DISK
 
 GIB = 1024**3
+OWN_IMAGE = re.compile(r"/Microsoft\.Compute/images/[^/]+$", re.IGNORECASE)
 UPLOAD_GB = 32
 # Up to so many GB: (IOPS, MB/s); Microsoft's tables of Standard HDD, Standard SSD, Premium SSD.
 PERFORMANCE: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -71,9 +74,7 @@ def from_image(
     em: Emulator, group: Group, name: str, vm: Resource, reference: Json, shown: Json
 ) -> Resource:
     """The OS disk of a VM; shown: its entry in the storage profile."""
-    created: Json = {"createOption": "FromImage"}
-    if reference:
-        created["imageReference"] = {"id": _image_id(em, vm.location, reference)}
+    created = source_of(em, vm, reference, 0)
     properties: Json = {
         "osType": shown["osType"],
         "hyperVGeneration": images.generation(reference),
@@ -81,6 +82,26 @@ def from_image(
         "diskSizeGB": shown.get("diskSizeGB") or images.disk_gb(reference),
     }
     return build(em, group, name, disk_body(vm, shown, properties))
+
+
+def source_of(em: Emulator, vm: Resource, reference: Json, number: int) -> Json:
+    """Where the content of an image's disk comes from; number 0 is the OS disk.
+
+    An image of one's own consists of snapshots, whose copies the disks are (as recorded).
+    """
+    own = str(reference.get("id", ""))
+    if OWN_IMAGE.search(own):
+        group, _, name = own.partition("/providers/")
+        snapshot = f"{name.rsplit('/', 1)[-1]}_{number}_{em.new_hex(11)}"
+        return {
+            "createOption": "Copy",
+            "sourceResourceId": f"{group}/providers/{COMPUTE}/snapshots/{snapshot}",
+            "sourceUniqueId": em.new_uuid(),
+        }
+    created: Json = {"createOption": "FromImage"}
+    if reference:
+        created["imageReference"] = {"id": _image_id(em, vm.location, reference)}
+    return created
 
 
 def disk_body(vm: Resource, shown: Json, properties: Json) -> Json:
@@ -137,8 +158,10 @@ def attachable(em: Emulator, vm: Resource, identifier: object) -> Resource:
 
 
 def hold(disk: Resource, vm: Resource) -> None:
+    """Of a machine that is not allocated it is only reserved."""
     disk.top["managedBy"] = disk.properties["ownerId"] = vm.id
-    disk.properties["diskState"] = "Attached"
+    allocated = vm.hidden.get("power") != "deallocated"
+    disk.properties["diskState"] = "Attached" if allocated else "Reserved"
 
 
 def release(disk: Resource) -> None:

@@ -34,7 +34,10 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     }
     kept = [other for other in _items(scale_set) if not _is_named(other, request)]
     _replace(scale_set, [*kept, item])
-    return _begin(em, request, scale_set, 201, shown(scale_set, item))
+    answer = item
+    if request.method == "PATCH":  # which answers what it was asked alone
+        answer = {**item, "properties": body.get("properties") or {}}
+    return _begin(em, request, scale_set, 201, shown(scale_set, answer))
 
 
 def check_possible(em: Emulator) -> None:

@@ -7,6 +7,7 @@ from .arm import Json
 from .state import Emulator
 from .store import Resource
 
+UNREAD_GB = 30  # what a blob holds, which is not read here
 FIRST_DATA_DISK = 2  # the OS disk is number 1 in the names that Azure gives
 
 
@@ -47,13 +48,14 @@ def _os_disk(em: Emulator, vm: Resource, storage: Json) -> None:
 
 def _data_disk(em: Emulator, vm: Resource, shown: Json) -> None:
     if "managedDisk" not in shown:
+        shown.setdefault("diskSizeGB", UNREAD_GB)
         return
     disk = em.store.find(shown["managedDisk"].get("id"))
     if disk is None:
         number = shown["lun"] + FIRST_DATA_DISK
         name = shown.get("name") or f"{_prefix(vm)}_disk{number}_{em.new_hex(32)}"
         properties: Json = {
-            "creationData": {"createOption": shown["createOption"]},
+            "creationData": _source(em, vm, shown),
             "diskSizeGB": shown.get("diskSizeGB", 30),
         }
         group = em.store.group(vm.group)
@@ -62,6 +64,23 @@ def _data_disk(em: Emulator, vm: Resource, shown: Json) -> None:
         shown["managedDisk"] = {**shown["managedDisk"], "id": disk.id}
     disks.hold(disk, vm)
     shown |= {"name": disk.name, "diskSizeGB": disk.properties["diskSizeGB"]}
+
+
+def _source(em: Emulator, vm: Resource, shown: Json) -> Json:
+    if shown["createOption"] != "FromImage":
+        return {"createOption": shown["createOption"]}
+    reference = vm.properties["storageProfile"].get("imageReference") or {}
+    return disks.source_of(em, vm, reference, shown["lun"] + 1)
+
+
+def held(em: Emulator, vm: Resource) -> list[Resource]:
+    """The managed disks that are there."""
+    storage = vm.properties["storageProfile"]
+    found = [
+        em.store.find((shown.get("managedDisk") or {}).get("id"))
+        for shown in (storage["osDisk"], *storage.get("dataDisks", []))
+    ]
+    return [disk for disk in found if disk]
 
 
 def change(em: Emulator, vm: Resource, wanted: list[Json]) -> None:

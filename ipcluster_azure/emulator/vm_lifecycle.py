@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from . import errors, vm_disks, vm_machine, vm_network
+from . import disks, errors, vm_disks, vm_machine, vm_network
 from .state import Emulator
 from .store import Resource
 from .views import VM
@@ -94,6 +94,8 @@ async def change_power(em: Emulator, vm: Resource, power: str) -> None:
         if power == "deallocated":
             vm_network.take_dynamic_addresses(em, vm)
         await em.machines.halt([vm.properties["vmId"]])
+    for disk in vm_disks.held(em, vm):
+        disks.hold(disk, vm)
     vm.properties["provisioningState"] = "Succeeded"
 
 

@@ -114,7 +114,7 @@ def _changing(value: Any) -> Any:
         return value
     fixed = (
         *("location", "computerNamePrefix", "adminUsername", "adminPassword", "createOption"),
-        "allowExtensionOperations",
+        *("allowExtensionOperations", "ipTags", "priority"),
     )
     own = {"name"} if "location" in value else set()
     return {
