@@ -127,7 +127,8 @@ def _change(
             400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
         )
     old = disk.properties["creationData"]["createOption"]
-    if (properties.get("creationData") or {}).get("createOption", old) != old:
+    data = properties.get("creationData")
+    if isinstance(data, dict) and data.get("createOption", old) != old:
         raise errors.property_change("disk.creationData.createOption")
     disk.tags = tags
     account = (body.get("sku") or {}).get("name")

@@ -111,13 +111,20 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
         hidden["default_os_type"] = True
     if storage_profile.fill_in_size(completed):
         hidden["default_disk_size"] = True
-    for disk in completed.get("dataDisks") or []:
-        disk.setdefault("caching", "None")
-        disk.setdefault("deleteOption", "Delete")
-        account = {"storageAccountType": storage_profile.DEFAULT_ACCOUNT}
-        disk["managedDisk"] = {**account, **(disk.get("managedDisk") or {})}
+    if completed.get("dataDisks"):
+        completed["dataDisks"] = storage_profile.checked_model_disks(completed["dataDisks"])
     profile["storageProfile"] = completed
     return profile, hidden
+
+
+def _check_names(configurations: list[Json]) -> None:
+    """The schema lets a PATCH leave anything out."""
+    for item in configurations:
+        properties = item.get("properties") or {}
+        for entry in (item, *(properties.get("ipConfigurations") or [])):
+            public = (entry.get("properties") or {}).get("publicIPAddressConfiguration")
+            if not entry.get("name") or (public is not None and not public.get("name")):
+                raise errors.missing_parameter("name")
 
 
 def _without_secrets(extensions: Json) -> Json:
@@ -146,6 +153,7 @@ def _check_network(network: Json, uniform: bool) -> None:
 
 def _complete_network(network: Json) -> None:
     """Fill in, in place, what Azure shows of each interface."""
+    _check_names(network["networkInterfaceConfigurations"])
     several = len(network["networkInterfaceConfigurations"]) > 1
     for item in network["networkInterfaceConfigurations"]:
         properties = item.setdefault("properties", {})
@@ -219,4 +227,7 @@ def _merged_storage(old: Json, new: Json) -> Json:
             **old["osDisk"]["managedDisk"],
             **((new.get("osDisk") or {}).get("managedDisk") or {}),
         }
-    return {**old, **new, "osDisk": disk}
+    merged = {**old, **new, "osDisk": disk}
+    if new.get("dataDisks"):
+        merged["dataDisks"] = storage_profile.checked_model_disks(new["dataDisks"])
+    return merged

@@ -75,7 +75,8 @@ def data_disks(em: Emulator, vm: Resource, items: list[Json], size: skus.Size) -
             "The maximum number of data disks allowed to be attached to a VM of this size is "
             f"{skus.max_data_disks(size)}."
         )
-    luns = [item.get("lun") for item in items]
+    _check_complete(items)
+    luns = [item["lun"] for item in items]
     if len(set(luns)) < len(luns):
         raise errors.invalid_parameter(
             "dataDisk.lun", "The value of parameter dataDisk.lun must be unique for each disk."
@@ -85,6 +86,27 @@ def data_disks(em: Emulator, vm: Resource, items: list[Json], size: skus.Size) -
         for item in (vm.properties.get("storageProfile") or {}).get("dataDisks", [])
     }
     return [_data_disk(em, vm, item, held.get(item["lun"])) for item in items]
+
+
+def _check_complete(items: list[Json]) -> None:
+    """The schema lets a PATCH leave anything out."""
+    for item in items:
+        for name in ("lun", "createOption"):
+            if name not in item:
+                raise errors.missing_parameter(f"dataDisk.{name}")
+
+
+def checked_model_disks(items: list[Json]) -> list[Json]:
+    """Of a scale set's model, completed."""
+    _check_complete(items)
+    shown = []
+    for item in items:
+        disk = {"caching": "None", "deleteOption": "Delete", **item}
+        managed = {"storageAccountType": DEFAULT_ACCOUNT, **(item.get("managedDisk") or {})}
+        if item["createOption"] == "Empty" and "diskSizeGB" not in item:
+            raise errors.missing_parameter("dataDisk.diskSizeGB")
+        shown.append({**disk, "managedDisk": managed})
+    return shown
 
 
 def _data_disk(em: Emulator, vm: Resource, item: Json, held: Json | None) -> Json:

@@ -92,8 +92,9 @@ def _check_possible(em: Emulator, given: Json) -> None:
 
 
 async def _run(em: Emulator, vm: Resource, given: Json) -> None:
-    settings = {**(given.get("settings") or {}), **(given.get("protectedSettings") or {})}
-    command = settings.get("commandToExecute")
+    settings = [given.get(name) for name in ("settings", "protectedSettings")]
+    known = [item for item in settings if isinstance(item, dict)]
+    command = next((item["commandToExecute"] for item in known if "commandToExecute" in item), None)
     if isinstance(command, str) and vm.hidden.get("power") == "running":
         await em.machines.run(vm.properties["vmId"], command, {})
 
