@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,8 +151,9 @@ class Connection:
                 on_event(event)
 
         async with self._ssh.create_process(command, encoding=None) as process:
-            process.stdin.write(stdin)
-            process.stdin.write_eof()
+            with suppress(BrokenPipeError):  # a short command may have ended; its status tells
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
             _, errors = await asyncio.gather(read_events(), process.stderr.read())
             other.append(errors.decode(errors="replace"))
             await process.wait_closed()
