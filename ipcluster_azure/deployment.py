@@ -210,27 +210,31 @@ async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
     through it while the controller is being set up. Raises BootTimeout, BootstrapFailed,
     EnginesMissing, or what Azure said of the machines.
     """
-    file = order.file
-    record = require_alive(file, set_id)
-    deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
+    record = require_alive(order.file, set_id)
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        watch = watch_operation(
-            api, file, record.engine_sets[set_id].operation, "the engines' machines"
-        )
-        async with AsyncExitStack() as connections:
-            gate = asyncio.ensure_future(open_gate(order, settings, connections))
-            running = asyncio.ensure_future(controller_running(order, gate))
-            exist = asyncio.ensure_future(_machines_exist(api, order, set_id, deadline))
-            starting = asyncio.ensure_future(
-                start_engine_set(
-                    order, set_id, deadline, gate, exist, running, min_engines=settings.min_engines
-                )
-            )
-            tunnels = asyncio.ensure_future(open_tunnels(order, running))
-            work = all_or_none(gate, running, exist, starting, tunnels)
-            await while_watching(watch, work)
-    with edited_set(file, set_id) as engine_set:
+        operation = record.engine_sets[set_id].operation
+        watch = watch_operation(api, order.file, operation, "the engines' machines")
+        registered = await while_watching(watch, _start_both(api, order, settings, set_id))
+    with edited_set(order.file, set_id) as engine_set:
         engine_set.state = READY
+    return registered
+
+
+async def _start_both(api: AzureApi, order: Order, settings: Settings, set_id: str) -> int:
+    """Controller, engines and tunnels, each as soon as what it needs is there; none is left
+    running when one fails."""
+    deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
+    async with AsyncExitStack() as connections:
+        gate = asyncio.ensure_future(open_gate(order, settings, connections))
+        running = asyncio.ensure_future(controller_running(order, gate))
+        exist = asyncio.ensure_future(_machines_exist(api, order, set_id, deadline))
+        starting = asyncio.ensure_future(
+            start_engine_set(
+                order, set_id, deadline, gate, exist, running, min_engines=settings.min_engines
+            )
+        )
+        tunnels = asyncio.ensure_future(open_tunnels(order, running))
+        await all_or_none(gate, running, exist, starting, tunnels)
     return starting.result()
 
 

@@ -239,7 +239,7 @@ async def _why_failed(api: AzureApi, operation: str, names: list[str]) -> AzureL
         await asyncio.sleep(1.0)
     return MachineFailed(
         f"Azure failed at {what} and gave no reason. The activity log of the resource group in "
-        "the portal may; `ipcluster start` tries again."
+        "the portal may. Next: `ipcluster start` again."
     )
 
 
