@@ -27,7 +27,10 @@ class EngineSetStatus:
 
 @dataclass
 class ClusterStatus:
-    """registered: engines that the controller knows, None if it does not answer."""
+    """registered: engines that the controller knows, None if it does not answer.
+
+    controller_exists: None if Azure could not be asked; `problem` says why.
+    """
 
     cluster_id: str
     state: str
@@ -36,7 +39,7 @@ class ClusterStatus:
     subscription_id: str
     age_s: float
     controller: str
-    controller_exists: bool
+    controller_exists: bool | None
     tunnels_open: bool
     registered: int | None
     engine_sets: dict[str, EngineSetStatus]
@@ -67,7 +70,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         subscription_id=record.plan.subscription_id,
         age_s=age.total_seconds(),
         controller=record.controller.state,
-        controller_exists=False,
+        controller_exists=None,
         tunnels_open=is_link(record.link_pid, file),
         registered=None,
         engine_sets={
@@ -80,7 +83,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
     except AzureLauncherError as error:
         status.problem = str(error)
     if status.tunnels_open:
-        status.registered = _registered(file, record)
+        status.registered = _registered(record)
     return status
 
 
@@ -96,8 +99,8 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
         status.problem = "The emulator that ran it has ended, and its machines with it."
         return
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        if record.controller.vm_id:
-            status.controller_exists = api.exists(record.controller.vm_id)
+        vm_id = record.controller.vm_id
+        status.controller_exists = bool(vm_id) and api.exists(vm_id)
         for set_id, item in record.engine_sets.items():
             states = status.engine_sets[set_id].machines
             for machine in api.machines(record.plan.resource_group, item.scale_set_id):
@@ -105,7 +108,7 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
                 states[state] = states.get(state, 0) + 1
 
 
-def _registered(file: RecordFile, record: Record) -> int | None:
+def _registered(record: Record) -> int | None:
     import ipyparallel
 
     found = [Path(name) for name in record.secret_files if name.endswith("-client.json")]
@@ -135,13 +138,13 @@ def _lines(status: ClusterStatus) -> list[str]:
         f"  resource group {status.resource_group} in {status.location}, subscription "
         f"{status.subscription_id}",
         f"  controller: {status.controller}"
-        + ("" if status.controller_exists else "; its machine is not there"),
+        + ("; its machine is not there" if status.controller_exists is False else ""),
     ]
     for set_id, item in status.engine_sets.items():
         seen = ", ".join(f"{count} {state}" for state, count in sorted(item.machines.items()))
         lines.append(
             f"  engine set {set_id}: {item.state}, {item.engines} engines on {item.vms} VMs "
-            f"({seen or 'none is there'})"
+            f"({seen or ('unknown' if status.problem else 'none is there')})"
         )
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
