@@ -1,4 +1,4 @@
-"""Azure's errors -> ours, in this one place. Beside azure_api.py the only one to import azure.*."""
+"""Azure's errors -> ours, in this one place."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -191,7 +191,7 @@ async def request_engines(
     with AzureApi(record.endpoint, cluster.subscription_id) as api:
         _, operation = await create(
             file,
-            lambda: api.put(cluster.resource_group, request),
+            lambda: api.put(request),
             lambda: api.delete(request.id),
         )
     with edited_set(file, set_id) as engine_set:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .azure_api import AzureApi, SizeOffer, bridge
+from .azure_login import check_login
 from .emulator import client as emulator
 from .errors import CapacityUnavailable, ConfigurationError, EndpointUnreachable
 from .plan import DEFAULT_ADDRESS_PREFIX, VmSize
@@ -95,7 +96,7 @@ def _own_address(service: str) -> str:
 
 async def check_access(api: AzureApi, settings: Settings) -> None:
     """Log in and see that the subscription, and the group if one is set, can be used."""
-    await bridge(api.check_login)
+    await bridge(check_login, api.endpoint)
     exists = await bridge(api.group_exists, settings.resource_group or "ipcluster-azure-probe")
     if settings.resource_group and not exists:
         raise ConfigurationError(

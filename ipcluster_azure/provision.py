@@ -132,11 +132,11 @@ async def create_all(
             await tasks[dependency]
         body, operation = await create(
             file,
-            lambda: api.put(plan.resource_group, request),
+            lambda: api.put(request),
             lambda: api.delete(request.id),
         )
         if request.id in needed:
-            body = await _settled(api, file, plan.resource_group, request, body)
+            body = await _settled(api, file, request, body)
         return {**body, "operation": operation}
 
     async with _cancelling(tasks):
@@ -157,9 +157,7 @@ async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[Non
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def _settled(
-    api: AzureApi, file: RecordFile, group: str, request: ResourceRequest, body: Json
-) -> Json:
+async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, body: Json) -> Json:
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
     looks = Looks()
     unseen_until = asyncio.get_running_loop().time() + UNSEEN_S
@@ -174,7 +172,7 @@ async def _settled(
         await looks.pause()
         require_alive(file)
         try:
-            body = await bridge(api.get, group, request)
+            body = await bridge(api.get, request)
         except RequestRefused as error:
             if error.code != "ResourceNotFound" or asyncio.get_running_loop().time() > unseen_until:
                 raise

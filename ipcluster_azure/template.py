@@ -34,6 +34,7 @@ class ResourceRequest:
     type: str
     name: str
     id: str
+    api_version: str
     depends_on: tuple[str, ...]
     body: Json
 
@@ -123,9 +124,9 @@ def requests(
         fields = value(resource)
         kind, name = fields.pop("type"), fields.pop("name")
         depends_on = tuple(fields.pop("dependsOn", ()))
-        del fields["apiVersion"]
+        api = fields.pop("apiVersion")
         identity = f"{root}/providers/{kind}/{name}"
-        found.append(ResourceRequest(kind, name, identity, depends_on, fields))
+        found.append(ResourceRequest(kind, name, identity, api, depends_on, fields))
     return found
 
 
@@ -157,6 +158,10 @@ def _template(resources: list[Json]) -> Json:
     }
 
 
+def api_version(kind: str) -> str:
+    return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
+
+
 def _resource(
     kind: str,
     name: str,
@@ -167,8 +172,12 @@ def _resource(
     **top: Any,
 ) -> Json:
     location, tags = place
-    api = NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
-    resource: Json = {"type": kind, "apiVersion": api, "name": name, "location": location}
+    resource: Json = {
+        "type": kind,
+        "apiVersion": api_version(kind),
+        "name": name,
+        "location": location,
+    }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
     return {**resource, "tags": dict(tags), **top, "properties": properties}

@@ -8,8 +8,9 @@ from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.record import Endpoint
-from ipcluster_azure.template import VIRTUAL_NETWORK, ResourceRequest
+from ipcluster_azure.template import NETWORK_API, VIRTUAL_NETWORK, ResourceRequest
 
+from ..emulator.cloud import Cloud
 from .conftest import Profile
 
 GROUP, NETWORK = "team", "office"
@@ -31,10 +32,12 @@ def subnet_id(emulator: EmulatorInfo) -> Iterator[str]:
     }
     with AzureApi(endpoint, emulator.subscription_id) as api:
         api.put_group(GROUP, "eastus", {"team": "ours"})
-        api.put(GROUP, ResourceRequest(VIRTUAL_NETWORK, NETWORK, network_id, (), body))
+        api.put(ResourceRequest(VIRTUAL_NETWORK, NETWORK, network_id, NETWORK_API, (), body))
         yield f"{network_id}/subnets/compute"
         assert api.exists(network_id)
-        left = [item.name for item in api.resources.resources.list_by_resource_group(GROUP)]
+        cloud = Cloud(emulator)
+        left = [item.name for item in cloud.resource.resources.list_by_resource_group(GROUP)]
+        cloud.close()
         api.delete_group(GROUP)
     assert left == [NETWORK]
 

@@ -44,7 +44,7 @@ class Azure:
         self.log.append(f"delete {resource_id.split('/')[-2]}")
         return True
 
-    def put(self, group: str, request: ResourceRequest) -> tuple[template.Json, str]:
+    def put(self, request: ResourceRequest) -> tuple[template.Json, str]:
         kind = request.type.split("/")[1]
         if kind == self.refuse:
             raise RequestRefused("no")
@@ -52,7 +52,7 @@ class Azure:
         state = "Succeeded" if request.type == template.NIC else "Updating"
         return self._body(request, state), f"https://operations/{kind}"
 
-    def get(self, group: str, request: ResourceRequest) -> template.Json:
+    def get(self, request: ResourceRequest) -> template.Json:
         kind = request.type.split("/")[1]
         looks = self.looks[kind] = self.looks.get(kind, 0) + 1
         if looks < 2:
@@ -126,11 +126,11 @@ async def test_what_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) ->
     azure = Azure()
     put = azure.put
 
-    def stop_and_put(group: str, request: ResourceRequest) -> tuple[template.Json, str]:
+    def stop_and_put(request: ResourceRequest) -> tuple[template.Json, str]:
         if request.type == template.VIRTUAL_MACHINE:
             with file.edit() as record:
                 record.state = DELETING
-        return put(group, request)
+        return put(request)
 
     azure.put = stop_and_put  # type: ignore[method-assign]
     with pytest.raises(ClusterStopped):
