@@ -1,20 +1,17 @@
 """Makes bare machines ready: one upload and one command for each.
 
-What goes over the line is a small archive (this package's two scripts, the profile's configuration,
-for engines the connection file); what comes back are events, one JSON object a line.
+What goes over the line is what bundle.py makes; what comes back are events, one JSON object a line.
 """
 
 import asyncio
 import importlib.metadata
-import io
-import json
 import shlex
 import sys
-import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .bundle import ENGINE_FILE, Bundle
 from .connect import Connection
 from .errors import BootstrapFailed
 from .record import Environment, Record
@@ -22,9 +19,17 @@ from .record import Environment, Record
 WORK_DIR = ".ipcluster-azure"  # below the home directory, which is the same on all machines
 BUILD_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 120.0
-SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead
-# of ours, not the machine's: the local profile, and a connection that only holds here
-NOT_EXPORTED = frozenset({"IPP_PROFILE_DIR", "IPP_CONNECTION_INFO", "IPP_CLUSTER_ID"})
+FEW_MACHINES = 8  # that the controller may as well send the environment to itself
+# takes a bundle from the controller: the first thing that an engine's machine runs
+TAKE = """
+import hashlib, io, sys, tarfile, urllib.request
+url, sha256 = sys.argv[1:]
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+data = direct.open(url, timeout=30).read()
+if hashlib.sha256(data).hexdigest() != sha256:
+    sys.exit("the copy of our scripts is damaged")
+tarfile.open(fileobj=io.BytesIO(data)).extractall()
+"""
 Event = dict[str, Any]
 
 
@@ -51,65 +56,15 @@ def _numpy() -> str:
         return "numpy"
 
 
-def heartbeat_ms(n_engines: int) -> int:
-    """Period of the controller's heartbeat.
-
-    An engine is registered only after its first beats, so short is fast; but the hub handles every
-    beat of every engine, so many engines need a longer one. 3000 is ipyparallel's default.
-    """
-    return min(3000, max(300, 10 * n_engines))
-
-
-def profile_files(profile_dir: Path, n_engines: int) -> dict[str, bytes]:
-    """The profile's configuration and startup files for the machines, by path in the archive."""
-    period = heartbeat_ms(n_engines)
-    misses = round(SILENT_ENGINE_S * 1000 / period)
-    ours = (
-        "# by ipcluster-azure; what the profile itself says follows, and wins\n"
-        f"c = get_config()\nc.HeartMonitor.period = {period}\n"
-        f"c.HeartMonitor.max_heartmonitor_misses = {misses}\n\n"
-    ).encode()
-    files = {"profile/ipcontroller_config.py": ours}
-    for name in ("ipcontroller_config.py", "ipengine_config.py"):
-        path = profile_dir / name
-        if path.exists():
-            files[f"profile/{name}"] = files.get(f"profile/{name}", b"") + path.read_bytes()
-    for path in sorted((profile_dir / "startup").glob("*")):
-        if path.suffix in (".py", ".ipy"):
-            files[f"profile/startup/{path.name}"] = path.read_bytes()
-    return files
-
-
-def payload(files: Mapping[str, bytes], variables: Mapping[str, str]) -> bytes:
-    """A compressed tar archive of `files`, our scripts and the environment variables."""
-    here = Path(__file__).parent
-    exports = (
-        f"export {name}={shlex.quote(value)}\n"
-        for name, value in variables.items()
-        if name not in NOT_EXPORTED
-    )
-    content = {
-        "vm_agent.py": (here / "vm_agent.py").read_bytes(),
-        "vm_environment.py": (here / "vm_environment.py").read_bytes(),
-        "variables.sh": "".join(exports).encode(),
-        **files,
-    }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, data in content.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o600
-            archive.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def _unpack_and(*steps: str) -> str:
-    """A shell command: unpack standard input into WORK_DIR, then run the steps there in turn.
-
-    The steps' input is empty: an SSH session's end must not be waited for.
-    """
-    prepare = f"umask 077 && mkdir -p {WORK_DIR} && cd {WORK_DIR} && tar -xzf - && . ./variables.sh"
+def _in_work_dir(*steps: str) -> str:
+    """A shell command: the steps in WORK_DIR, in turn, up to the first that fails."""
+    prepare = f"umask 077 && mkdir -p {WORK_DIR} && cd {WORK_DIR}"
     return " && ".join((prepare, *steps))
+
+
+def _system_python(environment: Environment) -> str:
+    """A Python that is there from the start."""
+    return "python3" if environment.kind == "minimal" else environment.image_python
 
 
 def _python(environment: Environment) -> str:
@@ -128,29 +83,67 @@ def _agent(environment: Environment, *arguments: str) -> str:
 
 
 async def start_controller(
-    connection: Connection, record: Record, *, cluster_id: str, data: bytes, args: Sequence[str]
+    connection: Connection,
+    record: Record,
+    *,
+    cluster_id: str,
+    bundle: Bundle,
+    data: bytes,
+    args: Sequence[str],
 ) -> dict[str, Event]:
-    """Build the environment and start ipcontroller; returns the events "ready" and "serving".
+    """Build the environment, offer it, start ipcontroller.
 
-    Raises BootstrapFailed with the output of what failed, or naming versions that don't match.
+    `data` is what controller_upload made of `bundle`. Returns the events "ready", "serving" and,
+    if an environment was built, "packed". Raises BootstrapFailed with the output of what failed,
+    or naming versions that don't match.
     """
     environment, address = record.environment, record.controller.address
     timeout = f"--timeout-s={START_TIMEOUT_S:.0f}"
     cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
     start = _agent(environment, "controller", f"--ip={address}", timeout, *cluster, "--", *args)
+    steps = ["tar -xf -", f"tar -xzf {bundle.path}", ". ./variables.sh"]
+    offer = shlex.join(
+        [_system_python(environment), "vm_depot.py", "serve", f"--address={address}"]
+    )
     if environment.kind == "minimal":
         build = ["build", f"--python={environment.python}", *environment.requirements]
-        serve = shlex.join(["python3", "vm_environment.py", "serve", f"--address={address}"])
-        # packing for the engines goes on while the controller starts
-        both = f"{{ {serve} & {start}; status=$?; wait $! && exit $status; }}"
-        steps = [shlex.join(["python3", "vm_environment.py", *build]), both]
-    else:
-        steps = [start]
+        steps.append(shlex.join(["python3", "vm_environment.py", *build]))
+        offer = f"python3 vm_environment.py pack && {offer}"
+    # packing for the engines goes on while the controller starts
+    steps.append(f"{{ {{ {offer}; }} & {start}; status=$?; wait $! && exit $status; }}")
     events = await connection.events(
-        _unpack_and(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S
+        _in_work_dir(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S
     )
     check_versions(events["ready"], environment, connection.target.name)
     return events
+
+
+async def add_bundle(connection: Connection, bundle: Bundle) -> None:
+    """Put a bundle on offer at the controller's machine: files of the profile were changed."""
+    keep = f"cat > {bundle.path}.new && mv {bundle.path}.new {bundle.path}"
+    await connection.events(_in_work_dir(keep), stdin=bundle.data, timeout_s=START_TIMEOUT_S)
+
+
+async def see_booted(
+    connection: Connection,
+    record: Record,
+    addresses: Sequence[str],
+    *,
+    timeout_s: float,
+    on_answer: Callable[[str], None],
+) -> None:
+    """Have the controller's machine look which machines answer over SSH; tells of each.
+
+    Returns when all have, or after `timeout_s`.
+    """
+    script = Path(__file__).with_name("vm_lookout.py").read_text(encoding="utf-8")
+    call = f"\nmain({list(addresses)!r}, {record.plan.ssh_port}, {timeout_s!r})\n"
+    await connection.events(
+        shlex.join([_system_python(record.environment), "-"]),
+        stdin=(script + call).encode(),
+        timeout_s=timeout_s + START_TIMEOUT_S,
+        on_event=lambda event: on_answer(event["address"]),
+    )
 
 
 async def start_engines(
@@ -159,48 +152,55 @@ async def start_engines(
     *,
     set_id: str,
     count: int,
+    bundle: Bundle,
     data: bytes,
     args: Sequence[str],
     on_registered: Callable[[int], None],
 ) -> Event:
-    """Copy the environment and start `count` engines; returns the event "ready".
+    """Copy the bundle and the environment, start `count` engines; returns the event "ready".
 
     Returns once all of them are registered. Raises BootstrapFailed if one is not.
     """
-    environment, controller = record.environment, record.controller
-    steps = []
-    if environment.kind == "minimal":
-        source = [
-            f"--url={controller.environment_url}",
-            f"--sha256={controller.environment_sha256}",
-        ]
-        steps.append(shlex.join(["python3", "vm_environment.py", "fetch", *source]))
-    steps.append(
-        _agent(
-            environment,
-            "engines",
-            f"--set={set_id}",
-            f"--count={count}",
-            f"--cores={record.engine_sets[set_id].vcpus}",
-            "--engine-file=engine.json",
-            f"--timeout-s={START_TIMEOUT_S:.0f}",
-            "--",
-            *args,
-        )
-    )
 
     def on_event(event: Event) -> None:
         if event["event"] in ("registered", "ready"):
             on_registered(int(event["registered"]))
 
     events = await connection.events(
-        _unpack_and(*steps),
+        _in_work_dir(*_engine_steps(record, set_id, count, bundle, args)),
         stdin=data,
         timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
         on_event=on_event,
     )
-    check_versions(events["ready"], environment, connection.target.name)
+    check_versions(events["ready"], record.environment, connection.target.name)
     return events["ready"]
+
+
+def _engine_steps(
+    record: Record, set_id: str, count: int, bundle: Bundle, args: Sequence[str]
+) -> list[str]:
+    environment, depot = record.environment, record.controller.depot_url
+    engine_set = record.engine_sets[set_id]
+    url = f"{depot}/{Path(bundle.path).name}"
+    take = [_system_python(environment), "-c", TAKE, url, bundle.sha256]
+    steps = ["tar -xzf -", ". ./variables.sh", shlex.join(take)]
+    if environment.kind == "minimal":
+        fetch = [f"--url={depot}", f"--sha256={record.controller.environment_sha256}"]
+        if len(engine_set.machines) > FEW_MACHINES:
+            fetch.append("--pass-on")
+        steps.append(shlex.join(["python3", "vm_fetch.py", *fetch]))
+    start = _agent(
+        environment,
+        "engines",
+        f"--set={set_id}",
+        f"--count={count}",
+        f"--cores={engine_set.vcpus}",
+        f"--engine-file={ENGINE_FILE}",
+        f"--timeout-s={START_TIMEOUT_S:.0f}",
+        "--",
+        *args,
+    )
+    return [*steps, start]
 
 
 def check_versions(ready: Event, environment: Environment, name: str) -> None:
@@ -212,13 +212,6 @@ def check_versions(ready: Event, environment: Environment, name: str) -> None:
             f"Python {environment.python} with ipyparallel {environment.ipyparallel}: functions "
             "can't travel between them. Use python_environment = 'minimal', or a matching image."
         )
-
-
-def engine_payload(engine_info: Event, profile_dir: Path, variables: Mapping[str, str]) -> bytes:
-    """What an engine's machine needs; the connection file holds the cluster's key."""
-    files = profile_files(profile_dir, 1)
-    files["engine.json"] = json.dumps(engine_info).encode()
-    return payload(files, variables)
 
 
 async def gather_limited(limit: int, tasks: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -8,6 +8,7 @@ import asyncio
 import getpass
 import json
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ from .record import Machine, Record
 from .record_file import RecordFile
 
 PROBE_INTERVAL_S = 1.0
+# a SYN that is lost because the machine boots is sent again after 1, 3 and 7 s: too rarely
+PROBE_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
+CONCURRENT_LOGINS = 64  # through one connection; each takes some 8 ms of this computer's time
 KEEPALIVE_INTERVAL_S = 15
 MAX_SESSIONS = 8  # on one connection; OpenSSH's default MaxSessions is 10
 RSA_BITS = 3072  # ed25519 login keys are unverified for Azure
@@ -97,6 +101,7 @@ class Connection:
     def __init__(self, target: Target, ssh: asyncssh.SSHClientConnection) -> None:
         self.target, self._ssh = target, ssh
         self._sessions = asyncio.Semaphore(MAX_SESSIONS)
+        self.logins = asyncio.Semaphore(CONCURRENT_LOGINS)
 
     async def __aenter__(self) -> "Connection":
         return self
@@ -218,22 +223,39 @@ async def connect(
 async def _connect_once(
     target: Target, key: asyncssh.SSHKey, through: Connection | None, timeout_s: float
 ) -> Connection:
+    if through is None:
+        sock = await _reach(target.host, target.port)
+        return await asyncio.wait_for(_log_in(target, key, sock=sock), timeout_s)
+    async with through.logins:
+        return await asyncio.wait_for(_log_in(target, key, tunnel=through._ssh), timeout_s)
+
+
+async def _reach(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        connecting = asyncio.get_running_loop().sock_connect(sock, (host, port))
+        await asyncio.wait_for(connecting, PROBE_TIMEOUT_S)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _log_in(target: Target, key: asyncssh.SSHKey, **way: Any) -> Connection:
     host_key = asyncssh.import_public_key(target.host_key)
-    ssh = await asyncio.wait_for(
-        asyncssh.connect(
-            target.host,
-            target.port,
-            tunnel=through._ssh if through else (),
-            config=None,
-            username=target.username,
-            client_keys=[key],
-            agent_path=None,
-            preferred_auth="publickey",
-            known_hosts=([host_key], [], []),
-            server_host_key_algs=["ssh-ed25519"],
-            keepalive_interval=KEEPALIVE_INTERVAL_S,
-        ),
-        timeout_s,
+    ssh = await asyncssh.connect(
+        target.host,
+        target.port,
+        config=None,
+        username=target.username,
+        client_keys=[key],
+        agent_path=None,
+        preferred_auth="publickey",
+        known_hosts=([host_key], [], []),
+        server_host_key_algs=["ssh-ed25519"],
+        keepalive_interval=KEEPALIVE_INTERVAL_S,
+        **way,
     )
     return Connection(target, ssh)
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from . import bootstrap
 from .azure_api import AzureApi, bridge
+from .bundle import bundle_of, controller_config, controller_upload
 from .connect import Connection, connect, controller_target
 from .link import ensure_link
 from .order import Order
@@ -74,22 +75,28 @@ async def open_tunnels(order: Order, running: "asyncio.Future[None] | None" = No
 async def _start_controller(order: Order, record: Record, gate: Connection) -> None:
     file, controller = order.file, record.controller
     n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
-    files = bootstrap.profile_files(file.profile_dir, n_engines)
-    data = bootstrap.payload(files, controller.variables)
+    bundle = bundle_of(file.profile_dir)
+    config = controller_config(file.profile_dir, n_engines)
     order.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(
-        gate, record, cluster_id=order.cluster_id, data=data, args=controller.args
+        gate,
+        record,
+        cluster_id=order.cluster_id,
+        bundle=bundle,
+        data=controller_upload(bundle, config, controller.variables),
+        args=controller.args,
     )
     require_alive(file)
-    ready, serving = events["ready"], events.get("serving", {})
+    ready = events["ready"]
     write_private(order.client_files["engine"], json.dumps(ready["engine"]))
     with file.edit() as record:
         record.tunnels = {
             name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
         }
         record.controller.pid = ready["pid"]
-        record.controller.environment_url = serving.get("url", "")
-        record.controller.environment_sha256 = serving.get("sha256", "")
+        record.controller.depot_url = events["serving"]["url"]
+        record.controller.bundle_sha256 = bundle.sha256
+        record.controller.environment_sha256 = events.get("packed", {}).get("sha256", "")
         record.controller.state = READY
     write_private(file.client_file, json.dumps(ready["client"]))
     order.progress.say("The controller is running")

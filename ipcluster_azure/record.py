@@ -43,7 +43,8 @@ class Controller:
     """The controller's machine. `host` is where SSH reaches it, `address` is inside the network.
 
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
-    the further command-line arguments and environment variables of ipcontroller.
+    the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
+    offers the bundle and the environment of these hashes to the engines' machines.
     """
 
     state: str = CREATING
@@ -55,7 +56,8 @@ class Controller:
     args: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     pid: int = 0
-    environment_url: str = ""
+    depot_url: str = ""
+    bundle_sha256: str = ""
     environment_sha256: str = ""
 
 

@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from . import bootstrap
-from .connect import Connection, connect, controller_target, engine_target
-from .errors import EnginesMissing, MachineFailed
+from .bundle import Bundle, bundle_of, engine_upload
+from .connect import Connection, Target, connect, controller_target, engine_target
+from .errors import BootTimeout, EnginesMissing, MachineFailed
 from .order import Order
 from .progress import Counter
-from .provision import require_alive
+from .provision import all_or_none, require_alive
 from .record import Machine, Record
 from .record_file import RecordFile
 
-CONCURRENT_MACHINES = 256  # of an engine set, being set up at the same time
+# open at a time through the controller: its sshd may have no more than 1,024 files open, and each
+# takes one there. Machines that have not booted take none, so the slow delay nobody.
+CONNECTIONS = 500
 GATE_TIMEOUT_S = 30.0  # for a controller that was reached before
 SIGNAL_TIMEOUT_S = 10.0
 
@@ -39,19 +42,16 @@ async def start_engine_set(
     """
     await asyncio.shield(exist)
     connection = await asyncio.shield(gate)
-    engine_set = require_alive(order.file, set_id).engine_sets[set_id]
-    prepared = asyncio.ensure_future(_prepare(order, set_id, running))
+    record = require_alive(order.file, set_id)
+    engine_set = record.engine_sets[set_id]
+    booted = _Booted([machine.address for machine in engine_set.machines])
+    looking = asyncio.ensure_future(_look(connection, record, set_id, booted, deadline))
+    prepared = asyncio.ensure_future(_prepare(order, set_id, connection, running))
     with order.progress.counting("engines registered", engine_set.n) as counter:
-        start = _EngineStarts(order, set_id, connection, deadline, prepared, counter)
-        starts = bootstrap.gather_limited(
-            CONCURRENT_MACHINES, [partial(start, machine) for machine in engine_set.machines]
-        )
-        try:
-            outcomes = await starts
-            await prepared
-        finally:
-            prepared.cancel()
-            await asyncio.gather(prepared, return_exceptions=True)
+        start = _EngineStarts(order, set_id, connection, deadline, booted, prepared, counter)
+        starting = asyncio.gather(*map(start, engine_set.machines), return_exceptions=True)
+        await all_or_none(looking, prepared, starting)
+    outcomes = starting.result()
     failures = {
         machine.name: outcome
         for machine, outcome in zip(engine_set.machines, outcomes, strict=True)
@@ -61,14 +61,46 @@ async def start_engine_set(
     return _count(order, engine_set.n, sum(start.registered.values()), failures, min_engines)
 
 
+async def _look(
+    gate: Connection, record: Record, set_id: str, booted: "_Booted", deadline: float
+) -> None:
+    addresses = [machine.address for machine in record.engine_sets[set_id].machines]
+    timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
+    await bootstrap.see_booted(gate, record, addresses, timeout_s=timeout_s, on_answer=booted.note)
+
+
 async def _prepare(
-    order: Order, set_id: str, running: "asyncio.Future[None]"
-) -> tuple[Record, bytes]:
-    """The record and the engines' payload, which are complete once the controller runs."""
+    order: Order, set_id: str, gate: Connection, running: "asyncio.Future[None]"
+) -> tuple[Record, Bundle, bytes]:
+    """What the engines' machines are given, once the controller runs; the bundle is there."""
     await asyncio.shield(running)
     record = require_alive(order.file, set_id)
     info = json.loads(order.client_files["engine"].read_text(encoding="utf-8"))
-    return record, bootstrap.engine_payload(info, order.file.profile_dir, order.variables)
+    bundle = bundle_of(order.file.profile_dir)
+    if bundle.sha256 != record.controller.bundle_sha256:
+        await bootstrap.add_bundle(gate, bundle)
+    return record, bundle, engine_upload(info, order.variables)
+
+
+class _Booted:
+    """Which machines answer over SSH, as the controller's machine sees them."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._seen = {address: asyncio.Event() for address in addresses}
+
+    def note(self, address: str) -> None:
+        self._seen[address].set()
+
+    async def wait_for(self, target: Target, deadline: float) -> None:
+        """Raise BootTimeout if the machine does not answer by `deadline`, in the loop's time."""
+        timeout_s = deadline - asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait_for(self._seen[target.host].wait(), timeout_s)
+        except asyncio.TimeoutError:
+            raise BootTimeout(
+                f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
+                "boot_timeout_s."
+            ) from None
 
 
 @dataclass
@@ -79,21 +111,30 @@ class _EngineStarts:
     set_id: str
     gate: Connection
     deadline: float
-    prepared: "asyncio.Future[tuple[Record, bytes]]"
+    booted: _Booted
+    prepared: "asyncio.Future[tuple[Record, Bundle, bytes]]"
     counter: Counter
     registered: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+
     async def __call__(self, machine: Machine) -> None:
         file = self.order.file
-        timeout_s = max(5.0, self.deadline - asyncio.get_running_loop().time())
         target = engine_target(file, require_alive(file), self.set_id, machine)
-        async with await connect(target, timeout_s=timeout_s, through=self.gate) as connection:
-            record, data = await asyncio.shield(self.prepared)
+        await self.booted.wait_for(target, self.deadline)
+        timeout_s = max(5.0, self.deadline - asyncio.get_running_loop().time())
+        async with (
+            self._slots,
+            await connect(target, timeout_s=timeout_s, through=self.gate) as connection,
+        ):
+            record, bundle, data = await asyncio.shield(self.prepared)
             await bootstrap.start_engines(
                 connection,
                 record,
                 set_id=self.set_id,
                 count=machine.engines,
+                bundle=bundle,
                 data=data,
                 args=self.order.args,
                 on_registered=partial(self._note, machine),

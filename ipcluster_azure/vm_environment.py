@@ -1,20 +1,17 @@
-"""Runs on the machines, with any Python from 3.8 on and its standard library alone.
+"""Runs on the controller's machine, with any Python from 3.8 on and its standard library alone.
 
-    build   makes the Python environment DIR/env with uv            (controller)
-    serve   packs it and offers it to the virtual network           (controller)
-    fetch   copies it from there: the engines have no way out       (engines)
+    build   makes the Python environment DIR/env with uv
+    pack    packs it for the engines' machines, which have no way out
 
 Prints one JSON object a line for the launcher; the log is DIR/log/environment.log.
 """
 
 import argparse
 import hashlib
-import http.server
 import json
 import os
 import platform
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -130,27 +127,18 @@ def newest_wheel(files: "list[Any]") -> "dict[str, Any]":
     return newest
 
 
-def serve(root: Path, address: str) -> None:
-    """Pack DIR/env and leave a server behind that offers it under a path nobody can guess."""
-    state = root / "server.json"
-    if state.exists():
-        emit("serving", **json.loads(state.read_text()))
-        return
+def pack(root: Path) -> None:
+    """Pack DIR/env for the engines' machines into DIR/depot, which vm_depot.py serves."""
     # compile once here what every engine would else compile at its first import
     run(root, root / "env" / "bin" / "python", "-c", IMPORTED_BY_ENGINES)
-    archive = root / "environment.tar"
-    parts = [name for name in ("env", "python") if (root / name).exists()]
-    run(root, "tar", "--create", "--file", archive, "--directory", root, *parts)
+    archive = root / "depot" / "environment.tar"
+    if not archive.exists():
+        incomplete = archive.with_suffix(".new")
+        parts = [name for name in ("env", "python") if (root / name).exists()]
+        run(root, "tar", "--create", "--file", incomplete, "--directory", root, *parts)
+        incomplete.replace(archive)
     with open(archive, "rb") as file:
-        sha256 = hash_of(file)
-    token = secrets.token_urlsafe(16)
-    server = http.server.ThreadingHTTPServer((address, 0), handler_for(archive, f"/{token}"))
-    url = f"http://{address}:{server.server_port}/{token}"
-    state.write_text(json.dumps({"url": url, "sha256": sha256}))
-    if detach():
-        emit("serving", url=url, sha256=sha256)
-        return
-    server.serve_forever()
+        emit("packed", sha256=hash_of(file))
 
 
 def hash_of(file: "IO[bytes]") -> str:
@@ -160,96 +148,7 @@ def hash_of(file: "IO[bytes]") -> str:
     return digest.hexdigest()
 
 
-def handler_for(archive: Path, path: str) -> "type[http.server.BaseHTTPRequestHandler]":
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if not secrets.compare_digest(self.path, path):
-                self.send_error(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(archive.stat().st_size))
-            self.end_headers()
-            with open(archive, "rb") as file:
-                shutil.copyfileobj(file, self.wfile, CHUNK)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Silence: the standard error is closed."""
-
-    return Handler
-
-
-def detach() -> bool:
-    """Fork a daemon: True in the process that was called, False in the daemon."""
-    if os.fork():
-        return True
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # an SSH session lasts until these are closed
-        os.dup2(null, descriptor)
-    return False
-
-
-def fetch(root: Path, url: str, sha256: str) -> None:
-    """Copy the environment from the controller; it must have the hash that came over SSH."""
-    made = root / "environment.json"
-    if made.exists() and made.read_text() == sha256:
-        emit("environment", seconds=0.0)
-        return
-    started = time.monotonic()
-    incoming = root / "incoming"
-    shutil.rmtree(incoming, ignore_errors=True)
-    incoming.mkdir()
-    if unpack(url, incoming) != sha256:
-        shutil.rmtree(incoming)
-        raise Failed("the copy of the Python environment is damaged")
-    for part in incoming.iterdir():
-        shutil.rmtree(root / part.name, ignore_errors=True)
-        part.rename(root / part.name)
-    incoming.rmdir()
-    relocate(root)
-    made.write_text(sha256)
-    emit("environment", seconds=round(time.monotonic() - started, 2))
-
-
-def unpack(url: str, target: Path) -> str:
-    """Unpack while it arrives; returns the hash of what did."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    digest = hashlib.sha256()
-    command = ["tar", "--extract", "--file", "-", "--directory", str(target)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as tar:
-        pipe: Any = tar.stdin
-        try:
-            with direct.open(url, timeout=FETCH_TIMEOUT_S) as reply:
-                for chunk in iter(lambda: reply.read(CHUNK), b""):
-                    digest.update(chunk)
-                    pipe.write(chunk)
-        except OSError as error:
-            tar.kill()
-            raise Failed(f"can't copy the environment from the controller: {error}") from error
-    if tar.returncode:
-        raise Failed(f"tar ended with {tar.returncode} while unpacking the Python environment")
-    return digest.hexdigest()
-
-
-def relocate(root: Path) -> None:
-    """Point the environment at its own copy of Python, if it was not built on the image's."""
-    pythons = root / "python"
-    if not pythons.exists():
-        return
-    config = root / "env" / "pyvenv.cfg"
-    text = config.read_text()
-    (home,) = re.findall(r"^home = (.+)$", text, re.MULTILINE)
-    own = pythons / Path(home).parent.name / "bin"
-    config.write_text(text.replace(f"home = {home}", f"home = {own}"))
-    link = root / "env" / "bin" / "python"
-    target = own / Path(os.readlink(link)).name
-    link.unlink()
-    link.symlink_to(target)
-
-
-COMMANDS: "dict[str, Callable[..., None]]" = {"build": build, "serve": serve, "fetch": fetch}
+COMMANDS: "dict[str, Callable[..., None]]" = {"build": build, "pack": pack}
 
 
 def main() -> int:
@@ -259,10 +158,7 @@ def main() -> int:
     building = commands.add_parser("build")
     building.add_argument("--python", required=True)
     building.add_argument("requirements", nargs="*")
-    commands.add_parser("serve").add_argument("--address", required=True)
-    fetching = commands.add_parser("fetch")
-    fetching.add_argument("--url", required=True)
-    fetching.add_argument("--sha256", required=True)
+    commands.add_parser("pack")
     options = vars(parser.parse_args())
     command, root = options.pop("command"), options.pop("dir").absolute()
     try:

@@ -1,62 +1,14 @@
-import io
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from ipcluster_azure import bootstrap
-from ipcluster_azure.bootstrap import (
-    agent_command,
-    check_versions,
-    environment_of,
-    heartbeat_ms,
-    payload,
-    profile_files,
-)
+from ipcluster_azure.bootstrap import agent_command, check_versions, environment_of
 from ipcluster_azure.cluster_file import add_engine_set, remove_engine_set
 from ipcluster_azure.errors import BootstrapFailed
 from ipcluster_azure.record import Environment
 
-ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü'\nnext"
 IMAGE = Environment("image", "/opt/my python/bin/python", [], "3.11", "9.2.0")
-
-
-def _content(data: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        members = archive.getmembers()
-        assert {member.mode for member in members} == {0o600}
-        return {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
-
-
-def test_the_upload_holds_scripts_files_and_variables() -> None:
-    content = _content(payload({"engine.json": b"{}"}, {"ODD": ODD, "IPP_PROFILE_DIR": "/here"}))
-    assert set(content) == {"vm_agent.py", "vm_environment.py", "variables.sh", "engine.json"}
-    assert b"IPP_PROFILE_DIR" not in content["variables.sh"]
-    script = content["variables.sh"].decode() + 'printf %s "$ODD"'
-    printed = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True).stdout
-    assert printed.decode() == ODD
-
-
-def test_the_upload_is_small() -> None:
-    # it crosses the user's own line once for each machine
-    assert len(payload({}, {})) < 20_000
-
-
-def test_the_profile_wins_over_our_heartbeat(tmp_path: Path) -> None:
-    (tmp_path / "ipcontroller_config.py").write_text("c.HeartMonitor.period = 77\n")
-    (tmp_path / "startup").mkdir()
-    (tmp_path / "startup" / "README").write_text("not code")
-    (tmp_path / "startup" / "a.py").write_text("x = 1\n")
-    files = profile_files(tmp_path, 4)
-    assert set(files) == {"profile/ipcontroller_config.py", "profile/startup/a.py"}
-    lines = files["profile/ipcontroller_config.py"].decode().splitlines()
-    assert lines.index("c.HeartMonitor.period = 300") < lines.index("c.HeartMonitor.period = 77")
-
-
-@pytest.mark.parametrize(("n", "period"), [(1, 300), (32, 320), (100, 1000), (1000, 3000)])
-def test_the_heartbeat_grows_with_the_engines(n: int, period: int) -> None:
-    assert heartbeat_ms(n) == period
 
 
 def test_words_of_a_command_stay_words() -> None:

@@ -1,0 +1,50 @@
+"""Runs on the controller's machine, with any Python from 3.8 on: sees which machines have booted.
+
+Its source and a call of `main` come over SSH as standard input. From next door a machine can be
+tried every second, however far away the launcher is, and however many machines there are.
+
+Prints one JSON object a line for the launcher: {"event": "answers", "address": "10.42.1.4"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import time
+
+INTERVAL_S = 1.0  # a lost SYN is sent again after this time anyway
+
+
+async def answers(address: str, port: int) -> bool:
+    """Whether an SSH server greets there; that a port is open is not enough."""
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        return (await reader.readline()).startswith(b"SSH-")
+    finally:
+        writer.close()
+
+
+async def look_at(address: str, port: int) -> None:
+    while True:
+        tried_at = time.monotonic()
+        try:
+            if await asyncio.wait_for(answers(address, port), INTERVAL_S):
+                break
+        except (OSError, asyncio.TimeoutError):
+            pass
+        await asyncio.sleep(max(0.0, tried_at + INTERVAL_S - time.monotonic()))
+    print(json.dumps({"event": "answers", "address": address}), flush=True)
+
+
+async def look_at_all(addresses: list[str], port: int) -> None:
+    await asyncio.gather(*(look_at(address, port) for address in addresses))
+
+
+def main(addresses: list[str], port: int, timeout_s: float) -> None:
+    """Return when all have answered, or when the launcher waits no longer."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(look_at_all(addresses, port), timeout_s))

@@ -1,0 +1,88 @@
+"""What the machines are given: complete, private, and sent once."""
+
+import ast
+import hashlib
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure import bundle
+from ipcluster_azure.bundle import (
+    SCRIPTS,
+    bundle_of,
+    controller_config,
+    controller_upload,
+    engine_upload,
+    heartbeat_ms,
+)
+
+ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü'\nnext"
+
+
+def _content(data: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        members = archive.getmembers()
+        assert {member.mode for member in members} == {0o600}
+        return {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+
+
+def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -> None:
+    (tmp_path / "ipcontroller_config.py").write_text("c.HeartMonitor.period = 77\n")
+    (tmp_path / "ipengine_config.py").write_text("c.IPEngine.timeout = 7\n")
+    (tmp_path / "startup").mkdir()
+    (tmp_path / "startup" / "README").write_text("not code")
+    (tmp_path / "startup" / "a.py").write_text("x = 1\n")
+    made = bundle_of(tmp_path)
+    content = _content(made.data)
+    assert set(content) == {*SCRIPTS, "profile/ipengine_config.py", "profile/startup/a.py"}
+    assert content["profile/startup/a.py"] == b"x = 1\n"
+    assert made.sha256 == hashlib.sha256(made.data).hexdigest()
+
+
+def test_a_bundle_changes_with_the_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    before = bundle_of(tmp_path)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    assert bundle_of(tmp_path) == before
+    (tmp_path / "ipengine_config.py").write_text("c.IPEngine.timeout = 7\n")
+    assert bundle_of(tmp_path).sha256 != before.sha256
+
+
+def test_the_controllers_upload_holds_the_bundle(tmp_path: Path) -> None:
+    made = bundle_of(tmp_path)
+    content = _content(controller_upload(made, b"config", {"ODD": ODD, "IPP_PROFILE_DIR": "/x"}))
+    assert content[made.path] == made.data
+    assert content["profile/ipcontroller_config.py"] == b"config"
+    assert b"IPP_PROFILE_DIR" not in content["variables.sh"]
+    script = content["variables.sh"].decode() + 'printf %s "$ODD"'
+    printed = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True).stdout
+    assert printed.decode() == ODD
+
+
+def test_what_crosses_the_users_line_for_each_machine_is_small() -> None:
+    upload = engine_upload({"key": "secret", "ports": list(range(10))}, {"A": "1"})
+    assert set(_content(upload)) == {"engine.json", "variables.sh"}
+    assert len(upload) < 500
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, "vm_lookout.py"])
+def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
+    source = Path(bundle.__file__).with_name(name).read_text()
+    if name != "vm_agent.py":  # that runs in the environment
+        ast.parse(source, feature_version=(3, 8))
+
+
+def test_the_profile_wins_over_our_heartbeat(tmp_path: Path) -> None:
+    (tmp_path / "ipcontroller_config.py").write_text("c.HeartMonitor.period = 77\n")
+    lines = controller_config(tmp_path, 4).decode().splitlines()
+    assert lines.index("c.HeartMonitor.period = 300") < lines.index("c.HeartMonitor.period = 77")
+
+
+@pytest.mark.parametrize(("n", "period"), [(1, 300), (32, 320), (100, 1000), (1000, 3000)])
+def test_the_heartbeat_grows_with_the_engines(n: int, period: int) -> None:
+    assert heartbeat_ms(n) == period
