@@ -2,25 +2,35 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from . import bootstrap
+from .alive import require_alive
 from .azure_api import AzureApi, bridge
 from .bundle import bundle_of, controller_config, controller_upload
 from .connect import Connection, connect, controller_target
 from .link import ensure_link
 from .order import Order
-from .provision import Looks, all_or_none, require_alive, watch_operation, while_watching
-from .record import READY, Record, Tunnel
+from .record import READY, Controller, Record, Tunnel
 from .record_file import RecordFile, held, write_private
 from .settings import Settings
+from .waiting import Looks, all_or_none, watch_operation, while_watching
+
+
+async def network_ready(file: RecordFile) -> Record:
+    """The record, once engines can join the network: another process may be at it."""
+    return await _once(file, lambda controller: controller.network_ready)
 
 
 async def controller_requested(file: RecordFile) -> Record:
     """The record, once the controller's address is known: another process may be at it."""
+    return await _once(file, lambda controller: bool(controller.host))
+
+
+async def _once(file: RecordFile, holds: Callable[[Controller], bool]) -> Record:
     looks = Looks(last_s=0.5)
-    while not (record := require_alive(file)).controller.host:
+    while not holds((record := require_alive(file)).controller):
         await looks.pause()
     return record
 

@@ -2,59 +2,42 @@
 
     find_site          settings -> where it may be; refuses what can't be, creates nothing
     request_controller record, network and controller machine; returns once Azure has accepted
-    request_engines    one scale set more; returns once Azure has accepted
+    request_engines    one scale set more, once the network is there; returns once accepted
     bring_up           waits for both sides together; returns once engines are registered
     teardown.py        the way back
 
-ipyparallel calls its launchers one after the other, but the machines boot together, since nothing
-waits before bring_up. What the steps know of each other is in the record, for they may run on
-different event loops, and for engines that are added later in different processes.
+ipyparallel calls its launchers one after the other, but the machines boot together: nothing waits
+for them before bring_up, and where engines come next, request_controller goes on beside
+request_engines as soon as the network is there. What the steps know of each other is in the
+record, for they may run on different event loops, and for engines that are added later in
+different processes.
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from . import bootstrap
+from .alive import edited_set, require_alive
 from .azure_api import AzureApi, bridge
-from .connect import KeyPair, make_host_key, make_login_key
-from .controller import controller_requested, controller_running, open_gate, open_tunnels
-from .naming import ClusterNames, cluster_tags
+from .connect import make_host_key, make_login_key
+from .controller import controller_running, open_gate, open_tunnels
 from .order import Order
-from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
-from .preflight import Place, check_access, choose_size, find_place
-from .provision import (
-    all_or_none,
-    controller_addresses,
-    create,
-    create_all,
-    edited_set,
-    require_alive,
-    wait_for_machines,
-    watch_operation,
-    while_watching,
-)
-from .record import READY, Controller, EngineSet, Machine, Record
-from .record_file import write_private
+from .planning import Site, new_record, plan_controller, plan_engines, write_parameters
+from .preflight import check_access, choose_size, find_place
+from .provision import controller_addresses, create, create_all
+from .record import READY, EngineSet, Machine
+from .record_file import RecordFile, write_private
 from .run import start_engine_set
 from .settings import Settings
-from .template import Json, cloud_config, controller_template, engine_set_template, requests
+from .template import Json, controller_template, engine_set_template, requests
+from .waiting import all_or_none, wait_for_machines, watch_operation, while_watching
 
 T = TypeVar("T")
 Submit = Callable[[Json], None]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place that was looked at: the settings are complete, the VM size may be used."""
-
-    place: Place
-    size: VmSize
 
 
 async def find_site(settings: Settings, engine_settings: Settings | None, cache_dir: Path) -> Site:
@@ -69,23 +52,12 @@ async def find_site(settings: Settings, engine_settings: Settings | None, cache_
     return Site(place, size)
 
 
-def plan_controller(order: Order, site: Site) -> ClusterPlan:
-    """A new cluster's plan, with names that nobody has used."""
-    settings = site.place.settings
-    tags = cluster_tags(
-        profile=order.profile,
-        cluster_id=order.cluster_id,
-        max_lifetime_h=settings.max_lifetime_h,
-        user_tags=settings.tags,
-    )
-    names = ClusterNames.for_cluster(order.profile, order.cluster_id)
-    return plan_cluster(
-        settings, names=names, size=site.size, tags=tags, ssh_sources=site.place.ssh_sources
-    )
-
-
-async def request_controller(order: Order, site: Site, submit: Submit) -> None:
+async def request_controller(
+    order: Order, site: Site, submit: Submit, on_network: Callable[[], None]
+) -> None:
     """Write the record, then ask Azure for the network and the controller's machine.
+
+    Calls `on_network` as soon as engines can be requested.
 
     `submit` is called with the template once the record exists, before the first create call; it
     writes the job file. What is submitted is what that says.
@@ -94,15 +66,15 @@ async def request_controller(order: Order, site: Site, submit: Submit) -> None:
     login_key, host_key = await bridge(make_login_key), make_host_key()
     write_private(file.key_file, login_key.private)
     write_private(file.public_key_file, login_key.public)
-    parameters = _write_parameters(order, login_key.public, host_key)
+    parameters = write_parameters(order, login_key.public, host_key)
     template = controller_template(plan)
-    group = (plan.subscription_id, plan.resource_group)
-    planned = _requests(template, parameters, *group)
-    file.create(_new_record(order, site, plan, host_key.public, [item.id for item in planned]))
+    planned = requests(template, parameters, plan)
+    file.create(new_record(order, site, plan, host_key.public, [item.id for item in planned]))
     submit(template)
     order.progress.say(f"Requesting the controller, {plan.machine.vm_size} in {plan.location}")
+    network = partial(_note_network, file, on_network)
     with AzureApi(site.place.endpoint, plan.subscription_id) as api:
-        answers = await create_all(api, file, plan, planned)
+        answers = await create_all(api, file, plan, planned, network)
     host, address = controller_addresses(plan, answers)
     with file.edit() as record:
         controller, vm_id = record.controller, planned[-1].id
@@ -111,58 +83,10 @@ async def request_controller(order: Order, site: Site, submit: Submit) -> None:
     order.progress.say(f"Azure has accepted the controller; it will answer at {host}")
 
 
-def _new_record(
-    order: Order, site: Site, plan: ClusterPlan, host_key: str, resources: list[str]
-) -> Record:
-    settings = site.place.settings
-    return Record(
-        cluster_id=order.cluster_id,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        endpoint=site.place.endpoint,
-        plan=plan,
-        environment=bootstrap.environment_of(
-            settings.python_environment, settings.image_python, settings.requirements
-        ),
-        controller=Controller(
-            host_key=host_key, args=list(order.args), variables=dict(order.variables)
-        ),
-        resources=resources,
-        secret_files=[str(order.parameter_file), *map(str, order.client_files.values())],
-    )
-
-
-def _requests(template: Any, parameters: Mapping[str, str], subscription: str, group: str) -> Any:
-    return requests(template, parameters, subscription_id=subscription, resource_group=group)
-
-
-def _write_parameters(order: Order, public_key: str, host_key: KeyPair) -> dict[str, str]:
-    """The templates' secure parameters, in the form that `az deployment group create` takes."""
-    custom_data = cloud_config(host_key.private, host_key.public)
-    values = {"sshPublicKey": public_key, "customData": custom_data}
-    content = {
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-        "contentVersion": "1.0.0.0",
-        "parameters": {name: {"value": value} for name, value in values.items()},
-    }
-    write_private(order.parameter_file, json.dumps(content))
-    return values
-
-
-async def plan_engines(
-    order: Order, settings: Settings, set_id: str, n: int
-) -> tuple[Record, EngineSetPlan]:
-    """The plan of n engines more in the cluster on record, which has settled where they go."""
-    record = await controller_requested(order.file)
-    cluster = record.plan
-    settled = replace(
-        settings,
-        location=cluster.location,
-        subscription_id=cluster.subscription_id,
-        admin_username=cluster.machine.admin_username,
-    )
-    with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        size = await choose_size(api, settled, order.file.profile_dir)
-    return record, plan_engine_set(settled, cluster, set_id=set_id, n=n, size=size)
+def _note_network(file: RecordFile, on_network: Callable[[], None]) -> None:
+    with file.edit() as record:
+        record.controller.network_ready = True
+    on_network()
 
 
 async def request_engines(
@@ -172,10 +96,9 @@ async def request_engines(
     record, plan = await plan_engines(order, settings, set_id, n)
     file, cluster = order.file, record.plan
     host_key = make_host_key()
-    parameters = _write_parameters(order, file.public_key_file.read_text(), host_key)
+    parameters = write_parameters(order, file.public_key_file.read_text(), host_key)
     template = engine_set_template(cluster, plan)
-    group = (cluster.subscription_id, cluster.resource_group)
-    (request,) = _requests(template, parameters, *group)
+    (request,) = requests(template, parameters, cluster)
     with file.edit() as record:
         record.engine_sets[set_id] = EngineSet(
             scale_set_id=request.id,
@@ -202,25 +125,35 @@ async def request_engines(
     order.progress.say(f"Azure has accepted {plan.vm_count} machines")
 
 
-async def bring_up(order: Order, settings: Settings, set_id: str) -> int:
+async def bring_up(
+    order: Order, settings: Settings, set_id: str, requesting: "asyncio.Future[None]"
+) -> int:
     """Wait for the controller and the machines of a set, start both sides; returns the number of
     engines that registered, which is at least settings.min_engines.
 
     One connection to the controller serves both sides, and the engines' machines are logged in to
-    through it while the controller is being set up. Raises BootTimeout, BootstrapFailed,
+    through it while the controller is being set up. `requesting` may still ask for the controller;
+    what it raises is raised. Raises BootTimeout, BootstrapFailed,
     EnginesMissing, or what Azure said of the machines.
     """
     record = require_alive(order.file, set_id)
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         operation = record.engine_sets[set_id].operation
         watch = watch_operation(api, order.file, operation, "the engines' machines")
-        registered = await while_watching(watch, _start_both(api, order, settings, set_id))
+        starting = _start_both(api, order, settings, set_id, requesting)
+        registered = await while_watching(watch, starting)
     with edited_set(order.file, set_id) as engine_set:
         engine_set.state = READY
     return registered
 
 
-async def _start_both(api: AzureApi, order: Order, settings: Settings, set_id: str) -> int:
+async def _start_both(
+    api: AzureApi,
+    order: Order,
+    settings: Settings,
+    set_id: str,
+    requesting: "asyncio.Future[None]",
+) -> int:
     """Controller, engines and tunnels, each as soon as what it needs is there; none is left
     running when one fails."""
     deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
@@ -234,7 +167,7 @@ async def _start_both(api: AzureApi, order: Order, settings: Settings, set_id: s
             )
         )
         tunnels = asyncio.ensure_future(open_tunnels(order, running))
-        await all_or_none(gate, running, exist, starting, tunnels)
+        await all_or_none(requesting, gate, running, exist, starting, tunnels)
     return starting.result()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import sys
 import threading
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -24,12 +25,34 @@ def restarting() -> bool:
     """Whether Cluster.restart_engines is what called: stop() can't tell it from a stop."""
     from ipyparallel.cluster.cluster import Cluster
 
+    return _called_by(Cluster.restart_engines)
+
+
+def engines_come_next() -> bool:
+    """Whether Cluster.start_cluster is what called: it starts engines next, on the same loop."""
+    from ipyparallel.cluster.cluster import Cluster
+
+    return _called_by(Cluster.start_cluster)
+
+
+def _called_by(method: Any) -> bool:
     frame = sys._getframe()
     while frame is not None:
-        if frame.f_code is Cluster.restart_engines.__code__:
+        if frame.f_code is method.__code__:
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
+
+
+async def first_of(task: "asyncio.Future[None]", other: Coroutine[Any, Any, object]) -> None:
+    """Return when either is done, raising what `task` raised; a `task` that goes on is left to."""
+    waiting = asyncio.ensure_future(other)
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        waiting.cancel()
 
 
 def in_own_loop(coroutine: Any) -> Any:

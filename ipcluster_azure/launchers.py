@@ -18,7 +18,7 @@ from traitlets import Unicode
 from .cluster_file import add_engine_set, remove_engine_set
 from .config import AzureVMLauncher
 from .errors import ClusterStopped, ConfigurationError
-from .host import ipcluster_app, restarting, wait_until_started
+from .host import engines_come_next, first_of, ipcluster_app, restarting, wait_until_started
 from .launcher_base import AzureVMBase, restore
 from .progress import Progress
 from .record import DELETING, KEPT, READY, Record
@@ -36,8 +36,15 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         help="File in the profile for the ARM template of the controller and its network.",
     )
 
+    # only while Cluster.start_cluster runs, which has one event loop from here to the engines
+    requesting: "asyncio.Future[None] | None" = None
+
     async def start(self) -> None:
-        """Ask Azure for the controller; returns when it has accepted, not when it has booted."""
+        """Ask Azure for the controller; returns when it has accepted, not when it has booted.
+
+        If engines come next, it returns as soon as they can be requested; their launcher waits
+        for the rest.
+        """
         await self._start_or_undo(self._start(), self._undo)
 
     async def _start(self) -> None:
@@ -61,7 +68,21 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
         order = self._order(self.controller_args)
-        await deployment.request_controller(order, site, partial(self._submit, 1))
+        submit = partial(self._submit, 1)
+        network = asyncio.Event()
+        requesting = asyncio.ensure_future(
+            deployment.request_controller(order, site, submit, network.set)
+        )
+        requesting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            if engines_come_next():
+                await first_of(requesting, network.wait())
+                self.requesting = requesting
+            else:
+                await requesting
+        except BaseException:
+            requesting.cancel()
+            raise
 
     def _was_dropped(self) -> bool:
         return self.parent is not None and self.parent.controller is not self
@@ -117,11 +138,11 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await delete_cluster(self.record_file, Progress(self.log))
 
     async def _make_template(self, n: int) -> dict[str, Any]:
-        from . import deployment
+        from . import deployment, planning
         from .template import controller_template
 
         site = await deployment.find_site(self.settings(), None, self.record_file.profile_dir)
-        return controller_template(deployment.plan_controller(self._order([]), site))
+        return controller_template(planning.plan_controller(self._order([]), site))
 
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
         """{"client": {...}, "engine": {...}}, once the controller runs and can be reached.
@@ -196,7 +217,17 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         else:
             self.notify_start({"record": str(file.path)})
             watch(self)
-        await deployment.bring_up(order, settings, self.engine_set_id)
+        await deployment.bring_up(order, settings, self.engine_set_id, self._requesting())
+
+    def _requesting(self) -> "asyncio.Future[None]":
+        """What our Cluster's controller launcher still asks of Azure, or failed to get."""
+        task = getattr(getattr(self.parent, "controller", None), "requesting", None)
+        if task is not None and (not task.done() or task.cancelled() or task.exception()):
+            requesting: asyncio.Future[None] = task
+        else:
+            requesting = asyncio.get_running_loop().create_future()
+            requesting.set_result(None)
+        return requesting
 
     async def _join_cluster(self, file: RecordFile) -> Record:
         """The cluster that these engines belong to, started by this process or by another."""
@@ -251,11 +282,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         self.stopped()
 
     async def _make_template(self, n: int) -> dict[str, Any]:
-        from . import deployment
+        from . import planning
         from .template import engine_set_template
 
         set_id = self.engine_set_id
-        record, plan = await deployment.plan_engines(self._order([]), self.settings(), set_id, n)
+        record, plan = await planning.plan_engines(self._order([]), self.settings(), set_id, n)
         return engine_set_template(record.plan, plan)
 
     async def stop(self) -> None:

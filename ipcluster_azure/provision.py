@@ -3,29 +3,22 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from .azure_api import AzureApi, MachineState, bridge, nic_address
-from .errors import (
-    AzureLauncherError,
-    BootTimeout,
-    ClusterStopped,
-    MachineFailed,
-    RequestRefused,
-)
+from .alive import require_alive
+from .azure_api import AzureApi, bridge, nic_address
+from .errors import AzureLauncherError, ClusterStopped, RequestRefused
 from .plan import ClusterPlan
-from .record import DELETING, EngineSet, Record
 from .record_file import RecordFile
-from .template import NIC, PUBLIC_IP, Json, ResourceRequest
+from .template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json, ResourceRequest
+from .waiting import Looks
 
 T = TypeVar("T")
-FIRST_LOOK_S, LAST_LOOK_S = 0.1, 3.0
-OPERATION_LOOK_S = 5.0
+SETTLING_LOOK_S = 0.5  # the rest of the start waits for the network, which takes some seconds
 IN_FLIGHT_TIMEOUT_S = 60.0
-WHY_LOOKS = 5
 UNSEEN_S = 30.0  # a GET may not see for a while what a PUT has made
 
 
@@ -59,30 +52,6 @@ class CreatesInFlight:
 creates_in_flight = CreatesInFlight()
 
 
-def require_alive(file: RecordFile, set_id: str = "") -> Record:
-    """The record; raises ClusterStopped once the cluster, or that engine set, is being deleted."""
-    record = file.read()
-    if record is None or record.deleting:
-        raise ClusterStopped("The cluster was stopped while it was starting.")
-    _require_set(record, set_id)
-    return record
-
-
-def _require_set(record: Record, set_id: str) -> None:
-    if set_id and (
-        set_id not in record.engine_sets or record.engine_sets[set_id].state == DELETING
-    ):
-        raise ClusterStopped("The engines were stopped while they were starting.")
-
-
-@contextmanager
-def edited_set(file: RecordFile, set_id: str) -> Iterator[EngineSet]:
-    """An engine set of the record, to be changed. Raises ClusterStopped if it is gone."""
-    with file.edit() as record:
-        _require_set(record, set_id)
-        yield record.engine_sets[set_id]
-
-
 async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[], object]) -> T:
     """One create call, unless the cluster was stopped; raises ClusterStopped then.
 
@@ -99,21 +68,16 @@ async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[],
     return result
 
 
-class Looks:
-    """The pauses between looks at something: short at first, then longer and longer."""
-
-    def __init__(self, last_s: float = LAST_LOOK_S) -> None:
-        self._pause_s, self._last_s = FIRST_LOOK_S, last_s
-
-    async def pause(self) -> None:
-        await asyncio.sleep(self._pause_s)
-        self._pause_s = min(self._last_s, self._pause_s * 1.5)
-
-
 async def create_all(
-    api: AzureApi, file: RecordFile, plan: ClusterPlan, requests: list[ResourceRequest]
+    api: AzureApi,
+    file: RecordFile,
+    plan: ClusterPlan,
+    requests: list[ResourceRequest],
+    on_network: Callable[[], None],
 ) -> dict[str, Json]:
     """Create the resources in the order that they depend on each other, else at once.
+
+    Calls `on_network` as soon as other machines can be requested in the network.
 
     Returns what Azure answered for each id, once others could rely on it; the operation's URL of
     the last request, the machine itself, is added to it under "operation".
@@ -124,6 +88,8 @@ async def create_all(
             lambda: api.put_group(plan.resource_group, plan.location, dict(plan.tags)),
             lambda: api.delete_group(plan.resource_group),
         )
+    if all(request.type != VIRTUAL_NETWORK for request in requests):
+        on_network()
     needed = {dependency for request in requests for dependency in request.depends_on}
     tasks: dict[str, asyncio.Task[Json]] = {}
 
@@ -137,6 +103,8 @@ async def create_all(
         )
         if request.id in needed:
             body = await _settled(api, file, request, body)
+        if request.type == VIRTUAL_NETWORK:
+            on_network()
         return {**body, "operation": operation}
 
     async with _cancelling(tasks):
@@ -159,7 +127,7 @@ async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[Non
 
 async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, body: Json) -> Json:
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
-    looks = Looks()
+    looks = Looks(SETTLING_LOOK_S)
     unseen_until = asyncio.get_running_loop().time() + UNSEEN_S
     while True:
         state = body.get("properties", {}).get("provisioningState")
@@ -185,83 +153,3 @@ def controller_addresses(plan: ClusterPlan, answers: dict[str, Json]) -> tuple[s
     if not plan.public_ip:
         return private, private
     return str(bodies[PUBLIC_IP.split("/")[1]]["properties"]["ipAddress"]), private
-
-
-async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
-    """Return never; raise as soon as Azure reports that creating `what` failed."""
-    while True:
-        await asyncio.sleep(OPERATION_LOOK_S)
-        require_alive(file)
-        if url and (error := await bridge(api.operation_error, url, f"creating {what}")):
-            raise error
-
-
-async def wait_for_machines(
-    api: AzureApi,
-    file: RecordFile,
-    set_id: str,
-    count: int,
-    *,
-    deadline: float,
-    on_progress: Callable[[int], None],
-) -> list[MachineState]:
-    """The machines of an engine set, once all have an address; `deadline` is the loop's time.
-
-    Raises BootTimeout with the number that are there, MachineFailed if Azure gave one up.
-    """
-    group = file.require().plan.resource_group
-    loop = asyncio.get_running_loop()
-    looks = Looks()
-    while True:
-        record = require_alive(file, set_id)
-        machines = await bridge(api.machines, group, record.engine_sets[set_id].scale_set_id)
-        if failed := [
-            machine.name for machine in machines if machine.provisioning_state == "Failed"
-        ]:
-            raise await _why_failed(api, record.engine_sets[set_id].operation, failed)
-        ready = [machine for machine in machines if machine.address]
-        on_progress(len(ready))
-        if len(ready) >= count:
-            return ready
-        if loop.time() > deadline:
-            raise BootTimeout(f"Only {len(ready)} of {count} machines exist within boot_timeout_s.")
-        await looks.pause()
-
-
-async def _why_failed(api: AzureApi, operation: str, names: list[str]) -> AzureLauncherError:
-    """Azure's reason, which the operation gives; it may end a moment after its machines failed."""
-    what = f"creating {', '.join(names)}"
-    for _ in range(WHY_LOOKS):
-        if operation and (error := await bridge(api.operation_error, operation, what)):
-            return error
-        await asyncio.sleep(1.0)
-    return MachineFailed(
-        f"Azure failed at {what} and gave no reason. The activity log of the resource group in "
-        "the portal may. Next: `ipcluster start` again."
-    )
-
-
-async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:
-    """Wait for all of them; when one fails, cancel the others, wait for their end, and raise it."""
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
-    """The result of `work`, unless `watch`, which never returns, raises before."""
-    watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)
-        return await worker if worker.done() else await _raise(watcher)
-    finally:
-        for task in (watcher, worker):
-            task.cancel()
-        await asyncio.gather(watcher, worker, return_exceptions=True)
-
-
-async def _raise(watcher: "asyncio.Future[None]") -> Any:
-    await watcher

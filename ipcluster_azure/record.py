@@ -40,14 +40,16 @@ class Environment:
 
 @dataclass
 class Controller:
-    """The controller's machine. `host` is where SSH reaches it, `address` is inside the network.
+    """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
+    `network_ready` says that engines can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
     the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
     offers the bundle and the environment of these hashes to the engines' machines.
     """
 
     state: str = CREATING
+    network_ready: bool = False
     vm_id: str = ""
     host: str = ""
     address: str = ""

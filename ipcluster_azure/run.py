@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from . import bootstrap
+from .alive import require_alive
 from .bundle import Bundle, bundle_of, engine_upload
 from .connect import Connection, Target, connect, controller_target, engine_target
 from .errors import BootTimeout, EnginesMissing, MachineFailed
 from .order import Order
 from .progress import Counter
-from .provision import all_or_none, require_alive
 from .record import Machine, Record
 from .record_file import RecordFile
+from .waiting import all_or_none
 
 # open at a time through the controller: its sshd may have no more than 1,024 files open, and each
 # takes one there. Machines that have not booted take none, so the slow delay nobody.

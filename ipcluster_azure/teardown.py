@@ -11,9 +11,10 @@ from .errors import AzureLauncherError, EndpointUnreachable
 from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
-from .provision import Looks, creates_in_flight
+from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record
 from .record_file import RecordFile, held, read_retired
+from .waiting import Looks
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0

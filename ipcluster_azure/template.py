@@ -105,10 +105,10 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
 
 
 def requests(
-    template: Json, parameters: Mapping[str, str], *, subscription_id: str, resource_group: str
+    template: Json, parameters: Mapping[str, str], cluster: ClusterPlan
 ) -> list[ResourceRequest]:
     """The template's resources in its order, every expression replaced by its value."""
-    root = f"/subscriptions/{subscription_id}/resourceGroups/{resource_group}"
+    root = f"/subscriptions/{cluster.subscription_id}/resourceGroups/{cluster.resource_group}"
 
     def value(node: Any) -> Any:
         if isinstance(node, dict):

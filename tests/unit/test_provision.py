@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Azure:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.looks: dict[str, int] = {}
-        self.refuse = ""
+        self.refuse = self.slow = ""
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         self.log.append("group")
@@ -55,7 +56,7 @@ class Azure:
     def get(self, request: ResourceRequest) -> template.Json:
         kind = request.type.split("/")[1]
         looks = self.looks[kind] = self.looks.get(kind, 0) + 1
-        if looks < 2:
+        if looks < 2 or kind == self.slow:
             return self._body(request, "Updating")
         self.log.append(f"ready {kind}")
         return self._body(request, "Succeeded")
@@ -75,16 +76,12 @@ def file(tmp_path: Path) -> RecordFile:
 
 
 def _requests() -> list[ResourceRequest]:
-    return requests(
-        controller_template(CLUSTER),
-        {"sshPublicKey": "k", "customData": "c"},
-        subscription_id=CLUSTER.subscription_id,
-        resource_group=CLUSTER.resource_group,
-    )
+    parameters = {"sshPublicKey": "k", "customData": "c"}
+    return requests(controller_template(CLUSTER), parameters, CLUSTER)
 
 
 async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
-    return await create_all(azure, file, CLUSTER, _requests())
+    return await create_all(azure, file, CLUSTER, _requests(), lambda: None)
 
 
 async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
@@ -182,3 +179,28 @@ def test_calls_of_another_cluster_are_not_waited_for(tmp_path: Path) -> None:
     release.set()
     thread.join()
     assert flights.wait(tmp_path / "a")
+
+
+async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
+    file: RecordFile,
+) -> None:
+    azure = Azure()
+    azure.slow = "networkSecurityGroups"
+    said = asyncio.Event()
+    creating = asyncio.ensure_future(
+        create_all(azure, file, CLUSTER, _requests(), said.set)  # type: ignore[arg-type]
+    )
+    await asyncio.wait_for(said.wait(), 5)
+    assert "ready virtualNetworks" in azure.log
+    assert "put networkInterfaces" not in azure.log
+    azure.slow = ""
+    await creating
+    assert azure.log[-1] == "put virtualMachines"
+
+
+async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
+    azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
+    found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
+    azure_log_then: list[str] = []
+    await create_all(azure, file, plan, found, lambda: azure_log_then.extend(azure.log))  # type: ignore[arg-type]
+    assert azure_log_then == ["group"]

@@ -47,8 +47,7 @@ def test_template_is_as_it_was(name: str) -> None:
 
 
 def _requests(name: str) -> list[template.ResourceRequest]:
-    ids = {"subscription_id": CLUSTER.subscription_id, "resource_group": "team"}
-    return requests(TEMPLATES[name], PARAMETERS, **ids)
+    return requests(TEMPLATES[name], PARAMETERS, replace(CLUSTER, resource_group="team"))
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -116,7 +115,7 @@ def test_an_unknown_expression_is_refused() -> None:
     odd = {**TEMPLATES["engines"]}
     odd["resources"] = [{**odd["resources"][0], "location": "[resourceGroup().location]"}]
     with pytest.raises(ValueError, match="not an expression"):
-        requests(odd, PARAMETERS, subscription_id="s", resource_group="g")
+        requests(odd, PARAMETERS, CLUSTER)
 
 
 KINDS = {
