@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ PROBE_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
 CONCURRENT_LOGINS = 64  # through one connection; each takes some 8 ms of this computer's time
 KEEPALIVE_INTERVAL_S = 15
+KEEPALIVE_PATIENCE_S = 60  # of silence, until a connection counts as broken
+# Linux, struct tcp_info of linux/tcp.h: eight bytes, then 32-bit fields, of which this is one
+TCP_INFO_SIZE, LAST_DATA_RECEIVED_MS = 104, 11
 MAX_SESSIONS = 8  # on one connection; OpenSSH's default MaxSessions is 10
 RSA_BITS = 3072  # ed25519 login keys are unverified for Azure
 OUTPUT_TAIL = 2000  # characters of a failed command's output that fit a message
@@ -113,6 +117,22 @@ class Connection:
     async def wait_closed(self) -> None:
         await self._ssh.wait_closed()
 
+    def abort(self) -> None:
+        """Close without saying so to the other side, which does not listen any more."""
+        self._ssh.abort()
+
+    def silent_s(self) -> float:
+        """Seconds since anything came from the machine, 0 where the system can't tell (only Linux
+        can). Never much more than keepalive_s while all is well."""
+        sock = self._ssh.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return 0.0
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+        except OSError:  # it is closed, which wait_closed tells
+            return 0.0
+        return float(struct.unpack_from("=I", info, 8 + 4 * LAST_DATA_RECEIVED_MS)[0]) / 1000
+
     async def forward(self, local_port: int, host: str, port: int) -> int:
         """Forward 127.0.0.1:local_port (0: any) to host:port as seen from the machine."""
         listener = await self._ssh.forward_local_port("127.0.0.1", local_port, host, port)
@@ -191,9 +211,15 @@ def _short(command: str) -> str:
 
 
 async def connect(
-    target: Target, *, timeout_s: float, through: Connection | None = None
+    target: Target,
+    *,
+    timeout_s: float,
+    through: Connection | None = None,
+    keepalive_s: int = KEEPALIVE_INTERVAL_S,
 ) -> Connection:
     """Log in, trying once a second until `timeout_s` is over, since the machine may still boot.
+
+    After `keepalive_s` without anything from it the machine is asked for a sign of life.
 
     Raises ConfigurationError for an unreadable key and HostKeyMismatch at once, BootTimeout with
     the last reason at the end.
@@ -205,7 +231,8 @@ async def connect(
     while True:
         tried_at = loop.time()
         try:
-            return await _connect_once(target, key, through, min(CONNECT_TIMEOUT_S, timeout_s))
+            limit_s = min(CONNECT_TIMEOUT_S, timeout_s)
+            return await _connect_once(target, key, through, limit_s, keepalive_s)
         except asyncssh.HostKeyNotVerifiable as error:
             raise HostKeyMismatch(
                 f"{target.name} at {target.host}:{target.port} has another host key than the one "
@@ -221,13 +248,22 @@ async def connect(
 
 
 async def _connect_once(
-    target: Target, key: asyncssh.SSHKey, through: Connection | None, timeout_s: float
+    target: Target,
+    key: asyncssh.SSHKey,
+    through: Connection | None,
+    timeout_s: float,
+    keepalive_s: int,
 ) -> Connection:
+    options: dict[str, Any] = {
+        "keepalive_interval": keepalive_s,
+        "keepalive_count_max": KEEPALIVE_PATIENCE_S // keepalive_s,
+    }
     if through is None:
-        sock = await _reach(target.host, target.port)
-        return await asyncio.wait_for(_log_in(target, key, sock=sock), timeout_s)
+        options["sock"] = await _reach(target.host, target.port)
+        return await asyncio.wait_for(_log_in(target, key, **options), timeout_s)
     async with through.logins:
-        return await asyncio.wait_for(_log_in(target, key, tunnel=through._ssh), timeout_s)
+        options["tunnel"] = through._ssh
+        return await asyncio.wait_for(_log_in(target, key, **options), timeout_s)
 
 
 async def _reach(host: str, port: int) -> socket.socket:
@@ -242,7 +278,7 @@ async def _reach(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def _log_in(target: Target, key: asyncssh.SSHKey, **way: Any) -> Connection:
+async def _log_in(target: Target, key: asyncssh.SSHKey, **options: Any) -> Connection:
     host_key = asyncssh.import_public_key(target.host_key)
     ssh = await asyncssh.connect(
         target.host,
@@ -254,8 +290,7 @@ async def _log_in(target: Target, key: asyncssh.SSHKey, **way: Any) -> Connectio
         preferred_auth="publickey",
         known_hosts=([host_key], [], []),
         server_host_key_algs=["ssh-ed25519"],
-        keepalive_interval=KEEPALIVE_INTERVAL_S,
-        **way,
+        **options,
     )
     return Connection(target, ssh)
 

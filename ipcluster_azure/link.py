@@ -17,13 +17,19 @@ from pathlib import Path
 
 import psutil
 
-from .connect import Connection, connect, controller_target
+from .connect import Connection, Target, connect, controller_target
 from .errors import AzureLauncherError
 from .record_file import RecordFile
 
 LOOK_S = 0.5
 START_TIMEOUT_S = 30.0
 RECONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 1
+# of silence, until another connection is tried. What is in flight on this one would be lost with
+# it, so that it is given up only if another gets through: a line that is down for a minute, as
+# when a laptop changes its Wi-Fi, loses nothing.
+SILENT_S = 2.5
+OTHER_WAY_TIMEOUT_S = 1.0
 
 log = logging.getLogger("ipcluster_azure.link")
 # a Popen that is collected while its process runs warns; these run longer than we do
@@ -100,13 +106,14 @@ async def keep_tunnels(file: RecordFile) -> None:
     while (record := file.read()) is not None and not record.deleting:
         timeout_s = RECONNECT_TIMEOUT_S if ports else START_TIMEOUT_S
         try:
-            async with await connect(controller_target(file, record), timeout_s=timeout_s) as ssh:
+            target = controller_target(file, record)
+            async with await connect(target, timeout_s=timeout_s, keepalive_s=KEEPALIVE_S) as ssh:
                 for name, tunnel in record.tunnels.items():
                     local = ports.get(name) or tunnel.local
                     address = record.controller.address
                     ports[name] = await ssh.forward(local, address, tunnel.remote)
                 _announce(ports)
-                await _until_closed_or_deleted(ssh, file)
+                await _until_lost_or_deleted(ssh, target, file)
         except (AzureLauncherError, OSError) as error:
             if sys.stdout is not None:
                 raise
@@ -122,7 +129,7 @@ def _announce(ports: dict[str, int]) -> None:
         sys.stdout = None
 
 
-async def _until_closed_or_deleted(ssh: Connection, file: RecordFile) -> None:
+async def _until_lost_or_deleted(ssh: Connection, target: Target, file: RecordFile) -> None:
     closed = asyncio.ensure_future(ssh.wait_closed())
     while not closed.done():
         record = file.read()
@@ -130,7 +137,22 @@ async def _until_closed_or_deleted(ssh: Connection, file: RecordFile) -> None:
             closed.cancel()
             return
         await asyncio.wait([closed], timeout=LOOK_S)
-    log.warning("The connection to the controller closed; opening it again.")
+        # looked at again afterwards: the line may just have been down
+        if _is_silent(ssh) and await _another_gets_through(target) and _is_silent(ssh):
+            ssh.abort()
+    log.warning("The connection to the controller is lost; opening it again.")
+
+
+def _is_silent(ssh: Connection) -> bool:
+    return ssh.silent_s() > SILENT_S
+
+
+async def _another_gets_through(target: Target) -> bool:
+    try:
+        async with await connect(target, timeout_s=OTHER_WAY_TIMEOUT_S):
+            return True
+    except AzureLauncherError:
+        return False
 
 
 def main() -> None:
