@@ -19,7 +19,6 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
-from .errors import AzureLauncherError
 from .record import Endpoint
 
 T = TypeVar("T")
@@ -136,14 +135,15 @@ class AzureApi:
             body: template.Json = found.as_dict()
             return body
 
-    def operation_error(self, url: str, doing: str) -> AzureLauncherError | None:
-        """The reason why an operation failed, or None while it goes on or when it succeeded."""
+    def has_succeeded(self, operation_url: str, doing: str) -> bool:
+        """Whether an operation is through; raises the reason why it failed."""
         with translated(doing):
-            body = self._get(url)
-        if body.get("status") not in ("Failed", "Canceled"):
-            return None
-        error = body.get("error") or {}
-        return error_of_code(error.get("code", ""), error.get("message", "no reason given"), doing)
+            body = self._get(operation_url)
+        if body.get("status") in ("Failed", "Canceled"):
+            error = body.get("error") or {}
+            message = error.get("message", "no reason given")
+            raise error_of_code(error.get("code", ""), message, doing)
+        return bool(body.get("status") == "Succeeded")
 
     def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
         """All machines of a scale set, by name: two lists, however many there are."""

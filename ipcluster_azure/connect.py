@@ -5,6 +5,7 @@ are reached through the controller's connection.
 """
 
 import asyncio
+import functools
 import getpass
 import json
 import os
@@ -37,6 +38,7 @@ KEEPALIVE_PATIENCE_S = 60  # of silence, until a connection counts as broken
 # Linux, struct tcp_info of linux/tcp.h: eight bytes, then 32-bit fields, of which this is one
 TCP_INFO_SIZE, LAST_DATA_RECEIVED_MS = 104, 11
 MAX_SESSIONS = 8  # on one connection; OpenSSH's default MaxSessions is 10
+FAST_CIPHER = "^aes128-gcm@openssh.com"  # first; twice as fast as asyncssh's first choice
 RSA_BITS = 3072  # ed25519 login keys are unverified for Azure
 OUTPUT_TAIL = 2000  # characters of a failed command's output that fit a message
 
@@ -225,7 +227,7 @@ async def connect(
     the last reason at the end.
     """
     _ensure_local_user()
-    key = _read_key(target.key_file)
+    key = _login_key(target.key_file)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
@@ -290,19 +292,26 @@ async def _log_in(target: Target, key: asyncssh.SSHKey, **options: Any) -> Conne
         preferred_auth="publickey",
         known_hosts=([host_key], [], []),
         server_host_key_algs=["ssh-ed25519"],
+        encryption_algs=FAST_CIPHER,
         **options,
     )
     return Connection(target, ssh)
 
 
-def _read_key(path: str) -> asyncssh.SSHKey:
+def _login_key(path: str) -> asyncssh.SSHKey:
     try:
-        return asyncssh.read_private_key(path)
+        return _read_key(path, os.stat(path).st_mtime_ns)
     except (OSError, asyncssh.KeyImportError) as error:
         raise ConfigurationError(
             f"The cluster's login key {path} can't be read: {error}. Without it the machines can't "
             "be reached; `ipcluster stop` still deletes them."
         ) from error
+
+
+@functools.lru_cache(maxsize=8)
+def _read_key(path: str, mtime_ns: int) -> asyncssh.SSHKey:
+    """Checking an RSA key takes 170 ms, which all connections to a cluster's machines share."""
+    return asyncssh.read_private_key(path)
 
 
 def _reason(error: BaseException) -> str:

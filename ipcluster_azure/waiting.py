@@ -28,11 +28,11 @@ class Looks:
 
 async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
     """Return never; raise as soon as Azure reports that creating `what` failed."""
+    succeeded = not url
     while True:
         await asyncio.sleep(OPERATION_LOOK_S)
         require_alive(file)
-        if url and (error := await bridge(api.operation_error, url, f"creating {what}")):
-            raise error
+        succeeded = succeeded or await bridge(api.has_succeeded, url, f"creating {what}")
 
 
 async def wait_for_machines(
@@ -70,8 +70,10 @@ async def wait_for_machines(
 async def _why_failed(api: AzureApi, operation: str, names: list[str]) -> AzureLauncherError:
     """Azure's reason, which the operation gives; it may end a moment after its machines failed."""
     what = f"creating {', '.join(names)}"
-    for _ in range(WHY_LOOKS):
-        if operation and (error := await bridge(api.operation_error, operation, what)):
+    for _ in range(WHY_LOOKS if operation else 0):
+        try:
+            await bridge(api.has_succeeded, operation, what)
+        except AzureLauncherError as error:
             return error
         await asyncio.sleep(1.0)
     return MachineFailed(
