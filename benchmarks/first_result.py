@@ -1,0 +1,148 @@
+"""Time until N engines on N machines, booting as Azure's do, have each returned one result.
+
+    python -m benchmarks.first_result [--engines 1 8 32] [--rounds 5] [--scale 0.2]
+                                      [--unscaled 32] [--unscaled-rounds 5] [--no-dask]
+
+This project, dask-cloudprovider's AzureVMCluster on the same endpoint, and the longest single boot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from . import dask_environment
+from .boots import watched
+from .clusters import home
+from .report import Goal, Section, Table, at_least, figure, in_turns, run_alone
+
+QUICK = {"engines": (1, 2), "rounds": 1, "scale": 0.05, "unscaled": 0, "dask": False}
+OVER_FLOOR, FIXED_S, TIMES_FASTER = 1.15, 5.0, 4.0
+JUDGED = 32
+MANY_CORES = 28  # cores from which on asyncio has its greatest number of threads
+HOW = """
+One engine, or dask worker, on each machine, and one machine more for the controller or scheduler.
+The machines are SSH servers and processes of this computer, and share its cores; they boot, and the
+network is made, with the durations recorded on Azure, drawn anew for each run (with the same seed
+for both sides of a round). The clock runs from the call of the cluster class, after all imports,
+until each engine has returned one result. The floor is the longest boot of a single machine in the
+same run, from its acceptance until it answers. Both sides find Python and all packages on the
+image. dask-cloudprovider finds a network that exists already; this project makes one.
+
+At scale {scale} all of Azure's times are multiplied by {scale}, but not those of this computer: the
+work of starting {most} engines on its cores, and SSH connections, weigh {weight:.0f} times as much
+as on Azure. So the goal, 1.15 times the floor and 5 s, is harder to meet than unscaled. The Azure
+SDK, by which dask-cloudprovider waits, looks after 10 s and then every 30 s; when scaled the
+emulator asks it to look every second, so it waits for less than it would on Azure. The unscaled run
+has no such distortions.
+
+dask-cloudprovider is unchanged but for the endpoint and the credential; `docker` on its machines is
+a script that runs the command without a container. It waits for Azure in asyncio's default threads,
+of which there are as many as cores, plus 4, at most 32. The unscaled run shows it also as on a
+computer with {many} cores.
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    first_result_s: float
+    floor_s: float
+    said: tuple[tuple[float, str], ...] = ()
+
+    @property
+    def allowed_s(self) -> float:
+        return OVER_FLOOR * self.floor_s + FIXED_S
+
+
+def measure(
+    engines: tuple[int, ...] = (1, 8, 32),
+    rounds: int = 5,
+    scale: float = 0.2,
+    unscaled: int = 32,
+    unscaled_rounds: int = 5,
+    dask: bool = True,
+) -> Section:
+    own = Table(("engines", "scale", "first result", "longest boot", "allowed"))
+    others = Table(
+        ("engines", "scale", "this project", "dask-cloudprovider", "its longest boot", "ratio")
+    )
+    said: tuple[tuple[float, str], ...] = ()
+    with contextlib.ExitStack() as stack:
+        python = stack.enter_context(dask_environment.dask_python()) if dask else None
+        for n in engines:
+            found = in_turns(sides(n, scale, python), rounds)
+            add(own, others, n, scale, found)
+        if unscaled:
+            found = in_turns(sides(unscaled, 1.0, python, MANY_CORES), 1)
+            more = in_turns(sides(unscaled, 1.0, None), unscaled_rounds, first=1)
+            found["this project"] += more["this project"]
+            add(own, others, unscaled, 1.0, found)
+            said = found["this project"][0].said
+    how = HOW.format(scale=scale, weight=1 / scale, most=max(engines, default=0), many=MANY_CORES)
+    versions = dask_environment.VERSIONS if dask else ()
+    tables = [own, others] if dask else [own]
+    notes = [*profile(said)]
+    return Section("first_result", "Time to the first result", how, tables, notes, versions)
+
+
+def sides(
+    n: int, scale: float, python: Path | None, more_cores: int = 0
+) -> dict[str, Callable[[int], Run]]:
+    found: dict[str, Callable[[int], Run]] = {"this project": partial(ours, n, scale)}
+    if python is not None:
+        found["dask-cloudprovider"] = partial(theirs, python, n, scale, 0)
+        if more_cores:
+            name = f"dask-cloudprovider, {more_cores} cores"
+            found[name] = partial(theirs, python, n, scale, more_cores)
+    return found
+
+
+def ours(n: int, scale: float, seed: int) -> Run:
+    with home(time_scale=scale, seed=seed) as place, watched(place) as boots:
+        place.configure(engines_per_vm=1)
+        report = json.loads(place.python("our_cluster", str(n)).splitlines()[-1])
+        said = tuple((float(at_s), str(text)) for at_s, text in report["said"])
+        return Run(report["first_result_s"], boots.longest_s(), said)
+
+
+def theirs(python: Path, n: int, scale: float, cores: int, seed: int) -> Run:
+    with home(time_scale=scale, seed=seed) as place, watched(place) as boots:
+        found_s = dask_environment.first_result_s(python, place.emulator, n, cores)
+        return Run(found_s, boots.longest_s())
+
+
+def add(own: Table, others: Table, n: int, scale: float, found: dict[str, list[Run]]) -> None:
+    mine = found["this project"]
+    times = {name: figure(run.first_result_s for run in runs) for name, runs in found.items()}
+    floors = {name: figure(run.floor_s for run in runs) for name, runs in found.items()}
+    late = sorted(run.first_result_s - run.allowed_s for run in mine)
+    goal = Goal("1.15 times the longest boot + 5 s", late[len(late) // 2] <= 0)
+    allowed = figure(run.allowed_s for run in mine)
+    judged = n == JUDGED
+    ours_s = times["this project"]
+    own.add(n, scale, ours_s, floors["this project"], allowed, goal=goal if judged else None)
+    for name, theirs_s in list(times.items())[1:]:
+        ratio = theirs_s.median / ours_s.median
+        cells = (name.replace("dask-cloudprovider", str(theirs_s)), floors[name], f"{ratio:.2f}")
+        standard = judged and name == "dask-cloudprovider"
+        faster = at_least(ratio, TIMES_FASTER, "times faster") if standard else None
+        others.add(n, scale, ours_s, *cells, goal=faster)
+
+
+def profile(said: tuple[tuple[float, str], ...]) -> list[str]:
+    """What the launchers said when, without repetitions of counts."""
+    if not said:
+        return []
+    lines = [f"{at_s:7.1f} s  {text}" for at_s, text in said if not text.startswith("Writing")]
+    return [
+        "What the unscaled run of this project said, and when:",
+        "\n".join(["```text", *lines, "```"]),
+    ]
+
+
+if __name__ == "__main__":
+    run_alone(measure)
