@@ -43,9 +43,9 @@ def dask_python() -> Iterator[Path]:
         yield python
 
 
-def first_result_s(python: Path, info: EmulatorInfo, workers: int, cores: int = 0) -> float:
-    """Seconds until the workers have each returned one result; `cores`: of another computer."""
-    words = [json.dumps(asdict(info)), str(workers), str(cores), str(PROBES)]
+def first_result_s(python: Path, info: EmulatorInfo, workers: int) -> float:
+    """Seconds until the workers have each returned one result."""
+    words = [json.dumps(asdict(info)), str(workers), str(PROBES)]
     command = [str(python), "-W", "ignore", str(SIDE), *words]
     output = run(command, os.environ, stderr=subprocess.DEVNULL)
     report = json.loads(output.splitlines()[-1])

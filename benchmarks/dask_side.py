@@ -1,10 +1,9 @@
 """Run by dask_environment.py with a Python that has dask-cloudprovider: its own cluster class.
 
-    python dask_side.py EMULATOR_JSON WORKERS CORES PROBES
+    python dask_side.py EMULATOR_JSON WORKERS PROBES
 
 PROBES is the folder of the tests' dask_cluster.py, whose network, `docker` and credential are used.
-CORES: asyncio runs blocking calls in cores + 4 threads, at most 32; 0: this computer's. Prints one
-JSON line once each worker has returned a result, and leaves the cluster to the emulator's end.
+Prints one JSON line once each worker has returned a result; the emulator's end ends the cluster.
 """
 
 import json
@@ -18,13 +17,11 @@ from typing import Any
 
 
 def main() -> None:
-    info, workers, cores = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    sys.path.insert(0, sys.argv[4])
+    info, workers = json.loads(sys.argv[1]), int(sys.argv[2])
+    sys.path.insert(0, sys.argv[3])
     import dask_cluster as probe  # type: ignore[import-not-found]
     from distributed import Client  # type: ignore[import-not-found]
 
-    if cores:
-        os.cpu_count = lambda: cores
     arm = probe.Arm(info)
     arm.make_network()
     probe.point_at(info, arm.token)

@@ -23,7 +23,6 @@ from .report import Goal, Section, Table, at_least, figure, in_turns, run_alone
 QUICK = {"engines": (1, 2), "rounds": 1, "scale": 0.05, "unscaled": 0, "dask": False}
 OVER_FLOOR, FIXED_S, TIMES_FASTER = 1.15, 5.0, 4.0
 JUDGED = 32
-MANY_CORES = 28  # cores from which on asyncio has its greatest number of threads
 HOW = """
 One engine, or dask worker, on each machine, and one machine more for the controller or scheduler.
 The machines are SSH servers and processes of this computer, and share its cores; they boot, and the
@@ -41,9 +40,7 @@ emulator asks it to look every second, so it waits for less than it would on Azu
 has no such distortions.
 
 dask-cloudprovider is unchanged but for the endpoint and the credential; `docker` on its machines is
-a script that runs the command without a container. It waits for Azure in asyncio's default threads,
-of which there are as many as cores, plus 4, at most 32. The unscaled run shows it also as on a
-computer with {many} cores.
+a script that runs the command without a container.
 """
 
 
@@ -77,27 +74,22 @@ def measure(
             found = in_turns(sides(n, scale, python), rounds)
             add(own, others, n, scale, found)
         if unscaled:
-            found = in_turns(sides(unscaled, 1.0, python, MANY_CORES), 1)
+            found = in_turns(sides(unscaled, 1.0, python), 1)
             more = in_turns(sides(unscaled, 1.0, None), unscaled_rounds, first=1)
             found["this project"] += more["this project"]
             add(own, others, unscaled, 1.0, found)
             said = found["this project"][0].said
-    how = HOW.format(scale=scale, weight=1 / scale, most=max(engines, default=0), many=MANY_CORES)
+    how = HOW.format(scale=scale, weight=1 / scale, most=max(engines, default=0))
     versions = dask_environment.VERSIONS if dask else ()
     tables = [own, others] if dask else [own]
     notes = [*profile(said)]
     return Section("first_result", "Time to the first result", how, tables, notes, versions)
 
 
-def sides(
-    n: int, scale: float, python: Path | None, more_cores: int = 0
-) -> dict[str, Callable[[int], Run]]:
+def sides(n: int, scale: float, python: Path | None) -> dict[str, Callable[[int], Run]]:
     found: dict[str, Callable[[int], Run]] = {"this project": partial(ours, n, scale)}
     if python is not None:
-        found["dask-cloudprovider"] = partial(theirs, python, n, scale, 0)
-        if more_cores:
-            name = f"dask-cloudprovider, {more_cores} cores"
-            found[name] = partial(theirs, python, n, scale, more_cores)
+        found["dask-cloudprovider"] = partial(theirs, python, n, scale)
     return found
 
 
@@ -109,9 +101,9 @@ def ours(n: int, scale: float, seed: int) -> Run:
         return Run(report["first_result_s"], boots.longest_s(), said)
 
 
-def theirs(python: Path, n: int, scale: float, cores: int, seed: int) -> Run:
+def theirs(python: Path, n: int, scale: float, seed: int) -> Run:
     with home(time_scale=scale, seed=seed) as place, watched(place) as boots:
-        found_s = dask_environment.first_result_s(python, place.emulator, n, cores)
+        found_s = dask_environment.first_result_s(python, place.emulator, n)
         return Run(found_s, boots.longest_s())
 
 
