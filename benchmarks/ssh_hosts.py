@@ -2,8 +2,8 @@
 
     python -m benchmarks.ssh_hosts [--hosts 8 32] [--rounds 5] [--ssh-rounds 2]
 
-The same controller and the same machines for both, there before the clock starts. On more than
-8 hosts the SSH launcher takes minutes, and is run --ssh-rounds times. Needs `ssh` and `scp`.
+The same controller and the same kind of machines for both. On more than 8 hosts the SSH launcher
+takes minutes, and is run --ssh-rounds times. Needs `ssh` and `scp`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ Host *
     LogLevel ERROR
 """
 HOW = """
-A cluster with one engine on each machine is started on the emulator, without waiting for boots.
-Then its controller and machines serve both sides. This project: `Cluster.restart_engines`, which
-keeps the machines; only its start is timed, until all engines are registered. ipyparallel:
-`SSHEngineSetLauncher` with the same hosts, key and Python, by OpenSSH's `ssh` and `scp`, from its
-start until a client sees all engines; those of this project are registered meanwhile, and idle. It
-starts one host after the other, with about ten connections to each. On more than {few} hosts it was
-run {ssh_rounds} times only. All hosts share this computer's cores, and the engines' own imports
-take most of this project's time.
+A cluster with one engine on each machine is started on the emulator, whose operations take no time.
+Then its controller serves both sides. This project: `Cluster.start_engines` with a second engine
+set, from the call until all engines are registered; that includes the request for the machines and
+their boot. ipyparallel: `SSHEngineSetLauncher` with the machines of the first set as hosts, with
+their key and the same Python, by OpenSSH's `ssh` and `scp`, from its start until a client sees all
+engines. The engines of the first set are registered meanwhile, and idle. The SSH launcher starts
+one host after the other, with about ten connections to each. On more than {few} hosts it was run
+{ssh_rounds} times only. All hosts share this computer's cores, and the engines' own imports take
+most of this project's time.
 """
 
 
@@ -57,10 +58,10 @@ def measure(hosts: tuple[int, ...] = (8, 32), rounds: int = 5, ssh_rounds: int =
 def on_hosts(n: int, rounds: int, ssh_rounds: int) -> dict[str, list[float]]:
     with home() as place:
         place.configure(engines_per_vm=1)
-        with place.talking("our_restarts", str(n)) as cluster:
+        with place.talking("our_engines", str(n)) as cluster:
             (set_id,) = cluster.answer()["engine_sets"]
             addresses, configuration = ssh_access(place, set_id)
-            ours = {"this project": lambda _: restart(cluster)}
+            ours = {"this project": lambda _: start_set(cluster)}
             theirs = {"SSH launcher": lambda _: by_ssh(place, configuration, addresses)}
             found = in_turns({**ours, **theirs}, ssh_rounds)
             more = in_turns(ours, rounds, first=ssh_rounds)
@@ -82,9 +83,11 @@ def ssh_access(place: Home, set_id: str) -> tuple[list[str], Path]:
     ], configuration
 
 
-def restart(cluster: Talk) -> float:
+def start_set(cluster: Talk) -> float:
     cluster.go_on()
-    return float(cluster.answer()["took_s"])
+    took_s = float(cluster.answer()["took_s"])
+    cluster.answer()  # stopped
+    return took_s
 
 
 def by_ssh(place: Home, configuration: Path, addresses: list[str]) -> float:
