@@ -24,6 +24,7 @@ from .report import Section, replaced, say
 MINUTES = {
     "first_result": 25,
     "many_machines": 8,
+    "ssh_scale": 6,
     "ssh_hosts": 12,
     "forked": 4,
     "many_engines": 1,
