@@ -8,27 +8,17 @@ Real SSH servers, but no engines: 1,000 of them do not fit on one computer.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import psutil
 
-from .clusters import Home, home
+from . import stand_in
+from .clusters import home
 from .report import Section, Table, at_most, figure, in_turns, run_alone
 
 QUICK = {"machines": (2, 4), "rounds": 1}
 MEMORY_MB = 250
-# In place of Python on the engines' machines: what vm_agent.py would say of engines that are there.
-STAND_IN = """#!/bin/sh
-if [ "$2" != engines ]; then exec {python} "$@"; fi
-for word in "$@"; do
-    case $word in --count=*) count=${{word#--count=}};; esac
-done
-echo '{{"event": "registered", "registered": '$count', "count": '$count'}}'
-echo '{{"event": "ready", "registered": '$count', "engines": [], {versions}}}'
-"""
 HOW = """
 `Cluster.start_cluster` with one engine on each machine, on an emulator whose operations take no
 time: a controller that is real, and SSH servers that are real (all in the emulator's one process),
@@ -66,24 +56,12 @@ def measure(machines: tuple[int, ...] = (32, 1000), rounds: int = 5) -> Section:
 
 def one(n: int, seed: int) -> Run:
     with home(seed=seed, quota_cores=1_000_000) as place:
-        place.configure(1, f"c.AzureVMLauncher.image_python = {str(stand_in(place))!r}\n")
+        place.configure(1, stand_in.setting(stand_in.write(place)))
         emulator = psutil.Process(place.emulator.pid)
         before = sum(emulator.cpu_times()[:2])
         report = json.loads(place.python("our_cluster", str(n), "--start-only").splitlines()[-1])
         used = sum(emulator.cpu_times()[:2]) - before
         return Run(report["took_s"], report["cpu_s"], report["peak_mb"], used)
-
-
-def stand_in(place: Home) -> Path:
-    import ipyparallel
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    versions = json.dumps({"python": python, "ipyparallel": ipyparallel.__version__})
-    place.folder.mkdir(parents=True, exist_ok=True)
-    path = place.folder / "python"
-    path.write_text(STAND_IN.format(python=sys.executable, versions=versions[1:-1]))
-    path.chmod(0o700)
-    return path
 
 
 if __name__ == "__main__":
