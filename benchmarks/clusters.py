@@ -32,6 +32,8 @@ c.AzureVMLauncher.image_python = {python!r}
 c.AzureVMEngineSetLauncher.engines_per_vm = {engines_per_vm}
 c.AzureVMEngineSetLauncher.max_engines = 100_000
 """
+# For more machines than the network that the emulator offers has room for; of this computer.
+WIDE = 'c.AzureVMLauncher.address_prefix = "127.100.0.0/20"\n'
 REQUEST = re.compile(r" (?P<method>[A-Z]+) (?P<path>\S+) -> (?P<status>\d+)$", re.MULTILINE)
 
 

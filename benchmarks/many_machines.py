@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ipcluster_azure.emulator.remote import ask
 
-from .clusters import home
+from .clusters import WIDE, home
 from .report import Goal, Section, Table, at_most, figure, in_turns, run_alone
 
 QUICK = {"machines": (2, 4), "rounds": 1, "scale": 0.02, "unscaled": False}
@@ -96,7 +96,7 @@ def one(n: int, scale: float, seed: int) -> Run:
     throttle = scale == 1.0  # scaled, the limits would not be those of Azure
     options = {"machines": "none", "quota_cores": 1_000_000, "throttle": throttle}
     with home(time_scale=scale, seed=seed, **options) as place:
-        place.configure(engines_per_vm=1)
+        place.configure(1, WIDE)
         with place.talking("our_machines", str(n)) as process:
             report = process.answer()
             asked = place.requests()

@@ -14,7 +14,7 @@ from functools import partial
 import psutil
 
 from . import stand_in
-from .clusters import home
+from .clusters import WIDE, home
 from .report import Section, Table, at_most, figure, in_turns, run_alone
 
 QUICK = {"machines": (2, 4), "rounds": 1}
@@ -56,7 +56,7 @@ def measure(machines: tuple[int, ...] = (32, 1000), rounds: int = 5) -> Section:
 
 def one(n: int, seed: int) -> Run:
     with home(seed=seed, quota_cores=1_000_000) as place:
-        place.configure(1, stand_in.setting(stand_in.write(place)))
+        place.configure(1, stand_in.setting(stand_in.write(place)) + WIDE)
         emulator = psutil.Process(place.emulator.pid)
         before = sum(emulator.cpu_times()[:2])
         report = json.loads(place.python("our_cluster", str(n), "--start-only").splitlines()[-1])

@@ -17,7 +17,7 @@ from functools import partial
 from ipcluster_azure.emulator import client
 
 from .boots import COMPUTE
-from .clusters import Home, home
+from .clusters import WIDE, Home, home
 from .report import Section, Table, at_most, figure, in_turns, run_alone
 
 QUICK = {"engines": 2, "machines": 5, "rounds": 1, "scale": 0.02}
@@ -105,7 +105,7 @@ def control_plane(machines: int, scale: float, seed: int) -> Run:
         home(time_scale=scale, seed=seed, **options) as place,
         ThreadPoolExecutor(1) as pool,
     ):
-        place.configure(engines_per_vm=1)
+        place.configure(1, WIDE)
         with place.talking("our_machines", str(machines)) as process:
             process.answer()
             began = time.time()
