@@ -27,7 +27,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# All benchmarks, about an hour on an idle computer, into docs/benchmarks.md. Only some of them, with
+# All benchmarks, about 75 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
 # the other sections left as they are: make bench BENCH="forked tunnel"
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,6 +1,6 @@
 """Runs benchmarks and puts their sections into docs/benchmarks.md.
 
-    make bench                              all of them, about an hour
+    make bench                              all of them, about 75 minutes
     make bench BENCH="forked tunnel"        only these; the other sections stay as they are
     python -m benchmarks --quick --page=/tmp/page.md [NAME ...]     only to see that they work
     python -m benchmarks.forked --help      one alone, with its options; prints its section
@@ -22,15 +22,15 @@ from .report import Section, replaced, say
 
 # In the page's order, with about how many minutes each takes.
 MINUTES = {
-    "first_result": 25,
-    "many_machines": 8,
-    "ssh_scale": 6,
-    "ssh_hosts": 12,
-    "forked": 4,
+    "first_result": 23,
+    "many_machines": 11,
+    "ssh_scale": 7,
+    "ssh_hosts": 15,
+    "forked": 3,
     "many_engines": 1,
     "tunnel": 2,
-    "stop": 6,
-    "far_away": 4,
+    "stop": 7,
+    "far_away": 5,
     "import_time": 1,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

@@ -96,7 +96,7 @@ def at_least(value: float, limit: float, unit: str = "", digits: int = 1) -> Goa
 
 @dataclass
 class Table:
-    """Rows of cells; the last column is the row's goal, if it has one."""
+    """Rows of cells; the last column is the row's goal, if any row has one."""
 
     columns: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
@@ -112,6 +112,8 @@ class Table:
         lines = [[*self.columns, "goal"], ["---"] * (len(self.columns) + 1)]
         for row, goal in zip(self.rows, self.goals, strict=True):
             lines.append([*row, str(goal or "")])
+        if not any(self.goals):
+            lines = [line[:-1] for line in lines]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

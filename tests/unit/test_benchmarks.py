@@ -70,6 +70,7 @@ def test_a_section_names_computer_versions_and_missed_goals() -> None:
     section.packages = ["other-project 1.2.3"]
     text = section.markdown()
     assert text.startswith("## Title of forked\n\nHow it was measured.\n\n| what | figure | goal |")
+    assert "| goal |" not in _section("forked", "1").markdown()  # no row has one
     assert "What bounds it." in text
     assert "cores" in text
     assert "ipyparallel " in text
