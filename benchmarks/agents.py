@@ -1,0 +1,79 @@
+"""One "machine" on this computer: vm_agent.py run as the launcher runs it, without SSH."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ipyparallel as ipp
+
+from ipcluster_azure import vm_agent
+from ipcluster_azure.bootstrap import profile_files
+
+IP = "127.0.0.1"
+
+
+class Agent:
+    """A work directory with the configuration that the launcher would send for n engines."""
+
+    def __init__(self, root: Path, n_engines: int, prefix: tuple[str, ...] = ()) -> None:
+        self.dir = root / "work"
+        self.prefix = prefix
+        for name, content in profile_files(root / "none", n_engines).items():
+            path = self.dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self.profile = self.dir / "profile"
+        self.engine_file = self.profile / "security" / "ipcontroller-engine.json"
+        self.client_file = self.profile / "security" / "ipcontroller-client.json"
+        self.environment = {**os.environ, "HOME": str(root), "IPYTHONDIR": str(root / "ipython")}
+
+    def run(self, command: str, *arguments: str) -> dict[str, Any]:
+        """Its last event. SystemExit with what it said if it failed."""
+        words = [*self.prefix, sys.executable, vm_agent.__file__, command, f"--dir={self.dir}"]
+        done = subprocess.run(
+            [*words, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{command} failed: {done.stdout[-4000:]}")
+        last: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return last
+
+    def engines(self, count: int, timeout_s: float = 120.0) -> dict[str, Any]:
+        return self.run(
+            "engines",
+            "--set=bench",
+            f"--count={count}",
+            f"--engine-file={self.engine_file}",
+            f"--timeout-s={timeout_s:g}",
+        )
+
+    def client(self) -> Any:
+        return ipp.Client(str(self.client_file))
+
+
+@contextlib.contextmanager
+def controller(n_engines: int, prefix: tuple[str, ...] = ()) -> Iterator[Agent]:
+    """A running ipcontroller, ended with the agent's engines. `prefix`: words before Python."""
+    root = Path(tempfile.mkdtemp(prefix="bench-"))
+    agent = Agent(root, n_engines, prefix)
+    try:
+        agent.run("controller", f"--ip={IP}")
+        yield agent
+    finally:
+        with contextlib.suppress(SystemExit):
+            agent.run("stop", "--controller")
+        shutil.rmtree(root, ignore_errors=True)
