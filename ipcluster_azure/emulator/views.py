@@ -61,7 +61,8 @@ def show_in_list(resource: Resource) -> Json:
     """One line of a group's resource list: no properties."""
     body: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
     body |= {name: resource.top[name] for name in ("sku", "zones") if name in resource.top}
-    return body | {"location": resource.location, "tags": resource.tags or {}}
+    body["location"] = resource.location
+    return body | ({} if resource.tags is None else {"tags": resource.tags})
 
 
 def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
