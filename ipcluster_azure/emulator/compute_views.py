@@ -21,12 +21,30 @@ def scale_set(resource: Resource, api_version: str) -> Json:
 
 
 def virtual_machine(vm: Resource, api_version: str) -> Json:
+    if vm.hidden.get("power") == "deallocated":
+        return _of_deallocated(vm)
     known = vm.properties["provisioningState"] != "Creating" and versions.includes(
         versions_compute.DISK_SIZE, api_version
     )
     if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
         return vm.properties
     return _os_disk_without(vm.properties, ["diskSizeGB"])
+
+
+def _of_deallocated(vm: Resource) -> Json:
+    """Size and kind of a managed disk are unknown until the VM is allocated again (recorded)."""
+    storage = {**vm.properties["storageProfile"]}
+    storage["osDisk"] = _unallocated(storage["osDisk"])
+    if "dataDisks" in storage:
+        storage["dataDisks"] = [_unallocated(disk) for disk in storage["dataDisks"]]
+    return {**vm.properties, "storageProfile": storage}
+
+
+def _unallocated(disk: Json) -> Json:
+    if "managedDisk" not in disk:
+        return disk
+    managed = {k: v for k, v in disk["managedDisk"].items() if k != "storageAccountType"}
+    return {k: v for k, v in disk.items() if k != "diskSizeGB"} | {"managedDisk": managed}
 
 
 def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:

@@ -39,7 +39,9 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     disk = disks.build(em, group, name, _completed(em, body))
     em.store.add(disk)
     disk.properties["provisioningState"] = "Updating"
-    return _begin(em, request, disk, _echo(disk, body, request.api_version))
+    shown = {**body["properties"], "creationData": disk.properties["creationData"]}
+    answer = _echo(disk, {**body, "properties": shown}, request.api_version)
+    return _begin(em, request, disk, answer)
 
 
 def _completed(em: Emulator, body: Json) -> Json:
@@ -82,12 +84,13 @@ def _echo(disk: Resource, given: Json, api_version: str) -> Json:
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
     body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
     properties: Json = {
-        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
         "creationData": disk.properties["creationData"],
+        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
         "provisioningState": "Updating",
         "isArmResource": True,
     }
-    if disk.properties["creationData"]["createOption"] == "Import":
+    imported = disk.properties["creationData"]["createOption"] == "Import"
+    if imported and "diskSizeGB" not in given["properties"]:
         properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
     return versions.shown(ECHO, api_version, body | {"properties": properties})
 

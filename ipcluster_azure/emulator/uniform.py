@@ -63,7 +63,7 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
         body["resources"] = extensions
     wanted = request.query.get("$expand", "").lower()
     if wanted == "instanceview":
-        body["properties"]["instanceView"] = _view(em, scale_set, vm)
+        body["properties"]["instanceView"] = _view(em, scale_set, vm, request.api_version)
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"]["userData"] = vm.hidden["userData"]
     return versions.shown(INSTANCE, request.api_version, body)
@@ -127,13 +127,13 @@ def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
         scale_set, vm = find(em, request)
     except errors.ArmError as error:
         raise errors.ArmError(error.status, error.code, error.message, headers=CHARGED) from None
-    return ArmResponse(200, _view(em, scale_set, vm), CHARGED)
+    return ArmResponse(200, _view(em, scale_set, vm, request.api_version), CHARGED)
 
 
-def _view(em: Emulator, scale_set: Resource, vm: Resource) -> Json:
+def _view(em: Emulator, scale_set: Resource, vm: Resource, api_version: str) -> Json:
     if not vm.nested:
-        return instance_views.of_vm(em, vm)
-    return instance_views.of_uniform_vm(em, vm, _extensions(scale_set, vm))
+        return instance_views.of_vm(em, vm, api_version)
+    return instance_views.of_uniform_vm(em, vm, api_version, _extensions(scale_set, vm))
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -148,12 +148,13 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     storage = (body.get("properties") or {}).get("storageProfile") or {}
     if "dataDisks" in storage:
         size = vm_body.checked_size(scale_set.top["sku"]["name"])
-        vm_disks.change(em, vm, storage_profile.data_disks(em, vm, storage["dataDisks"], size))
+        vm_disks.change(vm, storage_profile.data_disks(em, vm, storage["dataDisks"], size))
     vm.tags = body.get("tags", vm.tags)
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
         if not vm.deleting:
+            vm_disks.let_go(em, vm)
             vm_disks.make(em, vm)
             vm.properties["provisioningState"] = "Succeeded"
 

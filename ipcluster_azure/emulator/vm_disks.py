@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import disks, images
+from . import disks, errors, images
 from .arm import Json
 from .state import Emulator
 from .store import Resource
@@ -83,16 +83,27 @@ def held(em: Emulator, vm: Resource) -> list[Resource]:
     return [disk for disk in found if disk]
 
 
-def change(em: Emulator, vm: Resource, wanted: list[Json]) -> None:
-    """Let go what is wanted no more; make() then makes and takes what is new."""
+def change(vm: Resource, wanted: list[Json]) -> None:
+    """What is wanted no more is shown until let_go(); make() then makes and takes what is new."""
     storage = vm.properties["storageProfile"]
     kept = {(item.get("managedDisk") or {}).get("id") for item in wanted}
-    for item in storage.get("dataDisks", []):
-        identifier = (item.get("managedDisk") or {}).get("id")
-        disk = em.store.find(identifier)
-        if disk and identifier not in kept:
+    leaving = [
+        {**item, "toBeDetached": True}
+        for item in storage.get("dataDisks", [])
+        if "managedDisk" in item and item["managedDisk"].get("id") not in kept
+    ]
+    storage["dataDisks"] = [*wanted, *leaving]
+
+
+def let_go(em: Emulator, vm: Resource) -> None:
+    """The disks that a change of the VM has left out."""
+    storage = vm.properties["storageProfile"]
+    held = storage.get("dataDisks", [])
+    storage["dataDisks"] = [item for item in held if not item.get("toBeDetached")]
+    for item in held:
+        disk = em.store.find((item.get("managedDisk") or {}).get("id"))
+        if disk and item.get("toBeDetached"):
             disks.release(disk)
-    storage["dataDisks"] = wanted
 
 
 def leave(em: Emulator, vm: Resource) -> None:
@@ -106,3 +117,27 @@ def leave(em: Emulator, vm: Resource) -> None:
             em.store.remove(disk)
         else:
             disks.release(disk)
+
+
+def change_os_disk(em: Emulator, vm: Resource, given: Json) -> None:
+    """Its caching and deleteOption, and its size, which can only grow."""
+    shown = vm.properties["storageProfile"]["osDisk"]
+    size_gb = given.get("diskSizeGB")
+    old_gb = shown.get("diskSizeGB")
+    if size_gb and size_gb != old_gb:
+        if old_gb and size_gb < old_gb:
+            raise errors.ArmError(
+                400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
+            )
+        if vm.hidden.get("power") != "deallocated":
+            raise errors.operation_not_allowed(
+                f"Cannot resize disk '{shown.get('name')}' while it is attached to running VM "
+                f"'{vm.id}'. Resizing a disk of an Azure Virtual Machine requires the virtual "
+                "machine to be deallocated. Please stop your VM and retry the operation."
+            )
+        shown["diskSizeGB"] = size_gb
+        vm.hidden.pop("default_disk_size", None)
+        disk = em.store.find((shown.get("managedDisk") or {}).get("id"))
+        if disk:
+            disks.resize(disk, size_gb)
+    shown |= {name: given[name] for name in ("caching", "deleteOption") if name in given}
