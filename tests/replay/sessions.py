@@ -91,6 +91,12 @@ class Exchange:
         return state in ("Accepted", "Creating", "Deleting", "Running", "Updating")
 
     @property
+    def interrupts(self) -> bool:
+        """The end of something that was still going on."""
+        cancelled = self.method == "POST" and self.path.lower().endswith("/cancel")
+        return cancelled and self.status < 300
+
+    @property
     def kind(self) -> str:
         """Microsoft.Compute/virtualMachines, in lower case; an operation's is "operation"."""
         return "operation" if is_operation(self.path) else resource_type(self.path)
