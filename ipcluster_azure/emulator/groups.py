@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-from . import disks, errors, names, public_ips, regions, resource_filter
+from . import disks, names, provider_errors, public_ips, regions, resource_filter
 from .arm import ArmRequest, ArmResponse, Json, page
 from .errors import ArmError
 from .operations import Operation
@@ -143,19 +143,15 @@ def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
             if subnet_id.lower().startswith(prefix):
                 group.state = "Succeeded"
                 network, _, name = subnet_id.rpartition("/subnets/")
-                raise _deletion_blocked(group, {network: errors.subnet_in_use(name, item["id"])})
+                raise _deletion_blocked(
+                    group, {network: provider_errors.subnet_in_use(name, item["id"])}
+                )
 
 
 def _refuse_shared_disks(em: Emulator, group: Group) -> None:
     """A disk to which somebody has access by a signature stays, and so does its group."""
-    blocked: dict[str, ArmError] = {}
-    for disk in em.store.all(DISK, group.name):
-        if "managedBy" in disk.top:  # its machine is gone by now
-            disks.release(disk)
-        try:
-            disks.check_unused(disk)
-        except ArmError as error:
-            blocked[disk.id] = error
+    held = [disk for disk in em.store.all(DISK, group.name) if disks.is_shared(disk)]
+    blocked = {disk.id: disks.shared(disk) for disk in held}
     if blocked:
         group.state = "Succeeded"
         raise _deletion_blocked(group, blocked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, names, networks
+from . import errors, names, networks, provider_errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write, done_at_once
 from .references import reduce, referenced
@@ -175,7 +175,7 @@ def _present_address(old: Resource | None, name: str, subnet_id: str) -> str | N
 def _refuse_taken(public_ip: Resource, identifier: str) -> None:
     holder = (public_ip.properties.get("ipConfiguration") or {}).get("id")
     if holder and holder.lower() != identifier.lower():
-        raise errors.public_ip_in_use(identifier, public_ip.id, holder)
+        raise provider_errors.public_ip_in_use(identifier, public_ip.id, holder)
 
 
 def release_addresses(em: Emulator, nic: Resource) -> None:
@@ -217,7 +217,7 @@ def get_configuration(em: Emulator, request: ArmRequest) -> ArmResponse:
 def check_unused(em: Emulator, nic: Resource) -> None:
     machine = nic.properties.get("virtualMachine")
     if machine:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "NicInUse",
             f"Network Interface {nic.id} is used by existing resource {machine['id']}. In order "
             "to delete the network interface, it must be dissociated from the resource. To learn "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from . import errors, names
+from . import errors, names, provider_errors
 from .addresses import LOOPBACK, Network
 from .arm import ArmRequest, ArmResponse, Json
 from .crud import begin_network_write
@@ -174,7 +174,7 @@ def _refuse_lost_subnets(em: Emulator, vnet: Resource, subnets: list[Json]) -> N
 def refuse_subnet_in_use(em: Emulator, vnet: Resource, name: str) -> None:
     owners = em.private_addresses.owners(f"{vnet.id}/subnets/{name}")
     if owners:
-        raise errors.subnet_in_use(name, owners[0])
+        raise provider_errors.subnet_in_use(name, owners[0])
 
 
 def check_unused(em: Emulator, vnet: Resource) -> None:

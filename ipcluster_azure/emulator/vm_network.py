@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import errors, interfaces, public_ips
+from . import errors, interfaces, provider_errors, public_ips
 from .arm import Json
 from .references import referenced
 from .state import Emulator
@@ -62,7 +62,7 @@ def _existing(em: Emulator, vm: Resource, item: Json) -> tuple[Resource, Json]:
     nic = referenced(em, item, vm.id, NIC)
     holder = nic.properties.get("virtualMachine")
     if holder and holder["id"].lower() != vm.key:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "NicInUse",
             f"Network Interface {nic.id} is used by existing resource {holder['id']}. In order to "
             "use the network interface, it must be dissociated from the resource.",
