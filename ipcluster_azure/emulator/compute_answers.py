@@ -42,5 +42,5 @@ def begin(
         notification=notified and request.api_version >= NOTIFYING_API,
     )
     if charge is not None:
-        headers["x-ms-request-charge"] = str(max(1, charge))
+        headers["x-ms-request-charge"] = str(charge)
     return ArmResponse(status, body, headers)

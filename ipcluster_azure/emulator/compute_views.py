@@ -21,11 +21,10 @@ def scale_set(resource: Resource, api_version: str) -> Json:
 
 
 def virtual_machine(vm: Resource, api_version: str) -> Json:
-    if vm.hidden.get("power") == "deallocated":
+    tells = versions.includes(versions_compute.DISK_SIZE, api_version)
+    if tells and vm.hidden.get("power") == "deallocated":
         return _of_deallocated(vm)
-    known = vm.properties["provisioningState"] != "Creating" and versions.includes(
-        versions_compute.DISK_SIZE, api_version
-    )
+    known = tells and vm.properties["provisioningState"] != "Creating"
     if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
         return vm.properties
     return _os_disk_without(vm.properties, ["diskSizeGB"])

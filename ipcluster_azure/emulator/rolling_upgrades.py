@@ -48,7 +48,7 @@ def start(em: Emulator, request: ArmRequest) -> ArmResponse:
         upgrade.code = "Completed"
 
     duration_s = em.durations.draw("vm_update")
-    return begin(em, request, scale_set.location, finish, duration_s=duration_s, charge=len(vms))
+    return begin(em, request, scale_set.location, finish, duration_s=duration_s, charge=0)
 
 
 def latest(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -171,12 +171,11 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Accepted also of a machine that is gone already (recorded)."""
     em.store.group(request.params["group"])
-    try:
-        scale_set, vm = find(em, request)
-    except errors.ArmError as error:
-        if error.code == "NotFound":
-            return ArmResponse(204)
-        raise
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
+    wanted = request.params["instance"].lower()
+    found = [vm for vm in vms if instance_id(vm).lower() == wanted]
     table = "vm_delete_force" if request.flag("forceDeletion") else "vm_delete"
-    return scale_sets.begin_deletion(em, request, scale_set, [vm], em.durations.draw(table))
+    return scale_sets.begin_deletion(em, request, scale_set, found, em.durations.draw(table))

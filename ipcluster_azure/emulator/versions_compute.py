@@ -109,7 +109,12 @@ TABLES: Mapping[str, Table] = {
             _MODEL_INTERFACE,
         ),
     },
-    f"{COMPUTE}/disks/firstAnswer": {**_DISK_BODY, "name": since("2018-04-01")},  # R
+    f"{COMPUTE}/disks/firstAnswer": {
+        **_DISK_BODY,
+        "name": since("2018-04-01"),  # R
+        "properties.faultDomain": between("2019-07-01", "2020-06-30"),  # R; U since and until when
+        "properties.osState": between("2019-07-01", "2020-06-30"),  # the same
+    },
     f"{COMPUTE}/disks": {
         **_DISK_BODY,
         "properties.accountType": between("", OLD_DISKS),  # R

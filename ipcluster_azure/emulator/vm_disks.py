@@ -28,8 +28,8 @@ def _os_disk(em: Emulator, vm: Resource, storage: Json) -> None:
     shown = storage["osDisk"]
     reference = storage.get("imageReference") or {}
     if "managedDisk" not in shown:
-        if not vm.nested:
-            shown.setdefault("diskSizeGB", images.disk_gb(reference))
+        if not vm.nested and "diskSizeGB" not in shown:
+            shown["diskSizeGB"] = images.disk_gb(reference)
             vm.hidden["default_disk_size"] = True
         return
     if "id" in shown["managedDisk"]:
@@ -86,13 +86,21 @@ def held(em: Emulator, vm: Resource) -> list[Resource]:
 def change(vm: Resource, wanted: list[Json]) -> None:
     """What is wanted no more is shown until let_go(); make() then makes and takes what is new."""
     storage = vm.properties["storageProfile"]
-    kept = {(item.get("managedDisk") or {}).get("id") for item in wanted}
-    leaving = [
-        {**item, "toBeDetached": True}
-        for item in storage.get("dataDisks", [])
-        if "managedDisk" in item and item["managedDisk"].get("id") not in kept
-    ]
-    storage["dataDisks"] = [*wanted, *leaving]
+    new = list(wanted)
+    shown: list[Json] = []
+    for held_disk in storage.get("dataDisks", []):
+        same = next((item for item in new if _id(item) and _id(item) == _id(held_disk)), None)
+        if same:
+            new.remove(same)
+            shown.append(same)
+        elif "managedDisk" in held_disk:
+            shown.append({**held_disk, "toBeDetached": True})
+    storage["dataDisks"] = [*shown, *new]
+
+
+def _id(shown: Json) -> str | None:
+    identifier = (shown.get("managedDisk") or {}).get("id")
+    return identifier.lower() if isinstance(identifier, str) else None
 
 
 def let_go(em: Emulator, vm: Resource) -> None:

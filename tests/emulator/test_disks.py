@@ -234,3 +234,18 @@ def test_an_imported_disk_tells_its_size_if_it_was_not_said(site: Site) -> None:
     unsaid = disk(site, "one", creationData=blob, diskSizeGB=None).body["properties"]
     assert "diskSizeBytes" in unsaid
     assert "diskSizeBytes" not in disk(site, "two", creationData=blob).body["properties"]
+
+
+def test_a_change_tells_where_a_disk_in_use_lies(site: Site, machine: dict[str, Any]) -> None:
+    def changed(name: str, version: str) -> dict[str, Any]:
+        body = {"tags": {"a": "b"}}
+        answer = site.cloud.call("PATCH", site.provider("disks", name), body, version=version)
+        site.cloud.wait_for(answer)
+        return dict(answer.body["properties"])
+
+    made(site, "unused")
+    name = create(site, machine)["storageProfile"]["osDisk"]["name"]
+    assert changed(name, "2019-11-01")["faultDomain"] == 0
+    assert changed(name, "2019-11-01")["osState"] == "Generalized"
+    assert "faultDomain" not in changed(name, "2021-04-01")
+    assert "faultDomain" not in changed("unused", "2019-11-01")
