@@ -23,14 +23,14 @@ def scale_set(resource: Resource, api_version: str) -> Json:
 def virtual_machine(vm: Resource, api_version: str) -> Json:
     tells = versions.includes(versions_compute.DISK_SIZE, api_version)
     if tells and vm.hidden.get("power") == "deallocated":
-        return _of_deallocated(vm)
+        return of_deallocated(vm)
     known = tells and vm.properties["provisioningState"] != "Creating"
     if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
         return vm.properties
     return _os_disk_without(vm.properties, ["diskSizeGB"])
 
 
-def _of_deallocated(vm: Resource) -> Json:
+def of_deallocated(vm: Resource) -> Json:
     """Size and kind of a managed disk are unknown until the VM is allocated again (recorded)."""
     storage = {**vm.properties["storageProfile"]}
     storage["osDisk"] = _unallocated(storage["osDisk"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, names, networks, provider_errors
+from . import dynamic_addresses, errors, names, networks, provider_errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write, done_at_once
 from .references import reduce, referenced
@@ -35,11 +35,18 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     replacement = em.new_resource(group, NIC, name, body)
     _fill(em, replacement, body["properties"], existing)
     kept = {name: existing.properties[name] for name in OF_MACHINE if name in existing.properties}
+    before = dynamic_addresses.held_by(em, existing)
     existing.tags, existing.properties = body.get("tags"), replacement.properties | kept
     if not kept:
         return done_at_once(em, request, existing, created=False, notification=False)
     return begin_network_write(
-        em, request, existing, created=False, retry_after_s=10, notification=False
+        em,
+        request,
+        existing,
+        created=False,
+        retry_after_s=10,
+        notification=False,
+        on_success=lambda: dynamic_addresses.exchange(em, existing, before),
     )
 
 
@@ -88,7 +95,7 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
             "dnsServers": [],
             "appliedDnsServers": [],
             **(wanted.get("dnsSettings") or {}),
-            "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
+            "internalDomainNameSuffix": domain_suffix(em),
         },
         "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
         "enableIPForwarding": wanted.get("enableIPForwarding", False),
@@ -102,6 +109,10 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
         "services": None,
         "virtualNetworkTapProvisioningState": "NotProvisioned",
     }
+
+
+def domain_suffix(em: Emulator) -> str:
+    return f"{em.new_hex(26)}.bx.internal.cloudapp.net"
 
 
 def _ip_configuration(

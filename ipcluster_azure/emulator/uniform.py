@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from . import (
+    compute_views,
     errors,
     instance_views,
     scale_sets,
@@ -90,7 +91,9 @@ def _extensions(scale_set: Resource, vm: Resource) -> list[Json]:
 
 
 def _uniform_properties(scale_set: Resource, vm: Resource) -> Json:
-    shown = {name: item for name, item in vm.properties.items() if name not in NOT_SHOWN}
+    gone = vm.hidden.get("power") == "deallocated"
+    properties = compute_views.of_deallocated(vm) if gone else vm.properties
+    shown = {name: item for name, item in properties.items() if name not in NOT_SHOWN}
     interfaces = vm.properties["networkProfile"]["networkInterfaces"]
     return {
         "latestModelApplied": vm.hidden["model"] == scale_set.hidden.get("model", 0),

@@ -51,6 +51,9 @@ def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> No
             entry["properties"] = {**properties, "primary": index == primary}
         entries.append(entry)
         nic.properties["virtualMachine"] = {"id": vm.id}
+        nic.properties["dnsSettings"].setdefault(
+            "internalDomainNameSuffix", interfaces.domain_suffix(em)
+        )
         nic.properties["primary"] = index == primary
         mac = "-".join(em.new_hex(2).upper() for _ in range(3))
         nic.properties.setdefault("macAddress", f"00-0D-3A-{mac}")
@@ -165,6 +168,8 @@ def detach(em: Emulator, vm: Resource) -> None:
     for nic, properties in nics(em, vm):
         nic.properties.pop("virtualMachine", None)
         nic.properties.pop("primary", None)
+        # Until the next machine (recorded).
+        nic.properties["dnsSettings"].pop("internalDomainNameSuffix", None)
         if properties.get("deleteOption") == "Delete" or nic.nested:
             discard(em, nic)
 

@@ -185,3 +185,16 @@ def test_the_proximity_group_of_a_running_machine_stays(vm: Site) -> None:
     done(vm, patched(vm, wanted))
     shown = vm.get("virtualMachines", "vm").body["properties"]
     assert shown["proximityPlacementGroup"]["id"] == group
+
+
+def test_an_interface_without_its_machine_has_no_domain(
+    site: Site, body: dict[str, Any], vm: Site
+) -> None:
+    def dns() -> dict[str, Any]:
+        return dict(site.get("networkInterfaces", "nic").body["properties"]["dnsSettings"])
+
+    assert "internalDomainNameSuffix" in dns()
+    vm.deleted("virtualMachines", "vm")
+    assert set(dns()) == {"dnsServers", "appliedDnsServers"}
+    put(site, body)
+    assert "internalDomainNameSuffix" in dns()

@@ -319,6 +319,17 @@ def test_a_rolling_upgrade_is_cancelled(three: Site) -> None:
         assert status() == ("Cancel", "Cancelled")
 
 
+def test_a_deallocated_machine_does_not_know_its_disk(three: Site) -> None:
+    def disk() -> dict[str, Any]:
+        shown = three.cloud.call("GET", path(three, "virtualMachines/0")).body["properties"]
+        return dict(shown["storageProfile"]["osDisk"])
+
+    assert "diskSizeGB" in disk()
+    done(three, post(three, "virtualMachines/0/deallocate"))
+    assert "diskSizeGB" not in disk()
+    assert "storageAccountType" not in disk()["managedDisk"]
+
+
 def test_repairs_are_suspended(three: Site) -> None:
     wanted = {"serviceName": "AutomaticRepairs", "action": "Suspend"}
     answer = post(three, "setOrchestrationServiceState", wanted)
