@@ -20,6 +20,16 @@ def scale_set(resource: Resource, api_version: str) -> Json:
     return {**resource.properties, "virtualMachineProfile": _os_disk_without(model, hidden)}
 
 
+def disk(resource: Resource, api_version: str) -> Json:
+    """Before disks had a sku, a copy named its source by sourceUri and no system (recorded)."""
+    data = resource.properties["creationData"]
+    source = data.get("sourceResourceId")
+    if source is None or api_version[:10] > versions_compute.OLD_DISKS:
+        return resource.properties
+    shown = {name: item for name, item in resource.properties.items() if name != "osType"}
+    return shown | {"creationData": {"createOption": data["createOption"], "sourceUri": source}}
+
+
 def virtual_machine(vm: Resource, api_version: str) -> Json:
     tells = versions.includes(versions_compute.DISK_SIZE, api_version)
     if tells and vm.hidden.get("power") == "deallocated":

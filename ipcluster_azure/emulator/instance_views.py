@@ -10,7 +10,7 @@ from .arm import Json
 from .operations import timestamp
 from .state import Emulator
 from .store import Resource
-from .versions_compute import AGENT_STAYS
+from .versions_compute import AGENT_STAYS, EMPTY_HANDLERS
 
 POWER = {
     "starting": "VM starting",
@@ -54,7 +54,7 @@ def of_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Jso
     if reports and login:
         view = {"computerName": login["computerName"], **_system(reference)}
         view["vmAgent"] = _agent(em)
-        if extensions:
+        if extensions or versions.includes(EMPTY_HANDLERS, api_version):
             view["vmAgent"]["extensionHandlers"] = [vm_extensions.handler(i) for i in extensions]
     view["disks"] = _disks(em, vm)
     if reports and extensions:

@@ -226,6 +226,9 @@ def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) 
             scale_set.hidden[name] = login.pop(name)
     merged: Json = {**model, "osProfile": login}
     merged |= {name: new[name] for name in MEMBERS if name in new and name != "storageProfile"}
+    if "diagnosticsProfile" in new and "diagnosticsProfile" in model:
+        old = model["diagnosticsProfile"]
+        merged["diagnosticsProfile"] = vm_body.merged_diagnostics(old, new["diagnosticsProfile"])
     if "extensionProfile" in new:
         merged["extensionProfile"] = _without_secrets(new["extensionProfile"])
     if "storageProfile" in new:

@@ -22,6 +22,8 @@ MODEL_OS_TYPE: Windows = since("2021-03-01")  # R: seldom before
 DISK_SIZE: Windows = since("2017-03-30")  # R
 # The agent's last report of a deallocated machine.
 AGENT_STAYS: Windows = between("", "2017-12-31")  # R
+# A list of the handlers of no extension.
+EMPTY_HANDLERS: Windows = between("2017-03-30", "2019-03-01")  # R
 # A scale set's model shows the size of its OS disk even if the request says none...
 DEFAULT_DISK_SIZE: Windows = since("2019-07-01")  # R
 # ...but with this version mostly only if there are data disks, too (R: 62 of 83; no reason known).

@@ -79,6 +79,8 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
         return compute_views.scale_set(resource, api_version)
     if resource.type == VM:
         return compute_views.virtual_machine(resource, api_version)
+    if resource.type == DISK:
+        return compute_views.disk(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:

@@ -111,7 +111,13 @@ def _change(
         vm.hidden["userData"] = given["userData"]
     vm.tags = tags
     vm.properties["hardwareProfile"]["vmSize"] = size.name
-    vm.properties |= {name: given[name] for name in CHANGEABLE if name in given}
+    changed = {name: given[name] for name in CHANGEABLE if name in given}
+    if request.method == "PATCH" and "diagnosticsProfile" in changed:
+        old = vm.properties.get("diagnosticsProfile") or {}
+        changed["diagnosticsProfile"] = vm_body.merged_diagnostics(
+            old, changed["diagnosticsProfile"]
+        )
+    vm.properties |= changed
     if disks is not None:
         vm_disks.change(vm, disks)
     vm_disks.change_os_disk(em, vm, storage.get("osDisk") or {})

@@ -182,6 +182,12 @@ def _keys(login: Json) -> object:
     return ((login.get("linuxConfiguration") or {}).get("ssh") or {}).get("publicKeys")
 
 
+def merged_diagnostics(old: Json, new: Json) -> Json:
+    """A PATCH that turns boot diagnostics off leaves where they were kept (recorded)."""
+    boot = {**(old.get("bootDiagnostics") or {}), **(new.get("bootDiagnostics") or {})}
+    return {**old, **new, "bootDiagnostics": boot}
+
+
 def _check_price(vm: Resource, new: Json) -> None:
     if "priority" in new:
         old = vm.properties.get("priority", "Regular")

@@ -249,3 +249,15 @@ def test_a_change_tells_where_a_disk_in_use_lies(site: Site, machine: dict[str, 
     assert changed(name, "2019-11-01")["osState"] == "Generalized"
     assert "faultDomain" not in changed(name, "2021-04-01")
     assert "faultDomain" not in changed("unused", "2019-11-01")
+
+
+def test_the_oldest_version_names_a_source_otherwise(site: Site) -> None:
+    source = made(site, "source")["id"]
+    copied = {"createOption": "Copy", "sourceResourceId": source}
+    made(site, "copy", creationData=copied, diskSizeGB=None)
+    path = site.provider("disks", "copy")
+    old = site.cloud.call("GET", path, version="2016-04-30-preview").body["properties"]
+    assert old["creationData"] == {"createOption": "Copy", "sourceUri": source}
+    new = site.get("disks", "copy").body["properties"]["creationData"]
+    assert new["sourceResourceId"] == source
+    assert "sourceUri" not in new

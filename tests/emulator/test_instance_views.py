@@ -198,3 +198,18 @@ def test_an_interface_without_its_machine_has_no_domain(
     assert set(dns()) == {"dnsServers", "appliedDnsServers"}
     put(site, body)
     assert "internalDomainNameSuffix" in dns()
+
+
+def test_boot_diagnostics_turned_off_keep_their_place(site: Site, body: dict[str, Any]) -> None:
+    kept = {"enabled": True, "storageUri": "https://account.blob.core.windows.net/"}
+    body["properties"]["diagnosticsProfile"] = {"bootDiagnostics": kept}
+    put(site, body)
+    off = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": False}}}
+    done(site, patched(site, off))
+    shown = site.get("virtualMachines", "vm").body["properties"]["diagnosticsProfile"]
+    assert shown == {"bootDiagnostics": {**kept, "enabled": False}}
+
+
+def test_an_old_view_lists_the_handlers_of_no_extension(vm: Site) -> None:
+    assert view(vm, "2018-06-01")["vmAgent"]["extensionHandlers"] == []
+    assert "extensionHandlers" not in view(vm)["vmAgent"]
