@@ -49,7 +49,10 @@ class Player:
         self._names = Names(exchanges)
         self._session = exchanges
         self._version = rewritten.version_of(exchanges)
+        strange = templates.not_served(exchanges)
         for exchange in exchanges:
+            if any(exchange.path.lower().startswith(path) for path in strange):
+                continue
             if exchange.is_poll:
                 if exchange.url in self._operations:
                     yield Result(exchange, self._poll(exchange))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .sessions import UNKNOWN, Exchange
+from .sessions import SERVED, UNKNOWN, Exchange
 
 Json = dict[str, Any]
 
@@ -95,6 +95,19 @@ def _template(shown: Json, final: Json) -> Json:
 
 def _value(item: Json) -> Any:
     return item["value"] if "value" in item else SECRETS.get(item["type"].lower(), "")
+
+
+def not_served(session: list[Exchange]) -> set[str]:
+    """The paths of deployments of recorded templates that need other services."""
+    found = set()
+    for exchange in session:
+        body = exchange.body if isinstance(exchange.body, dict) else {}
+        template = (body.get("properties") or {}).get("template") or {}
+        if is_deployment(exchange) and any(
+            str(item.get("type")).lower() not in SERVED for item in template.get("resources", [])
+        ):
+            found.add(exchange.path.lower())
+    return found
 
 
 def is_unknown(exchange: Exchange) -> bool:
