@@ -13,7 +13,7 @@ from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
 from .versions import includes
-from .versions_network import PRIVATE_SUBNETS
+from .versions_network import ENDPOINT_POLICIES, PRIVATE_SUBNETS
 from .views import VNET
 
 SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")
@@ -112,6 +112,8 @@ def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) ->
     properties["addressPrefix"] = prefix
     if includes(PRIVATE_SUBNETS, api_version):
         properties.setdefault("defaultOutboundAccess", False)
+    guarded = includes(ENDPOINT_POLICIES, api_version)
+    properties.setdefault("privateEndpointNetworkPolicies", "Enabled" if guarded else "Disabled")
     properties["serviceEndpoints"] = [
         {"locations": [vnet.location], **item} for item in properties.get("serviceEndpoints", [])
     ]

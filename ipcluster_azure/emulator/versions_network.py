@@ -39,6 +39,9 @@ NOTIFYING_RESULTS = since("2020-11-01")  # R: the same of the answer that an ope
 # From here on a subnet is private unless it says otherwise.
 PRIVATE_SUBNETS = since("2025-07-01")  # D
 
+# Policies for private endpoints are on in subnets of these, unless a request turns them off.
+ENDPOINT_POLICIES = between("", "2022-06-30")  # R; U until when
+
 # Basic public IP addresses were retired on 2025-09-30; older api-versions still make them here.
 BASIC_ENDS = "2025-09-01"
 BASIC_PUBLIC_IPS = between("", "2025-08-31")  # U

@@ -102,7 +102,6 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) ->
             for item in subnet["properties"].get("delegations", [])
         ],
     }
-    properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
     properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
     endpoints = properties.pop("serviceEndpoints", [])
     if endpoints:

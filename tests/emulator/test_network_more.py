@@ -305,3 +305,19 @@ def test_default_rules_and_configurations_one_by_one(arm: Cloud, site: Site) -> 
     usages = arm.call("GET", f"/providers/Microsoft.Network/locations/{LOCATION}/usages").body
     used = {item["name"]["value"]: item["currentValue"] for item in usages["value"]}
     assert used["NetworkInterfaces"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("version", "word"), [("2021-05-01", "Enabled"), ("2024-05-01", "Disabled")]
+)
+def test_policies_of_private_endpoints_by_version(site: Site, version: str, word: str) -> None:
+    body = {
+        "location": LOCATION,
+        "properties": {
+            "addressSpace": {"addressPrefixes": [site.prefix]},
+            "subnets": [{"name": "main", "properties": {"addressPrefix": site.prefix}}],
+        },
+    }
+    answer = ask(site, "PUT", site.provider("virtualNetworks", "v"), version, body)
+    (subnet,) = answer.body["properties"]["subnets"]
+    assert subnet["properties"]["privateEndpointNetworkPolicies"] == word
