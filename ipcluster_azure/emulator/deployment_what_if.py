@@ -51,7 +51,8 @@ def begin(em: Emulator, request: ArmRequest) -> ArmResponse:
         properties = {"correlationId": deployment.correlation_id, "changes": changes}
         return {"status": "Succeeded", "properties": properties}
 
-    operation = em.operations.start("Microsoft.Resources", group.location, 0.0, finish)
+    duration_s = em.durations.draw("deployment")
+    operation = em.operations.start("Microsoft.Resources", group.location, duration_s, finish)
     return ArmResponse(202, None, result_headers(em, request, operation))
 
 

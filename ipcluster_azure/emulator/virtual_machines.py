@@ -160,6 +160,9 @@ def _begin(
         body=_whole(em, request, vm),
         notified=True,
         retry_after_s=10 if request.method == "PUT" else None,
+        # Recorded: what provisions no system is expected sooner.
+        slow=status == 201
+        and vm.properties["storageProfile"]["osDisk"]["createOption"] != "Attach",
     )
 
 
