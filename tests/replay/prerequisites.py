@@ -137,12 +137,10 @@ def _of_type(exchange: Exchange, body: Json) -> Json:
     return body
 
 
-EMPTY: Json = {"$schema": "x", "contentVersion": "1.0.0.0", "resources": []}
 # Bodies of actions that were not recorded.
 ACTIONS: dict[str, Json] = {
     "begingetaccess": {"access": "Read", "durationInSeconds": 3600},
     "runcommand": {"commandId": "RunShellScript"},
-    "whatif": {"properties": {"mode": "Incremental", "template": EMPTY}},
     "manualupgrade": {"instanceIds": ["*"]},
     "delete": {"instanceIds": ["*"]},
     "capture": {"vhdPrefix": "x", "destinationContainerName": "x", "overwriteVhds": True},
