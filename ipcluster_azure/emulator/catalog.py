@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from . import errors, groups, quota, regions, sku_restrictions, skus
+from . import errors, groups, quota, regions, sku_restrictions, skus, versions
 from .arm import JSON, ArmRequest, ArmResponse, page
 from .operations import Operation
 from .state import Emulator
+from .versions_network import NOTIFYING_RESULTS
 from .views import NETWORK
 
 LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.IGNORECASE)
@@ -75,7 +76,7 @@ async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
         return ArmResponse(202, None, groups.result_headers(em, request, operation))
     if operation.error:
         return ArmResponse(operation.error.status, groups.failure(operation.error))
-    return ArmResponse(operation.monitor_status)
+    return ArmResponse(operation.monitor_status, operation.result)
 
 
 async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> ArmResponse:
@@ -90,7 +91,11 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
         raise operation.error
     if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
         headers = em.operations.headers(
-            request, operation, retry_after_s=None, location=True, notification=False
+            request,
+            operation,
+            retry_after_s=None,
+            location=True,
+            notification=versions.includes(NOTIFYING_RESULTS, request.api_version),
         )
         return ArmResponse(operation.monitor_status, None, headers | JSON)
     return ArmResponse(operation.monitor_status, operation.result)

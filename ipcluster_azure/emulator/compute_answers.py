@@ -26,14 +26,16 @@ def begin(
     retry_after_s: int | None = None,
     collection: str = "operations",
     charge: int | None = None,
+    slow: bool = True,
 ) -> ArmResponse:
     """finish() is called after duration_s. Only 202 comes with a Location.
 
-    charge: how many machines a scale set's request counts for.
+    charge: how many machines a scale set's request counts for. slow: whether the first poll is told
+    to wait, too, if the answer was.
     """
     operation = em.operations.start(COMPUTE, location, duration_s, finish, collection=collection)
     retry_after_s = retry_after_s if request.api_version >= WAITING_API else None
-    operation.paced = retry_after_s is not None
+    operation.paced = slow and retry_after_s is not None
     headers = em.operations.headers(
         request,
         operation,
@@ -42,5 +44,5 @@ def begin(
         notification=notified and request.api_version >= NOTIFYING_API,
     )
     if charge is not None:
-        headers["x-ms-request-charge"] = str(max(1, charge))
+        headers["x-ms-request-charge"] = str(charge)
     return ArmResponse(status, body, headers)

@@ -9,6 +9,7 @@ from . import (
     disk_requests,
     image_requests,
     placement,
+    rolling_upgrades,
     run_command,
     scale_set_actions,
     scale_set_extensions,
@@ -18,6 +19,7 @@ from . import (
     virtual_machines,
     vm_actions,
     vm_extensions,
+    vm_images,
 )
 from .crud import Handler, getter, lister
 from .views import (
@@ -68,7 +70,8 @@ def _virtual_machines() -> Iterator[Route]:
     yield from _extensions()
     for name in vm_actions.POWER:
         yield "POST", one(VM, f"/{name}"), vm_actions.power(name)
-    yield "POST", one(VM, "/generalize"), vm_actions.generalize
+    yield "POST", one(VM, "/generalize"), vm_images.generalize
+    yield "POST", one(VM, "/capture"), vm_images.capture
     yield "POST", one(VM, "/simulateEviction"), vm_actions.simulate_eviction
     yield "POST", one(VM, "/runCommand"), vm_actions.run
     yield "POST", one(VM, "/performMaintenance"), vm_actions.perform_maintenance
@@ -105,9 +108,13 @@ def _scale_sets() -> Iterator[Route]:
     for name in scale_set_actions.ACTIONS:
         yield "POST", one(SCALE_SET, f"/{name}"), scale_set_actions.of_set(name)
     yield "POST", one(SCALE_SET, "/manualupgrade"), scale_set_actions.manual_upgrade
-    yield "POST", one(SCALE_SET, "/osRollingUpgrade"), scale_set_actions.rolling_upgrade
-    yield "POST", one(SCALE_SET, "/extensionRollingUpgrade"), scale_set_actions.rolling_upgrade
+    yield "POST", one(SCALE_SET, "/osRollingUpgrade"), rolling_upgrades.start
+    yield "POST", one(SCALE_SET, "/extensionRollingUpgrade"), rolling_upgrades.start
     yield "POST", one(SCALE_SET, "/performMaintenance"), scale_set_actions.perform_maintenance
+    service = one(SCALE_SET, "/setOrchestrationServiceState")
+    yield "POST", service, rolling_upgrades.set_service_state
+    yield "GET", one(SCALE_SET, "/rollingUpgrades/latest"), rolling_upgrades.latest
+    yield "POST", one(SCALE_SET, "/rollingUpgrades/cancel"), rolling_upgrades.cancel
 
 
 def _instances() -> Iterator[Route]:

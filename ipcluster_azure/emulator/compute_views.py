@@ -20,13 +20,40 @@ def scale_set(resource: Resource, api_version: str) -> Json:
     return {**resource.properties, "virtualMachineProfile": _os_disk_without(model, hidden)}
 
 
+def disk(resource: Resource, api_version: str) -> Json:
+    """Before disks had a sku, a copy named its source by sourceUri and no system (recorded)."""
+    data = resource.properties["creationData"]
+    source = data.get("sourceResourceId")
+    if source is None or api_version[:10] > versions_compute.OLD_DISKS:
+        return resource.properties
+    shown = {name: item for name, item in resource.properties.items() if name != "osType"}
+    return shown | {"creationData": {"createOption": data["createOption"], "sourceUri": source}}
+
+
 def virtual_machine(vm: Resource, api_version: str) -> Json:
-    known = vm.properties["provisioningState"] != "Creating" and versions.includes(
-        versions_compute.DISK_SIZE, api_version
-    )
+    tells = versions.includes(versions_compute.DISK_SIZE, api_version)
+    if tells and vm.hidden.get("power") == "deallocated":
+        return of_deallocated(vm)
+    known = tells and vm.properties["provisioningState"] != "Creating"
     if known or not _hides_disk_size(vm, vm.properties["storageProfile"], api_version):
         return vm.properties
     return _os_disk_without(vm.properties, ["diskSizeGB"])
+
+
+def of_deallocated(vm: Resource) -> Json:
+    """Size and kind of a managed disk are unknown until the VM is allocated again (recorded)."""
+    storage = {**vm.properties["storageProfile"]}
+    storage["osDisk"] = _unallocated(storage["osDisk"])
+    if "dataDisks" in storage:
+        storage["dataDisks"] = [_unallocated(disk) for disk in storage["dataDisks"]]
+    return {**vm.properties, "storageProfile": storage}
+
+
+def _unallocated(disk: Json) -> Json:
+    if "managedDisk" not in disk:
+        return disk
+    managed = {k: v for k, v in disk["managedDisk"].items() if k != "storageAccountType"}
+    return {k: v for k, v in disk.items() if k != "diskSizeGB"} | {"managedDisk": managed}
 
 
 def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:

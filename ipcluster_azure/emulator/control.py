@@ -84,7 +84,7 @@ async def reset(request: ControlRequest) -> Json:
     # Interfaces of all groups first: one group's may sit in another's network.
     await groups.delete_machines(request.em, all_groups)
     for group in all_groups:
-        await groups.delete_contents(request.em, group, 0.0)
+        await groups.delete_contents(request.em, group, 0.0, forced=True)
     return status(request)
 
 
@@ -202,6 +202,18 @@ def lift_sku_restrictions(request: ControlRequest) -> Json:
     return list_sku_restrictions(request)
 
 
+def declare_link(request: ControlRequest) -> Json:
+    return request.em.links.declare(request.body)
+
+
+def list_links(request: ControlRequest) -> Json:
+    return request.em.links.listed()
+
+
+def withdraw_links(request: ControlRequest) -> Json:
+    return request.em.links.withdraw_all()
+
+
 # A path that ends with / is followed by one item's id.
 ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("GET", "/emulator/status"): status,
@@ -223,6 +235,9 @@ ROUTES: dict[tuple[str, str], ControlHandler] = {
     ("POST", "/emulator/policies"): declare_policy,
     ("DELETE", "/emulator/policies"): withdraw_policies,
     ("DELETE", "/emulator/policies/"): withdraw_policy,
+    ("GET", "/emulator/links"): list_links,
+    ("POST", "/emulator/links"): declare_link,
+    ("DELETE", "/emulator/links"): withdraw_links,
     ("GET", "/emulator/paging"): show_paging,
     ("POST", "/emulator/paging"): set_paging,
     ("DELETE", "/emulator/paging"): unset_paging,

@@ -45,9 +45,18 @@ def lister(kind: str) -> Handler:
 
     def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         found = em.store.listed(kind, request.params.get("group"))
-        return page([show(em, resource, request.api_version) for resource in found])
+        return of_all_regions(
+            em, request, page([show(em, resource, request.api_version) for resource in found])
+        )
 
     return list_
+
+
+def of_all_regions(em: Emulator, request: ArmRequest, answer: ArmResponse) -> ArmResponse:
+    """For a whole subscription's list ARM asks each region, and names those requests."""
+    if "group" in request.params:
+        return answer
+    return ArmResponse(answer.status, answer.body, {"x-ms-original-request-ids": em.new_uuid()})
 
 
 def tagger(kind: str) -> Handler:

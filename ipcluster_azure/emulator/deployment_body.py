@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from . import deployment_errors as refusals
 from . import errors
 from .arm import Json
 from .schema import check_management
@@ -15,13 +14,9 @@ from .views import show_group
 GROUPS_SHOWN_AS_OF = "2025-04-01"  # what resourceGroup() gives, whatever the deployment's version
 
 
-def checked_body(body: Json) -> Json:
+def checked_body(em: Emulator, body: Json) -> Json:
     found = check_management("Deployment", body)
-    properties = found["properties"]
-    for link in ("templateLink", "parametersLink"):
-        if link in properties:
-            uri = properties[link].get("uri") or properties[link].get("id")
-            raise refusals.unreachable_link(uri, "00000000-0000-0000-0000-000000000000")
+    properties = found["properties"] = em.links.resolve(found["properties"], em.new_uuid())
     if not isinstance(properties.get("template"), dict):
         raise errors.invalid_content(
             "Required property 'template' not found in JSON. Path 'properties'."

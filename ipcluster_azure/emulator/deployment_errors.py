@@ -106,13 +106,13 @@ def unauthorized(object_id: str, missing: list[tuple[str, str, str, str]]) -> Ar
 
 
 def unreachable_link(uri: object, tracking_id: str) -> ArmError:
-    """This endpoint opens no connections of its own."""
+    """This endpoint opens no connections of its own: see deployment_links."""
     return ArmError(
         400,
         "InvalidContentLink",
         f"Unable to download deployment content from '{uri}'. The tracking Id is '{tracking_id}'. "
         "Please see https://aka.ms/arm-deploy for usage details. (This local endpoint downloads "
-        "nothing: send the template itself.)",
+        "nothing: send the template itself, or declare the link.)",
         headers=GATEWAY,
     )
 

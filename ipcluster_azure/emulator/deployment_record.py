@@ -49,6 +49,7 @@ class Deployment:
     started: datetime
     changed: datetime
     tags: dict[str, str] | None = None
+    links: Json = field(default_factory=dict)
     operation: Operation | None = None
     state: str = "Accepted"
     steps: list[Step] = field(default_factory=list)

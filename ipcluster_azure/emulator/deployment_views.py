@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from . import versions
 from .deployment_record import Deployment, Json, Step
 from .templates.expand import Planned
 from .templates.hashing import template_hash
@@ -12,7 +13,7 @@ from .templates.hashing import template_hash
 TYPE = "Microsoft.Resources/deployments"
 
 
-def show(deployment: Deployment) -> Json:
+def show(deployment: Deployment, api_version: str) -> Json:
     body: Json = {"id": deployment.id, "name": deployment.name, "type": TYPE}
     if deployment.tags is not None:
         body["tags"] = deployment.tags
@@ -23,7 +24,7 @@ def show(deployment: Deployment) -> Json:
         properties["outputResources"] = _ids(deployment)
     if deployment.error is not None:
         properties["error"] = deployment.error
-    return body | {"properties": properties}
+    return versions.shown(TYPE, api_version, body | {"properties": properties})
 
 
 def show_valid(deployment: Deployment) -> Json:
@@ -40,7 +41,7 @@ def show_valid(deployment: Deployment) -> Json:
 
 def _properties(deployment: Deployment) -> Json:
     plan = deployment.plan
-    properties: Json = {"templateHash": template_hash(plan.template)}
+    properties: Json = {**deployment.links, "templateHash": template_hash(plan.template)}
     parameters = plan.parameters.shown()
     if parameters:
         properties["parameters"] = parameters

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from . import deployment_errors as refusals
+from . import deployment_links, errors
 from . import deployment_views as views
-from . import errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .deployment_body import checked_body, surroundings
 from .deployment_preflight import preflight
@@ -22,7 +22,7 @@ STATE_FILTER = re.compile(r"\s*provisioningState\s+eq\s+'(?P<state>\w+)'\s*", re
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
-    deployment = _planned(em, request, group)
+    deployment = planned_deployment(em, request, group)
     existing = group.deployments.get(deployment.name.lower())
     if existing and existing.active:
         raise refusals.active(existing)
@@ -37,19 +37,21 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     )
     url = f"{request.base_url}{deployment.id}/operationStatuses/{deployment.operation.id}"
     headers = {"Azure-AsyncOperation": f"{url}?api-version={request.api_version}"}
-    return ArmResponse(200 if existing else 201, views.show(deployment), headers)
+    return ArmResponse(
+        200 if existing else 201, views.show(deployment, request.api_version), headers
+    )
 
 
 def validate(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
-    return ArmResponse(200, views.show_valid(_planned(em, request, group)))
+    return ArmResponse(200, views.show_valid(planned_deployment(em, request, group)))
 
 
-def _planned(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
+def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
     """A deployment of the request's template, checked as a whole; nothing is made yet."""
     started = em.clock.now()
     name = refusals.checked_name(request.params["name"])
-    body = checked_body(request.json_object())
+    body = checked_body(em, _without_settings(request.json_object()))
     properties: Json = body["properties"]
     try:
         around = surroundings(em, group, name, properties)
@@ -66,7 +68,17 @@ def _planned(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
         started=started,
         changed=em.clock.now(),
         tags=body.get("tags"),
+        links=deployment_links.shown(properties, properties["template"]),
     )
+
+
+def _without_settings(body: Json) -> Json:
+    """What whatIf alone is told."""
+    properties = body.get("properties")
+    if not isinstance(properties, dict) or "whatIfSettings" not in properties:
+        return body
+    kept = {name: item for name, item in properties.items() if name != "whatIfSettings"}
+    return {**body, "properties": kept}
 
 
 def _found(em: Emulator, request: ArmRequest) -> Deployment:
@@ -80,13 +92,12 @@ def _found(em: Emulator, request: ArmRequest) -> Deployment:
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
     deployment = _found(em, request)
     headers = {"Retry-After": em.operations.retry_after(5)} if deployment.active else {}
-    return ArmResponse(200, views.show(deployment), headers)
+    return ArmResponse(200, views.show(deployment, request.api_version), headers)
 
 
 def head(em: Emulator, request: ArmRequest) -> ArmResponse:
-    group = em.store.find_group(request.params["group"])
-    there = group is not None and request.params["name"].lower() in group.deployments
-    return ArmResponse(204 if there else 404)
+    _found(em, request)
+    return ArmResponse(204)
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -104,7 +115,12 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
             )
         found = [item for item in found if item.state.lower() == match["state"].lower()]
     top = request.query.get("$top", "")
-    return page([views.show(item) for item in (found[: int(top)] if top.isdecimal() else found)])
+    return page(
+        [
+            views.show(item, request.api_version)
+            for item in (found[: int(top)] if top.isdecimal() else found)
+        ]
+    )
 
 
 async def get_status(em: Emulator, request: ArmRequest) -> ArmResponse:

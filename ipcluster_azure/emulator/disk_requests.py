@@ -37,9 +37,12 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
         em.check_same_location(existing, body)
         return _change(em, request, existing, body, body.get("tags"))
     disk = disks.build(em, group, name, _completed(em, body))
+    disk.hidden["placed"] = disk.properties["creationData"]["createOption"] in COPIES
     em.store.add(disk)
     disk.properties["provisioningState"] = "Updating"
-    return _begin(em, request, disk, _echo(disk, body, request.api_version))
+    shown = {**body["properties"], "creationData": disk.properties["creationData"]}
+    answer = _echo(disk, {**body, "properties": shown}, request.api_version)
+    return _begin(em, request, disk, answer)
 
 
 def _completed(em: Emulator, body: Json) -> Json:
@@ -82,12 +85,13 @@ def _echo(disk: Resource, given: Json, api_version: str) -> Json:
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
     body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
     properties: Json = {
-        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
         "creationData": disk.properties["creationData"],
+        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
         "provisioningState": "Updating",
         "isArmResource": True,
     }
-    if disk.properties["creationData"]["createOption"] == "Import":
+    imported = disk.properties["creationData"]["createOption"] == "Import"
+    if imported and "diskSizeGB" not in given["properties"]:
         properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
     return versions.shown(ECHO, api_version, body | {"properties": properties})
 
@@ -144,9 +148,19 @@ def _change(
     if size_gb:
         disks.resize(disk, size_gb)
     disk.properties["provisioningState"] = "Updating"
-    return _begin(
-        em, request, disk, _echo(disk, _shown_change(request, disk, body), request.api_version)
-    )
+    answer = _echo(disk, _shown_change(request, disk, body), request.api_version)
+    return _begin(em, request, disk, _with_place(disk, answer, request.api_version))
+
+
+def _with_place(disk: Resource, answer: Json, api_version: str) -> Json:
+    """Of a disk that was in use a change tells where it lies (recorded)."""
+    if not disk.hidden.get("placed"):
+        return answer
+    place: Json = {"faultDomain": 0}
+    if "osType" in disk.properties:
+        place["osState"] = "Generalized"
+    shown = {**answer, "properties": {**answer["properties"], **place}}
+    return versions.shown(ECHO, api_version, shown)
 
 
 def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
@@ -188,7 +202,7 @@ def begin_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
         raise errors.missing_parameter("durationInSeconds")
 
     async def finish() -> Json:
-        if "managedBy" not in disk.top:
+        if disk.properties["diskState"] in ("Unattached", "Reserved"):
             disk.properties["diskState"] = "ActiveSAS"
         # A signature for nothing: there is no storage account behind it.
         return {
@@ -203,7 +217,7 @@ def end_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
 
     async def finish() -> None:
         if disk.properties["diskState"] == "ActiveSAS":
-            disk.properties["diskState"] = "Unattached"
+            disk.properties["diskState"] = "Reserved" if "managedBy" in disk.top else "Unattached"
 
     return begin(em, request, disk.location, finish, collection=OPERATIONS)
 

@@ -160,6 +160,7 @@ def attachable(em: Emulator, vm: Resource, identifier: object) -> Resource:
 def hold(disk: Resource, vm: Resource) -> None:
     """Of a machine that is not allocated it is only reserved."""
     disk.top["managedBy"] = disk.properties["ownerId"] = vm.id
+    disk.hidden["placed"] = True
     allocated = vm.hidden.get("power") != "deallocated"
     disk.properties["diskState"] = "Attached" if allocated else "Reserved"
 
@@ -175,8 +176,17 @@ def check_unused(disk: Resource) -> None:
         raise errors.operation_not_allowed(
             f"Disk {disk.name} is attached to VM {disk.top['managedBy']}."
         )
-    if disk.properties["diskState"] == "ActiveSAS":
-        raise errors.operation_not_allowed(
-            f"There is an active shared access signature outstanding for disk {disk.name}. Call "
-            "EndGetAccess before deleting or attaching the disk."
-        )
+    if is_shared(disk):
+        raise shared(disk)
+
+
+def is_shared(disk: Resource) -> bool:
+    return bool(disk.properties["diskState"] == "ActiveSAS")
+
+
+def shared(disk: Resource) -> errors.ArmError:
+    return errors.operation_not_allowed(
+        f"There is an active shared access signature outstanding for disk {disk.name}. Call "
+        "EndGetAccess before attaching or deleting the disk. Learn more here: "
+        "aka.ms/revokeaccessapi."
+    )

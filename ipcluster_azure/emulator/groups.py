@@ -6,14 +6,14 @@ import base64
 import json
 from collections.abc import Sequence
 
-from . import errors, names, public_ips, regions, resource_filter
+from . import disks, names, provider_errors, public_ips, regions, resource_filter
 from .arm import ArmRequest, ArmResponse, Json, page
 from .errors import ArmError
 from .operations import Operation
 from .schema import check_resources, write_to
 from .state import Emulator, merged_tags
 from .store import Group, Resource
-from .views import NIC, PUBLIC_IP, VM, show_group, show_in_list
+from .views import DISK, NIC, PUBLIC_IP, VM, show_group, show_in_list
 from .vm_network import discard
 
 KIND = "Microsoft.Resources/resourceGroups"
@@ -116,14 +116,18 @@ async def delete_machines(em: Emulator, some: Sequence[Group]) -> None:
             discard(em, nic)
 
 
-async def delete_contents(em: Emulator, group: Group, duration_s: float) -> None:
-    """The machines go first, within a tenth of the time."""
+async def delete_contents(
+    em: Emulator, group: Group, duration_s: float, *, forced: bool = False
+) -> None:
+    """The machines go first, within a tenth of the time; forced: nothing is held back."""
     for vm in em.store.all(VM, group.name):
         vm.deleting = True
     await em.clock.sleep(duration_s / 10)
     await delete_machines(em, [group])
     await em.clock.sleep(duration_s * 9 / 10)
-    _refuse_used_from_outside(em, group)
+    if not forced:
+        _refuse_shared_disks(em, group)
+        _refuse_used_from_outside(em, group)
     for public_ip in em.store.all(PUBLIC_IP, group.name):
         public_ips.release(em, public_ip)
     em.store.remove_group(group)
@@ -138,26 +142,41 @@ def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
             subnet_id = item["properties"]["subnet"]["id"]
             if subnet_id.lower().startswith(prefix):
                 group.state = "Succeeded"
-                raise _deletion_blocked(group, subnet_id, item["id"])
+                network, _, name = subnet_id.rpartition("/subnets/")
+                raise _deletion_blocked(
+                    group, {network: provider_errors.subnet_in_use(name, item["id"])}
+                )
 
 
-def _deletion_blocked(group: Group, subnet_id: str, user: str) -> ArmError:
-    network, _, name = subnet_id.rpartition("/subnets/")
-    reason = errors.subnet_in_use(name, user)
-    detail = {
-        "code": None,
-        "target": network,
-        "message": json.dumps(reason.body(), separators=(",", ":")),
-        "details": None,
-        "additionalInfo": None,
-    }
+def _refuse_shared_disks(em: Emulator, group: Group) -> None:
+    """A disk to which somebody has access by a signature stays, and so does its group."""
+    held = [disk for disk in em.store.all(DISK, group.name) if disks.is_shared(disk)]
+    blocked = {disk.id: disks.shared(disk) for disk in held}
+    if blocked:
+        group.state = "Succeeded"
+        raise _deletion_blocked(group, blocked)
+
+
+def _deletion_blocked(group: Group, reasons: dict[str, ArmError]) -> ArmError:
+    """reasons: what each of the resources says."""
+    details = [
+        {
+            "code": None,
+            "target": identifier,
+            "message": json.dumps(reason.body(), separators=(",", ":")),
+            "details": None,
+            "additionalInfo": None,
+        }
+        for identifier, reason in reasons.items()
+    ]
+    named = ",".join(identifier.rsplit("/providers/", 1)[1] for identifier in reasons)
     return ArmError(
         409,
         "ResourceGroupDeletionBlocked",
         f"Deletion of resource group '{group.name}' failed as resources with identifiers "
-        f"'{network.rsplit('/providers/', 1)[1]}' could not be deleted. The provisioning state of "
+        f"'{named}' could not be deleted. The provisioning state of "
         "the resource group will be rolled back. Please check audit logs for more details.",
-        details=[detail],
+        details=details,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from . import images, vm_extensions
+from . import disk_encryption, images, versions, vm_extensions
 from .arm import Json
 from .operations import timestamp
 from .state import Emulator
 from .store import Resource
+from .versions_compute import AGENT_STAYS, EMPTY_HANDLERS
 
 POWER = {
     "starting": "VM starting",
@@ -43,25 +44,35 @@ def statuses(em: Emulator, vm: Resource) -> list[Json]:
     return found
 
 
-def of_vm(em: Emulator, vm: Resource, extensions: Sequence[Json] = ()) -> Json:
+def of_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Json] = ()) -> Json:
     """extensions: those of a scale set's model; else the machine's own."""
     view: Json = {}
     reference = vm.properties["storageProfile"].get("imageReference") or {}
     login = vm.properties.get("osProfile")
-    if vm.hidden.get("power") == "running" and login:
+    extensions = extensions or vm_extensions.all_of(vm)
+    reports = _reports(vm, api_version)
+    if reports and login:
         view = {"computerName": login["computerName"], **_system(reference)}
         view["vmAgent"] = _agent(em)
+        if extensions or versions.includes(EMPTY_HANDLERS, api_version):
+            view["vmAgent"]["extensionHandlers"] = [vm_extensions.handler(i) for i in extensions]
     view["disks"] = _disks(em, vm)
-    extensions = extensions or vm_extensions.all_of(vm)
-    if extensions:
+    if reports and extensions:
         view["extensions"] = [vm_extensions.view(item) for item in extensions]
-        handlers = [vm_extensions.handler(item) for item in extensions]
-        if "vmAgent" in view:
-            view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": handlers}
     view |= {"hyperVGeneration": images.generation(reference), "statuses": statuses(em, vm)}
     if "bootDiagnostics" in (vm.properties.get("diagnosticsProfile") or {}):
         view["bootDiagnostics"] = {}
     return view
+
+
+def _reports(vm: Resource, api_version: str) -> bool:
+    """Whether there is a report of the machine's agent; a stopped machine's last one stays.
+
+    In 2017 it outlived even the allocation (recorded).
+    """
+    power = vm.hidden.get("power")
+    gone = power == "deallocated" and not versions.includes(AGENT_STAYS, api_version)
+    return power is not None and not gone
 
 
 def _system(reference: Json) -> Json:
@@ -85,16 +96,17 @@ def _agent(em: Emulator) -> Json:
 def _disks(em: Emulator, vm: Resource) -> list[Json]:
     storage = vm.properties["storageProfile"]
     names = [item.get("name") for item in (storage["osDisk"], *storage.get("dataDisks", []))]
-    return [
+    shown = [
         {"name": name, "statuses": [_status(em, "ProvisioningState", "Succeeded")]}
         for name in names
         if name
     ]
+    return [disk_encryption.of_disk(vm, disk) for disk in shown]
 
 
-def of_uniform_vm(em: Emulator, vm: Resource, extensions: Sequence[Json]) -> Json:
+def of_uniform_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Json]) -> Json:
     """With where it stands, which a VM of its own does not say."""
-    view = of_vm(em, vm, extensions)
+    view = of_vm(em, vm, api_version, extensions)
     if "vmAgent" in view and not extensions:
         view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": []}
     place: Json = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, names, networks
+from . import dynamic_addresses, errors, names, networks, provider_errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_write, done_at_once
 from .references import reduce, referenced
@@ -35,11 +35,18 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     replacement = em.new_resource(group, NIC, name, body)
     _fill(em, replacement, body["properties"], existing)
     kept = {name: existing.properties[name] for name in OF_MACHINE if name in existing.properties}
+    before = dynamic_addresses.held_by(em, existing)
     existing.tags, existing.properties = body.get("tags"), replacement.properties | kept
     if not kept:
         return done_at_once(em, request, existing, created=False, notification=False)
     return begin_network_write(
-        em, request, existing, created=False, retry_after_s=10, notification=False
+        em,
+        request,
+        existing,
+        created=False,
+        retry_after_s=10,
+        notification=False,
+        on_success=lambda: dynamic_addresses.exchange(em, existing, before),
     )
 
 
@@ -88,7 +95,7 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
             "dnsServers": [],
             "appliedDnsServers": [],
             **(wanted.get("dnsSettings") or {}),
-            "internalDomainNameSuffix": f"{em.new_hex(26)}.bx.internal.cloudapp.net",
+            "internalDomainNameSuffix": domain_suffix(em),
         },
         "enableAcceleratedNetworking": wanted.get("enableAcceleratedNetworking", False),
         "enableIPForwarding": wanted.get("enableIPForwarding", False),
@@ -102,6 +109,10 @@ def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
         "services": None,
         "virtualNetworkTapProvisioningState": "NotProvisioned",
     }
+
+
+def domain_suffix(em: Emulator) -> str:
+    return f"{em.new_hex(26)}.bx.internal.cloudapp.net"
 
 
 def _ip_configuration(
@@ -175,7 +186,7 @@ def _present_address(old: Resource | None, name: str, subnet_id: str) -> str | N
 def _refuse_taken(public_ip: Resource, identifier: str) -> None:
     holder = (public_ip.properties.get("ipConfiguration") or {}).get("id")
     if holder and holder.lower() != identifier.lower():
-        raise errors.public_ip_in_use(identifier, public_ip.id, holder)
+        raise provider_errors.public_ip_in_use(identifier, public_ip.id, holder)
 
 
 def release_addresses(em: Emulator, nic: Resource) -> None:
@@ -217,7 +228,7 @@ def get_configuration(em: Emulator, request: ArmRequest) -> ArmResponse:
 def check_unused(em: Emulator, nic: Resource) -> None:
     machine = nic.properties.get("virtualMachine")
     if machine:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "NicInUse",
             f"Network Interface {nic.id} is used by existing resource {machine['id']}. In order "
             "to delete the network interface, it must be dissociated from the resource. To learn "

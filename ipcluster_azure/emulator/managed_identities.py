@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, names
+from . import names, provider_errors
 from .arm import ArmRequest, ArmResponse, Json
 from .schema import check_management, write_to
 from .state import Emulator, merged_tags
@@ -78,5 +78,5 @@ def _principal(em: Emulator, identifier: str, holder_id: str) -> Json:
     if found is not None and found.type == IDENTITY:
         return {name: found.properties[name] for name in ("principalId", "clientId")}
     if identifier.lower().startswith(f"/subscriptions/{em.store.subscription_id}/"):
-        raise errors.identity_operation_failed(identifier, holder_id)
+        raise provider_errors.identity_operation_failed(identifier, holder_id)
     return {"principalId": em.new_uuid(), "clientId": em.new_uuid()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, names
+from . import errors, names, provider_errors
 from .arm import ArmRequest, ArmResponse
 from .crud import begin_network_write
 from .references import reduce, referenced
@@ -56,13 +56,13 @@ def _check_addresses(em: Emulator, gateway: Resource, references: list[dict[str,
             if reference in other.properties.get("publicIpAddresses", []):
                 holder = other.id
         if holder:
-            raise errors.public_ip_in_use(gateway.id, address.id, holder)
+            raise provider_errors.public_ip_in_use(gateway.id, address.id, holder)
 
 
 def check_unused(em: Emulator, gateway: Resource) -> None:
     users = nat_gateway_subnets(em, gateway)
     if users:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "InUseNatGatewayCannotBeDeleted",
             f"Nat Gateway {gateway.id} cannot be deleted because it is in use by the following "
             f"resources: {', '.join(users)}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from . import errors, names
+from . import errors, names, provider_errors
 from .addresses import LOOPBACK, Network
 from .arm import ArmRequest, ArmResponse, Json
 from .crud import begin_network_write
@@ -13,7 +13,7 @@ from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource
 from .versions import includes
-from .versions_network import PRIVATE_SUBNETS
+from .versions_network import ENDPOINT_POLICIES, PRIVATE_SUBNETS
 from .views import VNET
 
 SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")
@@ -112,6 +112,8 @@ def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) ->
     properties["addressPrefix"] = prefix
     if includes(PRIVATE_SUBNETS, api_version):
         properties.setdefault("defaultOutboundAccess", False)
+    guarded = includes(ENDPOINT_POLICIES, api_version)
+    properties.setdefault("privateEndpointNetworkPolicies", "Enabled" if guarded else "Disabled")
     properties["serviceEndpoints"] = [
         {"locations": [vnet.location], **item} for item in properties.get("serviceEndpoints", [])
     ]
@@ -174,7 +176,7 @@ def _refuse_lost_subnets(em: Emulator, vnet: Resource, subnets: list[Json]) -> N
 def refuse_subnet_in_use(em: Emulator, vnet: Resource, name: str) -> None:
     owners = em.private_addresses.owners(f"{vnet.id}/subnets/{name}")
     if owners:
-        raise errors.subnet_in_use(name, owners[0])
+        raise provider_errors.subnet_in_use(name, owners[0])
 
 
 def check_unused(em: Emulator, vnet: Resource) -> None:

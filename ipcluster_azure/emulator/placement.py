@@ -7,8 +7,8 @@ from typing import Any
 import asyncssh
 
 from . import errors, names, os_profile
-from .arm import ArmRequest, ArmResponse, Json
-from .crud import Handler
+from .arm import ArmRequest, ArmResponse, Json, page
+from .crud import Handler, of_all_regions
 from .schema import check_compute, write_to
 from .state import Emulator, merged_tags
 from .store import Resource
@@ -165,7 +165,8 @@ def get(kind: str) -> Handler:
 def list_(kind: str) -> Handler:
     def act(em: Emulator, request: ArmRequest) -> ArmResponse:
         found = em.store.listed(kind, request.params.get("group"))
-        return ArmResponse(200, {"value": [_with_members(em, item, request) for item in found]})
+        shown = page([_with_members(em, item, request) for item in found])
+        return of_all_regions(em, request, shown)
 
     return act
 

@@ -6,7 +6,7 @@ exists only while a machine that has it runs.
 
 from __future__ import annotations
 
-from . import errors, names
+from . import errors, names, provider_errors
 from .arm import ArmRequest, ArmResponse, Json
 from .crud import begin_network_write, done_at_once
 from .references import reduce
@@ -146,7 +146,7 @@ def check_unused(em: Emulator, public_ip: Resource) -> None:
         if {"id": public_ip.id} in gateway.properties.get("publicIpAddresses", []):
             holder = gateway.id
     if holder:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "PublicIPAddressCannotBeDeleted",
             f"Public IP address {public_ip.id} can not be deleted since it is still allocated to "
             f"resource {holder}. In order to delete the public IP, disassociate/detach the "

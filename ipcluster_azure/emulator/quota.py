@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, regions, skus
+from . import errors, provider_errors, regions, skus
 from .arm import Json
 from .declarations import COUNT, TEXT, checked
 from .state import Emulator
@@ -77,7 +77,9 @@ def check(em: Emulator, location: str, size: skus.Size, count: int, priority: ob
     for name in _names(size, priority):
         current, limit = used.get(name, 0), _limit(em, location, name)
         if current + required > limit:
-            raise errors.quota_exceeded(location, _in_words(name), limit, current, required)
+            raise provider_errors.quota_exceeded(
+                location, _in_words(name), limit, current, required
+            )
 
 
 def _in_words(name: str) -> str:

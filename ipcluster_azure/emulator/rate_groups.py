@@ -13,6 +13,7 @@ _VM = "virtualmachines"
 _EXTENSION = "virtualmachines/extensions"
 _SET = "virtualmachinescalesets"
 _SET_EXTENSION = "virtualmachinescalesets/extensions"
+_SET_UPGRADE = "virtualmachinescalesets/rollingupgrades"
 _INSTANCE = "virtualmachinescalesets/virtualmachines"
 _ACTIONS = ("VMScaleSetActions", *_BATCH)
 _INSTANCE_ACTIONS = ("VMScaleSetActions", "VMScaleSetVMActions", *_BATCH)
@@ -42,6 +43,8 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("POST", _SET, "*"): _ACTIONS,
     ("POST", _SET, "deallocate"): ("DeleteVMScaleSet", *_BATCH),
     ("POST", _SET, "poweroff"): ("DeleteVMScaleSet", *_BATCH),
+    ("POST", _SET_UPGRADE, "*"): ("VMScaleSetActions", *_QUEUE),
+    ("GET", _SET_UPGRADE, "*"): ("GetVMScaleSet",),
     ("PUT", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),
     ("PATCH", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),
     ("DELETE", _SET_EXTENSION, ""): ("VMScaleSetActions", *_QUEUE),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from . import (
     catalog,
     compute_routes,
+    deployment_what_if,
     deployments,
     errors,
     groups,
@@ -95,6 +96,7 @@ def _deployments() -> Iterator[tuple[str, str, Handler]]:
     yield "DELETE", one, deployments.delete
     yield "GET", in_group, deployments.list_
     yield "POST", f"{one}/validate", deployments.validate
+    yield "POST", f"{one}/whatIf", deployment_what_if.begin
     yield "POST", f"{one}/cancel", deployments.cancel
     yield "POST", f"{one}/exportTemplate", deployments.export_template
     yield "GET", f"{one}/operationStatuses/{{operation}}", deployments.get_status

@@ -62,7 +62,8 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
             output = await em.machines.run(vm.properties["vmId"], script, variables)
         finally:
             vm.hidden["command"] = False
-        return {"value": [_result(*output)]}
+        windows = vm.properties["storageProfile"]["osDisk"].get("osType") == "Windows"
+        return {"value": _windows_results(*output) if windows else [_result(*output)]}
 
     return begin(
         em,
@@ -74,10 +75,25 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
     )
 
 
+def _windows_results(output: bytes, mistakes: bytes) -> list[Json]:
+    """Windows reports its two streams one by one (recorded)."""
+    return [
+        {
+            "code": f"ComponentStatus/{name}/succeeded",
+            "level": "Info",
+            "displayStatus": "Provisioning succeeded",
+            "message": _shown(stream),
+        }
+        for name, stream in (("StdOut", output), ("StdErr", mistakes))
+    ]
+
+
+def _shown(stream: bytes) -> str:
+    return stream[-SHOWN_BYTES:].decode("utf-8", "replace")
+
+
 def _result(output: bytes, mistakes: bytes) -> Json:
-    shown, wrong = (
-        stream[-SHOWN_BYTES:].decode("utf-8", "replace") for stream in (output, mistakes)
-    )
+    shown, wrong = _shown(output), _shown(mistakes)
     return {
         "code": "ProvisioningState/succeeded",
         "level": "Info",

@@ -78,21 +78,10 @@ def manual_upgrade(em: Emulator, request: ArmRequest) -> ArmResponse:
     kind = "VirtualMachineScaleSetVMInstanceRequiredIDs"
     body = check_compute(kind, request.json_object())
     vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
-    return _begin_upgrade(em, request, scale_set, chosen(em, vms, body["instanceIds"]))
+    upgraded = chosen(em, vms, body["instanceIds"])
 
-
-def rolling_upgrade(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of the image or of extensions, as if it took no time between the batches."""
-    scale_set = _set(em, request)
-    vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
-    return _begin_upgrade(em, request, scale_set, vms)
-
-
-def _begin_upgrade(
-    em: Emulator, request: ArmRequest, scale_set: Resource, vms: list[Resource]
-) -> ArmResponse:
     async def finish() -> None:
-        for vm in vms:
+        for vm in upgraded:
             vm.hidden["model"] = scale_set.hidden.get("model", 0)
 
     return begin(
@@ -101,7 +90,7 @@ def _begin_upgrade(
         scale_set.location,
         finish,
         duration_s=em.durations.draw("vm_update"),
-        charge=len(vms),
+        charge=len(upgraded),
     )
 
 

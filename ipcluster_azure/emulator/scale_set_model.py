@@ -12,6 +12,13 @@ from .vm_extensions import SECRET
 LARGEST = 1000
 # Of a Uniform scale set in one placement group.
 LARGEST_PLACEMENT_GROUP = 100
+# A policy of rolling upgrades that says nothing else.
+ROLLING_UPGRADES: Json = {
+    "maxBatchInstancePercent": 20,
+    "maxUnhealthyInstancePercent": 20,
+    "maxUnhealthyUpgradedInstancePercent": 20,
+    "pauseTimeBetweenBatches": "PT0S",
+}
 MEMBERS = (
     *("storageProfile", "securityProfile", "diagnosticsProfile", "extensionProfile", "licenseType"),
     *("billingProfile", "scheduledEventsProfile", "hardwareProfile", "applicationProfile"),
@@ -74,11 +81,23 @@ def _uniform(scale_set: Resource, given: Json, profile: Json) -> Json:
         "orchestrationMode": "Uniform",
         **given,
     }
+    complete_policies(shown)
     if zones:
         shown.setdefault("zoneBalance", False)
     if zones or profile.get("priority") in vm_body.SPOT:
         shown.setdefault("platformFaultDomainCount", 1 if zones else 5)
     return shown
+
+
+def complete_policies(shown: Json) -> None:
+    """What a request's policies leave out is filled in (recorded)."""
+    upgrades = shown.get("upgradePolicy") or {}
+    if upgrades.get("rollingUpgradePolicy"):
+        rolling = {**ROLLING_UPGRADES, **upgrades["rollingUpgradePolicy"]}
+        shown["upgradePolicy"] = {**upgrades, "rollingUpgradePolicy": rolling}
+    repairs = shown.get("automaticRepairsPolicy") or {}
+    if repairs.get("enabled"):
+        shown["automaticRepairsPolicy"] = {"repairAction": "Replace", **repairs}
 
 
 def _flexible(given: Json) -> Json:
@@ -190,6 +209,7 @@ def change(em: Emulator, scale_set: Resource, given: Json) -> None:
     for name, value in given.items():
         if name not in ("virtualMachineProfile", "provisioningState", "uniqueId"):
             scale_set.properties[name] = value
+    complete_policies(scale_set.properties)
 
 
 def _check_login(new: Json, old: Json) -> None:
@@ -206,6 +226,9 @@ def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) 
             scale_set.hidden[name] = login.pop(name)
     merged: Json = {**model, "osProfile": login}
     merged |= {name: new[name] for name in MEMBERS if name in new and name != "storageProfile"}
+    if "diagnosticsProfile" in new and "diagnosticsProfile" in model:
+        old = model["diagnosticsProfile"]
+        merged["diagnosticsProfile"] = vm_body.merged_diagnostics(old, new["diagnosticsProfile"])
     if "extensionProfile" in new:
         merged["extensionProfile"] = _without_secrets(new["extensionProfile"])
     if "storageProfile" in new:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from . import errors, names
+from . import errors, names, provider_errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_deletion, begin_network_write
 from .schema import check_network, write_to
@@ -118,7 +118,7 @@ def _is_address_prefix(text: str) -> bool:
 def check_unused(em: Emulator, nsg: Resource) -> None:
     users = security_group_users(em, nsg)
     if users:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "InUseNetworkSecurityGroupCannotBeDeleted",
             f"Network security group {nsg.id} cannot be deleted because it is in use by the "
             f"following resources: {', '.join(users)}. In order to delete the Network security "

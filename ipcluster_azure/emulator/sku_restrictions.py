@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import errors, regions, skus
+from . import errors, provider_errors, regions, skus
 from .arm import Json
 from .declarations import OBJECTS, TEXT, checked
 
@@ -88,7 +88,7 @@ def check(
     """A zonal request fails if one of its zones is closed, another if the whole region is."""
     for item in declared:
         if item.concerns(size, location) and item.zone in ("", *zones):
-            raise errors.sku_not_available(size.name, location)
+            raise provider_errors.sku_not_available(size.name, location)
 
 
 def shown(declared: Sequence[Restriction], size: skus.Size, location: str) -> list[Json]:

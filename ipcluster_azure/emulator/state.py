@@ -10,6 +10,7 @@ from . import clock, errors, regions
 from .addresses import AddressBook, LoopbackAddresses
 from .arm import Json
 from .chance import Chance
+from .deployment_links import Links
 from .durations import Durations
 from .faults import Faults
 from .machines import AccountedMachines, MachineHost
@@ -45,6 +46,7 @@ class Emulator:
         self.private_addresses = AddressBook()
         self.sku_restrictions: list[Restriction] = []
         self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
+        self.links = Links()
         self.metadata = MetadataUrls()
         self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from . import errors
+from . import errors, provider_errors
 from .addresses import Network
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_deletion, begin_network_write
@@ -91,7 +91,7 @@ def check_address(em: Emulator, request: ArmRequest) -> ArmResponse:
         if address in Network(prefix):
             free = em.private_addresses.free(f"{vnet.id}/subnets/{subnet['name']}", prefix)
             return ArmResponse(200, _availability(address, Network(prefix), free))
-    raise errors.address_in_no_subnet(wanted, vnet.id)
+    raise provider_errors.address_in_no_subnet(wanted, vnet.id)
 
 
 def _availability(wanted: ipaddress.IPv4Address, network: Network, free: Iterator[str]) -> Json:

@@ -60,21 +60,24 @@ class Throttle:
     def shown(self) -> Json:
         return {"on": self._on}
 
-    def take_arm(self, object_id: str, method: str, shown_as: str) -> dict[str, str]:
+    def take_arm(
+        self, object_id: str, method: str, shown_as: str, scope: str = "subscription"
+    ) -> dict[str, str]:
         """ARM's own count, before anything else; the headers that tell what is left.
 
-        shown_as: the headers' word for deletions, which were "writes" once.
+        shown_as: the headers' word for deletions, which were "writes" once. scope: tenant for what
+        is asked of no subscription.
         """
         kind = kind_of(method)
         word = shown_as if kind == "deletes" else kind
         limit = ARM[kind]
         whole = Limit(limit.capacity * ALL_PRINCIPALS, limit.refill_per_s * ALL_PRINCIPALS)
-        own = self._bucket(limit, "arm", kind, object_id)
-        total = self._bucket(whole, "arm", kind)
+        own = self._bucket(limit, scope, kind, object_id)
+        total = self._bucket(whole, scope, kind)
         wait_s = self._take([own, total])
         headers = {
-            f"x-ms-ratelimit-remaining-subscription-{word}": _left(own),
-            f"x-ms-ratelimit-remaining-subscription-global-{word}": _left(total),
+            f"x-ms-ratelimit-remaining-{scope}-{word}": _left(own),
+            f"x-ms-ratelimit-remaining-{scope}-global-{word}": _left(total),
         }
         if wait_s:
             retry_after = self._retry_after(wait_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from . import (
+    compute_views,
     errors,
     instance_views,
     scale_sets,
@@ -63,7 +64,7 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
         body["resources"] = extensions
     wanted = request.query.get("$expand", "").lower()
     if wanted == "instanceview":
-        body["properties"]["instanceView"] = _view(em, scale_set, vm)
+        body["properties"]["instanceView"] = _view(em, scale_set, vm, request.api_version)
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"]["userData"] = vm.hidden["userData"]
     return versions.shown(INSTANCE, request.api_version, body)
@@ -90,7 +91,9 @@ def _extensions(scale_set: Resource, vm: Resource) -> list[Json]:
 
 
 def _uniform_properties(scale_set: Resource, vm: Resource) -> Json:
-    shown = {name: item for name, item in vm.properties.items() if name not in NOT_SHOWN}
+    gone = vm.hidden.get("power") == "deallocated"
+    properties = compute_views.of_deallocated(vm) if gone else vm.properties
+    shown = {name: item for name, item in properties.items() if name not in NOT_SHOWN}
     interfaces = vm.properties["networkProfile"]["networkInterfaces"]
     return {
         "latestModelApplied": vm.hidden["model"] == scale_set.hidden.get("model", 0),
@@ -127,13 +130,13 @@ def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
         scale_set, vm = find(em, request)
     except errors.ArmError as error:
         raise errors.ArmError(error.status, error.code, error.message, headers=CHARGED) from None
-    return ArmResponse(200, _view(em, scale_set, vm), CHARGED)
+    return ArmResponse(200, _view(em, scale_set, vm, request.api_version), CHARGED)
 
 
-def _view(em: Emulator, scale_set: Resource, vm: Resource) -> Json:
+def _view(em: Emulator, scale_set: Resource, vm: Resource, api_version: str) -> Json:
     if not vm.nested:
-        return instance_views.of_vm(em, vm)
-    return instance_views.of_uniform_vm(em, vm, _extensions(scale_set, vm))
+        return instance_views.of_vm(em, vm, api_version)
+    return instance_views.of_uniform_vm(em, vm, api_version, _extensions(scale_set, vm))
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -148,12 +151,13 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     storage = (body.get("properties") or {}).get("storageProfile") or {}
     if "dataDisks" in storage:
         size = vm_body.checked_size(scale_set.top["sku"]["name"])
-        vm_disks.change(em, vm, storage_profile.data_disks(em, vm, storage["dataDisks"], size))
+        vm_disks.change(vm, storage_profile.data_disks(em, vm, storage["dataDisks"], size))
     vm.tags = body.get("tags", vm.tags)
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
         if not vm.deleting:
+            vm_disks.let_go(em, vm)
             vm_disks.make(em, vm)
             vm.properties["provisioningState"] = "Succeeded"
 
@@ -170,12 +174,11 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Accepted also of a machine that is gone already (recorded)."""
     em.store.group(request.params["group"])
-    try:
-        scale_set, vm = find(em, request)
-    except errors.ArmError as error:
-        if error.code == "NotFound":
-            return ArmResponse(204)
-        raise
+    scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
+    vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
+    wanted = request.params["instance"].lower()
+    found = [vm for vm in vms if instance_id(vm).lower() == wanted]
     table = "vm_delete_force" if request.flag("forceDeletion") else "vm_delete"
-    return scale_sets.begin_deletion(em, request, scale_set, [vm], em.durations.draw(table))
+    return scale_sets.begin_deletion(em, request, scale_set, found, em.durations.draw(table))

@@ -74,11 +74,15 @@ DELETES_SHOWN_AS_WRITES = {
     "microsoft.compute": "2017-12-01",
     "": "2016-09-01",
 }
+# The oldest versions, which were recorded only after that.
+KNOWN_FROM_LATER = ("2015-05-01-preview", "2015-06-15")
 
 
 def word_for_deletes(path: str, api_version: str) -> str:
     """The word in the headers that count what is left."""
     _, _, provider = path.lower().rpartition("/providers/")
     namespace = provider.split("/")[0] if provider != path.lower() else ""
+    if api_version in KNOWN_FROM_LATER:
+        return "deletes"
     last = DELETES_SHOWN_AS_WRITES.get(namespace, "")
     return "writes" if api_version <= last else "deletes"

@@ -20,8 +20,12 @@ NOT_2020_06: Windows = (("2019-07-01", "2020-05-31"), ("2020-06-02", ""))
 MODEL_OS_TYPE: Windows = since("2021-03-01")  # R: seldom before
 # The size of an OS disk that the request did not name, once the VM is there.
 DISK_SIZE: Windows = since("2017-03-30")  # R
+# The agent's last report of a deallocated machine.
+AGENT_STAYS: Windows = between("", "2017-12-31")  # R
+# A list of the handlers of no extension.
+EMPTY_HANDLERS: Windows = between("2017-03-30", "2019-03-01")  # R
 # A scale set's model shows the size of its OS disk even if the request says none...
-DEFAULT_DISK_SIZE: Windows = since("2019-12-01")  # R
+DEFAULT_DISK_SIZE: Windows = since("2019-07-01")  # R
 # ...but with this version mostly only if there are data disks, too (R: 62 of 83; no reason known).
 WITH_DATA_DISKS_ONLY = "2020-06-01"
 
@@ -80,6 +84,9 @@ TABLES: Mapping[str, Table] = {
     },
     f"{COMPUTE}/virtualMachines/instanceView": {
         "hyperVGeneration": since("2019-03-01"),  # R
+        "computerName": since("2018-06-01"),  # R: not in 2017, but in 2019; U since when
+        "osName": since("2018-06-01"),  # the same
+        "osVersion": since("2018-06-01"),  # the same
     },
     f"{COMPUTE}/virtualMachineScaleSets": {
         "properties.doNotRunExtensionsOnOverprovisionedVMs": since("2019-07-01"),  # R
@@ -104,7 +111,12 @@ TABLES: Mapping[str, Table] = {
             _MODEL_INTERFACE,
         ),
     },
-    f"{COMPUTE}/disks/firstAnswer": {**_DISK_BODY, "name": since("2018-04-01")},  # R
+    f"{COMPUTE}/disks/firstAnswer": {
+        **_DISK_BODY,
+        "name": since("2018-04-01"),  # R
+        "properties.faultDomain": between("2019-07-01", "2020-06-30"),  # R; U since and until when
+        "properties.osState": between("2019-07-01", "2020-06-30"),  # the same
+    },
     f"{COMPUTE}/disks": {
         **_DISK_BODY,
         "properties.accountType": between("", OLD_DISKS),  # R

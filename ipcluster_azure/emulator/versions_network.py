@@ -13,7 +13,7 @@ from .version_windows import Table, between, since
 NETWORK = "Microsoft.Network"
 
 _SUBNET: Table = {
-    "type": since("2018-06-01"),  # R
+    "type": (("2015-06-15", "2015-06-15"), ("2018-06-01", "")),  # R: the first in 2020
     "properties.delegations": since("2018-04-01"),  # R
     "properties.privateEndpointNetworkPolicies": since("2019-02-01"),  # R
     "properties.privateLinkServiceNetworkPolicies": since("2019-02-01"),  # R
@@ -32,10 +32,15 @@ _RULE: Table = {
 }
 
 # Answers to writes and deletions of whole resources name this header; a part of one never does.
-NOTIFICATION = since("2019-11-01")  # R: Azure-AsyncNotification
+# R: Azure-AsyncNotification; of 2015-06-15 there are only recordings of a later year.
+NOTIFICATION = (("2015-06-15", "2015-06-15"), ("2019-11-01", ""))
+NOTIFYING_RESULTS = since("2020-11-01")  # R: the same of the answer that an operation ended with
 
 # From here on a subnet is private unless it says otherwise.
 PRIVATE_SUBNETS = since("2025-07-01")  # D
+
+# Policies for private endpoints are on in subnets of these, unless a request turns them off.
+ENDPOINT_POLICIES = between("", "2022-06-30")  # R; U until when
 
 # Basic public IP addresses were retired on 2025-09-30; older api-versions still make them here.
 BASIC_ENDS = "2025-09-01"
@@ -44,6 +49,7 @@ BASIC_PUBLIC_IPS = between("", "2025-08-31")  # U
 TABLES: Mapping[str, Table] = {
     f"{NETWORK}/virtualNetworks": {
         "properties.enableDdosProtection": since("2017-08-01"),  # R
+        "properties.virtualNetworkPeerings": since("2016-06-01"),  # R
         "properties.enableVmProtection": between("2017-08-01", "2020-07-01"),  # R
         "properties.privateEndpointVNetPolicies": since("2024-01-01"),  # U
     },

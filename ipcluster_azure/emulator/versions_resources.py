@@ -9,6 +9,11 @@ from .version_windows import Table, since
 RESOURCES = "Microsoft.Resources"
 
 TABLES: Mapping[str, Table] = {
+    f"{RESOURCES}/deployments": {
+        # R: not in 2016-09-01, but in 2019-05-10; U since when.
+        "type": since("2018-05-01"),
+        "properties.templateHash": since("2018-05-01"),
+    },
     f"{RESOURCES}/resourceGroups": {"type": since("2018-05-01")},
     f"{RESOURCES}/subscriptions": {"managedByTenants": since("2019-06-01")},
     f"{RESOURCES}/providers": {

@@ -61,7 +61,8 @@ def show_in_list(resource: Resource) -> Json:
     """One line of a group's resource list: no properties."""
     body: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
     body |= {name: resource.top[name] for name in ("sku", "zones") if name in resource.top}
-    return body | {"location": resource.location, "tags": resource.tags or {}}
+    body["location"] = resource.location
+    return body | ({} if resource.tags is None else {"tags": resource.tags})
 
 
 def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
@@ -78,6 +79,8 @@ def _properties(em: Emulator, resource: Resource, api_version: str) -> Json:
         return compute_views.scale_set(resource, api_version)
     if resource.type == VM:
         return compute_views.virtual_machine(resource, api_version)
+    if resource.type == DISK:
+        return compute_views.disk(resource, api_version)
     if resource.type == NSG:
         return _security_group(em, resource, api_version)
     if resource.type == NIC:
@@ -99,7 +102,6 @@ def show_subnet(em: Emulator, vnet: Resource, subnet: Json, api_version: str) ->
             for item in subnet["properties"].get("delegations", [])
         ],
     }
-    properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
     properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
     endpoints = properties.pop("serviceEndpoints", [])
     if endpoints:

@@ -23,6 +23,7 @@ from . import (
 )
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
+from .crud import of_all_regions
 from .managed_identities import set_identity
 from .operations import Work
 from .schema import check_compute, write_to
@@ -38,6 +39,7 @@ TOP = ("zones", "plan", "extendedLocation")
 CHANGEABLE = (
     *("billingProfile", "evictionPolicy", "priority", "licenseType", "diagnosticsProfile"),
     *("additionalCapabilities", "securityProfile", "scheduledEventsProfile", "applicationProfile"),
+    "proximityPlacementGroup",
 )
 
 
@@ -98,6 +100,7 @@ def _change(
 ) -> ArmResponse:
     given = body.get("properties") or {}
     vm_body.check_immutable(vm, given)
+    vm_body.check_references(em, vm, given)
     size = _changed_size(em, vm, given.get("hardwareProfile") or {})
     storage = given.get("storageProfile") or {}
     disks = storage.get("dataDisks")
@@ -108,10 +111,16 @@ def _change(
         vm.hidden["userData"] = given["userData"]
     vm.tags = tags
     vm.properties["hardwareProfile"]["vmSize"] = size.name
-    vm.properties |= {name: given[name] for name in CHANGEABLE if name in given}
+    changed = {name: given[name] for name in CHANGEABLE if name in given}
+    if request.method == "PATCH" and "diagnosticsProfile" in changed:
+        old = vm.properties.get("diagnosticsProfile") or {}
+        changed["diagnosticsProfile"] = vm_body.merged_diagnostics(
+            old, changed["diagnosticsProfile"]
+        )
+    vm.properties |= changed
     if disks is not None:
-        vm_disks.change(em, vm, disks)
-    _change_os_disk(vm, storage.get("osDisk") or {})
+        vm_disks.change(vm, disks)
+    vm_disks.change_os_disk(em, vm, storage.get("osDisk") or {})
     set_identity(em, vm, body.get("identity"))
     vm.touch()
     if vm.properties["provisioningState"] == "Creating":
@@ -120,6 +129,7 @@ def _change(
 
     async def finish() -> None:
         if not vm.deleting:
+            vm_disks.let_go(em, vm)
             vm_disks.make(em, vm)
             vm.properties["provisioningState"] = "Succeeded"
 
@@ -137,11 +147,6 @@ def _changed_size(em: Emulator, vm: Resource, hardware: Json) -> skus.Size:
     return size
 
 
-def _change_os_disk(vm: Resource, given: Json) -> None:
-    shown = vm.properties["storageProfile"]["osDisk"]
-    shown |= {name: given[name] for name in ("caching", "deleteOption") if name in given}
-
-
 def _begin(
     em: Emulator, request: ArmRequest, vm: Resource, status: int, table: str, finish: Work
 ) -> ArmResponse:
@@ -155,6 +160,9 @@ def _begin(
         body=_whole(em, request, vm),
         notified=True,
         retry_after_s=10 if request.method == "PUT" else None,
+        # Recorded: what provisions no system is expected sooner.
+        slow=status == 201
+        and vm.properties["storageProfile"]["osDisk"]["createOption"] != "Attach",
     )
 
 
@@ -170,7 +178,7 @@ def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
     if wanted not in ("", "instanceview", "userdata"):
         raise errors.invalid_parameter("$expand", f"The value '{wanted}' is not valid.")
     if wanted == "instanceview":
-        view = versions.shown(VIEW, request.api_version, instance_views.of_vm(em, vm))
+        view = _view(em, request, vm)
         body["properties"] = {**body["properties"], "instanceView": view}
     if wanted == "userdata" and "userData" in vm.hidden:
         body["properties"] = {**body["properties"], "userData": vm.hidden["userData"]}
@@ -185,8 +193,12 @@ def _whole(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
 
 def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = em.store.get(request.params["group"], VM, request.params["name"])
-    view = instance_views.of_vm(em, vm)
-    return ArmResponse(200, versions.shown(VIEW, request.api_version, view))
+    return ArmResponse(200, _view(em, request, vm))
+
+
+def _view(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
+    view = instance_views.of_vm(em, vm, request.api_version)
+    return versions.shown(VIEW, request.api_version, view)
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -202,10 +214,7 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
             raise errors.ArmError(400, "BadRequest", f"The filter '{wanted}' is not supported.")
         vms = [vm for vm in vms if vm_lifecycle.set_of(vm) == match["id"].lower()]
     answer = page([_listed(shown(em, request, vm)) for vm in vms])
-    if "group" in request.params:
-        return answer
-    # ARM asks all regions for it.
-    return ArmResponse(200, answer.body, {"x-ms-original-request-ids": em.new_uuid()})
+    return answer if "location" in request.params else of_all_regions(em, request, answer)
 
 
 def _listed(body: Json) -> Json:

@@ -34,8 +34,15 @@ async def deallocate(em: Emulator, vm: Resource) -> None:
 
 
 async def restart(em: Emulator, vm: Resource) -> None:
-    """Of a running machine; one that is stopped starts (as with redeploy)."""
+    """Of a running machine; one that is stopped starts."""
     await vm_lifecycle.restart(em, vm)
+
+
+async def redeploy(em: Emulator, vm: Resource) -> None:
+    """To another host; a stopped machine stays stopped (recorded: it can be generalized then)."""
+    if vm.hidden.get("power") == "running":
+        await vm_lifecycle.restart(em, vm)
+    vm.properties["provisioningState"] = "Succeeded"
 
 
 async def reapply(em: Emulator, vm: Resource) -> None:
@@ -48,7 +55,7 @@ POWER: dict[str, Act] = {
     "powerOff": power_off,
     "deallocate": deallocate,
     "restart": restart,
-    "redeploy": restart,
+    "redeploy": redeploy,
     "reapply": reapply,
 }
 
@@ -76,16 +83,6 @@ def power(name: str) -> Handler:
         )
 
     return act
-
-
-def generalize(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = _vm(em, request)
-    if vm.hidden.get("power") == "running":
-        raise errors.operation_not_allowed(
-            f"The Virtual Machine {vm.name} is running. It must be stopped to be generalized."
-        )
-    vm.hidden["generalized"] = True
-    return ArmResponse(200)
 
 
 def simulate_eviction(em: Emulator, request: ArmRequest) -> ArmResponse:

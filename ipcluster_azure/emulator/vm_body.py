@@ -160,11 +160,32 @@ def check_immutable(vm: Resource, new: Json) -> None:
     image_old = old["storageProfile"].get("imageReference") or {}
     if any(image_old.get(name) != value for name, value in image_new.items()):
         raise errors.property_change("imageReference")
+    _check_proximity(vm, new)
     _check_price(vm, new)
+
+
+def _check_proximity(vm: Resource, new: Json) -> None:
+    if "proximityPlacementGroup" not in new or vm.hidden.get("power") == "deallocated":
+        return
+    wanted, held = (
+        str((holder.get("proximityPlacementGroup") or {}).get("id")).lower()
+        for holder in (new, vm.properties)
+    )
+    if wanted != held:
+        raise errors.operation_not_allowed(
+            f"Updating proximity placement group of VM {vm.name} is not allowed while the VM is "
+            "running. Please stop/deallocate the VM and retry the operation."
+        )
 
 
 def _keys(login: Json) -> object:
     return ((login.get("linuxConfiguration") or {}).get("ssh") or {}).get("publicKeys")
+
+
+def merged_diagnostics(old: Json, new: Json) -> Json:
+    """A PATCH that turns boot diagnostics off leaves where they were kept (recorded)."""
+    boot = {**(old.get("bootDiagnostics") or {}), **(new.get("bootDiagnostics") or {})}
+    return {**old, **new, "bootDiagnostics": boot}
 
 
 def _check_price(vm: Resource, new: Json) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import disks, images
+from . import disks, errors, images
 from .arm import Json
 from .state import Emulator
 from .store import Resource
@@ -28,8 +28,8 @@ def _os_disk(em: Emulator, vm: Resource, storage: Json) -> None:
     shown = storage["osDisk"]
     reference = storage.get("imageReference") or {}
     if "managedDisk" not in shown:
-        if not vm.nested:
-            shown.setdefault("diskSizeGB", images.disk_gb(reference))
+        if not vm.nested and "diskSizeGB" not in shown:
+            shown["diskSizeGB"] = images.disk_gb(reference)
             vm.hidden["default_disk_size"] = True
         return
     if "id" in shown["managedDisk"]:
@@ -83,16 +83,35 @@ def held(em: Emulator, vm: Resource) -> list[Resource]:
     return [disk for disk in found if disk]
 
 
-def change(em: Emulator, vm: Resource, wanted: list[Json]) -> None:
-    """Let go what is wanted no more; make() then makes and takes what is new."""
+def change(vm: Resource, wanted: list[Json]) -> None:
+    """What is wanted no more is shown until let_go(); make() then makes and takes what is new."""
     storage = vm.properties["storageProfile"]
-    kept = {(item.get("managedDisk") or {}).get("id") for item in wanted}
-    for item in storage.get("dataDisks", []):
-        identifier = (item.get("managedDisk") or {}).get("id")
-        disk = em.store.find(identifier)
-        if disk and identifier not in kept:
+    new = list(wanted)
+    shown: list[Json] = []
+    for held_disk in storage.get("dataDisks", []):
+        same = next((item for item in new if _id(item) and _id(item) == _id(held_disk)), None)
+        if same:
+            new.remove(same)
+            shown.append(same)
+        elif "managedDisk" in held_disk:
+            shown.append({**held_disk, "toBeDetached": True})
+    storage["dataDisks"] = [*shown, *new]
+
+
+def _id(shown: Json) -> str | None:
+    identifier = (shown.get("managedDisk") or {}).get("id")
+    return identifier.lower() if isinstance(identifier, str) else None
+
+
+def let_go(em: Emulator, vm: Resource) -> None:
+    """The disks that a change of the VM has left out."""
+    storage = vm.properties["storageProfile"]
+    held = storage.get("dataDisks", [])
+    storage["dataDisks"] = [item for item in held if not item.get("toBeDetached")]
+    for item in held:
+        disk = em.store.find((item.get("managedDisk") or {}).get("id"))
+        if disk and item.get("toBeDetached"):
             disks.release(disk)
-    storage["dataDisks"] = wanted
 
 
 def leave(em: Emulator, vm: Resource) -> None:
@@ -106,3 +125,27 @@ def leave(em: Emulator, vm: Resource) -> None:
             em.store.remove(disk)
         else:
             disks.release(disk)
+
+
+def change_os_disk(em: Emulator, vm: Resource, given: Json) -> None:
+    """Its caching and deleteOption, and its size, which can only grow."""
+    shown = vm.properties["storageProfile"]["osDisk"]
+    size_gb = given.get("diskSizeGB")
+    old_gb = shown.get("diskSizeGB")
+    if size_gb and size_gb != old_gb:
+        if old_gb and size_gb < old_gb:
+            raise errors.ArmError(
+                400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
+            )
+        if vm.hidden.get("power") != "deallocated":
+            raise errors.operation_not_allowed(
+                f"Cannot resize disk '{shown.get('name')}' while it is attached to running VM "
+                f"'{vm.id}'. Resizing a disk of an Azure Virtual Machine requires the virtual "
+                "machine to be deallocated. Please stop your VM and retry the operation."
+            )
+        shown["diskSizeGB"] = size_gb
+        vm.hidden.pop("default_disk_size", None)
+        disk = em.store.find((shown.get("managedDisk") or {}).get("id"))
+        if disk:
+            disks.resize(disk, size_gb)
+    shown |= {name: given[name] for name in ("caching", "deleteOption") if name in given}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors
+from . import disk_encryption, errors
 from .arm import ArmRequest, ArmResponse, Json, page
 from .compute_answers import begin
 from .schema import check_compute, write_to
@@ -66,6 +66,7 @@ def _begin(
 
     async def finish() -> None:
         await _run(em, vm, given)
+        disk_encryption.apply(em, vm, given)
         extension["properties"]["provisioningState"] = "Succeeded"
 
     return begin(
@@ -145,18 +146,21 @@ def view(extension: Json) -> Json:
         "displayStatus": "Provisioning succeeded",
         "message": message,
     }
-    return {
+    shown: Json = {
         "name": extension["name"],
         "type": f"{properties['publisher']}.{properties['type']}",
         "typeHandlerVersion": f"{properties['typeHandlerVersion']}.0.0",
-        "statuses": [status],
     }
+    parts = disk_encryption.substatuses(properties)
+    return shown | ({"substatuses": parts} if parts else {}) | {"statuses": [status]}
 
 
 def handler(extension: Json) -> Json:
     """What the agent reports of the program behind it."""
     shown = view(extension)
     status = {**shown["statuses"][0], "displayStatus": "Ready"}
+    if disk_encryption.is_silent(extension["properties"]):
+        del status["message"]
     return {
         "type": shown["type"],
         "typeHandlerVersion": shown["typeHandlerVersion"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import errors, firewall, vm_network
+from . import firewall, provider_errors, vm_network
 from .interfaces import primary_configuration
 from .machines import Defects, MachineSpec
 from .os_profile import decode_custom_data
@@ -61,4 +61,4 @@ async def wait_for_guest(em: Emulator, vm: Resource) -> None:
     if has_fault(vm, "never_boots"):
         vm.hidden["power"] = "running"
         await em.clock.sleep(PROVISIONING_LIMIT_S)
-        raise errors.os_provisioning_timed_out(vm.name)
+        raise provider_errors.os_provisioning_timed_out(vm.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import errors, interfaces, public_ips
+from . import errors, interfaces, provider_errors, public_ips
 from .arm import Json
 from .references import referenced
 from .state import Emulator
@@ -51,6 +51,9 @@ def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> No
             entry["properties"] = {**properties, "primary": index == primary}
         entries.append(entry)
         nic.properties["virtualMachine"] = {"id": vm.id}
+        nic.properties["dnsSettings"].setdefault(
+            "internalDomainNameSuffix", interfaces.domain_suffix(em)
+        )
         nic.properties["primary"] = index == primary
         mac = "-".join(em.new_hex(2).upper() for _ in range(3))
         nic.properties.setdefault("macAddress", f"00-0D-3A-{mac}")
@@ -62,7 +65,7 @@ def _existing(em: Emulator, vm: Resource, item: Json) -> tuple[Resource, Json]:
     nic = referenced(em, item, vm.id, NIC)
     holder = nic.properties.get("virtualMachine")
     if holder and holder["id"].lower() != vm.key:
-        raise errors.in_use(
+        raise provider_errors.in_use(
             "NicInUse",
             f"Network Interface {nic.id} is used by existing resource {holder['id']}. In order to "
             "use the network interface, it must be dissociated from the resource.",
@@ -165,6 +168,8 @@ def detach(em: Emulator, vm: Resource) -> None:
     for nic, properties in nics(em, vm):
         nic.properties.pop("virtualMachine", None)
         nic.properties.pop("primary", None)
+        # Until the next machine (recorded).
+        nic.properties["dnsSettings"].pop("internalDomainNameSuffix", None)
         if properties.get("deleteOption") == "Delete" or nic.nested:
             discard(em, nic)
 

@@ -76,9 +76,12 @@ class Front:
             return await control.answer(self._em, self._stop, request.method, path.lower(), body)
         query = inputs.query(request)
         word = versions.word_for_deletes(path, query.get("api-version", ""))
-        passage.headers |= self._em.throttle.take_arm(principal.object_id, request.method, word)
-        inputs.check_api_version(query.get("api-version"))
         match = SUBSCRIPTION.match(path)
+        scope = "subscription" if match else "tenant"
+        passage.headers |= self._em.throttle.take_arm(
+            principal.object_id, request.method, word, scope
+        )
+        inputs.check_api_version(query.get("api-version"))
         if match and match[1].lower() != self._em.store.subscription_id:
             raise errors.subscription_not_found(match[1])
         route, params = routes.find(request.method, path)

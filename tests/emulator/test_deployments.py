@@ -853,3 +853,106 @@ def test_our_job_files_deploy(deployer: Deployer, keys: Keys) -> None:
     assert {machine["properties"]["hardwareProfile"]["vmSize"] for machine in machines} == {
         MACHINE.vm_size
     }
+
+
+# Links, and what a deployment would do
+
+LINK = "https://example.com/main.json"
+
+
+@pytest.fixture
+def linked(deployer: Deployer) -> Iterator[Deployer]:
+    """With a template and its parameters behind links."""
+    content = template(nsg("[parameters('name')]"), parameters={"name": {"type": "string"}})
+    parameters = {"parameters": {"name": {"value": "rules"}}}
+    for uri, item in ((LINK, content), (f"{LINK}.parameters", parameters)):
+        declared = {"uri": f"{uri}?sig=secret", "content": item}
+        deployer.site.cloud.call("POST", "/emulator/links", declared, version=None)
+    yield deployer
+    deployer.site.cloud.call("DELETE", "/emulator/links", version=None)
+
+
+def test_declared_links_are_followed(linked: Deployer) -> None:
+    body = {
+        "mode": "Incremental",
+        "templateLink": {"uri": LINK},
+        "parametersLink": {"uri": f"{LINK}.parameters"},
+    }
+    answer = linked.call("PUT", "main", {"properties": body})
+    assert answer.status == 201, answer
+    shown = answer.body["properties"]
+    assert shown["templateLink"] == {"contentVersion": "1.0.0.0", "uri": LINK}
+    assert shown["parametersLink"] == {"uri": f"{LINK}.parameters"}
+    linked.ended(answer)
+    assert linked.site.get("networkSecurityGroups", "rules").status == 200
+    both = linked.call("PUT", "other", {"properties": {**body, "parameters": {"name": {}}}})
+    assert (both.status, both.code) == (400, "InvalidRequestContent")
+    listed = linked.site.cloud.call("GET", "/emulator/links", version=None).body
+    assert listed == {"links": [LINK, f"{LINK}.parameters"]}
+
+
+def what_if(deployer: Deployer, content: Any, **properties: Any) -> dict[str, Any]:
+    body = {"mode": "Incremental", "template": content, **properties}
+    answer = deployer.call("POST", "main/whatIf", {"properties": body})
+    assert (answer.status, answer.body) == (202, None)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = deployer.site.cloud.call("GET", answer.headers["location"])
+        if found.status == 200:
+            return dict(found.body)
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def kinds_of(result: dict[str, Any]) -> dict[str, str]:
+    changes = result["properties"]["changes"]
+    return {item["resourceId"].rsplit("/", 1)[1]: item["changeType"] for item in changes}
+
+
+def test_what_a_deployment_would_change(deployer: Deployer) -> None:
+    network = vnet("v", deployer.site.prefix)
+    deployer.made(template(network, nsg("other")))
+    changed = vnet("v", deployer.site.prefix, tags={"a": "b"})
+    result = what_if(deployer, template(changed, nsg("new")))
+    assert result["status"] == "Succeeded"
+    assert kinds_of(result) == {"v": "Modify", "new": "Create", "other": "Ignore"}
+    change = next(i for i in result["properties"]["changes"] if i["changeType"] == "Modify")
+    assert change["delta"] == [
+        {"path": "tags", "propertyChangeType": "Create", "after": {"a": "b"}}
+    ]
+    assert "provisioningState" not in change["before"]["properties"]
+    assert deployer.site.get("networkSecurityGroups", "new").status == 404
+    same = what_if(deployer, template(network), mode="Complete")
+    assert kinds_of(same) == {"v": "NoChange", "other": "Delete"}
+    settings = {"resultFormat": "ResourceIdOnly"}
+    bare = what_if(deployer, template(network), whatIfSettings=settings)
+    assert kinds_of(bare) == {"v": "Deploy", "other": "Ignore"}
+    assert {frozenset(item) for item in bare["properties"]["changes"]} == {
+        frozenset(("resourceId", "changeType"))
+    }
+
+
+def test_a_wrong_template_is_said_by_the_result(deployer: Deployer) -> None:
+    result = what_if(deployer, template(nsg("[parameters('none')]")))
+    assert (result["status"], result["error"]["code"]) == ("Failed", "InvalidTemplate")
+    body = {"mode": "Incremental", "template": template(), "whatIfSettings": {"resultFormat": "x"}}
+    refused = deployer.call("POST", "main/whatIf", {"properties": body})
+    assert (refused.status, refused.code) == (400, "InvalidRequestContent")
+
+
+def test_the_head_of_a_deployment(deployer: Deployer) -> None:
+    missing = deployer.call("HEAD", "main")
+    assert missing.status == 404
+    assert missing.headers["content-type"].startswith("application/json")
+    assert missing.headers["x-ms-failure-cause"] == "gateway"
+    deployer.made(template())
+    assert deployer.call("HEAD", "main").status == 204
+
+
+def test_the_oldest_versions_show_no_type_and_no_hash(deployer: Deployer) -> None:
+    deployer.made(template())
+    path = f"{deployer.path}/main"
+    old = deployer.site.cloud.call("GET", path, version="2016-09-01").body
+    assert "type" not in old
+    assert "templateHash" not in old["properties"]
+    assert deployer.call("GET", "main").body["type"] == "Microsoft.Resources/deployments"

@@ -196,3 +196,68 @@ def test_older_api_versions_show_less(site: Site) -> None:
     newer = site.cloud.call("GET", path, version="2020-09-30").body["properties"]
     assert newer["networkAccessPolicy"] == "AllowAll"
     assert "publicNetworkAccess" not in newer
+
+
+def test_disks_that_leave_are_shown_until_they_have(site: Site, machine: dict[str, Any]) -> None:
+    existing = made(site, "existing")
+    item = {"lun": 1, "createOption": "Attach", "managedDisk": {"id": existing["id"]}}
+    machine["properties"]["storageProfile"]["dataDisks"] = [item]
+    create(site, machine)
+    answer = change(site, {"storageProfile": {"dataDisks": []}})
+    (leaving,) = answer.body["properties"]["storageProfile"]["dataDisks"]
+    assert (leaving["name"], leaving["toBeDetached"]) == ("existing", True)
+    site.cloud.wait_for(answer)
+    shown = site.get("virtualMachines", "vm").body["properties"]["storageProfile"]
+    assert shown["dataDisks"] == []
+
+
+def test_a_shared_disk_keeps_its_group(site: Site) -> None:
+    made(site, "data")
+    made(site, "other")
+    path = site.provider("disks", "data")
+    wanted = {"access": "Read", "durationInSeconds": 60}
+    site.cloud.wait_for(site.cloud.call("POST", f"{path}/beginGetAccess", wanted))
+    answer = site.cloud.call("DELETE", site.path)
+    ended = site.cloud.call("GET", answer.headers["location"])
+    while ended.status == 202:
+        ended = site.cloud.call("GET", answer.headers["location"])
+    error = ended.body["Error"]
+    assert (ended.status, error["Code"]) == (409, "ResourceGroupDeletionBlocked")
+    assert [item["Target"].rsplit("/", 1)[1] for item in error["Details"]] == ["data"]
+    assert "EndGetAccess" in error["Details"][0]["Message"]
+    site.cloud.wait_for(site.cloud.call("POST", f"{path}/endGetAccess"))
+
+
+def test_an_imported_disk_tells_its_size_if_it_was_not_said(site: Site) -> None:
+    blob = {"createOption": "Import", "sourceUri": "https://a.blob.core.windows.net/c/d.vhd"}
+    blob["storageAccountId"] = f"{site.id}/providers/Microsoft.Storage/storageAccounts/a"
+    unsaid = disk(site, "one", creationData=blob, diskSizeGB=None).body["properties"]
+    assert "diskSizeBytes" in unsaid
+    assert "diskSizeBytes" not in disk(site, "two", creationData=blob).body["properties"]
+
+
+def test_a_change_tells_where_a_disk_in_use_lies(site: Site, machine: dict[str, Any]) -> None:
+    def changed(name: str, version: str) -> dict[str, Any]:
+        body = {"tags": {"a": "b"}}
+        answer = site.cloud.call("PATCH", site.provider("disks", name), body, version=version)
+        site.cloud.wait_for(answer)
+        return dict(answer.body["properties"])
+
+    made(site, "unused")
+    name = create(site, machine)["storageProfile"]["osDisk"]["name"]
+    assert changed(name, "2019-11-01")["faultDomain"] == 0
+    assert changed(name, "2019-11-01")["osState"] == "Generalized"
+    assert "faultDomain" not in changed(name, "2021-04-01")
+    assert "faultDomain" not in changed("unused", "2019-11-01")
+
+
+def test_the_oldest_version_names_a_source_otherwise(site: Site) -> None:
+    source = made(site, "source")["id"]
+    copied = {"createOption": "Copy", "sourceResourceId": source}
+    made(site, "copy", creationData=copied, diskSizeGB=None)
+    path = site.provider("disks", "copy")
+    old = site.cloud.call("GET", path, version="2016-04-30-preview").body["properties"]
+    assert old["creationData"] == {"createOption": "Copy", "sourceUri": source}
+    new = site.get("disks", "copy").body["properties"]["creationData"]
+    assert new["sourceResourceId"] == source
+    assert "sourceUri" not in new

@@ -247,9 +247,14 @@ def test_windows_is_accepted_without_machines(site: Site, body: dict[str, Any]) 
     too_long = {**properties["osProfile"], "computerName": "a" * 16}
     answer = put(site, {**body, "properties": {**properties, "osProfile": too_long}})
     assert answer.body["error"]["target"] == "computerName"
-    shown = put(site, body).body["properties"]
+    answer = put(site, body)
+    shown = answer.body["properties"]
     assert shown["storageProfile"]["osDisk"]["osType"] == "Windows"
     assert shown["osProfile"]["windowsConfiguration"]["provisionVMAgent"] is True
+    site.cloud.wait_for(answer)
+    ran = site.cloud.wait_for(post(site, "runCommand", {"commandId": "RunPowerShellScript"}))
+    codes = [item["code"] for item in ran["properties"]["output"]["value"]]
+    assert codes == [f"ComponentStatus/{name}/succeeded" for name in ("StdOut", "StdErr")]
 
 
 def test_images_of_a_region(site: Site) -> None:

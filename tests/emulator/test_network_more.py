@@ -107,6 +107,26 @@ def test_a_dynamic_address_lives_as_long_as_the_machine_runs(site: Site, keys: K
     assert "ipAddress" in properties_of(site, "publicIPAddresses", "dynamic", "2019-09-01")
 
 
+def test_a_running_machine_changes_its_dynamic_address(site: Site, keys: Keys) -> None:
+    def address(name: str) -> str | None:
+        found = properties_of(site, "publicIPAddresses", name, "2019-09-01").get("ipAddress")
+        return None if found is None else str(found)
+
+    ids = {}
+    for name in ("first", "second"):
+        path = site.provider("publicIPAddresses", name)
+        body = {"location": LOCATION, "properties": {"publicIPAllocationMethod": "Dynamic"}}
+        public = ask(site, "PUT", path, "2019-09-01", body)
+        site.cloud.wait_for(public)
+        ids[name] = public.body["id"]
+    subnet = site.network()
+    nic = site.nic("nic", subnet, publicIPAddress={"id": ids["first"]})
+    site.vm("vm", keys, nic["id"])
+    assert (address("first") is None, address("second") is None) == (False, True)
+    site.nic("nic", subnet, publicIPAddress={"id": ids["second"]})
+    assert (address("first") is None, address("second") is None) == (True, False)
+
+
 def test_an_update_of_a_public_address_keeps_what_azure_gave(site: Site) -> None:
     before = site.public_ip("pip")["properties"]
     after = site.made(
@@ -285,3 +305,19 @@ def test_default_rules_and_configurations_one_by_one(arm: Cloud, site: Site) -> 
     usages = arm.call("GET", f"/providers/Microsoft.Network/locations/{LOCATION}/usages").body
     used = {item["name"]["value"]: item["currentValue"] for item in usages["value"]}
     assert used["NetworkInterfaces"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("version", "word"), [("2021-05-01", "Enabled"), ("2024-05-01", "Disabled")]
+)
+def test_policies_of_private_endpoints_by_version(site: Site, version: str, word: str) -> None:
+    body = {
+        "location": LOCATION,
+        "properties": {
+            "addressSpace": {"addressPrefixes": [site.prefix]},
+            "subnets": [{"name": "main", "properties": {"addressPrefix": site.prefix}}],
+        },
+    }
+    answer = ask(site, "PUT", site.provider("virtualNetworks", "v"), version, body)
+    (subnet,) = answer.body["properties"]["subnets"]
+    assert subnet["properties"]["privateEndpointNetworkPolicies"] == word

@@ -98,3 +98,33 @@ def test_filters_of_resources(site: Site) -> None:
     for text in ("name", "name eq 'x' and", "size eq 'x'", "tagValue eq 'x'", "name eq 'x' name"):
         answer = site.cloud.call("GET", f"{site.path}/resources?$filter={quote(text)}")
         assert (answer.status, answer.code) == (400, "InvalidFilterInQueryString"), text
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("Network/virtualNetworks", "Network/networkInterfaces", "Network/publicIPAddresses"),
+        *("Compute/virtualMachines", "Compute/availabilitySets", "Compute/disks"),
+    ],
+)
+def test_a_list_of_the_subscription_names_the_regions_requests(site: Site, kind: str) -> None:
+    name = "x-ms-original-request-ids"
+    assert name in site.cloud.call("GET", f"/providers/Microsoft.{kind}").headers
+    assert name not in site.cloud.call("GET", f"{site.path}/providers/Microsoft.{kind}").headers
+
+
+def test_what_is_asked_of_no_subscription_counts_for_the_tenant(arm: Cloud) -> None:
+    left = "x-ms-ratelimit-remaining"
+    version = "api-version=2021-01-01"
+    listed = arm.call("GET", f"/subscriptions?{version}", version=None).headers
+    assert f"{left}-tenant-reads" in listed
+    assert f"{left}-subscription-reads" not in listed
+    one = arm.call("GET", f"{arm.subscription}?{version}", version=None).headers
+    assert f"{left}-tenant-reads" not in one
+
+
+def test_a_resource_without_tags_is_listed_without_them(site: Site) -> None:
+    site.made("networkSecurityGroups", "bare", {})
+    site.made("networkSecurityGroups", "tagged", {}, tags={})
+    listed = site.cloud.call("GET", f"{site.path}/resources").body["value"]
+    assert {item["name"]: item.get("tags") for item in listed} == {"bare": None, "tagged": {}}

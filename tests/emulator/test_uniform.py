@@ -9,6 +9,8 @@ from typing import Any
 import asyncssh
 import pytest
 
+from ipcluster_azure.emulator.testing import fault, faults
+
 from .cloud import USER, Answer, Cloud, Keys, Site, scale_set_body, vm_body
 from .conftest import running
 
@@ -134,7 +136,8 @@ def test_one_machine_can_be_deleted(three: Site) -> None:
     assert answer.headers["x-ms-request-charge"] == "1"
     done(three, answer)
     assert ids(three) == ["0", "1"]
-    assert three.cloud.call("DELETE", path(three, "virtualMachines/2")).status == 204
+    again = three.cloud.call("DELETE", path(three, "virtualMachines/2"))
+    assert (again.status, again.headers["x-ms-request-charge"]) == (202, "0")
 
 
 def test_an_unknown_number_is_refused(three: Site) -> None:
@@ -286,3 +289,67 @@ async def test_machines_of_a_uniform_set_are_machines(process: Cloud, keys: Keys
     with pytest.raises((OSError, asyncssh.Error)):
         await asyncssh.connect(address, offer["ssh_port"], known_hosts=None, config=None)
     process.wait_for_group("uniform")
+
+
+def test_a_rolling_upgrade_is_seen_through(three: Site) -> None:
+    assert three.cloud.call("GET", path(three, "rollingUpgrades/latest")).status == 404
+    answer = post(three, "osRollingUpgrade")
+    assert answer.status == 202
+    done(three, answer)
+    shown = three.cloud.call("GET", path(three, "rollingUpgrades/latest")).body
+    assert shown["properties"]["policy"]["maxBatchInstancePercent"] == 20
+    assert shown["properties"]["runningStatus"]["code"] == "Completed"
+    assert shown["properties"]["progress"]["successfulInstanceCount"] == 3
+    late = post(three, "rollingUpgrades/cancel")
+    assert (late.status, late.code) == (409, "OperationNotAllowed")
+
+
+def test_a_rolling_upgrade_is_cancelled(three: Site) -> None:
+    latest = path(three, "rollingUpgrades/latest")
+
+    def status() -> tuple[str, str]:
+        shown = three.cloud.call("GET", latest).body["properties"]["runningStatus"]
+        return shown["lastAction"], shown["code"]
+
+    upgrade = "Microsoft.Compute/virtualMachineScaleSets/osRollingUpgrade/action"
+    with faults(three.cloud.info, fault("never_ends", operation=upgrade)):
+        assert post(three, "osRollingUpgrade").status == 202
+        assert status() == ("Start", "RollingForward")
+        done(three, post(three, "rollingUpgrades/cancel"))
+        assert status() == ("Cancel", "Cancelled")
+
+
+def test_a_deallocated_machine_does_not_know_its_disk(three: Site) -> None:
+    def disk() -> dict[str, Any]:
+        shown = three.cloud.call("GET", path(three, "virtualMachines/0")).body["properties"]
+        return dict(shown["storageProfile"]["osDisk"])
+
+    assert "diskSizeGB" in disk()
+    done(three, post(three, "virtualMachines/0/deallocate"))
+    assert "diskSizeGB" not in disk()
+    assert "storageAccountType" not in disk()["managedDisk"]
+
+
+def test_repairs_are_suspended(three: Site) -> None:
+    wanted = {"serviceName": "AutomaticRepairs", "action": "Suspend"}
+    answer = post(three, "setOrchestrationServiceState", wanted)
+    assert answer.status == 202
+    assert "x-ms-request-charge" in answer.headers
+    done(three, answer)
+    wrong = post(three, "setOrchestrationServiceState", {**wanted, "action": "Stop"})
+    assert (wrong.status, wrong.code) == (400, "InvalidParameter")
+    missing = post(three, "setOrchestrationServiceState", {"action": "Suspend"})
+    assert missing.body["error"]["target"] == "serviceName"
+
+
+def test_policies_are_completed(site: Site, keys: Keys) -> None:
+    body = uniform_body(keys, site.network(), 1)
+    policy = {"mode": "Manual", "rollingUpgradePolicy": {"maxUnhealthyInstancePercent": 100}}
+    body["properties"]["upgradePolicy"] = policy
+    shown = site.cloud.call("PUT", path(site), body).body["properties"]["upgradePolicy"]
+    assert shown["rollingUpgradePolicy"] == {
+        "maxBatchInstancePercent": 20,
+        "maxUnhealthyInstancePercent": 100,
+        "maxUnhealthyUpgradedInstancePercent": 20,
+        "pauseTimeBetweenBatches": "PT0S",
+    }

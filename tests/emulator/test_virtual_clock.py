@@ -216,3 +216,18 @@ def test_real_machines_are_up_when_their_time_has_come(
         cloud.call("DELETE", site.path)
         client.advance(cloud.info, 3600)
         assert not any(answers(address, port) for address in addresses)
+
+
+def test_the_first_poll_waits_long_only_for_a_system(still: Cloud, keys: Keys) -> None:
+    site, body = prepared(still, keys)
+    path = site.provider("virtualMachines", "vm")
+
+    def first_poll(answer: Answer) -> dict[str, str]:
+        assert "retry-after" in answer.headers
+        polled = still.call("GET", answer.headers["azure-asyncoperation"])
+        assert polled.body["status"] == "InProgress"
+        client.advance(still.info, 3600)
+        return polled.headers
+
+    assert "retry-after" in first_poll(still.call("PUT", path, body))
+    assert "retry-after" not in first_poll(still.call("PUT", path, body))

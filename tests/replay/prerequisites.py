@@ -102,8 +102,13 @@ def body_for(exchange: Exchange) -> Any:
         body = with_login(request_body(exchange.answer))
         if exchange.method == "PATCH":  # it may name what the resource is, but not change it
             body = _changing(body)
+            if exchange.kind in IDENTIFIED:  # or else it would stay
+                body.setdefault("identity", {"type": "None"})
         return _of_type(exchange, body)
     return ACTIONS.get(exchange.path.rsplit("/", 1)[-1].lower())
+
+
+IDENTIFIED = ("microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets")
 
 
 def _changing(value: Any) -> Any:
@@ -114,9 +119,9 @@ def _changing(value: Any) -> Any:
         return value
     fixed = (
         *("location", "computerNamePrefix", "adminUsername", "adminPassword", "createOption"),
-        *("allowExtensionOperations", "ipTags", "priority"),
+        *("allowExtensionOperations", "ipTags", "priority", "publicIPAddressVersion"),
     )
-    own = {"name"} if "location" in value else set()
+    own = {"name"} if value.keys() & {"location", "vhdContainers"} else set()
     return {
         key: _changing(item)
         for key, item in value.items()

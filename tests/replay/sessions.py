@@ -91,6 +91,12 @@ class Exchange:
         return state in ("Accepted", "Creating", "Deleting", "Running", "Updating")
 
     @property
+    def interrupts(self) -> bool:
+        """The end of something that was still going on."""
+        cancelled = self.method == "POST" and self.path.lower().endswith("/cancel")
+        return cancelled and self.status < 300
+
+    @property
     def kind(self) -> str:
         """Microsoft.Compute/virtualMachines, in lower case; an operation's is "operation"."""
         return "operation" if is_operation(self.path) else resource_type(self.path)
@@ -130,7 +136,7 @@ def operation_key(path: str, query: dict[str, str]) -> str:
 def resource_type(path: str) -> str:
     """Without the names: /providers/A/b/name/c/other -> a/b/c."""
     lower = path.lower().strip("/")
-    at = lower.rfind("providers/")
+    at = f"/{lower}".rfind("/providers/")
     if at < 0:
         inside = lower.split("/")
         return "microsoft.resources/" + inside[2 * ((len(inside) - 1) // 2)]
@@ -140,7 +146,7 @@ def resource_type(path: str) -> str:
 
 def is_list(path: str) -> bool:
     lower = path.lower().strip("/")
-    at = lower.rfind("providers/")
+    at = f"/{lower}".rfind("/providers/")
     if at < 0:
         return len(lower.split("/")) % 2 == 1
     return len(lower[at + len("providers/") :].split("/")) % 2 == 0
@@ -153,7 +159,8 @@ def served(exchange: Exchange) -> bool:
     if exchange.kind in SERVED or "/" not in exchange.kind:  # without: a provider itself
         return True
     parents = exchange.kind.rsplit("/", 1)[0]
-    return exchange.is_action and (parents in SERVED or exchange.path.endswith("register"))
+    registers = exchange.kind.count("/") == 1 and exchange.path.endswith("register")
+    return exchange.is_action and (parents in SERVED or registers)
 
 
 def _body(request: Any) -> Any:
