@@ -16,7 +16,7 @@ from typing import Any
 import ipyparallel as ipp
 
 from ipcluster_azure import vm_agent
-from ipcluster_azure.bootstrap import profile_files
+from ipcluster_azure.bundle import controller_config
 
 IP = "127.0.0.1"
 
@@ -27,11 +27,10 @@ class Agent:
     def __init__(self, root: Path, n_engines: int, prefix: tuple[str, ...] = ()) -> None:
         self.dir = root / "work"
         self.prefix = prefix
-        for name, content in profile_files(root / "none", n_engines).items():
-            path = self.dir / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
         self.profile = self.dir / "profile"
+        self.profile.mkdir(parents=True)
+        config = controller_config(root / "none", n_engines)
+        (self.profile / "ipcontroller_config.py").write_bytes(config)
         self.engine_file = self.profile / "security" / "ipcontroller-engine.json"
         self.client_file = self.profile / "security" / "ipcontroller-client.json"
         self.environment = {**os.environ, "HOME": str(root), "IPYTHONDIR": str(root / "ipython")}

@@ -22,11 +22,12 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from ipcluster_azure import deployment, teardown
 from ipcluster_azure.azure_api import AzureApi, bridge
+from ipcluster_azure.host import first_of
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.order import Order
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.provision import Looks
 from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.waiting import Looks
 
 from .clusters import PROFILE
 from .our_cluster import Said
@@ -43,8 +44,13 @@ async def make(order: Order, settings: tuple[Any, Any], n: int) -> float:
         order.job_file.write_text(json.dumps(template))
 
     site = await deployment.find_site(ours, engines, order.file.profile_dir)
-    await deployment.request_controller(order, site, submit)
+    network = asyncio.Event()
+    requesting = asyncio.ensure_future(
+        deployment.request_controller(order, site, submit, network.set)
+    )
+    await first_of(requesting, network.wait())
     await deployment.request_engines(order, engines, SET_ID, n, submit)
+    await requesting
     record = order.file.require()
     scale_set_id, looks = record.engine_sets[SET_ID].scale_set_id, Looks()
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
