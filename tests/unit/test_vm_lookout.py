@@ -1,0 +1,88 @@
+"""The script that sees which machines have booted, run as it is there: from standard input."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure import vm_lookout
+
+SOON_S = 1.5
+
+
+def look(addresses: list[str], port: int, timeout_s: float) -> list[str]:
+    """The addresses that it says answer, in that order; it must end by itself."""
+    source = Path(vm_lookout.__file__).read_text()
+    done = subprocess.run(
+        [sys.executable, "-IS", "-"],
+        input=f"{source}\nmain({addresses!r}, {port}, {timeout_s})\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert not done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {event["event"] for event in events} <= {"answers"}
+    return [event["address"] for event in events]
+
+
+@contextmanager
+def machine(address: str, port: int, greeting: bytes, after_s: float = 0.0) -> Iterator[int]:
+    """Something that listens there, after a while, and greets everyone; gives the port."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((address, port))
+
+    def answer() -> None:
+        time.sleep(after_s)
+        server.listen()
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(greeting)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield server.getsockname()[1]
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(timeout=5)
+
+
+@pytest.fixture
+def booted() -> Iterator[int]:
+    with machine("127.78.0.4", 0, b"SSH-2.0-OpenSSH_9.2\r\n") as port:
+        yield port
+
+
+def test_machines_are_told_as_they_come(booted: int) -> None:
+    with machine("127.78.0.5", booted, b"SSH-2.0-x\r\n", after_s=SOON_S):
+        assert look(["127.78.0.5", "127.78.0.4"], booted, 30) == ["127.78.0.4", "127.78.0.5"]
+
+
+def test_what_does_not_greet_as_ssh_has_not_booted(booted: int) -> None:
+    with machine("127.78.0.5", booted, b"220 mail\r\n"):
+        assert look(["127.78.0.4", "127.78.0.5"], booted, 2.5) == ["127.78.0.4"]
+
+
+def test_it_gives_up_when_the_launcher_does(booted: int) -> None:
+    began = time.monotonic()
+    assert look(["127.78.0.4", "127.78.0.9"], booted, 1.5) == ["127.78.0.4"]
+    assert time.monotonic() - began >= 1.5
+
+
+def test_as_many_as_a_scale_set_has(booted: int) -> None:
+    """More than the usual soft limit of open files."""
+    silent = [f"127.78.{number // 250 + 1}.{number % 250 + 1}" for number in range(1100)]
+    assert look([*silent, "127.78.0.4"], booted, 5.0) == ["127.78.0.4"]
