@@ -19,6 +19,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
+from .job_file import ResourceRequest
 from .record import Endpoint
 
 T = TypeVar("T")
@@ -110,7 +111,7 @@ class AzureApi:
             body: Any = {"location": location, "tags": tags}
             _whole(lambda: self._arm.resource_groups.create_or_update(name, body))
 
-    def put(self, request: template.ResourceRequest) -> tuple[template.Json, str]:
+    def put(self, request: ResourceRequest) -> tuple[template.Json, str]:
         """Ask for a resource; returns its first form and the operation's URL, if there is one."""
         headers: dict[str, str] = {}
 
@@ -129,7 +130,7 @@ class AzureApi:
             )
             return poller.result().as_dict(), headers.get("azure-asyncoperation", "")
 
-    def get(self, request: template.ResourceRequest) -> template.Json:
+    def get(self, request: ResourceRequest) -> template.Json:
         with translated(f"looking at {request.type.split('/')[-1]} {request.name}"):
             found = self._arm.resources.get_by_id(request.id, api_version=request.api_version)
             body: template.Json = found.as_dict()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .bundle import ENGINE_FILE, Bundle
-from .connect import Connection
+from .connection import Connection
 from .errors import BootstrapFailed
 from .record import Environment, Record
 
@@ -118,7 +118,7 @@ async def start_controller(
     events = await connection.events(
         _in_work_dir(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S
     )
-    check_versions(events["ready"], environment, connection.target.name)
+    check_versions(events["ready"], environment, connection.name)
     return events
 
 
@@ -176,7 +176,7 @@ async def start_engines(
         timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
         on_event=on_event,
     )
-    check_versions(events["ready"], record.environment, connection.target.name)
+    check_versions(events["ready"], record.environment, connection.name)
     return events["ready"]
 
 

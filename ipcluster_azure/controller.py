@@ -9,7 +9,8 @@ from . import bootstrap
 from .alive import require_alive
 from .azure_api import AzureApi, bridge
 from .bundle import bundle_of, controller_config, controller_upload
-from .connect import Connection, connect, controller_target
+from .connect import connect, controller_target
+from .connection import Connection
 from .link import ensure_link
 from .order import Order
 from .record import READY, Controller, Record, Tunnel

@@ -23,8 +23,9 @@ from typing import TypeVar
 
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, bridge
-from .connect import make_host_key, make_login_key
 from .controller import controller_running, open_gate, open_tunnels
+from .job_file import requests
+from .keys import make_host_key, make_login_key
 from .order import Order
 from .planning import Site, new_record, plan_controller, plan_engines, write_parameters
 from .preflight import check_access, choose_size, find_place
@@ -33,7 +34,7 @@ from .record import READY, EngineSet, Machine
 from .record_file import RecordFile, write_private
 from .run import start_engine_set
 from .settings import Settings
-from .template import Json, controller_template, engine_set_template, requests
+from .template import Json, controller_template, engine_set_template
 from .waiting import all_or_none, wait_for_machines, watch_operation, while_watching
 
 T = TypeVar("T")

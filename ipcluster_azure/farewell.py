@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .bootstrap import agent_command, gather_limited
-from .connect import Connection, connect, controller_target, engine_target
+from .connect import connect, controller_target, engine_target
+from .connection import Connection
 from .errors import MachineFailed
 from .record import Machine, Record
 from .record_file import RecordFile

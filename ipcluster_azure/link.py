@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from .connect import Connection, Target, connect, controller_target
+from .connect import Target, connect, controller_target
+from .connection import Connection
 from .errors import AzureLauncherError
 from .record_file import RecordFile
 

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 from . import bootstrap
 from .azure_api import AzureApi
-from .connect import KeyPair
 from .controller import network_ready
+from .keys import KeyPair
 from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set

@@ -11,9 +11,10 @@ from typing import TypeVar
 from .alive import require_alive
 from .azure_api import AzureApi, bridge, nic_address
 from .errors import AzureLauncherError, ClusterStopped, RequestRefused
+from .job_file import ResourceRequest
 from .plan import ClusterPlan
 from .record_file import RecordFile
-from .template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json, ResourceRequest
+from .template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from .waiting import Looks
 
 T = TypeVar("T")

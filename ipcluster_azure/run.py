@@ -9,7 +9,8 @@ from functools import partial
 from . import bootstrap
 from .alive import require_alive
 from .bundle import Bundle, bundle_of, engine_upload
-from .connect import Connection, Target, connect, controller_target, engine_target
+from .connect import Target, connect, controller_target, engine_target
+from .connection import Connection
 from .errors import BootTimeout, EnginesMissing, MachineFailed
 from .order import Order
 from .progress import Counter

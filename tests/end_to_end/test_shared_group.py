@@ -7,8 +7,9 @@ import pytest
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.record import Endpoint
-from ipcluster_azure.template import NETWORK_API, VIRTUAL_NETWORK, ResourceRequest
+from ipcluster_azure.template import NETWORK_API, VIRTUAL_NETWORK
 
 from ..emulator.cloud import Cloud
 from .conftest import Profile

@@ -12,14 +12,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from ipcluster_azure.connect import (
-    MAX_SESSIONS,
-    Connection,
-    Target,
-    connect,
-    make_host_key,
-    make_login_key,
-)
+from ipcluster_azure.connect import Target, connect
+from ipcluster_azure.connection import MAX_SESSIONS, Connection
 from ipcluster_azure.errors import (
     BootstrapFailed,
     BootTimeout,
@@ -27,6 +21,7 @@ from ipcluster_azure.errors import (
     HostKeyMismatch,
     MachineFailed,
 )
+from ipcluster_azure.keys import make_host_key, make_login_key
 
 LOGIN_KEY, HOST_KEY = make_login_key(), make_host_key()
 
@@ -149,7 +144,7 @@ async def test_a_connection_that_breaks(target: Target) -> None:
     async with await connect(target, timeout_s=5) as connection:
         running = asyncio.ensure_future(connection.events("sleep 1", timeout_s=10))
         await asyncio.sleep(0.2)
-        connection._ssh.abort()
+        connection.abort()
         with pytest.raises(MachineFailed, match="connection to vm-1 broke"):
             await running
 

@@ -11,6 +11,7 @@ import pytest
 
 from ipcluster_azure import template
 from ipcluster_azure.errors import ClusterStopped, RequestRefused
+from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.provision import (
     CreatesInFlight,
     controller_addresses,
@@ -20,7 +21,7 @@ from ipcluster_azure.provision import (
 )
 from ipcluster_azure.record import DELETING
 from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.template import ResourceRequest, controller_template, requests
+from ipcluster_azure.template import controller_template
 
 from .plans import CLUSTER
 from .test_record import _record

@@ -11,12 +11,8 @@ import pytest
 
 from ipcluster_azure import template
 from ipcluster_azure.emulator.schema import normalise
-from ipcluster_azure.template import (
-    cloud_config,
-    controller_template,
-    engine_set_template,
-    requests,
-)
+from ipcluster_azure.job_file import ResourceRequest, requests
+from ipcluster_azure.template import cloud_config, controller_template, engine_set_template
 
 from .plans import CLUSTER, ENGINES, MACHINE, SUBNET_ID
 
@@ -46,7 +42,7 @@ def test_template_is_as_it_was(name: str) -> None:
     assert TEMPLATES[name] == json.loads(path.read_text())
 
 
-def _requests(name: str) -> list[template.ResourceRequest]:
+def _requests(name: str) -> list[ResourceRequest]:
     return requests(TEMPLATES[name], PARAMETERS, replace(CLUSTER, resource_group="team"))
 
 
