@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from .report import Goal, Section, Table, at_least, figure, in_turns, run_alone
 QUICK = {"engines": (1, 2), "rounds": 1, "scale": 0.05, "unscaled": 0, "dask": False}
 OVER_FLOOR, FIXED_S, TIMES_FASTER = 1.15, 5.0, 4.0
 JUDGED = 32
+FOLDER = re.compile(r"/\S*/")  # of this run alone
 HOW = """
 One engine, or dask worker, on each machine, and one machine more for the controller or scheduler.
 The machines are SSH servers and processes of this computer, and share its cores; they boot, and the
@@ -147,7 +149,11 @@ def profile(said: tuple[tuple[float, str], ...]) -> list[str]:
     """What the launchers said when, without repetitions of counts."""
     if not said:
         return []
-    lines = [f"{at_s:7.1f} s  {text}" for at_s, text in said if not text.startswith("Writing")]
+    lines = [
+        f"{at_s:7.1f} s  {FOLDER.sub('', text)}"
+        for at_s, text in said
+        if not text.startswith("Writing")
+    ]
     return [
         "What the unscaled run of this project said, and when:",
         "\n".join(["```text", *lines, "```"]),
