@@ -6,7 +6,7 @@ import pytest
 
 from ipcluster_azure.emulator import testing
 
-from .conftest import Profile
+from .conftest import Profile, wait_for
 
 VNET, VM = "Microsoft.Network/virtualNetworks", "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -61,4 +61,42 @@ def test_what_the_subscription_lacks_is_named(profile: Profile, trouble: Any, wo
     with trouble(profile.emulator):
         output = profile.ipcluster("start", "-n", "5", "--daemonize", expect=1)
     assert words in output
+    profile.assert_nothing_left()
+
+
+def _one_of_three(profile: Profile, *, boot_timeout_s: int) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(
+        f"{config}c.AzureVMEngineSetLauncher.engines_per_vm = 1\n"
+        f"c.AzureVMLauncher.min_engines = 2\n"
+        f"c.AzureVMLauncher.boot_timeout_s = {boot_timeout_s}\n"
+    )
+
+
+def test_a_machine_that_does_not_answer_delays_no_other(profile: Profile) -> None:
+    _one_of_three(profile, boot_timeout_s=25)
+    silent = testing.fault("no_ssh", type=f"{SCALE_SET}/virtualMachines")
+    registered = "import ipyparallel as ipp; print(len(ipp.Client(profile='azure').ids))"
+    with testing.faults(profile.emulator, silent) as met:
+        start = profile.popen("ipcluster", "start", "--profile=azure", "-n", "3", "--daemonize")
+        wait_for((profile.folder / "security" / "ipcontroller-client.json").exists, 60)
+        wait_for(lambda: profile.python(registered) == "2", 60)
+        assert start.poll() is None  # it still waits for the third
+        output, _ = start.communicate(timeout=90)
+    assert met.fired == [1]
+    assert start.returncode == 0, output
+    assert "2 of 3 engines registered; missing because: " in output
+    assert "did not answer over SSH" in output
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_an_engines_machine_with_another_host_key_is_left_alone(profile: Profile) -> None:
+    _one_of_three(profile, boot_timeout_s=60)
+    false = testing.fault("wrong_host_key", type=f"{SCALE_SET}/virtualMachines")
+    with testing.faults(profile.emulator, false):
+        output = profile.ipcluster("start", "-n", "3", "--daemonize")
+    assert "2 of 3 engines registered; missing because: " in output
+    assert "has another host key" in output
+    profile.ipcluster("stop")
     profile.assert_nothing_left()
