@@ -124,6 +124,22 @@ def test_the_profile_reaches_the_machines(bare_profile: Profile) -> None:
     bare_profile.assert_nothing_left()
 
 
+def test_engines_added_later_get_the_profile_as_it_is_then(profile: Profile) -> None:
+    config = profile.folder / "ipengine_config.py"
+    config.write_text("import os; os.environ['MARK'] = 'first'\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    config.write_text("import os; os.environ['MARK'] = 'second'\n")
+    profile.ipcluster("engines", "-n", "1", "--daemonize")
+    code = (
+        "import os, ipyparallel as ipp\n"
+        f"client = ipp.Client(profile={profile.name!r})\n"
+        "print(*client[:].apply_sync(lambda: __import__('os').environ['MARK']))\n"
+    )
+    assert profile.python(code) == "first second"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
 def test_the_same_python_runs_everywhere(bare_profile: Profile) -> None:
     bare_profile.configure(f'{EMULATED}c.AzureVMLauncher.requirements = ["colorama==0.4.6"]\n')
     bare_profile.ipcluster("start", "-n", "1", "--daemonize")

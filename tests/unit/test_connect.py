@@ -55,11 +55,15 @@ class Machine(asyncssh.SSHServer):
             process.exit(shell.returncode or 0)
 
 
+def write_login_key(key_file: Path, private: str) -> None:
+    key_file.write_text(private)
+    key_file.chmod(0o600)
+
+
 @pytest.fixture
 async def target(tmp_path: Path) -> AsyncIterator[Target]:
     key_file = tmp_path / "key"
-    key_file.write_text(LOGIN_KEY.private)
-    key_file.chmod(0o600)
+    write_login_key(key_file, LOGIN_KEY.private)
     server = await asyncssh.create_server(
         Machine,
         "127.0.0.1",
@@ -113,6 +117,14 @@ async def test_a_login_that_is_refused_is_a_time_out_with_the_reason(
     other.write_text(make_login_key().private)
     with pytest.raises(BootTimeout, match="Permission denied"):
         await connect(replace(target, key_file=str(other)), timeout_s=1)
+
+
+async def test_a_new_key_in_the_same_file_is_the_one_that_counts(target: Target) -> None:
+    async with await connect(target, timeout_s=5):
+        pass
+    write_login_key(Path(target.key_file), make_login_key().private)
+    with pytest.raises(BootTimeout, match="Permission denied"):
+        await connect(target, timeout_s=0.5)
 
 
 @pytest.mark.parametrize("content", [None, "", "no key"])

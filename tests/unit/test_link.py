@@ -184,4 +184,7 @@ async def test_a_line_that_is_down_for_a_while_loses_nothing(line: tuple[Line, i
     way.open.set()
     way.resume()
     assert await asyncio.wait_for(reader.readexactly(9), HEALED_S) == b"meanwhile"
+    await asyncio.sleep(HEALED_S / 2)  # another connection has got through by now
+    writer.write(b"after")
+    assert await asyncio.wait_for(reader.readexactly(5), HEALED_S) == b"after"
     writer.close()

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import psutil
 import pytest
 
 from ipcluster_azure import vm_depot, vm_fetch
+from ipcluster_azure.bootstrap import BARE, TAKE
 from ipcluster_azure.vm_fetch import ask, relocate
 
 from .test_vm_agent import wait_for
@@ -144,6 +146,16 @@ def test_only_what_is_in_the_folder_is_offered(controller: tuple[str, str]) -> N
     assert get(f"{url}/bundle.tar.gz") == (200, b"scripts")
     for name in ("../depot.json", "..%2Fdepot.json", "/etc/passwd", "", "."):
         assert get(f"{url}/{name}")[0] == 404
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_bundle_is_taken_only_if_it_is_the_one(controller: tuple[str, str], right: bool) -> None:
+    host, port, path = re.match(r"http://(.+):(\d+)(/.+)", controller[0]).groups()  # type: ignore[union-attr]
+    sha256 = hashlib.sha256(b"scripts" if right else b"others").hexdigest()
+    taking = [sys.executable, BARE, "-c", TAKE, host, port, f"{path}/bundle.tar.gz", sha256]
+    done = subprocess.run(taking, capture_output=True, check=False)
+    assert (done.returncode == 0, done.stdout) == (right, b"scripts" if right else b"")
+    assert right or b"damaged" in done.stderr
 
 
 def test_a_damaged_copy_is_not_used(controller: tuple[str, str], tmp_path: Path) -> None:
