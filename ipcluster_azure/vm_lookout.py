@@ -15,13 +15,16 @@ import resource
 import time
 
 INTERVAL_S = 1.0  # a lost SYN is sent again after this time anyway
+GREETING_S = 20.0  # what has accepted us is there, and may be busy booting
 
 
 async def answers(address: str, port: int) -> bool:
     """Whether an SSH server greets there; that a port is open is not enough."""
-    reader, writer = await asyncio.open_connection(address, port)
+    opening = asyncio.open_connection(address, port)
+    reader, writer = await asyncio.wait_for(opening, INTERVAL_S)
     try:
-        return (await reader.readline()).startswith(b"SSH-")
+        greeting = await asyncio.wait_for(reader.readline(), GREETING_S)
+        return greeting.startswith(b"SSH-")
     finally:
         writer.close()
 
@@ -30,7 +33,7 @@ async def look_at(address: str, port: int) -> None:
     while True:
         tried_at = time.monotonic()
         try:
-            if await asyncio.wait_for(answers(address, port), INTERVAL_S):
+            if await answers(address, port):
                 break
         except (OSError, asyncio.TimeoutError):
             pass

@@ -38,10 +38,16 @@ def look(addresses: list[str], port: int, timeout_s: float, soft_limit: int = 25
 
 @contextmanager
 def machine(
-    address: str, port: int, greeting: bytes, after_s: float = 0.0, only: str = ""
+    address: str,
+    port: int,
+    greeting: bytes,
+    after_s: float = 0.0,
+    pause_s: float = 0.0,
+    only: str = "",
+    asked: list[float] | None = None,
 ) -> Iterator[int]:
-    """Something that listens there, after a while, and greets everyone, or those that ask for one
-    address; gives the port."""
+    """Something that listens there after `after_s`, and greets everyone, or those that ask for
+    `only`, after `pause_s`; notes when it was asked. Gives the port."""
     silent: list[socket.socket] = []
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,7 +61,10 @@ def machine(
                 connection, _ = server.accept()
             except OSError:
                 break
+            if asked is not None:
+                asked.append(time.monotonic())
             if only in ("", connection.getsockname()[0]):
+                time.sleep(pause_s)
                 connection.sendall(greeting)
                 connection.close()
             else:
@@ -92,6 +101,14 @@ def test_machines_are_told_as_they_come(booted: int) -> None:
 def test_what_does_not_greet_as_ssh_has_not_booted(booted: int) -> None:
     with machine("127.78.0.5", booted, b"220 mail\r\n"):
         assert look(["127.78.0.4", "127.78.0.5"], booted, 2.5) == ["127.78.0.4"]
+
+
+def test_a_slow_greeting_is_waited_for(booted: int) -> None:
+    """Asking again and again would only slow a busy machine more."""
+    asked: list[float] = []
+    with machine("127.78.0.5", booted, b"SSH-2.0-x\r\n", pause_s=SOON_S, asked=asked):
+        assert look(["127.78.0.5"], booted, 30) == ["127.78.0.5"]
+    assert len(asked) == 1
 
 
 def test_it_gives_up_when_the_launcher_does(booted: int) -> None:
