@@ -27,6 +27,9 @@ class Connection:
 
     def __init__(self, name: str, ssh: asyncssh.SSHClientConnection) -> None:
         self.name, self.ssh = name, ssh
+        # forward_local_port, which calls it, has no argument for the window
+        opened = functools.partial(ssh.create_connection, window=WINDOW)
+        ssh.create_connection = opened  # type: ignore[method-assign]
         self._sessions = asyncio.Semaphore(MAX_SESSIONS)
         self.logins = asyncio.Semaphore(CONCURRENT_LOGINS)
 
@@ -58,9 +61,6 @@ class Connection:
 
     async def forward(self, local_port: int, host: str, port: int) -> int:
         """Forward 127.0.0.1:local_port (0: any) to host:port as seen from the machine."""
-        # forward_local_port has no argument for it
-        opened = functools.partial(self.ssh.create_connection, window=WINDOW)
-        self.ssh.create_connection = opened  # type: ignore[method-assign]
         listener = await self.ssh.forward_local_port("127.0.0.1", local_port, host, port)
         return int(listener.get_port())
 

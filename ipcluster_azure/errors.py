@@ -16,7 +16,8 @@
         ├── EnginesMissing                        fewer engines registered than are needed
         └── ClusterStopped                        the cluster was stopped while it was starting
 
-Azure's own exceptions are mapped in azure_errors.py, asyncssh's in connect.py, and nowhere else.
+Azure's own exceptions are mapped in azure_errors.py, asyncssh's in connect.py,
+connection.py and keys.py, and nowhere else.
 Every message says what failed, in which state, and what to do next.
 """
 

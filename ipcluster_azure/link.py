@@ -27,8 +27,8 @@ START_TIMEOUT_S = 30.0
 RECONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 1
 # of silence, until another connection is tried. What is in flight on this one would be lost with
-# it, so that it is given up only if another gets through: a line that is down for a minute, as
-# when a laptop changes its Wi-Fi, loses nothing.
+# it, so that it is given up only if another gets through: a line that is down for half a minute,
+# as when a laptop changes its Wi-Fi, loses nothing.
 SILENT_S = 2.5
 OTHER_WAY_TIMEOUT_S = 1.0
 
