@@ -138,8 +138,21 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
     max_lifetime_h = Float(
         12.0,
         config=True,
-        help="Hours after which the cluster may be deleted by anyone who cleans up; written to "
-        "the tags. 0: never.",
+        help="Hours after which the cluster is deleted, whatever it does. 0: never.",
+    )
+    idle_timeout_min = Float(
+        60.0,
+        config=True,
+        help="Minutes without a task after which the cluster is deleted. 0: never.",
+    )
+    self_deletion = Enum(
+        ["auto", "required", "off"],
+        default_value="auto",
+        config=True,
+        help="Whether the controller's machine may delete the cluster by itself, when this "
+        "computer is off or gone: it gets a managed identity with rights on the cluster's own "
+        "resources, for which the user needs the right to assign roles. `auto`: if the user has "
+        "it; `required`: refuse to start otherwise; `off`: the machines get no identity.",
     )
     max_engines = Integer(
         1024,

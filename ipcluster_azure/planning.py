@@ -12,7 +12,7 @@ from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from .preflight import Place, choose_size
-from .record import Controller, Record
+from .record import Controller, Limits, Record
 from .record_file import write_private
 from .settings import Settings
 from .template import cloud_config
@@ -70,6 +70,7 @@ def new_record(
         environment=bootstrap.environment_of(
             settings.python_environment, settings.image_python, settings.requirements
         ),
+        limits=Limits(settings.max_lifetime_h, settings.idle_timeout_min),
         controller=Controller(
             host_key=host_key, args=list(order.args), variables=dict(order.variables)
         ),

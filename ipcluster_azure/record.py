@@ -39,6 +39,16 @@ class Environment:
 
 
 @dataclass
+class Limits:
+    """When the cluster ends by itself; 0: never. `self_deletion`: its controller's machine may
+    delete it, with a managed identity."""
+
+    max_lifetime_h: float = 0.0
+    idle_timeout_min: float = 0.0
+    self_deletion: bool = False
+
+
+@dataclass
 class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
@@ -102,6 +112,7 @@ class Record:
     plan: ClusterPlan
     environment: Environment
     state: str = CREATING
+    limits: Limits = field(default_factory=Limits)
     controller: Controller = field(default_factory=Controller)
     engine_sets: dict[str, EngineSet] = field(default_factory=dict)
     resources: list[str] = field(default_factory=list)
@@ -122,6 +133,7 @@ class Record:
         data = json.loads(text)
         data["endpoint"] = Endpoint(**data["endpoint"])
         data["environment"] = Environment(**data["environment"])
+        data["limits"] = Limits(**data.get("limits", {}))
         data["controller"] = Controller(**data["controller"])
         data["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()

@@ -39,6 +39,8 @@ class Settings:
     requirements: tuple[str, ...]
     boot_timeout_s: float
     max_lifetime_h: float
+    idle_timeout_min: float
+    self_deletion: str
     max_engines: int
     min_engines: int
     engines_per_vm: int
@@ -59,6 +61,10 @@ def check_values(settings: Settings) -> None:
         raise ConfigurationError(f"boot_timeout_s must be positive, not {settings.boot_timeout_s}.")
     if settings.max_lifetime_h < 0:
         raise ConfigurationError(f"max_lifetime_h can't be negative: {settings.max_lifetime_h}.")
+    if settings.idle_timeout_min < 0:
+        raise ConfigurationError(
+            f"idle_timeout_min can't be negative: {settings.idle_timeout_min}."
+        )
     for requirement in settings.requirements:
         if not requirement.strip() or requirement.lstrip().startswith("-") or "\n" in requirement:
             raise ConfigurationError(f"requirements: {requirement!r} is not a package requirement.")

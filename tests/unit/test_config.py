@@ -37,6 +37,7 @@ def test_the_defaults_are_valid() -> None:
         ("endpoint", "emulater"),
         ("boot_timeout_s", 0),
         ("max_lifetime_h", -1),
+        ("idle_timeout_min", -1),
         ("requirements", ["--index-url=https://example.com"]),
         ("requirements", [""]),
         ("tags", {"a/b": "x"}),
