@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +106,11 @@ def unregister(info: Json, ids: Iterable[int]) -> None:
             hub.tell("unregistration_request", id=engine_id)
 
 
-def wait_until_listed(info: Json, ids: set[int], is_needed: Callable[[], bool]) -> bool:
+def wait_until_listed(info: Json, ids: set[int]) -> None:
     """Ask the hub until clients can see all engines: some heartbeats after registration."""
     with hub_of(info) as hub:
-        while is_needed():
+        while True:
             with contextlib.suppress(HubSilent):
                 if ids <= hub.engines():
-                    return True
+                    return
             time.sleep(PAUSE_S)
-    return False

@@ -281,16 +281,16 @@ class Supervisor:
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
         os.eventfd_write(self.evicted, 1)
 
-    # --- in helpers; each is told last whether the supervisor still is there
+    # --- in helpers
 
-    def unregister(self, ids: list[int], _: vm_beat.Needed) -> None:
+    def unregister(self, ids: list[int]) -> None:
         vm_hub.unregister(self.hub, ids)
 
-    def confirm_listed(self, ids: set[int], is_needed: vm_beat.Needed) -> None:
-        if vm_hub.wait_until_listed(self.hub, ids, is_needed):
-            self.report("listed")
+    def confirm_listed(self, ids: set[int]) -> None:
+        vm_hub.wait_until_listed(self.hub, ids)
+        self.report("listed")
 
-    def beat(self, is_needed: vm_beat.Needed) -> None:
+    def beat(self) -> None:
         def state() -> Json:
             now = read_json(self.work.set_file(self.args.set))
             ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
@@ -299,16 +299,16 @@ class Supervisor:
         def on_unknown(ids: list[int]) -> None:
             self.report("unknown", ids)
 
-        vm_beat.keep_beating(self.hub, state, on_unknown, is_needed)
+        vm_beat.keep_beating(self.hub, state, on_unknown)
 
-    def bye(self, _: vm_beat.Needed) -> None:
+    def bye(self) -> None:
         vm_beat.tell(self.hub, {"machine": self.args.address, "bye": True})
 
-    def watch_for_eviction(self, is_needed: vm_beat.Needed) -> None:
-        if event := vm_eviction.wait_for_eviction(is_needed):
+    def watch_for_eviction(self) -> None:
+        if event := vm_eviction.wait_for_eviction():
             self.report("evicted", *event)
 
-    def approve(self, _: vm_beat.Needed) -> None:
+    def approve(self) -> None:
         vm_eviction.approve(str(self.eviction))
 
 
