@@ -58,17 +58,12 @@ class Hub:
         return set(map(int, self.ask("connection_request", timeout_s).get("engines", {})))
 
     def load(self) -> Load:
-        """Counted of the engines that are there: a dead one keeps its tasks in the hub's lists.
-
-        Of a broadcast the hub has no queue, but an entry in its database.
-        """
+        """Counted of the engines that are there: a dead one keeps its tasks in the hub's lists."""
         engines = self.engines(LINGER_S)
-        query = {"completed": None, "queue": None}
-        found = self.ask("db_request", LINGER_S, query=query, keys=["msg_id"])
-        unfinished, completed = len(found.get("records", ())), 0
+        unfinished, completed = 0, 0
         if engines:
             queues = self.ask("queue_request", LINGER_S, targets=sorted(engines), verbose=False)
-            unfinished += int(queues.pop("unassigned", 0))
+            unfinished = int(queues.pop("unassigned", 0))
             for queue in queues.values():
                 if isinstance(queue, dict):
                     unfinished += int(queue["queue"]) + int(queue["tasks"])

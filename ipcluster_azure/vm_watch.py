@@ -178,7 +178,7 @@ class Guard:
     async def look_at_hub(self) -> None:
         with contextlib.suppress(vm_hub.HubSilent):
             load = await self.ask_hub(vm_hub.Hub.load)
-            self.idleness.note(load)
+            self.idleness.note_load(load)
             self.note_unknown(load)
 
     def note_unknown(self, load: Load) -> None:
@@ -214,6 +214,7 @@ class Guard:
             return {"unknown": []}
         ids = [int(engine_id) for engine_id in request["ids"]]
         self.hear(address, ids, evicted=bool(request["evicted"]), first=first)
+        self.idleness.note_tasks(address, int(request["begun"]), int(request["done"]))
         return {"unknown": sorted(self.unknown.intersection(ids))}
 
     def hear(self, address: str, ids: list[int], *, evicted: bool, first: bool) -> None:
