@@ -29,13 +29,14 @@ class Site:
 def plan_controller(order: Order, site: Site) -> ClusterPlan:
     """A new cluster's plan, with names that nobody has used."""
     settings = site.place.settings
+    names = ClusterNames.for_cluster(order.profile, order.cluster_id)
     tags = cluster_tags(
+        cluster=names.base,
         profile=order.profile,
         cluster_id=order.cluster_id,
         max_lifetime_h=settings.max_lifetime_h,
         user_tags=settings.tags,
     )
-    names = ClusterNames.for_cluster(order.profile, order.cluster_id)
     return plan_cluster(
         settings, names=names, size=site.size, tags=tags, ssh_sources=site.place.ssh_sources
     )
