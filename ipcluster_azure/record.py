@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from .naming import ClusterNames
-from .plan import ClusterPlan, MachinePlan
+from .plan import ClusterPlan, MachinePlan, VmSize
 
 T = TypeVar("T")
 FORMAT = 1
@@ -96,13 +96,16 @@ class Limits:
 class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
-    `network_ready` says that engines can be requested in that network.
+    `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
+    it. `network_ready` says that engines can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
     the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
     offers the bundle and the environment of these hashes to the engines' machines.
     """
 
     state: str = CREATING
+    job_file: str = ""
+    alternatives: list[VmSize] = field(default_factory=list)
     network_ready: bool = False
     vm_id: str = ""
     host: str = ""
@@ -186,7 +189,7 @@ class Record:
         values["endpoint"] = _made(Endpoint, data["endpoint"])
         values["environment"] = _made(Environment, data["environment"])
         values["limits"] = _made(Limits, data.get("limits", {}))
-        values["controller"] = _made(Controller, data["controller"])
+        values["controller"] = _controller(data["controller"])
         values["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()
         }
@@ -200,6 +203,11 @@ def _made(kind: type[T], data: Mapping[str, Any]) -> T:
     if unknown:
         raise UnknownMembers(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
     return kind(**data)
+
+
+def _controller(data: Mapping[str, Any]) -> Controller:
+    sizes = [_made(VmSize, item) for item in data.get("alternatives", ())]
+    return _made(Controller, {**data, "alternatives": sizes})
 
 
 def _engine_set(data: Mapping[str, Any]) -> EngineSet:
