@@ -36,6 +36,7 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
     """A new cluster's plan."""
     settings = site.place.settings
     tags = cluster_tags(
+        cluster=site.names.base,
         profile=order.profile,
         cluster_id=order.cluster_id,
         max_lifetime_h=settings.max_lifetime_h,
