@@ -53,7 +53,10 @@ async def find_site(
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, order, place)
-        market = await look(api, place.settings, order.file.profile_dir)
+        looking = asyncio.ensure_future(look(api, place.settings, order.file.profile_dir))
+        limiting = asyncio.ensure_future(find_limits(api, place.settings))
+        await all_or_none(looking, limiting)
+    market = looking.result()
     sizes = controller_sizes(place.settings, market)
     if engine_settings is not None:
         there = replace(engine_settings, location=place.settings.location)
@@ -61,7 +64,7 @@ async def find_site(
             usable(there, market.offers)
         else:
             engine_sizes(there, market, n, sizes[0])
-    return Site(place, names, tuple(sizes))
+    return Site(place, names, tuple(sizes), limiting.result())
 
 
 async def _free_names(api: AzureApi, order: Order, place: Place) -> ClusterNames:

@@ -85,3 +85,4 @@ def note_controller(
         controller = record.controller
         controller.vm_id, controller.host, controller.address = vm.id, host, address
         controller.operation = answers[vm.id]["operation"]
+        controller.principal_id = (answers[vm.id].get("identity") or {}).get("principalId", "")
