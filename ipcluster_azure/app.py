@@ -26,6 +26,7 @@ class AzureApp(Application):
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
         "list": (f"{COMMANDS}.list.ListApp", "Show all clusters of the subscription."),
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
+        "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Look at all that a start needs."),
         "emulator": (
             "ipcluster_azure.emulator.app.EmulatorApp",
             "Start, stop, inspect or empty the local emulator of Azure.",

@@ -212,6 +212,12 @@ class AzureApi:
                     raise
         return True
 
+    def read(self, path: str, api_version: str, *, doing: str) -> template.Json:
+        """What the subscription has at `path`, which is below it."""
+        with translated(doing):
+            whole = f"/subscriptions/{self.subscription_id}/{path}"
+            return self._get(whole, {"api-version": api_version})
+
     def listed(
         self, path: str, api_version: str, filter_: str = "", *, doing: str
     ) -> list[template.Json]:

@@ -10,7 +10,6 @@ from ..errors import ConfigurationError
 from ..launchers import AzureVMControllerLauncher
 from ..local_records import LocalRecord
 from ..profiles import profile_dir
-from ..settings import Settings
 from ..whereabouts import Whereabouts, configured, everywhere, of_settings
 from .base import Command
 
@@ -33,23 +32,17 @@ class SubscriptionCommand(Command):
     def places(self, records: list[LocalRecord]) -> list[Whereabouts]:
         """Where to ask: what the options say, else wherever this user's clusters may be."""
         if self.profile:
-            settings = self.profile_settings(self.profile)
-            if not self.endpoint and not self.subscription_id:
-                return [of_settings(settings)]
-            endpoint = self.endpoint or settings.endpoint
-            subscription = self.subscription_id or settings.subscription_id
-            return [configured(endpoint, subscription, settings.audience)]
+            launcher = AzureVMControllerLauncher(config=self.profile_config(self.profile))
+            return [of_settings(launcher.settings())]
         if self.endpoint or self.subscription_id:
             return [configured(self.endpoint or PUBLIC_CLOUD, self.subscription_id)]
         return everywhere(item.core for item in records if item.core is not None)
 
-    def profile_settings(self, profile: str) -> Settings:
-        """The controller launcher's settings; raises ConfigurationError."""
-        launcher = AzureVMControllerLauncher(config=self.profile_config(profile))
-        return launcher.settings()
-
     def profile_config(self, profile: str) -> Config:
-        """ipcluster_config.py of a profile and of the computer, as ipcluster loads them."""
+        """ipcluster_config.py of a profile and of the computer, as ipcluster loads them.
+
+        This command's own options come before them. Raises ConfigurationError.
+        """
         folder = str(profile_dir(get_ipython_dir(), profile))
         self.raise_config_file_errors = True
         try:
@@ -59,4 +52,7 @@ class SubscriptionCommand(Command):
             raise ConfigurationError(
                 f"ipcluster_config.py of profile {profile} can't be read: {error!r}"
             ) from error
+        for name in ("endpoint", "subscription_id"):
+            if value := getattr(self, name):
+                self.config.AzureVMLauncher[name] = value
         return self.config

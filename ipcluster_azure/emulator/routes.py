@@ -19,6 +19,7 @@ from . import (
     nat_gateways,
     network_usages,
     networks,
+    own_permissions,
     peerings,
     providers,
     public_ips,
@@ -112,6 +113,8 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
     yield from _resource(
         IDENTITY, managed_identities.put, managed_identities.delete, managed_identities.patch
     )
+    for scope in (SUBSCRIPTION, GROUP):
+        yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
         several = f"{scope}/providers/{role_assignments.TYPE}"
