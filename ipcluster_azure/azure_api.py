@@ -20,6 +20,8 @@ from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
 from .job_file import ResourceRequest
+from .plan import SizeOffer
+from .quota import Usage
 from .record import Endpoint
 
 T = TypeVar("T")
@@ -40,17 +42,10 @@ async def bridge(function: Callable[..., T], *args: Any) -> T:
 
 
 @dataclass(frozen=True)
-class SizeOffer:
-    """What the subscription may do with a VM size in a location; `refused` is empty if it may."""
-
-    vcpus: int
-    refused: str = ""
-
-
-@dataclass(frozen=True)
 class MachineState:
     """A machine of a scale set as Azure sees it; the address is empty until its NIC exists."""
 
+    id: str
     name: str
     address: str
     provisioning_state: str
@@ -104,6 +99,17 @@ class AzureApi:
                 sku["name"].lower(): _offer(sku)
                 for sku in self._list(path, SKUS_API, f"location eq '{location}'")
                 if sku.get("resourceType") == "virtualMachines"
+            }
+
+    def usages(self, location: str) -> dict[str, Usage]:
+        """Quotas of a location by name, with what is in use of them."""
+        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/locations"
+        with translated(f"reading the quotas of {location}"):
+            return {
+                item["name"]["value"].lower(): Usage(
+                    item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
+                )
+                for item in self._list(f"{path}/{location}/usages", template.COMPUTE_API)
             }
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
@@ -162,9 +168,14 @@ class AzureApi:
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
 
+    def register(self, namespace: str) -> bool:
+        """Ask that the subscription may use a resource provider; whether it may by now."""
+        with translated(f"registering {namespace} (`az provider register -n {namespace}`)"):
+            return self._arm.providers.register(namespace).registration_state == "Registered"
+
     def delete(self, resource_id: str) -> bool:
         """Ask for the deletion of one resource; False if there is nothing to delete."""
-        kind, name = _kind_and_name(resource_id)
+        kind, name = kind_and_name(resource_id)
         forced = kind in (template.VIRTUAL_MACHINE, template.SCALE_SET)
         with translated(f"deleting {kind.split('/')[-1]} {name}"):
             try:
@@ -179,7 +190,7 @@ class AzureApi:
         return True
 
     def exists(self, resource_id: str) -> bool:
-        kind, name = _kind_and_name(resource_id)
+        kind, name = kind_and_name(resource_id)
         with translated(f"looking for {kind.split('/')[-1]} {name}"):
             try:
                 self._arm.resources.get_by_id(resource_id, api_version=template.api_version(kind))
@@ -201,6 +212,32 @@ class AzureApi:
                     raise
         return True
 
+    def read(self, path: str, api_version: str, *, doing: str) -> template.Json:
+        """What the subscription has at `path`, which is below it."""
+        with translated(doing):
+            whole = f"/subscriptions/{self.subscription_id}/{path}"
+            return self._get(whole, {"api-version": api_version})
+
+    def listed(
+        self, path: str, api_version: str, filter_: str = "", *, doing: str
+    ) -> list[template.Json]:
+        """What a list of the subscription has on all its pages; `path` is below the
+        subscription."""
+        with translated(doing):
+            whole = f"/subscriptions/{self.subscription_id}/{path}"
+            return list(self._list(whole, api_version, filter_))
+
+    def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
+        """POST to what the subscription has at `path`, which is below it."""
+        with translated(doing):
+            url = f"/subscriptions/{self.subscription_id}/{path}"
+            query = {"api-version": api_version}
+            request = HttpRequest("POST", url, params=query, json=body)
+            response = self._arm.send_request(request)
+            response.raise_for_status()
+            answer: template.Json = response.json()
+            return answer
+
     def _list(self, path: str, api_version: str, filter_: str = "") -> Iterator[template.Json]:
         """What a list has on all its pages."""
         query = {"api-version": api_version, **({"$filter": filter_} if filter_ else {})}
@@ -217,7 +254,8 @@ class AzureApi:
         return body
 
 
-def _kind_and_name(resource_id: str) -> tuple[str, str]:
+def kind_and_name(resource_id: str) -> tuple[str, str]:
+    """Type and name of what an id names."""
     parts = resource_id.split("/")
     return "/".join(parts[6:8]), parts[8]
 
@@ -242,18 +280,16 @@ def _machine_state(vm: template.Json, addresses: dict[str, str]) -> MachineState
     properties = vm.get("properties", {})
     references = properties.get("networkProfile", {}).get("networkInterfaces") or []
     address = addresses.get(references[0]["id"].lower(), "") if references else ""
-    return MachineState(vm["name"], address, properties.get("provisioningState", ""))
+    return MachineState(vm["id"], vm["name"], address, properties.get("provisioningState", ""))
 
 
 def _offer(sku: template.Json) -> SizeOffer:
     capabilities = {item["name"]: item["value"] for item in sku.get("capabilities", ())}
-    refused = next(
-        (
-            item.get("reasonCode", "restricted")
-            for item in sku.get("restrictions", ())
-            if item.get("type") == "Location"
-        ),
-        "",
-    )
+    restrictions = {item.get("type"): item for item in sku.get("restrictions", ())}
+    location = restrictions.get("Location")
+    refused = location.get("reasonCode", "restricted") if location else ""
+    offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
+    closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
     vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
-    return SizeOffer(int(vcpus), refused)
+    zones = tuple(sorted(offered - set(closed)))
+    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)

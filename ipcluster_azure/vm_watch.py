@@ -3,8 +3,7 @@
 It looks at ipcontroller's process, hears the engines' machines once a second (vm_beat.py), asks the
 hub now and then whether anything is computed, and counts how long the cluster exists. What it
 knows is in D/guard.json, from which vm_guard.py tells the user's computer. When a limit is reached
-and nobody else has ended the cluster within a minute, it deletes it, if it was given the
-permission. Linux; needs pyzmq and ipyparallel.
+and nobody else has ended the cluster some time after, it deletes it, if it was given the permission. Linux; needs pyzmq and ipyparallel.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's
 LINE_S = 10.0  # of silence on a connection until it is closed
 SETTLED_S = 20.0  # after which the hub must know an engine
 SAVE_S = 30.0
-GRACE_S = 60.0  # for the user's computer to fetch logs and to delete the cluster itself
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
@@ -51,7 +49,9 @@ class Machine:
 
 
 class Guard:
-    """`settings`: max_lifetime_h, idle_timeout_min (0: never), age_s, and those of Deletion."""
+    """`settings`, all of D/guard_settings.json, which may change: max_lifetime_h, idle_timeout_min
+    (0: never), age_s at its first start, grace_s from a limit to the deletion, for the user's
+    computer to delete the cluster itself, and those of Deletion."""
 
     def __init__(self, work: WorkDir, settings: Json) -> None:
         self.work, self.settings = work, settings
@@ -258,7 +258,7 @@ class Guard:
     # --- the end
 
     async def end_when_over(self) -> None:
-        """Wait for a limit, then for GRACE_S, then delete: unless something is computed again."""
+        """Wait for a limit, then for grace_s, then delete: unless something is computed again."""
         over_since: float | None = None
         while True:
             await asyncio.sleep(TICK_S)
@@ -266,7 +266,7 @@ class Guard:
                 over_since = None
                 continue
             over_since = over_since or time.monotonic()
-            if time.monotonic() - over_since >= GRACE_S:
+            if time.monotonic() - over_since >= self.settings["grace_s"]:
                 say("the cluster deletes itself")
                 await asyncio.to_thread(Deletion(self.settings).run)
                 return
