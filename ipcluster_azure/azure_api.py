@@ -227,9 +227,7 @@ class AzureApi:
             whole = f"/subscriptions/{self.subscription_id}/{path}"
             return list(self._list(whole, api_version, filter_))
 
-    def act(
-        self, path: str, api_version: str, body: template.Json, *, doing: str
-    ) -> template.Json:
+    def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
         """POST to what the subscription has at `path`, which is below it."""
         with translated(doing):
             url = f"/subscriptions/{self.subscription_id}/{path}"

@@ -31,9 +31,7 @@ async def prepare(api: AzureApi, record: Record) -> None:
             return  # schedule() will say it
 
 
-async def schedule(
-    api: AzureApi, record: Record, vm_ids: list[str], progress: Progress
-) -> None:
+async def schedule(api: AzureApi, record: Record, vm_ids: list[str], progress: Progress) -> None:
     """Have Azure deallocate the machines when max_lifetime_h is over; warns if it does not."""
     if not is_wanted(record):
         return
@@ -67,4 +65,6 @@ def _submit(api: AzureApi, record: Record, vm_ids: list[str]) -> None:
     refused = [item for item in answer.get("results") or () if item.get("errorCode")]
     if refused:
         code, details = refused[0]["errorCode"], refused[0].get("errorDetails", "")
-        raise AzureLauncherError(f"Azure refused it for {len(refused)} machines: {details} ({code})")
+        raise AzureLauncherError(
+            f"Azure refused it for {len(refused)} machines: {details} ({code})"
+        )

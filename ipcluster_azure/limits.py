@@ -60,4 +60,6 @@ def promise(limits: Limits, plan: ClusterPlan) -> str:
         )
     else:
         gone = "it runs, and costs, until `ipcluster-azure reap`"
-    return f"{deleted}, as long as this computer is on and online. If it is gone, {gone}. {FOR_MORE}"
+    return (
+        f"{deleted}, as long as this computer is on and online. If it is gone, {gone}. {FOR_MORE}"
+    )
