@@ -1,4 +1,4 @@
-"""The right of the controller's machine to delete its own cluster, given to its managed identity."""
+"""The right of the controller's machine to delete its own cluster, by its managed identity."""
 
 import asyncio
 import uuid

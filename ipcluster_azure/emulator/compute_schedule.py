@@ -7,6 +7,7 @@ this is the one that needs nobody to be there when the time has come.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from datetime import datetime, timezone
 
 from . import vm_lifecycle
@@ -65,7 +66,7 @@ def _one(em: Emulator, identifier: str, location: str, deadline: datetime, body:
             "errorCode": "ResourceNotFound",
             "errorDetails": f"The resource '{identifier}' was not found in {location}.",
         }
-    em.operations.spawn(_deallocate_at(em, vm, deadline))
+    em.operations.spawn(_deallocate_at(em, weakref.ref(vm), deadline))
     operation = {
         "operationId": em.new_uuid(),
         "resourceId": identifier,
@@ -79,9 +80,12 @@ def _one(em: Emulator, identifier: str, location: str, deadline: datetime, body:
     return {"resourceId": identifier, "operation": operation}
 
 
-async def _deallocate_at(em: Emulator, vm: Resource, deadline: datetime) -> None:
+async def _deallocate_at(
+    em: Emulator, reference: weakref.ref[Resource], deadline: datetime
+) -> None:
     await em.clock.wait(max(0.0, (deadline - em.clock.now()).total_seconds()))
-    if em.store.find(vm.id) is not vm or vm.deleting:
+    vm = reference()
+    if vm is None or em.store.find(vm.id) is not vm or vm.deleting:
         return
     with contextlib.suppress(ArmError):  # a deletion was quicker
         await vm_lifecycle.change_power(em, vm, "deallocated")
