@@ -78,12 +78,16 @@ def _python(environment: Environment) -> str:
 
 def agent_command(environment: Environment, *arguments: str) -> str:
     """A shell command that runs vm_agent.py in WORK_DIR; used after the bootstrap as well."""
-    return f"cd {WORK_DIR} && {_script('vm_agent.py', environment, *arguments)}"
+    return f"cd {WORK_DIR} && {_agent(environment, *arguments)}"
 
 
 def guard_command(environment: Environment, *arguments: str) -> str:
-    """A shell command that runs vm_guard.py in the controller's WORK_DIR."""
+    """A shell command that runs vm_guard.py on the controller's machine."""
     return f"cd {WORK_DIR} && {_script('vm_guard.py', environment, *arguments)}"
+
+
+def _agent(environment: Environment, *arguments: str) -> str:
+    return _script("vm_agent.py", environment, *arguments)
 
 
 def _script(name: str, environment: Environment, *arguments: str) -> str:
@@ -208,8 +212,7 @@ def _engine_steps(
         if len(engine_set.machines) > FEW_MACHINES:
             fetch.append("--pass-on")
         steps.append(shlex.join(["python3", "vm_fetch.py", *fetch]))
-    start = _script(
-        "vm_agent.py",
+    start = _agent(
         environment,
         "engines",
         f"--set={set_id}",

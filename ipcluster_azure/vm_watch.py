@@ -3,7 +3,8 @@
 It looks at ipcontroller's process, hears the engines' machines once a second (vm_beat.py), asks the
 hub now and then whether anything is computed, and counts how long the cluster exists. What it
 knows is in D/guard.json, from which vm_guard.py tells the user's computer. When a limit is reached
-and nobody else has ended the cluster some time after, it deletes it, if it was given the permission. Linux; needs pyzmq and ipyparallel.
+and nobody ends the cluster, it deletes it some time after, if it was given the permission. Linux;
+needs pyzmq and ipyparallel.
 """
 
 from __future__ import annotations
