@@ -105,7 +105,7 @@ def test_it_says_how_all_is_and_that_the_line_is_up(guarded: Agent) -> None:
         wait_for(
             lambda: (
                 json.loads(state_file.read_text())["machines"][ENGINES]["ids"]
-                == [engine["id"] for engine in engines]
+                == sorted(engine["id"] for engine in engines)
             )
         )
         assert not state["idle"]
