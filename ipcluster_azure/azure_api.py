@@ -168,6 +168,11 @@ class AzureApi:
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
 
+    def register(self, namespace: str) -> bool:
+        """Ask that the subscription may use a resource provider; whether it may by now."""
+        with translated(f"registering {namespace} (`az provider register -n {namespace}`)"):
+            return self._arm.providers.register(namespace).registration_state == "Registered"
+
     def delete(self, resource_id: str) -> bool:
         """Ask for the deletion of one resource; False if there is nothing to delete."""
         kind, name = kind_and_name(resource_id)

@@ -32,7 +32,7 @@ from .placing import note_controller, place_again
 from .plan import EngineSetPlan
 from .planning import Site, new_record, plan_controller, write_parameters
 from .preflight import Place, check_access, find_place
-from .provision import create, create_all, create_group
+from .provision import create_all, create_group, create_resource
 from .record import READY, EngineSet, Machine
 from .record_file import RecordFile, write_private
 from .settings import Settings
@@ -96,7 +96,7 @@ async def request_controller(
     with AzureApi(site.place.endpoint, plan.subscription_id) as api:
         await create_group(api, file, plan)
         try:
-            answers = await create_all(api, file, planned, network)
+            answers = await create_all(api, file, planned, network, order.progress)
             note_controller(file, plan, planned[-1], answers)
         except NO_ROOM as error:
             await _place_until_accepted(api, order, error)
@@ -162,11 +162,7 @@ async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> Non
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for {plan.n} engines"
     )
     with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        _, operation = await create(
-            file,
-            lambda: api.put(request),
-            lambda: api.delete(request.id),
-        )
+        _, operation = await create_resource(api, file, request, order.progress)
     with edited_set(file, plan.set_id) as engine_set:
         engine_set.operation = operation
         engine_set.machines = [
