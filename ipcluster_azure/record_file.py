@@ -1,6 +1,7 @@
 """The record on disk: read and changed by any process of this user, one at a time."""
 
 import asyncio
+import glob
 import json
 import os
 import tempfile
@@ -86,8 +87,8 @@ class RecordFile:
 
     def log_paths(self, set_id: str) -> list[Path]:
         """The fetched logs of an engine set, or of the controller."""
-        pattern = self.log_path(set_id, "*")
-        return sorted(pattern.parent.glob(pattern.name))
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
 
     @property
     def retired_dir(self) -> Path:
