@@ -48,6 +48,10 @@ class RecordFile:
         return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
 
     @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
     def key_file(self) -> Path:
         return self.path.with_suffix(".key")
 
@@ -64,7 +68,7 @@ class RecordFile:
     def usual_secret_files(self) -> list[Path]:
         """What Record.secret_files names unless a setting says otherwise: for when it can't be
         read."""
-        cluster_id = self.path.stem.removeprefix("azure-")
+        cluster_id = self.cluster_id
         name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
         jobs = ("azure_controller", "azure_engineset")
         return [
