@@ -9,7 +9,6 @@ from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text, clusters
 from ipcluster_azure.words import duration
 
-
 NEWER = json.loads((Path(__file__).parent / "golden" / "record-1.json").read_text())
 
 
