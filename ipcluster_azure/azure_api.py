@@ -227,6 +227,17 @@ class AzureApi:
             whole = f"/subscriptions/{self.subscription_id}/{path}"
             return list(self._list(whole, api_version, filter_))
 
+    def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
+        """POST to what the subscription has at `path`, which is below it."""
+        with translated(doing):
+            url = f"/subscriptions/{self.subscription_id}/{path}"
+            query = {"api-version": api_version}
+            request = HttpRequest("POST", url, params=query, json=body)
+            response = self._arm.send_request(request)
+            response.raise_for_status()
+            answer: template.Json = response.json()
+            return answer
+
     def _list(self, path: str, api_version: str, filter_: str = "") -> Iterator[template.Json]:
         """What a list has on all its pages."""
         query = {"api-version": api_version, **({"$filter": filter_} if filter_ else {})}

@@ -97,7 +97,8 @@ class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
     `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
-    it. `network_ready` says that engines can be requested in that network.
+    it. `principal_id` is its managed identity's, if it has one. `network_ready` says that engines
+    can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
     the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
     offers the bundle and the environment of these hashes to the engines' machines.
@@ -108,6 +109,7 @@ class Controller:
     alternatives: list[VmSize] = field(default_factory=list)
     network_ready: bool = False
     vm_id: str = ""
+    principal_id: str = ""
     host: str = ""
     address: str = ""
     host_key: str = ""

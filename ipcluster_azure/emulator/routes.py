@@ -9,6 +9,7 @@ from typing import NamedTuple
 from . import (
     catalog,
     compute_routes,
+    compute_schedule,
     deployment_what_if,
     deployments,
     errors,
@@ -87,6 +88,8 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     for method, path, handler in _network():
         yield method, path, in_network_words(handler)
     yield from compute_routes.routes()
+    at = f"{SUBSCRIPTION}/providers/{compute_schedule.NAMESPACE}/locations/{{location}}"
+    yield "POST", f"{at}/virtualMachinesSubmitDeallocate", compute_schedule.submit_deallocate
 
 
 def _deployments() -> Iterator[tuple[str, str, Handler]]:
