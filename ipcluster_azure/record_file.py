@@ -1,6 +1,7 @@
 """The record on disk: read and changed by any process of this user, one at a time."""
 
 import asyncio
+import glob
 import json
 import os
 import tempfile
@@ -47,6 +48,10 @@ class RecordFile:
         return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
 
     @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
     def key_file(self) -> Path:
         return self.path.with_suffix(".key")
 
@@ -63,7 +68,7 @@ class RecordFile:
     def usual_secret_files(self) -> list[Path]:
         """What Record.secret_files names unless a setting says otherwise: for when it can't be
         read."""
-        cluster_id = self.path.stem.removeprefix("azure-")
+        cluster_id = self.cluster_id
         name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
         jobs = ("azure_controller", "azure_engineset")
         return [
@@ -86,8 +91,8 @@ class RecordFile:
 
     def log_paths(self, set_id: str) -> list[Path]:
         """The fetched logs of an engine set, or of the controller."""
-        pattern = self.log_path(set_id, "*")
-        return sorted(pattern.parent.glob(pattern.name))
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
 
     @property
     def retired_dir(self) -> Path:
