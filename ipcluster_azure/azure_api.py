@@ -9,6 +9,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, IncompleteReadError, ResourceNotFoundError
@@ -25,6 +26,7 @@ from .record import Endpoint
 T = TypeVar("T")
 SKUS_API = "2021-07-01"  # the only one that lists them
 BROKEN_ANSWERS = 3
+GONE = "gone"
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 
@@ -161,6 +163,22 @@ class AzureApi:
         return sorted(
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
+
+    def power_of(self, vm_id: str) -> str:
+        """The power state of a machine, such as "running"; "gone" if it is not there any more."""
+        query = {"api-version": template.COMPUTE_API, "$expand": "instanceView"}
+        with translated(f"looking at {vm_id.rsplit('/', 1)[-1]}"):
+            try:
+                properties = self._get(vm_id, query)["properties"]
+            except HttpResponseError as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return GONE
+                raise
+        if properties.get("provisioningState") == "Deleting":
+            return GONE
+        codes = [item["code"] for item in properties["instanceView"].get("statuses", ())]
+        powers = [code.partition("/")[2] for code in codes if code.startswith("PowerState/")]
+        return powers[0] if powers else "unknown"
 
     def delete(self, resource_id: str) -> bool:
         """Ask for the deletion of one resource; False if there is nothing to delete."""

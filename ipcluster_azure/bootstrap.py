@@ -80,10 +80,17 @@ def agent_command(environment: Environment, *arguments: str) -> str:
     return f"cd {WORK_DIR} && {_agent(environment, *arguments)}"
 
 
+def guard_command(environment: Environment, *arguments: str) -> str:
+    """A shell command that runs vm_guard.py on the controller's machine."""
+    return f"cd {WORK_DIR} && {_script('vm_guard.py', environment, *arguments)}"
+
+
 def _agent(environment: Environment, *arguments: str) -> str:
-    return shlex.join(
-        [_python(environment), "vm_agent.py", arguments[0], "--dir=.", *arguments[1:]]
-    )
+    return _script("vm_agent.py", environment, *arguments)
+
+
+def _script(name: str, environment: Environment, *arguments: str) -> str:
+    return shlex.join([_python(environment), name, arguments[0], "--dir=.", *arguments[1:]])
 
 
 async def start_controller(

@@ -1,0 +1,203 @@
+"""What a cluster's link does: tunnels for clients, and an eye on the machines while they run.
+
+It has the user's credentials, so it is the one that acts: it deletes a cluster whose controller is
+dead or whose time is up. It never does so on mere silence, since a line that was cut heals.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .bootstrap import guard_command
+from .connection import Connection
+from .errors import AzureLauncherError, MachineFailed
+from .last_words import LastWords
+from .line import is_silent, keep_line
+from .record import Record
+from .record_file import RecordFile
+from .tunnels import Tunnels
+
+FOLLOW_AGAIN_S = 2.0
+GUARD_QUIET_S = 4.0  # it gives a sign of life each second
+LOOK_S = 0.5
+ASK_AGAIN_S = 5.0
+SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
+RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
+MOURNING_S = 8.0  # in which clients that ask once more are told why
+CLOSING_S = 0.5
+NOT_RUNNING = ("gone", "stopping", "stopped", "deallocating", "deallocated")
+
+log = logging.getLogger(__name__)
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """Why the cluster ends: for its clients, and for the log."""
+
+    why: str
+    log_tail: str = ""
+
+
+async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]) -> None:
+    """Open the tunnels, tell `announce` which local ports they have, and stay until the end.
+
+    Raises AzureLauncherError if the controller can't be reached at the start.
+    """
+    record = file.require()
+    client_info = json.loads(file.client_file.read_text(encoding="utf-8"))
+    tunnels = Tunnels(LastWords(client_info))
+    try:
+        ports = {
+            name: await tunnels.listen(name, tunnel.local, tunnel.remote)
+            for name, tunnel in record.tunnels.items()
+        }
+        await Caretaker(file, tunnels, lambda: announce(ports)).run()
+    finally:
+        tunnels.close()
+
+
+class Caretaker:
+    """Watches over one cluster."""
+
+    def __init__(self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None]) -> None:
+        self._file, self._tunnels, self._on_open = file, tunnels, on_open
+        self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._guard_heard_at = 0.0  # 0: not on this connection
+
+    async def run(self) -> None:
+        line = asyncio.ensure_future(keep_line(self._file, self._use))
+        asking = asyncio.ensure_future(self._ask_azure())
+        try:
+            await asyncio.wait((line, asking, self._end), return_when=asyncio.FIRST_COMPLETED)
+            if self._end.done():
+                await self._delete(self._end.result())
+                return
+            await (line if line.done() else asking)  # raises what ended it
+            self._mourn("The cluster was stopped.")
+        finally:
+            for task in (line, asking):
+                task.cancel()
+            await asyncio.gather(line, asking, return_exceptions=True)
+
+    async def _use(self, ssh: Connection, record: Record) -> None:
+        """What is done with each connection to the controller."""
+        self._guard_heard_at = 0.0
+        self._tunnels.attach(ssh, record.controller.address)
+        self._on_open()
+        try:
+            while True:
+                with suppress(MachineFailed):
+                    await ssh.follow(guard_command(record.environment, "follow"), self._hear)
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+        finally:
+            self._tunnels.detach()
+
+    def _hear(self, event: Event) -> None:
+        """An event of the guard on the controller's machine."""
+        self._guard_heard_at = time.monotonic()
+        kind = event["event"]
+        limits = self._file.require().limits
+        if kind == "controller_exited":
+            self._finish(_died("ended", self._file, str(event.get("log_tail", ""))))
+        elif kind == "idle":
+            minutes = f"{limits.idle_timeout_min:g} min"
+            self._finish(End(f"Deleted after {minutes} without a task (idle_timeout_min)."))
+        elif kind == "expired":
+            hours = f"{limits.max_lifetime_h:g} h"
+            self._finish(End(f"Deleted after {hours}, its longest life (max_lifetime_h)."))
+
+    def _finish(self, end: End) -> None:
+        if not self._end.done():
+            self._end.set_result(end)
+
+    async def _ask_azure(self) -> None:
+        """Ask what has become of the controller's machine whenever nothing is heard of it."""
+        sure = 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._is_quiet():
+                sure = 0
+                continue
+            power = await self._power()
+            sure = sure + 1 if power in NOT_RUNNING else 0
+            if sure >= SURE_AFTER:
+                self._finish(_died(f"is {power}: its machine does not run", self._file))
+            await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
+
+    def _is_quiet(self) -> bool:
+        ssh = self._tunnels.ssh
+        if ssh is None or is_silent(ssh):
+            return True
+        # for systems where silence can't be seen; never without a first word, as others may be
+        # slow to begin
+        heard_at = self._guard_heard_at
+        return bool(heard_at) and time.monotonic() - heard_at > GUARD_QUIET_S
+
+    async def _power(self) -> str:
+        """Azure's word on the controller's machine; empty if it can't be had."""
+        from .azure_api import AzureApi, bridge  # takes half a second, and is rarely wanted
+        from .teardown import emulator_is_gone
+
+        try:
+            record = self._file.require()
+            if emulator_is_gone(record.endpoint):
+                return "gone"
+            with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+                return await bridge(api.power_of, record.controller.vm_id)
+        except AzureLauncherError as error:
+            log.info("Azure can't say whether the controller's machine runs: %s", error)
+            return ""
+
+    async def _delete(self, end: End) -> None:
+        """Tell the clients, and leave nothing that costs money."""
+        log.warning("%s", end.why)
+        if end.log_tail:
+            _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
+        self._mourn(end.why)
+        await asyncio.gather(asyncio.sleep(MOURNING_S), self._delete_cluster())
+        self._tunnels.farewell()
+        await asyncio.sleep(CLOSING_S)
+
+    def _mourn(self, why: str) -> None:
+        ssh = self._tunnels.ssh
+        self._tunnels.mourn(why)
+        if ssh is not None:
+            ssh.abort()
+
+    async def _delete_cluster(self) -> None:
+        from .progress import Progress
+        from .teardown import delete_cluster
+
+        pause_s = RETRY_S
+        while True:
+            try:
+                await delete_cluster(self._file, Progress(log))
+                return
+            except AzureLauncherError as error:
+                log.warning("The cluster can't be deleted now: %s", error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_RETRY_S, 2 * pause_s)
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as output:
+        output.write(text)
+
+
+def _died(how: str, file: RecordFile, log_tail: str = "") -> End:
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    name = file.require().plan.names.base
+    return End(
+        f"The controller of cluster {name} {how} (seen {now}). The cluster is being deleted, as it "
+        f"is of no use any more; start it again. Its log: {file.log_path('', 'controller')}",
+        log_tail,
+    )

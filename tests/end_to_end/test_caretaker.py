@@ -1,0 +1,96 @@
+"""The controller dies: clients get an error instead of waiting for ever, and nothing is left."""
+
+import subprocess
+import time
+
+from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.record import Record
+from ipcluster_azure.record_file import RecordFile
+
+from .conftest import Profile, wait_for
+
+TOLD_S = 15.0
+# every kind of view, and more tasks than there are engines: most wait in the scheduler
+WAITING = """
+import sys, time, ipyparallel as ipp
+rc = ipp.Client(profile={name!r})
+rc.wait_for_engines(2, timeout=30)
+def slow(x):
+    import time
+    time.sleep(600)
+results = {{
+    "balanced": rc.load_balanced_view().map_async(slow, range({tasks}), chunksize=1),
+    "direct": rc[:].apply_async(slow, 1),
+    "broadcast": rc.broadcast_view().apply_async(slow, 1),
+    "coalescing": rc.broadcast_view(is_coalescing=True).apply_async(slow, 1),
+    "executed": rc[0].execute("1", block=False),
+}}
+# pushed before, so that it is answered: what was done stays done
+time.sleep(2)
+print("waiting", flush=True)
+for name, result in results.items():
+    try:
+        result.get(60)
+    except Exception as error:
+        print(name, type(error).__name__, str(error).replace("\\n", " ")[:200], flush=True)
+for moment, pause_s in (("soon", 1), ("later", 12)):
+    time.sleep(pause_s)
+    try:
+        rc.load_balanced_view().apply_async(abs, 1).get(20)
+    except Exception as error:
+        print(moment, type(error).__name__, error, flush=True)
+"""
+
+
+def record_of(profile: Profile) -> Record:
+    return RecordFile.of(str(profile.folder), "").require()
+
+
+def link_log(profile: Profile) -> str:
+    return (profile.folder / "log" / "azure--link.log").read_text()
+
+
+def delete_controller_machine(profile: Profile) -> None:
+    record = record_of(profile)
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        api.delete(record.controller.vm_id)
+
+
+def waiting_client(profile: Profile, tasks: int) -> "subprocess.Popen[str]":
+    code = WAITING.format(name=profile.name, tasks=tasks)
+    process = profile.popen("python", "-W", "ignore", "-c", code)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line == "waiting\n", line + process.stdout.read()
+    return process
+
+
+def told(process: "subprocess.Popen[str]", names: set[str], since: float) -> dict[str, str]:
+    """What each view raised; all within TOLD_S."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    while not names <= found.keys():
+        name, _, error = process.stdout.readline().partition(" ")
+        assert name, found
+        found[name] = error
+    assert time.monotonic() - since < TOLD_S, found
+    return found
+
+
+def test_the_controllers_machine_is_gone(profile: Profile) -> None:
+    foreground = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
+    wait_for(lambda: (profile.folder / "security" / "ipcontroller-client.json").exists(), 60)
+    views = {"balanced", "direct", "broadcast", "coalescing", "executed"}
+    clients = [waiting_client(profile, tasks) for tasks in (10, 10_000)]
+    since = time.monotonic()
+    delete_controller_machine(profile)
+    for client in clients:
+        for error in told(client, views, since).values():
+            assert "EngineError" in error
+            assert "The controller of cluster" in error
+        output, _ = client.communicate(timeout=60)
+        assert "soon RemoteError [Engine Exception] EngineError: The controller of" in output
+        assert "later RuntimeError" in output  # it was closed
+    assert foreground.wait(60) == 0
+    assert "its machine does not run" in link_log(profile)
+    profile.assert_nothing_left()
