@@ -88,9 +88,12 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
         for error in told(client, views, since).values():
             assert "EngineError" in error
             assert "The controller of cluster" in error
-        output, _ = client.communicate(timeout=60)
+        assert client.stdout is not None
+        output = client.stdout.read()
         assert "soon RemoteError [Engine Exception] EngineError: The controller of" in output
         assert "later RuntimeError" in output  # it was closed
-    assert foreground.wait(60) == 0
+        client.communicate(timeout=60)
+    foreground.communicate(timeout=60)
+    assert foreground.returncode == 0
     assert "its machine does not run" in link_log(profile)
     profile.assert_nothing_left()
