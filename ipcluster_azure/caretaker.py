@@ -30,8 +30,8 @@ LOOK_S = 0.5
 ASK_AGAIN_S = 5.0
 SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
-MOURNING_S = 8.0  # in which clients that ask once more are told why
-CLOSING_S = 0.5
+MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
+FLUSH_TIMEOUT_S = 2.0
 NOT_RUNNING = ("gone", "stopping", "stopped", "deallocating", "deallocated")
 
 log = logging.getLogger(__name__)
@@ -73,19 +73,32 @@ class Caretaker:
         self._guard_heard_at = 0.0  # 0: not on this connection
 
     async def run(self) -> None:
+        """Stay until the cluster is gone; raises what the first connection failed with."""
+        end = await self._watch_until_end()
+        if end is None:
+            self._tunnels.mourn("The cluster was stopped.")
+            await self._tunnels.flushed(FLUSH_TIMEOUT_S)
+        else:
+            await self._delete(end)
+
+    async def _watch_until_end(self) -> End | None:
+        """Why the cluster must be deleted, or None once another process does that."""
         line = asyncio.ensure_future(keep_line(self._file, self._use))
         asking = asyncio.ensure_future(self._ask_azure())
+        tasks = (line, asking, self._end)
         try:
-            await asyncio.wait((line, asking, self._end), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._end.done():
-                await self._delete(self._end.result())
-                return
-            await (line if line.done() else asking)  # raises what ended it
-            self._mourn("The cluster was stopped.")
+                return self._end.result()
+            await (line if line.done() else asking)
+            return None
         finally:
-            for task in (line, asking):
+            # closing a connection to a dead machine properly would take for ever
+            if self._tunnels.ssh is not None:
+                self._tunnels.ssh.abort()
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(line, asking, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _use(self, ssh: Connection, record: Record) -> None:
         """What is done with each connection to the controller."""
@@ -161,16 +174,13 @@ class Caretaker:
         log.warning("%s", end.why)
         if end.log_tail:
             _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
-        self._mourn(end.why)
-        await asyncio.gather(asyncio.sleep(MOURNING_S), self._delete_cluster())
+        self._tunnels.mourn(end.why)
+        await self._delete_cluster()
+        deadline = time.monotonic() + MOURNING_LIMIT_S
+        while self._tunnels.has_clients and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_S)
         self._tunnels.farewell()
-        await asyncio.sleep(CLOSING_S)
-
-    def _mourn(self, why: str) -> None:
-        ssh = self._tunnels.ssh
-        self._tunnels.mourn(why)
-        if ssh is not None:
-            ssh.abort()
+        await self._tunnels.flushed(FLUSH_TIMEOUT_S)
 
     async def _delete_cluster(self) -> None:
         from .progress import Progress

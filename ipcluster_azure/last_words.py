@@ -93,7 +93,7 @@ class LastWords:
         )
 
     def closing(self) -> bytes:
-        """Makes clients close, so that later calls fail instead of waiting."""
+        """Makes clients close."""
         return self._message("shutdown_notification", {"status": "ok"}, {})
 
     def _message(self, kind: str, content: Mapping[str, Any], parent: Mapping[str, Any]) -> bytes:

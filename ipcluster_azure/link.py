@@ -20,6 +20,7 @@ import psutil
 from .errors import AzureLauncherError
 from .record_file import RecordFile
 
+NOTICING_S = 3.0
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -77,13 +78,16 @@ def is_link(pid: int, file: RecordFile) -> bool:
 
 
 def end_link(pid: int, file: RecordFile) -> None:
-    """End the cluster's link, if it still runs; it would notice the deletion by itself.
+    """See to it that the cluster's link ends, once the record says that the cluster is deleted.
 
-    A link that deletes the cluster goes on: it has to tell the clients.
+    It is given a moment to notice that by itself, and to answer clients. A link that deletes the
+    cluster goes on as long as there are clients to be told.
     """
     if pid != os.getpid() and is_link(pid, file):
         with suppress(psutil.Error):
             process = psutil.Process(pid)
+            with suppress(psutil.TimeoutExpired):
+                process.wait(timeout=NOTICING_S)
             process.terminate()
             process.wait(timeout=5)
     if (child := _started.pop(pid, None)) is not None:

@@ -25,6 +25,7 @@ CUT = (
     "The connection to the controller was cut while this was under way, and its answer is lost. "
     "The cluster still runs: submit it again."
 )
+FLUSH_LOOK_S = 0.05
 NOTIFICATIONS = "notification"  # the port on which clients hear of engines, and of the end
 PUBLISHERS = (NOTIFICATIONS, "iopub")
 
@@ -73,8 +74,23 @@ class Tunnels:
             end.lose_far()
             end.mourn()
 
+    @property
+    def has_clients(self) -> bool:
+        return bool(self._ends)
+
+    async def flushed(self, timeout_s: float) -> None:
+        """Wait until what was said to clients has been sent, or `timeout_s` is over."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and any(
+            end.transport.get_write_buffer_size() for end in self._ends
+        ):
+            await asyncio.sleep(FLUSH_LOOK_S)
+
     def farewell(self) -> None:
-        """Make the clients close."""
+        """Make the clients close, so that later calls fail instead of waiting.
+
+        A client drops the answers that it has not worked off by then: not to be said soon.
+        """
         for end in list(self._ends):
             if end.name == NOTIFICATIONS and end.listens:
                 end.tell(self.words.closing())

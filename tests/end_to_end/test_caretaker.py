@@ -25,7 +25,6 @@ results = {{
     "coalescing": rc.broadcast_view(is_coalescing=True).apply_async(slow, 1),
     "executed": rc[0].execute("1", block=False),
 }}
-# pushed before, so that it is answered: what was done stays done
 time.sleep(2)
 print("waiting", flush=True)
 for name, result in results.items():
@@ -33,7 +32,7 @@ for name, result in results.items():
         result.get(60)
     except Exception as error:
         print(name, type(error).__name__, str(error).replace("\\n", " ")[:200], flush=True)
-for moment, pause_s in (("soon", 1), ("later", 12)):
+for moment, pause_s in (("soon", 1), ("later", 9)):
     time.sleep(pause_s)
     try:
         rc.load_balanced_view().apply_async(abs, 1).get(20)
@@ -81,7 +80,7 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     foreground = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
     wait_for(lambda: (profile.folder / "security" / "ipcontroller-client.json").exists(), 60)
     views = {"balanced", "direct", "broadcast", "coalescing", "executed"}
-    clients = [waiting_client(profile, tasks) for tasks in (10, 10_000)]
+    clients = [waiting_client(profile, tasks) for tasks in (10, 1000)]
     since = time.monotonic()
     delete_controller_machine(profile)
     for client in clients:
@@ -91,7 +90,7 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
         assert client.stdout is not None
         output = client.stdout.read()
         assert "soon RemoteError [Engine Exception] EngineError: The controller of" in output
-        assert "later RuntimeError" in output  # it was closed
+        assert "later RemoteError [Engine Exception] EngineError: The controller of" in output
         client.communicate(timeout=60)
     foreground.communicate(timeout=60)
     assert foreground.returncode == 0
