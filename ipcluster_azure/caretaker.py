@@ -31,7 +31,6 @@ ASK_AGAIN_S = 5.0
 SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
 MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
-FLUSH_TIMEOUT_S = 2.0
 NOT_RUNNING = ("gone", "stopping", "stopped", "deallocating", "deallocated")
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]
         }
         await Caretaker(file, tunnels, lambda: announce(ports)).run()
     finally:
-        tunnels.close()
+        await tunnels.close()
 
 
 class Caretaker:
@@ -77,7 +76,6 @@ class Caretaker:
         end = await self._watch_until_end()
         if end is None:
             self._tunnels.mourn("The cluster was stopped.")
-            await self._tunnels.flushed(FLUSH_TIMEOUT_S)
         else:
             await self._delete(end)
 
@@ -176,11 +174,8 @@ class Caretaker:
             _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
         self._tunnels.mourn(end.why)
         await self._delete_cluster()
-        deadline = time.monotonic() + MOURNING_LIMIT_S
-        while self._tunnels.has_clients and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_S)
+        await self._tunnels.deserted(MOURNING_LIMIT_S)
         self._tunnels.farewell()
-        await self._tunnels.flushed(FLUSH_TIMEOUT_S)
 
     async def _delete_cluster(self) -> None:
         from .progress import Progress

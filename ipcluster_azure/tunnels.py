@@ -9,6 +9,7 @@ controller is dead, and every request is answered with an error from here on.
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import Any, cast
 
 from .connection import Connection
@@ -25,7 +26,7 @@ CUT = (
     "The connection to the controller was cut while this was under way, and its answer is lost. "
     "The cluster still runs: submit it again."
 )
-FLUSH_LOOK_S = 0.05
+FLUSH_TIMEOUT_S = 2.0
 NOTIFICATIONS = "notification"  # the port on which clients hear of engines, and of the end
 PUBLISHERS = (NOTIFICATIONS, "iopub")
 
@@ -42,6 +43,8 @@ class Tunnels:
         self.dead_because = ""  # once the controller is known to be dead
         self._servers: list[asyncio.AbstractServer] = []
         self._ends: set[ClientEnd] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._heirs: dict[str, tuple[float, Replies]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,17 +77,10 @@ class Tunnels:
             end.lose_far()
             end.mourn()
 
-    @property
-    def has_clients(self) -> bool:
-        return bool(self._ends)
-
-    async def flushed(self, timeout_s: float) -> None:
-        """Wait until what was said to clients has been sent, or `timeout_s` is over."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and any(
-            end.transport.get_write_buffer_size() for end in self._ends
-        ):
-            await asyncio.sleep(FLUSH_LOOK_S)
+    async def deserted(self, timeout_s: float) -> None:
+        """Wait until no client is connected, or `timeout_s` is over."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
 
     def farewell(self) -> None:
         """Make the clients close, so that later calls fail instead of waiting.
@@ -95,14 +91,17 @@ class Tunnels:
             if end.name == NOTIFICATIONS and end.listens:
                 end.tell(self.words.closing())
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Close the ports; what was said to clients is sent before."""
         for server in self._servers:
             server.close()
         for end in list(self._ends):
             end.close()
+        await self.deserted(FLUSH_TIMEOUT_S)
 
     def add(self, end: "ClientEnd") -> None:
         self._ends.add(end)
+        self._empty.clear()
         if self.dead_because:
             end.mourn()
         elif self.ssh is not None:
@@ -110,6 +109,8 @@ class Tunnels:
 
     def remove(self, end: "ClientEnd") -> None:
         self._ends.discard(end)
+        if not self._ends:
+            self._empty.set()
 
     def open(self, end: "ClientEnd") -> None:
         task = asyncio.ensure_future(self._open(end))
