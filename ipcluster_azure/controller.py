@@ -11,6 +11,7 @@ from .azure_api import AzureApi, bridge
 from .bundle import bundle_of, controller_config, controller_upload
 from .connect import connect, controller_target
 from .connection import Connection
+from .guarding import guard_settings
 from .link import ensure_link
 from .order import Order
 from .record import READY, Controller, Record, Tunnel
@@ -94,7 +95,7 @@ async def _start_controller(order: Order, record: Record, gate: Connection) -> N
         record,
         cluster_id=order.cluster_id,
         bundle=bundle,
-        data=controller_upload(bundle, config, controller.variables),
+        data=controller_upload(bundle, config, controller.variables, guard_settings(record)),
         args=controller.args,
     )
     require_alive(file)
