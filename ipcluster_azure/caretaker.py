@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,10 +112,13 @@ class Caretaker:
             self._tunnels.detach()
 
     def _hear(self, event: Event) -> None:
-        """An event of the guard on the controller's machine."""
+        """An event of vm_guard.py on the controller's machine."""
         self._guard_heard_at = time.monotonic()
-        kind = event["event"]
-        limits = self._file.require().limits
+        for news in _as_news(event):
+            self._act_on(news)
+
+    def _act_on(self, event: Event) -> None:
+        kind, limits = event["event"], self._file.require().limits
         if kind == "controller_exited":
             self._finish(_died("ended", self._file, str(event.get("log_tail", ""))))
         elif kind == "idle":
@@ -190,6 +193,24 @@ class Caretaker:
                 log.warning("The cluster can't be deleted now: %s", error)
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_RETRY_S, 2 * pause_s)
+
+
+def _as_news(event: Event) -> Iterator[Event]:
+    """An event as it is; of a state, with which the guard begins, the events that led to it."""
+    if event["event"] != "state":
+        yield event
+        return
+    if not event["controller"]["alive"]:
+        yield {"event": "controller_exited", "log_tail": event["controller"].get("log_tail", "")}
+    if event["idle"]:
+        yield {"event": "idle"}
+    if event["expired"]:
+        yield {"event": "expired"}
+    silent = [address for address, machine in event["machines"].items() if machine["silent"]]
+    if silent:
+        yield {"event": "silent", "machines": silent}
+    if event["evicted"]:
+        yield {"event": "evicted", "machines": event["evicted"]}
 
 
 def _append(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 """The controller dies: clients get an error instead of waiting for ever, and nothing is left."""
 
+import os
+import signal
 import subprocess
 import time
 
@@ -10,6 +12,7 @@ from ipcluster_azure.record_file import RecordFile
 from .conftest import Profile, wait_for
 
 TOLD_S = 15.0
+VIEWS = {"balanced", "direct", "broadcast", "coalescing", "executed"}
 # every kind of view, and more tasks than there are engines: most wait in the scheduler
 WAITING = """
 import sys, time, ipyparallel as ipp
@@ -76,15 +79,30 @@ def told(process: "subprocess.Popen[str]", names: set[str], since: float) -> dic
     return found
 
 
+def test_the_controllers_process_is_killed(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    client = waiting_client(profile, 10)
+    since = time.monotonic()
+    os.kill(record_of(profile).controller.pid, signal.SIGKILL)
+    for error in told(client, VIEWS, since).values():
+        assert "The controller of cluster" in error
+    client.communicate(timeout=60)
+    wait_for(lambda: "Azure has accepted the deletion" in link_log(profile), 20)
+    wait_for(lambda: not profile.files() - {"cluster-.json"})
+    (log,) = (profile.folder / "log").glob("azure--ipcontroller-*.log")
+    assert "Hub listening" in log.read_text()  # what it said in its life
+    profile.ipcluster("stop", expect=None)
+    profile.assert_nothing_left()
+
+
 def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     foreground = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
     wait_for(lambda: (profile.folder / "security" / "ipcontroller-client.json").exists(), 60)
-    views = {"balanced", "direct", "broadcast", "coalescing", "executed"}
     clients = [waiting_client(profile, tasks) for tasks in (10, 1000)]
     since = time.monotonic()
     delete_controller_machine(profile)
     for client in clients:
-        for error in told(client, views, since).values():
+        for error in told(client, VIEWS, since).values():
             assert "EngineError" in error
             assert "The controller of cluster" in error
         assert client.stdout is not None
@@ -95,4 +113,22 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     foreground.communicate(timeout=60)
     assert foreground.returncode == 0
     assert "its machine does not run" in link_log(profile)
+    profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("idle_timeout_min = 0.1", "Deleted after 0.1 min without a task (idle_timeout_min)."),
+        ("max_lifetime_h = 0.005", "Deleted after 0.005 h, its longest life (max_lifetime_h)."),
+    ],
+)
+def test_its_time_is_up(profile: Profile, setting: str, reason: str) -> None:
+    config = profile.folder / "ipcluster_config.py"
+    profile.configure(f"{config.read_text()}c.AzureVMLauncher.{setting}\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    assert profile.left_on_azure()["resource_groups"]
+    wait_for(lambda: reason in link_log(profile), 60)
+    wait_for(lambda: not profile.left_on_azure()["resource_groups"], 20)
+    profile.ipcluster("stop", expect=None)
     profile.assert_nothing_left()
