@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
