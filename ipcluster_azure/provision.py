@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from .azure_api import AzureApi, bridge, nic_address
 from .errors import AzureLauncherError, ClusterStopped, RequestRefused
 from .job_file import ResourceRequest
 from .plan import ClusterPlan
+from .progress import Progress
 from .record_file import RecordFile
 from .template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from .waiting import Looks
@@ -20,6 +21,8 @@ from .waiting import Looks
 T = TypeVar("T")
 SETTLING_LOOK_S = 0.5  # the rest of the start waits for the network, which takes some seconds
 IN_FLIGHT_TIMEOUT_S = 60.0
+SETTLING_TIMEOUT_S = 120.0  # recorded networks took 3 s in the median, nine of ten less than 11 s
+REGISTERING_TIMEOUT_S = 300.0
 UNSEEN_S = 30.0  # a GET may not see for a while what a PUT has made
 
 
@@ -69,39 +72,70 @@ async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[],
     return result
 
 
-async def create_all(
-    api: AzureApi,
-    file: RecordFile,
-    plan: ClusterPlan,
-    requests: list[ResourceRequest],
-    on_network: Callable[[], None],
-) -> dict[str, Json]:
-    """Create the resources in the order that they depend on each other, else at once.
+async def create_resource(
+    api: AzureApi, file: RecordFile, request: ResourceRequest, progress: Progress
+) -> tuple[Json, str]:
+    """Ask for a resource, as `AzureApi.put`; registers its provider first if that is missing."""
 
-    Calls `on_network` as soon as other machines can be requested in the network.
+    async def ask() -> tuple[Json, str]:
+        return await create(file, lambda: api.put(request), lambda: api.delete(request.id))
 
-    Returns what Azure answered for each id, once others could rely on it; the operation's URL of
-    the last request, the machine itself, is added to it under "operation".
-    """
+    try:
+        return await ask()
+    except RequestRefused as error:
+        if error.code != "MissingSubscriptionRegistration":
+            raise
+    await _register(api, file, request.type.split("/")[0], progress)
+    return await ask()
+
+
+async def _register(api: AzureApi, file: RecordFile, namespace: str, progress: Progress) -> None:
+    progress.say(f"Registering {namespace} with the subscription, once and for all")
+    looks, deadline = Looks(), asyncio.get_running_loop().time() + REGISTERING_TIMEOUT_S
+    while not await bridge(api.register, namespace):
+        require_alive(file)
+        if asyncio.get_running_loop().time() > deadline:
+            raise AzureLauncherError(
+                f"{namespace} is not registered after {REGISTERING_TIMEOUT_S:.0f} s. `az provider "
+                f"show -n {namespace}` shows how far it is; then run `ipcluster start` again."
+            )
+        await looks.pause()
+
+
+async def create_group(api: AzureApi, file: RecordFile, plan: ClusterPlan) -> None:
+    """The cluster's resource group, unless it goes into one that exists."""
     if plan.owns_resource_group:
         await create(
             file,
             lambda: api.put_group(plan.resource_group, plan.location, dict(plan.tags)),
             lambda: api.delete_group(plan.resource_group),
         )
+
+
+async def create_all(
+    api: AzureApi,
+    file: RecordFile,
+    requests: Sequence[ResourceRequest],
+    on_network: Callable[[], None],
+    progress: Progress,
+) -> dict[str, Json]:
+    """Create the resources in the order that they depend on each other, else at once.
+
+    Calls `on_network` as soon as other machines can be requested in the network. What isn't among
+    `requests` is there already.
+
+    Returns what Azure answered for each id, once others could rely on it; the operation's URL of
+    the last request, the machine itself, is added to it under "operation".
+    """
     if all(request.type != VIRTUAL_NETWORK for request in requests):
         on_network()
     needed = {dependency for request in requests for dependency in request.depends_on}
     tasks: dict[str, asyncio.Task[Json]] = {}
 
     async def create_one(request: ResourceRequest) -> Json:
-        for dependency in request.depends_on:
+        for dependency in tasks.keys() & set(request.depends_on):
             await tasks[dependency]
-        body, operation = await create(
-            file,
-            lambda: api.put(request),
-            lambda: api.delete(request.id),
-        )
+        body, operation = await create_resource(api, file, request, progress)
         if request.id in needed:
             body = await _settled(api, file, request, body)
         if request.type == VIRTUAL_NETWORK:
@@ -129,7 +163,7 @@ async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[Non
 async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, body: Json) -> Json:
     """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
     looks = Looks(SETTLING_LOOK_S)
-    unseen_until = asyncio.get_running_loop().time() + UNSEEN_S
+    began = asyncio.get_running_loop().time()
     while True:
         state = body.get("properties", {}).get("provisioningState")
         if state == "Succeeded" and (
@@ -140,14 +174,20 @@ async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, bo
             raise AzureLauncherError(f"Azure could not create {request.name}: it is {state}.")
         await looks.pause()
         require_alive(file)
+        waited_s = asyncio.get_running_loop().time() - began
+        if waited_s > SETTLING_TIMEOUT_S:
+            raise AzureLauncherError(
+                f"Azure has not finished {request.name} within {SETTLING_TIMEOUT_S:.0f} s; it is "
+                f"still {state}. Run `ipcluster start` again, or try another location."
+            )
         try:
             body = await bridge(api.get, request)
         except RequestRefused as error:
-            if error.code != "ResourceNotFound" or asyncio.get_running_loop().time() > unseen_until:
+            if error.code != "ResourceNotFound" or waited_s > UNSEEN_S:
                 raise
 
 
-def controller_addresses(plan: ClusterPlan, answers: dict[str, Json]) -> tuple[str, str]:
+def controller_addresses(plan: ClusterPlan, answers: Mapping[str, Json]) -> tuple[str, str]:
     """(where SSH reaches the controller, its private address) from Azure's answers."""
     bodies = {identity.split("/")[-2]: body for identity, body in answers.items()}
     private = nic_address(bodies[NIC.split("/")[1]])
