@@ -170,6 +170,22 @@ class AzureApi:
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
 
+    def scale(self, scale_set_id: str, capacity: int) -> str:
+        """Ask that a scale set have so many machines; returns the operation's URL."""
+        headers: dict[str, str] = {}
+
+        def keep(response: Any) -> None:
+            headers.update({k.lower(): v for k, v in response.http_response.headers.items()})
+
+        with translated(f"scaling {scale_set_id.rsplit('/', 1)[-1]} to {capacity} machines"):
+            api = template.COMPUTE_API
+            sku = self._get(scale_set_id, {"api-version": api})["sku"]
+            body: Any = {"sku": {**sku, "capacity": capacity}}
+            self._arm.resources.begin_update_by_id(
+                scale_set_id, body, api_version=api, polling=False, raw_response_hook=keep
+            )
+        return headers.get("azure-asyncoperation", "")
+
     def power_of(self, vm_id: str) -> str:
         """The power state of a machine, such as "running"; "gone" if it is not there any more."""
         query = {"api-version": template.COMPUTE_API, "$expand": "instanceView"}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .bootstrap import guard_command
 from .connection import Connection
@@ -24,6 +24,9 @@ from .record import Record
 from .record_file import RecordFile
 from .tunnels import Tunnels
 
+if TYPE_CHECKING:
+    from .replacements import Replacements
+
 FOLLOW_AGAIN_S = 2.0
 GUARD_QUIET_S = 4.0  # it gives a sign of life each second
 LOOK_S = 0.5
@@ -31,7 +34,6 @@ ASK_AGAIN_S = 5.0
 SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
 MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
-NOT_RUNNING = ("gone", "stopping", "stopped", "deallocating", "deallocated")
 
 log = logging.getLogger(__name__)
 Event = dict[str, Any]
@@ -70,6 +72,7 @@ class Caretaker:
         self._file, self._tunnels, self._on_open = file, tunnels, on_open
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._guard_heard_at = 0.0  # 0: not on this connection
+        self._replacements: Replacements | None = None
 
     async def run(self) -> None:
         """Stay until the cluster is gone; raises what the first connection failed with."""
@@ -91,6 +94,8 @@ class Caretaker:
             await (line if line.done() else asking)
             return None
         finally:
+            if self._replacements is not None:
+                await self._replacements.close()
             # closing a connection to a dead machine properly would take for ever
             if self._tunnels.ssh is not None:
                 self._tunnels.ssh.abort()
@@ -103,6 +108,8 @@ class Caretaker:
         self._guard_heard_at = 0.0
         self._tunnels.attach(ssh, record.controller.address)
         self._on_open()
+        if any(engine_set.lost_engines for engine_set in record.engine_sets.values()):
+            self._get_replacements().go_on()
         try:
             while True:
                 with suppress(MachineFailed):
@@ -127,6 +134,17 @@ class Caretaker:
         elif kind == "expired":
             hours = f"{limits.max_lifetime_h:g} h"
             self._finish(End(f"Deleted after {hours}, its longest life (max_lifetime_h)."))
+        elif kind in ("silent", "evicted"):
+            self._get_replacements().suspect(event["machines"])
+        elif kind == "heard" and self._replacements is not None:
+            self._replacements.trust(event["machines"])
+
+    def _get_replacements(self) -> "Replacements":
+        from .replacements import Replacements  # as inquiry.py
+
+        if self._replacements is None:
+            self._replacements = Replacements(self._file, lambda: self._tunnels.ssh)
+        return self._replacements
 
     def _finish(self, end: End) -> None:
         if not self._end.done():
@@ -140,7 +158,9 @@ class Caretaker:
             if not self._is_quiet():
                 sure = 0
                 continue
-            power = await self._power()
+            from .inquiry import NOT_RUNNING, power_of  # takes half a second, is rarely wanted
+
+            power = await power_of(self._file, self._file.require().controller.vm_id)
             sure = sure + 1 if power in NOT_RUNNING else 0
             if sure >= SURE_AFTER:
                 self._finish(_died(f"is {power}: its machine does not run", self._file))
@@ -154,21 +174,6 @@ class Caretaker:
         # slow to begin
         heard_at = self._guard_heard_at
         return bool(heard_at) and time.monotonic() - heard_at > GUARD_QUIET_S
-
-    async def _power(self) -> str:
-        """Azure's word on the controller's machine; empty if it can't be had."""
-        from .azure_api import AzureApi, bridge  # takes half a second, and is rarely wanted
-        from .teardown import emulator_is_gone
-
-        try:
-            record = self._file.require()
-            if emulator_is_gone(record.endpoint):
-                return "gone"
-            with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-                return await bridge(api.power_of, record.controller.vm_id)
-        except AzureLauncherError as error:
-            log.info("Azure can't say whether the controller's machine runs: %s", error)
-            return ""
 
     async def _delete(self, end: End) -> None:
         """Tell the clients, and leave nothing that costs money."""
