@@ -9,10 +9,8 @@ from . import template
 from .record import Record
 
 GROUP_API = "2025-04-01"
-FORCED = "forceDeletion=true"
-FORCED_GROUP = (
-    "forceDeletionTypes=Microsoft.Compute/virtualMachines,Microsoft.Compute/virtualMachineScaleSets"
-)
+FORCED_GROUP = f"forceDeletionTypes={template.VIRTUAL_MACHINE},{template.SCALE_SET}"
+GRACE_S = 60.0  # for this computer to fetch logs and to delete the cluster itself
 
 
 def guard_settings(record: Record) -> dict[str, Any]:
@@ -27,6 +25,7 @@ def guard_settings(record: Record) -> dict[str, Any]:
         "age_s": (datetime.now(timezone.utc) - created).total_seconds(),
         "max_lifetime_h": limits.max_lifetime_h,
         "idle_timeout_min": limits.idle_timeout_min,
+        "grace_s": GRACE_S,
         "resource_manager": endpoint.url,
         "audience": endpoint.audience,
         "ca_pem": ca_pem,
@@ -35,17 +34,13 @@ def guard_settings(record: Record) -> dict[str, Any]:
 
 
 def _deletions(record: Record) -> Iterator[str]:
-    """The group made for this cluster; in another all that was recorded, the controller's machine
-    last, as the one who deletes ends with it. What depends on that machine then goes by the
-    machine's own deleteOption, or stays, and is free of charge."""
+    """The group made for this cluster; in another the machines, which are what costs: the
+    controller's last, as the one who deletes ends with it."""
     plan = record.plan
     if plan.owns_resource_group:
         group = f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
         yield f"{group}?api-version={GROUP_API}&{FORCED_GROUP}"
         return
-    others = [item for item in reversed(record.resources) if item != record.controller.vm_id]
-    for item in [*others, record.controller.vm_id]:
-        kind = "/".join(item.split("/")[6:8])
-        forced = kind in (template.VIRTUAL_MACHINE, template.SCALE_SET)
-        suffix = f"&{FORCED}" if forced else ""
-        yield f"{item}?api-version={template.api_version(kind)}{suffix}"
+    sets = [engine_set.scale_set_id for engine_set in record.engine_sets.values()]
+    for item in [*sets, record.controller.vm_id]:
+        yield f"{item}?api-version={template.COMPUTE_API}&forceDeletion=true"

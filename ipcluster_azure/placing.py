@@ -15,6 +15,7 @@ from .plan import ClusterPlan
 from .progress import Progress
 from .provision import controller_addresses, create_all
 from .record_file import RecordFile
+from .self_deletion import allow_self_deletion
 from .template import PUBLIC_IP, Json, controller_template
 from .waiting import Looks
 
@@ -55,6 +56,7 @@ async def place_again(
         if request.type == PUBLIC_IP:
             answers[request.id] = await bridge(api.get, request)
     note_controller(file, plan, vm, answers)
+    await allow_self_deletion(api, file, progress)
 
 
 def _planned(job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
@@ -85,3 +87,4 @@ def note_controller(
         controller = record.controller
         controller.vm_id, controller.host, controller.address = vm.id, host, address
         controller.operation = answers[vm.id]["operation"]
+        controller.principal_id = (answers[vm.id].get("identity") or {}).get("principalId", "")

@@ -2,9 +2,11 @@
 
 Lines of JSON over one TCP connection, each signed with the cluster's key:
 
-    guard    {"nonce"}                                          a new one for each connection
-    machine  {"count", "machine", "ids", "evicted", "bye", "mac"}   once a second; count goes up
-    guard    {"count", "unknown", "mac"}      to each; unknown: ids that the hub doesn't have
+    guard    {"nonce"}                     a new one for each connection
+    machine  {"count", "machine", "ids", "begun", "done", "evicted", "mac"}      once a second;
+             count goes up, begun and done are numbers of tasks. {"count", "machine", "bye", "mac"}
+             is its last
+    guard    {"count", "unknown", "mac"}   to each; unknown: ids that the hub doesn't have
 
 The command that has a machine's engines unregistered sends {"count", "unregister", "mac"} and gets
 {"count", "ids", "mac"}.
@@ -23,7 +25,6 @@ from types import TracebackType
 from typing import Any
 
 Json = dict[str, Any]
-Needed = Callable[[], bool]
 
 BEAT_S = 1.0
 ANSWER_S = 3.0  # then the line counts as broken
@@ -104,13 +105,12 @@ def keep_beating(
     hub: Json,
     state: Callable[[], Json],
     on_unknown: Callable[[list[int]], None],
-    is_needed: Needed,
 ) -> None:
-    """Until it isn't needed any more. hub: the connection file, with the guard's port in it;
-    state: what a beat says. on_unknown: called with ids that the hub doesn't have."""
-    while is_needed():
+    """For ever. hub: the connection file, with the guard's port in it; state: what a beat says;
+    on_unknown is called with ids that the hub doesn't have."""
+    while True:
         with contextlib.suppress(OSError, ValueError, KeyError), Line.to(hub) as line:
-            while is_needed():
+            while True:
                 beat_at = time.monotonic()
                 if unknown := line.ask(state())["unknown"]:
                     on_unknown(unknown)

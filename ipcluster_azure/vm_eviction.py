@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -31,12 +30,12 @@ def is_spot() -> bool:
     return False
 
 
-def wait_for_eviction(is_needed: Callable[[], bool]) -> tuple[str, float] | None:
+def wait_for_eviction() -> tuple[str, float] | None:
     """The event's id and the seconds that are left; None on a machine that is not Spot."""
     if not is_spot():
         return None
     timeout_s = FIRST_ANSWER_S
-    while is_needed():
+    while True:
         try:
             events = metadata(EVENTS, timeout_s=timeout_s).get("Events", [])
         except (OSError, ValueError) as error:
@@ -47,7 +46,6 @@ def wait_for_eviction(is_needed: Callable[[], bool]) -> tuple[str, float] | None
             if event.get("EventType") == "Preempt":
                 return str(event["EventId"]), seconds_left(event)
         time.sleep(LOOK_S)
-    return None
 
 
 def seconds_left(event: Json) -> float:

@@ -7,6 +7,7 @@ Linux, standard library.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import time
@@ -15,6 +16,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 POLL_S = 0.02
+PR_SET_PDEATHSIG = 1  # prctl(2)
+libc = ctypes.CDLL(None)
 
 
 def fork(become: Callable[[], None], watched: Collection[int]) -> int:
@@ -29,7 +32,7 @@ def fork(become: Callable[[], None], watched: Collection[int]) -> int:
 
 
 class Helpers:
-    """They are reaped by the supervisor, which tells by `ended`."""
+    """They are reaped by the supervisor, which tells by `ended`, and die with it."""
 
     def __init__(self, watched: Collection[int]) -> None:
         self._watched = watched
@@ -41,10 +44,13 @@ class Helpers:
         def become() -> None:
             # never back into the supervisor's frames, nor through its exit handlers
             try:
+                libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != supervisor:
+                    return
                 for number in self._watched:
                     signal.signal(number, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, [])
-                work(*args, lambda: os.getppid() == supervisor)
+                work(*args)
             except BaseException:
                 traceback.print_exc()
             finally:

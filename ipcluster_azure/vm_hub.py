@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,17 +58,12 @@ class Hub:
         return set(map(int, self.ask("connection_request", timeout_s).get("engines", {})))
 
     def load(self) -> Load:
-        """Counted of the engines that are there: a dead one keeps its tasks in the hub's lists.
-
-        Of a broadcast the hub has no queue, but an entry in its database.
-        """
+        """Counted of the engines that are there: a dead one keeps its tasks in the hub's lists."""
         engines = self.engines(LINGER_S)
-        query = {"completed": None, "queue": None}
-        found = self.ask("db_request", LINGER_S, query=query, keys=["msg_id"])
-        unfinished, completed = len(found.get("records", ())), 0
+        unfinished, completed = 0, 0
         if engines:
             queues = self.ask("queue_request", LINGER_S, targets=sorted(engines), verbose=False)
-            unfinished += int(queues.pop("unassigned", 0))
+            unfinished = int(queues.pop("unassigned", 0))
             for queue in queues.values():
                 if isinstance(queue, dict):
                     unfinished += int(queue["queue"]) + int(queue["tasks"])
@@ -106,12 +101,11 @@ def unregister(info: Json, ids: Iterable[int]) -> None:
             hub.tell("unregistration_request", id=engine_id)
 
 
-def wait_until_listed(info: Json, ids: set[int], is_needed: Callable[[], bool]) -> bool:
+def wait_until_listed(info: Json, ids: set[int]) -> None:
     """Ask the hub until clients can see all engines: some heartbeats after registration."""
     with hub_of(info) as hub:
-        while is_needed():
+        while True:
             with contextlib.suppress(HubSilent):
                 if ids <= hub.engines():
-                    return True
+                    return
             time.sleep(PAUSE_S)
-    return False

@@ -60,14 +60,23 @@ class Idleness:
     active_at: float = field(default_factory=boottime_s)
     most_engines: int = 0
     completed: int = 0
+    done: dict[str, int] = field(default_factory=dict)
 
-    def note(self, load: Load) -> None:
-        if load.unfinished or load.completed != self.completed:
-            self.active_at = boottime_s()
-        if len(load.engines) > self.most_engines:
-            self.active_at = boottime_s()
+    def note_load(self, load: Load) -> None:
+        """What the hub knows: tasks that wait for an engine as well, but no broadcasts."""
+        more = len(load.engines) > self.most_engines
+        self._note(more or load.unfinished > 0 or load.completed != self.completed)
         self.most_engines = max(self.most_engines, len(load.engines))
         self.completed = load.completed
+
+    def note_tasks(self, machine: str, begun: int, done: int) -> None:
+        """What a machine's engines have done; whoever sent it."""
+        self._note(begun != done or done != self.done.get(machine, 0))
+        self.done[machine] = done
+
+    def _note(self, active: bool) -> None:
+        if active:
+            self.active_at = boottime_s()
 
     def idle_s(self) -> float:
         return boottime_s() - self.active_at

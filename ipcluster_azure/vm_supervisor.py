@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import mmap
 import os
 import select
 import signal
@@ -76,14 +77,16 @@ class Supervisor:
     """Single-threaded, and without a ZeroMQ context: only so can it fork at any time.
 
     `reading` and `writing` are the ends of one pipe of events, JSON lists, one a line: from
-    engines, helpers, and this process's own signal handlers. `kill_at`: when engines that were
-    asked to end are made to.
+    engines, helpers, and this process's own signal handlers. `tally` is memory that engines share
+    with us: for each how many tasks it has begun and done. `kill_at`: when engines that were asked
+    to end are made to.
     """
 
     work: WorkDir
     args: argparse.Namespace
     hub: Json
     engines: list[Engine]
+    tally: memoryview[int]
     reading: int
     writing: int
     evicted: int = field(default_factory=lambda: os.eventfd(0))
@@ -178,6 +181,7 @@ class Supervisor:
             Path(engine.log).unlink(missing_ok=True)  # of an earlier set of this name
         engine.id, engine.leaving, engine.state = None, False, STARTING
         engine.started_at = time.monotonic()
+        self.tally[2 * engine.index] = self.tally[2 * engine.index + 1]  # nothing runs there now
         # the child leaves through SystemExit, so that its interpreter ends as an engine's does
         engine.pid = fork(lambda: become_engine(self.order_for(engine)), WATCHED)
         engine.create_time = identify(engine.pid)["create_time"]
@@ -192,6 +196,7 @@ class Supervisor:
             timeout_s=self.args.timeout_s,
             args=self.args.extra,
             evicted=self.evicted,
+            tally=self.tally[2 * engine.index : 2 * engine.index + 2],
             report=lambda state, engine_id: self.report("engine", engine.index, state, engine_id),
         )
 
@@ -281,34 +286,35 @@ class Supervisor:
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
         os.eventfd_write(self.evicted, 1)
 
-    # --- in helpers; each is told last whether the supervisor still is there
+    # --- in helpers
 
-    def unregister(self, ids: list[int], _: vm_beat.Needed) -> None:
+    def unregister(self, ids: list[int]) -> None:
         vm_hub.unregister(self.hub, ids)
 
-    def confirm_listed(self, ids: set[int], is_needed: vm_beat.Needed) -> None:
-        if vm_hub.wait_until_listed(self.hub, ids, is_needed):
-            self.report("listed")
+    def confirm_listed(self, ids: set[int]) -> None:
+        vm_hub.wait_until_listed(self.hub, ids)
+        self.report("listed")
 
-    def beat(self, is_needed: vm_beat.Needed) -> None:
+    def beat(self) -> None:
         def state() -> Json:
             now = read_json(self.work.set_file(self.args.set))
             ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
-            return {"machine": self.args.address, "ids": ids, "evicted": now["evicted"]}
+            work = {"begun": sum(self.tally[::2]), "done": sum(self.tally[1::2])}
+            return {"machine": self.args.address, "ids": ids, "evicted": now["evicted"], **work}
 
         def on_unknown(ids: list[int]) -> None:
             self.report("unknown", ids)
 
-        vm_beat.keep_beating(self.hub, state, on_unknown, is_needed)
+        vm_beat.keep_beating(self.hub, state, on_unknown)
 
-    def bye(self, _: vm_beat.Needed) -> None:
+    def bye(self) -> None:
         vm_beat.tell(self.hub, {"machine": self.args.address, "bye": True})
 
-    def watch_for_eviction(self, is_needed: vm_beat.Needed) -> None:
-        if event := vm_eviction.wait_for_eviction(is_needed):
+    def watch_for_eviction(self) -> None:
+        if event := vm_eviction.wait_for_eviction():
             self.report("evicted", *event)
 
-    def approve(self, _: vm_beat.Needed) -> None:
+    def approve(self) -> None:
         vm_eviction.approve(str(self.eviction))
 
 
@@ -318,7 +324,8 @@ def supervise(args: argparse.Namespace) -> int:
     hub: Json = json.loads(Path(args.engine_file).read_bytes())
     log = f"{work.log}/ipengine-{args.set}-"
     engines = [Engine(index, f"{log}{index}.log") for index in range(args.count)]
-    supervisor = Supervisor(work, args, hub, engines, *os.pipe())
+    tally = memoryview(mmap.mmap(-1, 16 * args.count)).cast("Q")
+    supervisor = Supervisor(work, args, hub, engines, tally, *os.pipe())
     supervisor.save()
     preload()
     supervisor.run()

@@ -3,8 +3,8 @@
 It looks at ipcontroller's process, hears the engines' machines once a second (vm_beat.py), asks the
 hub now and then whether anything is computed, and counts how long the cluster exists. What it
 knows is in D/guard.json, from which vm_guard.py tells the user's computer. When a limit is reached
-and nobody else has ended the cluster within a minute, it deletes it, if it was given the
-permission. Linux; needs pyzmq and ipyparallel.
+and nobody ends the cluster, it deletes it some time after, if it was given the permission. Linux;
+needs pyzmq and ipyparallel.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's
 LINE_S = 10.0  # of silence on a connection until it is closed
 SETTLED_S = 20.0  # after which the hub must know an engine
 SAVE_S = 30.0
-GRACE_S = 60.0  # for the user's computer to fetch logs and to delete the cluster itself
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
@@ -51,7 +50,9 @@ class Machine:
 
 
 class Guard:
-    """`settings`: max_lifetime_h, idle_timeout_min (0: never), age_s, and those of Deletion."""
+    """`settings`, all of D/guard_settings.json, which may change: max_lifetime_h, idle_timeout_min
+    (0: never), age_s at its first start, grace_s from a limit to the deletion, for the user's
+    computer to delete the cluster itself, and those of Deletion."""
 
     def __init__(self, work: WorkDir, settings: Json) -> None:
         self.work, self.settings = work, settings
@@ -178,7 +179,7 @@ class Guard:
     async def look_at_hub(self) -> None:
         with contextlib.suppress(vm_hub.HubSilent):
             load = await self.ask_hub(vm_hub.Hub.load)
-            self.idleness.note(load)
+            self.idleness.note_load(load)
             self.note_unknown(load)
 
     def note_unknown(self, load: Load) -> None:
@@ -214,6 +215,7 @@ class Guard:
             return {"unknown": []}
         ids = [int(engine_id) for engine_id in request["ids"]]
         self.hear(address, ids, evicted=bool(request["evicted"]), first=first)
+        self.idleness.note_tasks(address, int(request["begun"]), int(request["done"]))
         return {"unknown": sorted(self.unknown.intersection(ids))}
 
     def hear(self, address: str, ids: list[int], *, evicted: bool, first: bool) -> None:
@@ -257,7 +259,7 @@ class Guard:
     # --- the end
 
     async def end_when_over(self) -> None:
-        """Wait for a limit, then for GRACE_S, then delete: unless something is computed again."""
+        """Wait for a limit, then for grace_s, then delete: unless something is computed again."""
         over_since: float | None = None
         while True:
             await asyncio.sleep(TICK_S)
@@ -265,7 +267,7 @@ class Guard:
                 over_since = None
                 continue
             over_since = over_since or time.monotonic()
-            if time.monotonic() - over_since >= GRACE_S:
+            if time.monotonic() - over_since >= self.settings["grace_s"]:
                 say("the cluster deletes itself")
                 await asyncio.to_thread(Deletion(self.settings).run)
                 return
