@@ -121,7 +121,6 @@ class Caretaker:
     def _hear(self, event: Event) -> None:
         """An event of vm_guard.py on the controller's machine."""
         self._guard_heard_at = time.monotonic()
-        log.info("DEBUG %s", event)
         for news in _as_news(event):
             self._act_on(news)
 
