@@ -308,7 +308,8 @@ class Supervisor:
         vm_beat.keep_beating(self.hub, state, on_unknown)
 
     def bye(self) -> None:
-        vm_beat.tell(self.hub, {"machine": self.args.address, "bye": True})
+        word = {"machine": self.args.address, "bye": True, "evicted": self.eviction is not None}
+        vm_beat.tell(self.hub, word)
 
     def watch_for_eviction(self) -> None:
         if event := vm_eviction.wait_for_eviction():

@@ -210,7 +210,9 @@ class Guard:
             return await self.unregister(str(request["unregister"]))
         address = str(request["machine"])
         if request.get("bye"):
-            if self.machines.pop(address, None):
+            evicted = {address} if request.get("evicted") else set()
+            if self.machines.pop(address, None) or evicted - self.evicted:
+                self.evicted |= evicted
                 self.save()
             return {"unknown": []}
         ids = [int(engine_id) for engine_id in request["ids"]]
@@ -233,8 +235,8 @@ class Guard:
             looking.add_done_callback(self._tasks.discard)
         machine.heard_at = now
         machine.ids = {engine_id: machine.ids.get(engine_id, now) for engine_id in ids}
-        if evicted and address not in self.evicted:
-            self.evicted.add(address)
+        if evicted != (address in self.evicted):  # false: another machine has the address now
+            self.evicted ^= {address}
             news = True
         if news:
             self.save()
