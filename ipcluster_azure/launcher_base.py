@@ -107,6 +107,8 @@ class AzureVMBase(_Base):
         """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
         try:
             await starting
+        except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
+            raise
         except BaseException as error:
             being_deleted = self._being_deleted()
             if not being_deleted:
