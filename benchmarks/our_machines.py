@@ -20,7 +20,7 @@ from typing import Any
 
 from traitlets.config.loader import PyFileConfigLoader
 
-from ipcluster_azure import deployment, teardown
+from ipcluster_azure import deployment, planning, teardown
 from ipcluster_azure.azure_api import AzureApi, bridge
 from ipcluster_azure.host import first_of
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
@@ -43,13 +43,14 @@ async def make(order: Order, settings: tuple[Any, Any], n: int) -> float:
     def submit(template: Any) -> None:
         order.job_file.write_text(json.dumps(template))
 
-    site = await deployment.find_site(ours, engines, order.file.profile_dir)
+    site = await deployment.find_site(order, ours, engines, n)
     network = asyncio.Event()
     requesting = asyncio.ensure_future(
         deployment.request_controller(order, site, submit, network.set)
     )
     await first_of(requesting, network.wait())
-    await deployment.request_engines(order, engines, SET_ID, n, submit)
+    plans = await planning.plan_engines(order, engines, SET_ID, n)
+    await deployment.request_engines(order, plans, submit)
     await requesting
     record = order.file.require()
     scale_set_id, looks = record.engine_sets[SET_ID].scale_set_id, Looks()

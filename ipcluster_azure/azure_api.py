@@ -20,6 +20,8 @@ from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
 from .job_file import ResourceRequest
+from .plan import SizeOffer
+from .quota import Usage
 from .record import Endpoint
 
 T = TypeVar("T")
@@ -40,17 +42,10 @@ async def bridge(function: Callable[..., T], *args: Any) -> T:
 
 
 @dataclass(frozen=True)
-class SizeOffer:
-    """What the subscription may do with a VM size in a location; `refused` is empty if it may."""
-
-    vcpus: int
-    refused: str = ""
-
-
-@dataclass(frozen=True)
 class MachineState:
     """A machine of a scale set as Azure sees it; the address is empty until its NIC exists."""
 
+    id: str
     name: str
     address: str
     provisioning_state: str
@@ -104,6 +99,17 @@ class AzureApi:
                 sku["name"].lower(): _offer(sku)
                 for sku in self._list(path, SKUS_API, f"location eq '{location}'")
                 if sku.get("resourceType") == "virtualMachines"
+            }
+
+    def usages(self, location: str) -> dict[str, Usage]:
+        """Quotas of a location by name, with what is in use of them."""
+        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/locations"
+        with translated(f"reading the quotas of {location}"):
+            return {
+                item["name"]["value"].lower(): Usage(
+                    item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
+                )
+                for item in self._list(f"{path}/{location}/usages", template.COMPUTE_API)
             }
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
@@ -242,18 +248,16 @@ def _machine_state(vm: template.Json, addresses: dict[str, str]) -> MachineState
     properties = vm.get("properties", {})
     references = properties.get("networkProfile", {}).get("networkInterfaces") or []
     address = addresses.get(references[0]["id"].lower(), "") if references else ""
-    return MachineState(vm["name"], address, properties.get("provisioningState", ""))
+    return MachineState(vm["id"], vm["name"], address, properties.get("provisioningState", ""))
 
 
 def _offer(sku: template.Json) -> SizeOffer:
     capabilities = {item["name"]: item["value"] for item in sku.get("capabilities", ())}
-    refused = next(
-        (
-            item.get("reasonCode", "restricted")
-            for item in sku.get("restrictions", ())
-            if item.get("type") == "Location"
-        ),
-        "",
-    )
+    restrictions = {item.get("type"): item for item in sku.get("restrictions", ())}
+    location = restrictions.get("Location")
+    refused = location.get("reasonCode", "restricted") if location else ""
+    offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
+    closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
     vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
-    return SizeOffer(int(vcpus), refused)
+    zones = tuple(sorted(offered - set(closed)))
+    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)

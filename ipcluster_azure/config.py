@@ -50,8 +50,14 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         default_value="Standard_D4s_v5",
         config=True,
         help="VM size, or a list of sizes: the first that the subscription may use in the "
-        "location is taken. Set on AzureVMControllerLauncher or AzureVMEngineSetLauncher it holds "
-        "for that side alone.",
+        "location, and has quota for, is taken; if Azure has no room for it, the next. Set on "
+        "AzureVMControllerLauncher or AzureVMEngineSetLauncher it holds for that side alone.",
+    )
+    zones = List(
+        Unicode(),
+        config=True,
+        help='Availability zones to try in turn, for example ["1", "2", "3"]; the machines of one '
+        "side are all in one. Empty: Azure chooses.",
     )
     image = Unicode(
         "Canonical:ubuntu-24_04-lts:server:latest",

@@ -11,8 +11,10 @@ from .azure_api import AzureApi, bridge
 from .bundle import bundle_of, controller_config, controller_upload
 from .connect import connect, controller_target
 from .connection import Connection
+from .errors import NO_ROOM, AzureLauncherError
 from .link import ensure_link
 from .order import Order
+from .placing import place_again
 from .record import READY, Controller, Record, Tunnel
 from .record_file import RecordFile, held, write_private
 from .settings import Settings
@@ -39,17 +41,31 @@ async def _once(file: RecordFile, holds: Callable[[Controller], bool]) -> Record
 async def open_gate(order: Order, settings: Settings, connections: AsyncExitStack) -> Connection:
     """The connection to the controller's machine, once it has booted; `connections` closes it.
 
+    When Azure has no room for the machine after all, the next place on record is tried.
+
     Raises BootTimeout, or what Azure says of the machine, as soon as it does.
     """
     file = order.file
-    record = await controller_requested(file)
-    if record.controller.state != READY:
-        order.progress.say(f"Waiting for the controller to boot ({record.controller.host})")
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        watch = watch_operation(api, file, record.controller.operation, "the controller")
-        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
-        gate = await while_watching(watch, opening)
-    return await connections.enter_async_context(gate)
+    while True:
+        record = await controller_requested(file)
+        if record.controller.state != READY:
+            order.progress.say(f"Waiting for the controller to boot ({record.controller.host})")
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            watch = watch_operation(api, file, record.controller.operation, "the controller")
+            opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
+            try:
+                gate = await while_watching(watch, opening)
+                return await connections.enter_async_context(gate)
+            except NO_ROOM as error:
+                await _place_again(api, order, record, error)
+
+
+async def _place_again(
+    api: AzureApi, order: Order, record: Record, why: AzureLauncherError
+) -> None:
+    async with held(order.file.bootstrap_lock()):
+        if require_alive(order.file).controller.operation == record.controller.operation:
+            await place_again(api, order.file, order.progress, why)  # else another process did
 
 
 async def controller_running(order: Order, gate: "asyncio.Future[Connection]") -> None:

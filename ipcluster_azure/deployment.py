@@ -14,43 +14,62 @@ different processes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, bridge
 from .controller import controller_running, open_gate, open_tunnels
+from .engines import EngineSide
+from .errors import NO_ROOM, AzureLauncherError
 from .job_file import requests
 from .keys import make_host_key, make_login_key
+from .naming import ClusterNames
 from .order import Order
-from .planning import Site, new_record, plan_controller, plan_engines, write_parameters
-from .preflight import check_access, choose_size, find_place
-from .provision import controller_addresses, create, create_all
+from .placing import note_controller, place_again
+from .plan import EngineSetPlan
+from .planning import Site, new_record, plan_controller, write_parameters
+from .preflight import Place, check_access, find_place
+from .provision import create, create_all, create_group
 from .record import READY, EngineSet, Machine
 from .record_file import RecordFile, write_private
-from .run import start_engine_set
 from .settings import Settings
+from .sizes import controller_sizes, engine_sizes, look, usable
 from .template import Json, controller_template, engine_set_template
-from .waiting import all_or_none, wait_for_machines, watch_operation, while_watching
+from .waiting import all_or_none
 
-T = TypeVar("T")
 Submit = Callable[[Json], None]
 
 
-async def find_site(settings: Settings, engine_settings: Settings | None, cache_dir: Path) -> Site:
-    """Complete and check the settings. Raises before anything is created, within 10 s."""
+async def find_site(
+    order: Order, settings: Settings, engine_settings: Settings | None, n: int | None
+) -> Site:
+    """Complete and check the settings. Raises before anything is created, within 10 s.
+
+    `n`: how many engines come next, if that is known.
+    """
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
-        await check_access(api, place.settings)
-        size = await choose_size(api, place.settings, cache_dir)
-        if engine_settings is not None and engine_settings.vm_size != settings.vm_size:
-            at_place = replace(place.settings, vm_size=engine_settings.vm_size)
-            await choose_size(api, at_place, cache_dir)
-    return Site(place, size)
+        names = await _free_names(api, order, place)
+        market = await look(api, place.settings, order.file.profile_dir)
+    sizes = controller_sizes(place.settings, market)
+    if engine_settings is not None:
+        there = replace(engine_settings, location=place.settings.location)
+        if n is None:
+            usable(there, market.offers)
+        else:
+            engine_sizes(there, market, n, sizes[0])
+    return Site(place, names, tuple(sizes))
+
+
+async def _free_names(api: AzureApi, order: Order, place: Place) -> ClusterNames:
+    """Names that no cluster has; else a group that isn't ours would be deleted with it."""
+    while True:
+        names = ClusterNames.for_cluster(order.profile, order.cluster_id)
+        if await check_access(api, place.settings, names.base):
+            return names
 
 
 async def request_controller(
@@ -72,16 +91,27 @@ async def request_controller(
     planned = requests(template, parameters, plan)
     file.create(new_record(order, site, plan, host_key.public, [item.id for item in planned]))
     submit(template)
-    order.progress.say(f"Requesting the controller, {plan.machine.vm_size} in {plan.location}")
+    order.progress.say(f"Requesting the controller, {site.sizes[0]} in {plan.location}")
     network = partial(_note_network, file, on_network)
     with AzureApi(site.place.endpoint, plan.subscription_id) as api:
-        answers = await create_all(api, file, plan, planned, network)
-    host, address = controller_addresses(plan, answers)
-    with file.edit() as record:
-        controller, vm_id = record.controller, planned[-1].id
-        controller.vm_id, controller.host, controller.address = vm_id, host, address
-        controller.operation = answers[vm_id]["operation"]
+        await create_group(api, file, plan)
+        try:
+            answers = await create_all(api, file, planned, network)
+            note_controller(file, plan, planned[-1], answers)
+        except NO_ROOM as error:
+            await _place_until_accepted(api, order, error)
+    host = file.require().controller.host
     order.progress.say(f"Azure has accepted the controller; it will answer at {host}")
+
+
+async def _place_until_accepted(api: AzureApi, order: Order, why: AzureLauncherError) -> None:
+    while True:
+        try:
+            return await place_again(api, order.file, order.progress, why)
+        except NO_ROOM as error:
+            if error is why:
+                raise
+            why = error
 
 
 def _note_network(file: RecordFile, on_network: Callable[[], None]) -> None:
@@ -91,19 +121,35 @@ def _note_network(file: RecordFile, on_network: Callable[[], None]) -> None:
 
 
 async def request_engines(
-    order: Order, settings: Settings, set_id: str, n: int, submit: Submit
-) -> None:
-    """Ask Azure for the machines of n engines more, in the cluster's network."""
-    record, plan = await plan_engines(order, settings, set_id, n)
-    file, cluster = order.file, record.plan
-    host_key = make_host_key()
+    order: Order, plans: Sequence[EngineSetPlan], submit: Submit
+) -> Sequence[EngineSetPlan]:
+    """Ask Azure for the machines of one engine set more, in the cluster's network.
+
+    Returns those of the plans that are left to try should there be no room after all.
+    """
+    while True:
+        plan, *others = plans
+        try:
+            await _request_set(order, plan, submit)
+        except NO_ROOM as error:
+            if not others:
+                raise
+            order.progress.log.warning("%s", error)
+            plans = others
+        else:
+            return others
+
+
+async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> None:
+    file, record = order.file, require_alive(order.file)
+    cluster, host_key = record.plan, make_host_key()
     parameters = write_parameters(order, file.public_key_file.read_text(), host_key)
     template = engine_set_template(cluster, plan)
     (request,) = requests(template, parameters, cluster)
     with file.edit() as record:
-        record.engine_sets[set_id] = EngineSet(
+        record.engine_sets[plan.set_id] = EngineSet(
             scale_set_id=request.id,
-            n=n,
+            n=plan.n,
             engines_per_vm=plan.engines_per_vm,
             vcpus=plan.vcpus,
             host_key=host_key.public,
@@ -111,14 +157,17 @@ async def request_engines(
         record.resources.append(request.id)
         record.secret_files.append(str(order.parameter_file))
     submit(template)
-    order.progress.say(f"Requesting {plan.vm_count} x {plan.machine.vm_size} for {n} engines")
+    where = f" in zone {plan.machine.zone}" if plan.machine.zone else ""
+    order.progress.say(
+        f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for {plan.n} engines"
+    )
     with AzureApi(record.endpoint, cluster.subscription_id) as api:
         _, operation = await create(
             file,
             lambda: api.put(request),
             lambda: api.delete(request.id),
         )
-    with edited_set(file, set_id) as engine_set:
+    with edited_set(file, plan.set_id) as engine_set:
         engine_set.operation = operation
         engine_set.machines = [
             Machine("", "", plan.engines_on(index)) for index in range(plan.vm_count)
@@ -127,61 +176,32 @@ async def request_engines(
 
 
 async def bring_up(
-    order: Order, settings: Settings, set_id: str, requesting: "asyncio.Future[None]"
+    order: Order,
+    settings: Settings,
+    set_id: str,
+    requesting: "asyncio.Future[None]",
+    *,
+    others: Sequence[EngineSetPlan],
+    submit: Submit,
 ) -> int:
     """Wait for the controller and the machines of a set, start both sides; returns the number of
     engines that registered, which is at least settings.min_engines.
 
     One connection to the controller serves both sides, and the engines' machines are logged in to
     through it while the controller is being set up. `requesting` may still ask for the controller;
-    what it raises is raised. Raises BootTimeout, BootstrapFailed,
-    EnginesMissing, or what Azure said of the machines.
+    what it raises is raised. When there is no room for the machines, the `others` are tried.
+    Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
     """
     record = require_alive(order.file, set_id)
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        operation = record.engine_sets[set_id].operation
-        watch = watch_operation(api, order.file, operation, "the engines' machines")
-        starting = _start_both(api, order, settings, set_id, requesting)
-        registered = await while_watching(watch, starting)
-    with edited_set(order.file, set_id) as engine_set:
-        engine_set.state = READY
-    return registered
-
-
-async def _start_both(
-    api: AzureApi,
-    order: Order,
-    settings: Settings,
-    set_id: str,
-    requesting: "asyncio.Future[None]",
-) -> int:
-    """Controller, engines and tunnels, each as soon as what it needs is there; none is left
-    running when one fails."""
-    deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
     async with AsyncExitStack() as connections:
+        api = connections.enter_context(AzureApi(record.endpoint, record.plan.subscription_id))
         gate = asyncio.ensure_future(open_gate(order, settings, connections))
         running = asyncio.ensure_future(controller_running(order, gate))
-        exist = asyncio.ensure_future(_machines_exist(api, order, set_id, deadline))
-        starting = asyncio.ensure_future(
-            start_engine_set(
-                order, set_id, deadline, gate, exist, running, min_engines=settings.min_engines
-            )
-        )
         tunnels = asyncio.ensure_future(open_tunnels(order, running))
-        await all_or_none(requesting, gate, running, exist, starting, tunnels)
-    return starting.result()
-
-
-async def _machines_exist(api: AzureApi, order: Order, set_id: str, deadline: float) -> None:
-    """Wait until every machine of the set has an address; note which runs how many engines."""
-    record = require_alive(order.file, set_id)
-    counts = [machine.engines for machine in record.engine_sets[set_id].machines]
-    with order.progress.counting("machines", len(counts)) as counter:
-        machines = await wait_for_machines(
-            api, order.file, set_id, len(counts), deadline=deadline, on_progress=counter.set
-        )
+        side = EngineSide(api, order, settings, set_id, gate, running)
+        again = partial(request_engines, order, submit=submit)
+        engines = asyncio.ensure_future(side.up(others, again))
+        await all_or_none(requesting, gate, running, tunnels, engines)
     with edited_set(order.file, set_id) as engine_set:
-        engine_set.machines = [
-            Machine(machine.name, machine.address, count)
-            for machine, count in zip(machines, counts, strict=False)
-        ]
+        engine_set.state = READY
+    return engines.result()

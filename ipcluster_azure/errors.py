@@ -52,6 +52,10 @@ class CapacityUnavailable(AzureLauncherError):
     """Azure has no machine of that size in that place at the moment."""
 
 
+# what another size, zone or family may help against
+NO_ROOM = (QuotaExceeded, CapacityUnavailable)
+
+
 class RequestRefused(AzureLauncherError):
     """Azure refused a request for a reason that has no class of its own.
 

@@ -69,9 +69,10 @@ class AzureVMBase(_Base):
             raise ClusterStopped("The cluster was stopped while it was starting.")
         self._template = template
         self.write_job_file(n)
-        self.notify_start({"record": str(self.record_file.path)})
-        self._save()
-        watch(self)
+        if self.state != "running":  # else it is another try, in another size or zone
+            self.notify_start({"record": str(self.record_file.path)})
+            self._save()
+            watch(self)
         self.log.info("Submitting %s", self.job_file)
 
     def _save(self) -> None:

@@ -9,9 +9,10 @@ are imported where they are needed.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipyparallel.cluster.launcher import ControllerLauncher, EngineLauncher
 from traitlets import Unicode
@@ -26,6 +27,9 @@ from .record import DELETING, KEPT, READY, Record
 from .record_file import RecordFile
 from .settings import Settings
 from .watch import watch
+
+if TYPE_CHECKING:
+    from .plan import EngineSetPlan
 
 
 class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher):  # type: ignore[misc]
@@ -59,7 +63,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         from . import deployment, teardown  # a second of imports: refusals come before it
 
-        site = await deployment.find_site(settings, engine_settings, file.profile_dir)
+        order = self._order(self.controller_args)
+        n = getattr(self.parent, "n", None)
+        site = await deployment.find_site(order, settings, engine_settings, n)
         await teardown.sweep(file)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
@@ -68,7 +74,6 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             path.unlink(missing_ok=True)
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
-        order = self._order(self.controller_args)
         submit = partial(self._submit, 1)
         network = asyncio.Event()
         requesting = asyncio.ensure_future(
@@ -142,8 +147,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from . import deployment, planning
         from .template import controller_template
 
-        site = await deployment.find_site(self.settings(), None, self.record_file.profile_dir)
-        return controller_template(planning.plan_controller(self._order([]), site))
+        order = self._order([])
+        site = await deployment.find_site(order, self.settings(), None, None)
+        return controller_template(planning.plan_controller(order, site))
 
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
         """{"client": {...}, "engine": {...}}, once the controller runs and can be reached.
@@ -205,20 +211,24 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         check_engine_count(settings, n)
         record = await self._join_cluster(file)
 
-        from . import deployment, teardown  # a second of imports: refusals come before it
+        from . import deployment, planning, teardown  # a second of imports: refusals come before it
 
         order = self._order(self.engine_args)
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and (kept.state != KEPT or kept.n != n):
             await teardown.delete_engine_set(file, self.engine_set_id, order.progress)
             kept = None
+        submit = partial(self._submit, n)
+        others: Sequence[EngineSetPlan] = ()
         if kept is None:
-            submit = partial(self._submit, n)
-            await deployment.request_engines(order, settings, self.engine_set_id, n, submit)
+            plans = await planning.plan_engines(order, settings, self.engine_set_id, n)
+            others = await deployment.request_engines(order, plans, submit)
         else:
             self.notify_start({"record": str(file.path)})
             watch(self)
-        await deployment.bring_up(order, settings, self.engine_set_id, self._requesting())
+        await deployment.bring_up(
+            order, settings, self.engine_set_id, self._requesting(), others=others, submit=submit
+        )
 
     def _requesting(self) -> "asyncio.Future[None]":
         """What our Cluster's controller launcher still asks of Azure, or failed to get."""
@@ -287,8 +297,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from .template import engine_set_template
 
         set_id = self.engine_set_id
-        record, plan = await planning.plan_engines(self._order([]), self.settings(), set_id, n)
-        return engine_set_template(record.plan, plan)
+        plans = await planning.plan_engines(self._order([]), self.settings(), set_id, n)
+        return engine_set_template(self.record_file.require().plan, plans[0])
 
     async def stop(self) -> None:
         """Delete the machines of this set; within restart_engines end only its processes."""

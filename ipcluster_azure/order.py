@@ -26,7 +26,7 @@ class Order:
 
     @property
     def parameter_file(self) -> Path:
-        return self.job_file.with_suffix(".parameters.json")
+        return parameter_file_of(self.job_file)
 
     @property
     def client_files(self) -> dict[str, Path]:
@@ -34,3 +34,8 @@ class Order:
         name = f"ipcontroller-{self.cluster_id}" if self.cluster_id else "ipcontroller"
         folder = self.file.path.parent
         return {kind: folder / f"{name}-{kind}.json" for kind in ("client", "engine")}
+
+
+def parameter_file_of(job_file: Path) -> Path:
+    """Where the secure parameters of a job file are kept."""
+    return job_file.with_suffix(".parameters.json")

@@ -15,11 +15,32 @@ MAX_VMS_PER_SET = 1000  # of a Flexible scale set; Azure documentation, orchestr
 
 
 @dataclass(frozen=True)
+class SizeOffer:
+    """What the subscription may do with a VM size in a location; `refused` is empty if it may.
+
+    `family` is the name of its quota; `zones` are those that it may be used in.
+    """
+
+    vcpus: int
+    refused: str = ""
+    family: str = ""
+    zones: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class VmSize:
-    """A VM size as the subscription may use it in one location."""
+    """A VM size as the subscription may use it in one location.
+
+    `family` is the name of its quota, `zone` the availability zone; empty: Azure chooses.
+    """
 
     name: str
     vcpus: int
+    family: str = ""
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} in zone {self.zone}" if self.zone else self.name
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class MachinePlan:
     os_disk_gb: int
     admin_username: str
     priority: str
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +127,7 @@ class EngineSetPlan:
 
 def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular") -> MachinePlan:
     return MachinePlan(
-        size.name, settings.image, settings.os_disk_gb, settings.admin_username, priority
+        size.name, settings.image, settings.os_disk_gb, settings.admin_username, priority, size.zone
     )
 
 

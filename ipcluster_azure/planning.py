@@ -1,33 +1,39 @@
 """Order and settings -> what will be asked of Azure, and the record of it."""
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from . import bootstrap
+from .alive import require_alive
 from .azure_api import AzureApi
 from .controller import network_ready
 from .keys import KeyPair
 from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
-from .preflight import Place, choose_size
+from .preflight import Place
 from .record import Controller, Limits, Record
 from .record_file import write_private
 from .settings import Settings
+from .sizes import Market, engine_sizes, look
 from .template import cloud_config
+from .waiting import all_or_none
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place that was looked at: the settings are complete, the VM size may be used."""
+    """A place that was looked at: the settings are complete, the names are free, and the controller
+    may have any of the sizes, best first."""
 
     place: Place
-    size: VmSize
+    names: ClusterNames
+    sizes: tuple[VmSize, ...]
 
 
 def plan_controller(order: Order, site: Site) -> ClusterPlan:
-    """A new cluster's plan, with names that nobody has used."""
+    """A new cluster's plan."""
     settings = site.place.settings
     tags = cluster_tags(
         profile=order.profile,
@@ -35,27 +41,42 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
         max_lifetime_h=settings.max_lifetime_h,
         user_tags=settings.tags,
     )
-    names = ClusterNames.for_cluster(order.profile, order.cluster_id)
     return plan_cluster(
-        settings, names=names, size=site.size, tags=tags, ssh_sources=site.place.ssh_sources
+        settings,
+        names=site.names,
+        size=site.sizes[0],
+        tags=tags,
+        ssh_sources=site.place.ssh_sources,
     )
 
 
 async def plan_engines(
     order: Order, settings: Settings, set_id: str, n: int
-) -> tuple[Record, EngineSetPlan]:
-    """The plan of n engines more in the cluster on record, which has settled where they go."""
-    record = await network_ready(order.file)
-    cluster = record.plan
+) -> list[EngineSetPlan]:
+    """Plans of n engines more in the cluster on record, best first.
+
+    Returns once engines can be requested there.
+    """
+    ready = asyncio.ensure_future(network_ready(order.file))
+    cluster = require_alive(order.file).plan
     settled = replace(
         settings,
         location=cluster.location,
         subscription_id=cluster.subscription_id,
         admin_username=cluster.machine.admin_username,
     )
-    with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        size = await choose_size(api, settled, order.file.profile_dir)
-    return record, plan_engine_set(settled, cluster, set_id=set_id, n=n, size=size)
+    looking = asyncio.ensure_future(_look(order, settled))
+    await all_or_none(ready, looking)
+    return [
+        plan_engine_set(settled, cluster, set_id=set_id, n=n, size=size)
+        for size in engine_sizes(settled, looking.result(), n, None)
+    ]
+
+
+async def _look(order: Order, settings: Settings) -> Market:
+    record = require_alive(order.file)
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        return await look(api, settings, order.file.profile_dir)
 
 
 def new_record(
@@ -72,7 +93,11 @@ def new_record(
         ),
         limits=Limits(settings.max_lifetime_h, settings.idle_timeout_min),
         controller=Controller(
-            host_key=host_key, args=list(order.args), variables=dict(order.variables)
+            job_file=str(order.job_file),
+            alternatives=list(site.sizes[1:]),
+            host_key=host_key,
+            args=list(order.args),
+            variables=dict(order.variables),
         ),
         resources=resources,
         secret_files=[str(order.parameter_file), *map(str, order.client_files.values())],

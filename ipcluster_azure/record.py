@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .naming import ClusterNames
-from .plan import ClusterPlan, MachinePlan
+from .plan import ClusterPlan, MachinePlan, VmSize
 
 FORMAT = 1
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
@@ -52,13 +52,16 @@ class Limits:
 class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
-    `network_ready` says that engines can be requested in that network.
+    `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
+    it. `network_ready` says that engines can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
     the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
     offers the bundle and the environment of these hashes to the engines' machines.
     """
 
     state: str = CREATING
+    job_file: str = ""
+    alternatives: list[VmSize] = field(default_factory=list)
     network_ready: bool = False
     vm_id: str = ""
     host: str = ""
@@ -134,13 +137,18 @@ class Record:
         data["endpoint"] = Endpoint(**data["endpoint"])
         data["environment"] = Environment(**data["environment"])
         data["limits"] = Limits(**data.get("limits", {}))
-        data["controller"] = Controller(**data["controller"])
+        data["controller"] = _controller(data["controller"])
         data["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()
         }
         data["tunnels"] = {key: Tunnel(**value) for key, value in data["tunnels"].items()}
         data["plan"] = _plan(data["plan"])
         return cls(**data)
+
+
+def _controller(data: dict[str, Any]) -> Controller:
+    sizes = [VmSize(**item) for item in data.get("alternatives", ())]
+    return Controller(**{**data, "alternatives": sizes})
 
 
 def _engine_set(data: dict[str, Any]) -> EngineSet:

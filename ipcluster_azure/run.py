@@ -11,7 +11,7 @@ from .alive import require_alive
 from .bundle import Bundle, bundle_of, engine_upload
 from .connect import Target, connect, controller_target, engine_target
 from .connection import Connection
-from .errors import BootTimeout, EnginesMissing, MachineFailed
+from .errors import BootTimeout, MachineFailed
 from .order import Order
 from .progress import Counter
 from .record import Machine, Record
@@ -25,46 +25,47 @@ GATE_TIMEOUT_S = 30.0  # for a controller that was reached before
 SIGNAL_TIMEOUT_S = 10.0
 
 
+@dataclass(frozen=True)
+class Started:
+    """How many engines registered on each machine, by its name, and what is wrong with others."""
+
+    registered: Mapping[str, int]
+    failures: Mapping[str, BaseException]
+
+
 async def start_engine_set(
     order: Order,
     set_id: str,
     deadline: float,
     gate: "asyncio.Future[Connection]",
-    exist: "asyncio.Future[None]",
     running: "asyncio.Future[None]",
-    *,
-    min_engines: int,
-) -> int:
+    booted: "Booted",
+) -> Started:
     """Start the engines on all machines of the set at once; a slow one delays no other.
 
-    The machines are logged in to as soon as they `exist`, through `gate`, and given their engines
-    once the controller is `running`. `deadline`, in the loop's time, is when they must answer.
-    Returns how many engines registered; raises EnginesMissing if that is fewer than min_engines
-    (0: all).
+    The machines are logged in to through `gate`, and given their engines once the controller is
+    `running`. `deadline`, in the loop's time, is when they must answer.
     """
-    await asyncio.shield(exist)
     connection = await asyncio.shield(gate)
     record = require_alive(order.file, set_id)
     engine_set = record.engine_sets[set_id]
-    booted = _Booted([machine.address for machine in engine_set.machines])
     looking = asyncio.ensure_future(_look(connection, record, set_id, booted, deadline))
     prepared = asyncio.ensure_future(_prepare(order, set_id, connection, running))
     with order.progress.counting("engines registered", engine_set.n) as counter:
         start = _EngineStarts(order, set_id, connection, deadline, booted, prepared, counter)
         starting = asyncio.gather(*map(start, engine_set.machines), return_exceptions=True)
         await all_or_none(looking, prepared, starting)
-    outcomes = starting.result()
     failures = {
         machine.name: outcome
-        for machine, outcome in zip(engine_set.machines, outcomes, strict=True)
+        for machine, outcome in zip(engine_set.machines, starting.result(), strict=True)
         if isinstance(outcome, BaseException)
     }
     require_alive(order.file, set_id)
-    return _count(order, engine_set.n, sum(start.registered.values()), failures, min_engines)
+    return Started(start.registered, failures)
 
 
 async def _look(
-    gate: Connection, record: Record, set_id: str, booted: "_Booted", deadline: float
+    gate: Connection, record: Record, set_id: str, booted: "Booted", deadline: float
 ) -> None:
     addresses = [machine.address for machine in record.engine_sets[set_id].machines]
     timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -84,14 +85,21 @@ async def _prepare(
     return record, bundle, engine_upload(info, order.variables)
 
 
-class _Booted:
+class Booted:
     """Which machines answer over SSH, as the controller's machine sees them."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._seen = {address: asyncio.Event() for address in addresses}
+        self._given_up: dict[str, BaseException] = {}
 
     def note(self, address: str) -> None:
         self._seen[address].set()
+
+    def give_up(self, address: str, why: BaseException) -> None:
+        """Wait no longer for a machine that has not answered so far."""
+        if not self._seen[address].is_set():
+            self._given_up[address] = why
+            self._seen[address].set()
 
     async def wait_for(self, target: Target, deadline: float) -> None:
         """Raise BootTimeout if the machine does not answer by `deadline`, in the loop's time."""
@@ -103,6 +111,8 @@ class _Booted:
                 f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
                 "boot_timeout_s."
             ) from None
+        if target.host in self._given_up:
+            raise self._given_up[target.host]
 
 
 @dataclass
@@ -113,7 +123,7 @@ class _EngineStarts:
     set_id: str
     gate: Connection
     deadline: float
-    booted: _Booted
+    booted: Booted
     prepared: "asyncio.Future[tuple[Record, Bundle, bytes]]"
     counter: Counter
     registered: dict[str, int] = field(default_factory=dict)
@@ -145,25 +155,6 @@ class _EngineStarts:
     def _note(self, machine: Machine, count: int) -> None:
         self.registered[machine.name] = count
         self.counter.set(sum(self.registered.values()))
-
-
-def _count(
-    order: Order,
-    n: int,
-    registered: int,
-    failures: Mapping[str, BaseException],
-    min_engines: int,
-) -> int:
-    """Say how many of the engines there are, and what is wrong with the others."""
-    order.progress.say(f"{registered} of {n} engines are registered")
-    if not failures:
-        return registered
-    reasons = "; ".join(f"{name}: {error}" for name, error in sorted(failures.items()))
-    message = f"{registered} of {n} engines registered; missing because: {reasons}"
-    if registered < (min_engines or n):
-        raise EnginesMissing(message)
-    order.progress.log.warning(message)
-    return registered
 
 
 async def signal_engine_set(file: RecordFile, set_id: str, signum: int) -> None:

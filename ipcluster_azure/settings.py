@@ -24,6 +24,7 @@ class Settings:
     resource_group: str
     tags: Mapping[str, str]
     vm_size: tuple[str, ...]
+    zones: tuple[str, ...]
     image: str
     os_disk_gb: int
     admin_username: str
@@ -82,6 +83,9 @@ def _check_place(settings: Settings) -> None:
         )
     if not settings.vm_size or not all(settings.vm_size):
         raise ConfigurationError("vm_size must name at least one VM size, e.g. Standard_D4s_v5.")
+    for zone in settings.zones:
+        if not re.fullmatch(r"[1-9]", zone):
+            raise ConfigurationError(f"zones: {zone!r} is not a zone; they are called 1, 2 and 3.")
     user = settings.admin_username
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user) or user in RESERVED_USERS:
         raise ConfigurationError(f"admin_username {user!r} is not a user name that Azure accepts.")

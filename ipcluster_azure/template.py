@@ -87,7 +87,8 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     }
     sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
     place = (plan.location, plan.tags)
-    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, sku=sku)])
+    top = {"sku": sku, **_zones(plan.machine)}
+    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, **top)])
 
 
 def _template(resources: list[Json]) -> Json:
@@ -210,7 +211,14 @@ def _controller_vm(plan: ClusterPlan) -> Json:
         },
     }
     place = (plan.location, plan.tags)
-    return _resource(VIRTUAL_MACHINE, plan.names.controller, place, properties, depends_on=(nic,))
+    top = _zones(plan.machine)
+    return _resource(
+        VIRTUAL_MACHINE, plan.names.controller, place, properties, depends_on=(nic,), **top
+    )
+
+
+def _zones(machine: MachinePlan) -> Json:
+    return {"zones": [machine.zone]} if machine.zone else {}
 
 
 def _os_profile(machine: MachinePlan) -> Json:

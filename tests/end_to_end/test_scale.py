@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure import deployment, teardown
+from ipcluster_azure import deployment, planning, teardown
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.fleet import machines_made
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.order import Order
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.settings import Settings
 from ipcluster_azure.template import Json
-from ipcluster_azure.waiting import wait_for_machines
 
 MACHINES = 1000
 MOST_WRITES = 12
@@ -51,16 +51,23 @@ async def _request(order: Order, ours: Settings, engines: Settings) -> int:
     def submit(template: Json) -> None:
         order.job_file.write_text(json.dumps(template))
 
-    site = await deployment.find_site(ours, engines, order.file.profile_dir)
+    site = await deployment.find_site(order, ours, engines, MACHINES)
     await deployment.request_controller(order, site, submit, lambda: None)
-    await deployment.request_engines(order, engines, "set", MACHINES, submit)
+    plans = await planning.plan_engines(order, engines, "set", MACHINES)
+    await deployment.request_engines(order, plans, submit)
     record = order.file.require()
     deadline = asyncio.get_running_loop().time() + 60
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        machines = await wait_for_machines(
-            api, order.file, "set", MACHINES, deadline=deadline, on_progress=lambda count: None
+        fleet = await machines_made(
+            api,
+            order.file,
+            "set",
+            MACHINES,
+            dispensable=0,
+            deadline=deadline,
+            on_progress=lambda count: None,
         )
-    return len({machine.address for machine in machines})
+    return len({machine.address for machine in fleet.ready})
 
 
 def test_a_thousand_machines_take_few_writes_and_no_refusal(

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import template
-from ipcluster_azure.errors import ClusterStopped, RequestRefused
+from ipcluster_azure import provision, template
+from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, RequestRefused
 from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.provision import (
     CreatesInFlight,
     controller_addresses,
     create,
     create_all,
+    create_group,
     creates_in_flight,
 )
 from ipcluster_azure.record import DELETING
@@ -82,7 +83,8 @@ def _requests() -> list[ResourceRequest]:
 
 
 async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
-    return await create_all(azure, file, CLUSTER, _requests(), lambda: None)
+    await create_group(azure, file, CLUSTER)
+    return await create_all(azure, file, _requests(), lambda: None)
 
 
 async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
@@ -189,7 +191,7 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
     azure.slow = "networkSecurityGroups"
     said = asyncio.Event()
     creating = asyncio.ensure_future(
-        create_all(azure, file, CLUSTER, _requests(), said.set)  # type: ignore[arg-type]
+        create_all(azure, file, _requests(), said.set)  # type: ignore[arg-type]
     )
     await asyncio.wait_for(said.wait(), 5)
     assert "ready virtualNetworks" in azure.log
@@ -202,6 +204,17 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
 async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
     azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
     found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
-    azure_log_then: list[str] = []
-    await create_all(azure, file, plan, found, lambda: azure_log_then.extend(azure.log))  # type: ignore[arg-type]
-    assert azure_log_then == ["group"]
+    said_before: list[bool] = []
+    await create_all(azure, file, found, lambda: said_before.append(not azure.log))  # type: ignore[arg-type]
+    assert said_before == [True]
+
+
+async def test_a_network_that_never_gets_ready_ends_the_start(
+    file: RecordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provision, "SETTLING_TIMEOUT_S", 0.5)
+    azure = Azure()
+    azure.slow = "virtualNetworks"
+    with pytest.raises(AzureLauncherError, match="not finished ipp-azure-0a1b2c3d-vnet within"):
+        await _create_all(azure, file)
+    assert "put networkInterfaces" not in azure.log

@@ -1,0 +1,122 @@
+"""An engine set: machines that were requested -> engines that are registered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .alive import edited_set, require_alive
+from .azure_api import AzureApi, MachineState, bridge
+from .connection import Connection
+from .errors import NO_ROOM, AzureLauncherError, EnginesMissing
+from .fleet import Fleet, dispensable, machines_made, watch_machines
+from .order import Order
+from .plan import EngineSetPlan
+from .record import Machine
+from .run import Booted, Started, start_engine_set
+from .settings import Settings
+from .waiting import while_watching
+
+Plans = Sequence[EngineSetPlan]
+
+
+@dataclass(frozen=True)
+class EngineSide:
+    """One engine set while it starts. `gate` is the way to its machines, once it is open; `running`
+    is done when the controller runs."""
+
+    api: AzureApi
+    order: Order
+    settings: Settings
+    set_id: str
+    gate: "asyncio.Future[Connection]"
+    running: "asyncio.Future[None]"
+
+    async def up(self, others: Plans, request: Callable[[Plans], Awaitable[Plans]]) -> int:
+        """Returns how many engines registered.
+
+        When there is no room for the machines, `request` asks for those of the `others`.
+        Raises EnginesMissing, BootTimeout, or what Azure said of the machines.
+        """
+        while True:
+            try:
+                return await self._up()
+            except NO_ROOM as error:
+                if not others:
+                    raise
+                self.order.progress.log.warning("%s", error)
+                engine_set = require_alive(self.order.file, self.set_id).engine_sets[self.set_id]
+                await bridge(self.api.delete, engine_set.scale_set_id)
+                others = await request(others)
+
+    async def _up(self) -> int:
+        file, set_id = self.order.file, self.set_id
+        deadline = asyncio.get_running_loop().time() + self.settings.boot_timeout_s
+        counts = self._engine_counts()
+        spare = dispensable(counts, self.settings.min_engines)
+        fleet = await self._made(counts, spare, deadline)
+        booted = Booted([machine.address for machine in fleet.ready])
+
+        def give_up(machine: MachineState, why: AzureLauncherError) -> None:
+            if machine.address in {item.address for item in fleet.ready}:
+                booted.give_up(machine.address, why)
+
+        watch = watch_machines(self.api, file, set_id, dispensable=spare, on_failed=give_up)
+        work = start_engine_set(self.order, set_id, deadline, self.gate, self.running, booted)
+        started = await while_watching(watch, work)
+        registered = self._count(sum(counts), started, fleet)
+        await self._let_go(started, fleet)
+        return registered
+
+    def _engine_counts(self) -> list[int]:
+        record = require_alive(self.order.file, self.set_id)
+        return [machine.engines for machine in record.engine_sets[self.set_id].machines]
+
+    async def _made(self, counts: list[int], spare: int, deadline: float) -> Fleet:
+        """Wait until the machines have addresses; note which runs how many engines."""
+        with self.order.progress.counting("machines", len(counts)) as counter:
+            fleet = await machines_made(
+                self.api,
+                self.order.file,
+                self.set_id,
+                len(counts),
+                dispensable=spare,
+                deadline=deadline,
+                on_progress=counter.set,
+            )
+        with edited_set(self.order.file, self.set_id) as engine_set:
+            engine_set.machines = [
+                Machine(machine.name, machine.address, count)
+                for machine, count in zip(fleet.ready, counts, strict=False)
+            ]
+        return fleet
+
+    def _count(self, n: int, started: Started, fleet: Fleet) -> int:
+        """Say how many of the engines there are, and what is wrong with the others."""
+        registered = sum(started.registered.values())
+        self.order.progress.say(f"{registered} of {n} engines are registered")
+        failures: Mapping[str, BaseException] = {**fleet.failures, **started.failures}
+        if not failures:
+            return registered
+        reasons = "; ".join(f"{name}: {error}" for name, error in sorted(failures.items()))
+        message = f"{registered} of {n} engines registered; missing because: {reasons}"
+        if registered < (self.settings.min_engines or n):
+            raise EnginesMissing(message)
+        self.order.progress.log.warning(message)
+        return registered
+
+    async def _let_go(self, started: Started, fleet: Fleet) -> None:
+        """Delete machines that run no engine: they would only cost."""
+        useless = [name for name in started.failures if not started.registered.get(name)]
+        if not useless and not fleet.failures:
+            return
+        record = require_alive(self.order.file, self.set_id)
+        scale_set = record.engine_sets[self.set_id].scale_set_id
+        used = {machine.name for machine in record.engine_sets[self.set_id].machines}
+        found = await bridge(self.api.machines, record.plan.resource_group, scale_set)
+        for machine in found:
+            if machine.name in useless or machine.name not in used:
+                await bridge(self.api.delete, machine.id)
+        with edited_set(self.order.file, self.set_id) as engine_set:
+            engine_set.machines = [
+                machine for machine in engine_set.machines if machine.name not in useless
+            ]

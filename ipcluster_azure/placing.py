@@ -1,0 +1,83 @@
+"""When Azure has no room for the controller's machine: the next size or zone."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from .alive import require_alive
+from .azure_api import AzureApi, bridge
+from .errors import AzureLauncherError
+from .job_file import ResourceRequest, requests
+from .order import parameter_file_of
+from .plan import ClusterPlan
+from .progress import Progress
+from .provision import controller_addresses, create_all
+from .record_file import RecordFile
+from .template import PUBLIC_IP, Json, controller_template
+from .waiting import Looks
+
+GONE_TIMEOUT_S = 300.0  # of 47 recorded deletions of a VM the slowest took 325 s
+
+
+async def place_again(
+    api: AzureApi, file: RecordFile, progress: Progress, why: AzureLauncherError
+) -> None:
+    """Ask for the controller's machine in the next place on record; raises `why` if there is none.
+
+    Its failed machine is deleted; network and addresses are kept.
+    """
+    record = require_alive(file)
+    controller, old = record.controller, record.plan
+    if not controller.alternatives:
+        raise why
+    size = controller.alternatives[0]
+    progress.log.warning("%s", why)
+    progress.say(f"Trying {size} for the controller")
+    plan = replace(old, machine=replace(old.machine, vm_size=size.name, zone=size.zone))
+    planned = _planned(Path(controller.job_file), plan)
+    *network, nic, vm = planned
+    with file.edit() as record:
+        record.plan, record.controller.alternatives = plan, controller.alternatives[1:]
+    if await bridge(api.delete, vm.id):
+        await _gone(api, file, [vm.id, nic.id])
+    answers = await create_all(api, file, [nic, vm], lambda: None)
+    for request in network:
+        if request.type == PUBLIC_IP:
+            answers[request.id] = await bridge(api.get, request)
+    note_controller(file, plan, vm, answers)
+
+
+def _planned(job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
+    """The requests of a new job file, with the keys that the first one had."""
+    template = controller_template(plan)
+    job_file.write_text(json.dumps(template, indent=2), encoding="utf-8")
+    parameters = json.loads(parameter_file_of(job_file).read_text(encoding="utf-8"))
+    values = {name: item["value"] for name, item in parameters["parameters"].items()}
+    return requests(template, values, plan)
+
+
+async def _gone(api: AzureApi, file: RecordFile, resources: list[str]) -> None:
+    deadline = asyncio.get_running_loop().time() + GONE_TIMEOUT_S
+    for resource in resources:
+        looks = Looks()
+        while await bridge(api.exists, resource):
+            require_alive(file)
+            if asyncio.get_running_loop().time() > deadline:
+                raise AzureLauncherError(
+                    f"Azure has not deleted {resource} within {GONE_TIMEOUT_S:.0f} s, so that the "
+                    "controller can't be asked for elsewhere. Run `ipcluster start` again."
+                )
+            await looks.pause()
+
+
+def note_controller(
+    file: RecordFile, plan: ClusterPlan, vm: ResourceRequest, answers: Mapping[str, Json]
+) -> None:
+    """Write down where Azure has put the controller's machine."""
+    host, address = controller_addresses(plan, answers)
+    with file.edit() as record:
+        controller = record.controller
+        controller.vm_id, controller.host, controller.address = vm.id, host, address
+        controller.operation = answers[vm.id]["operation"]
