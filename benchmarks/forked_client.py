@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -61,6 +62,7 @@ class Server:
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         self._process, self._folder, self._count = process, folder, 0
         self._ended: dict[int, int] = {}
+        self._asking = threading.Lock()
 
     def run(self, command: list[str], environment: Mapping[str, str], cwd: Path) -> Client:
         """`command`: `ipcluster ...`, `ipcluster-azure ...` or `python -c CODE`."""
@@ -79,6 +81,10 @@ class Server:
         return self._ended[pid]
 
     def _ask(self, request: Mapping[str, object]) -> int:
+        with self._asking:
+            return self._answer(request)
+
+    def _answer(self, request: Mapping[str, object]) -> int:
         self._process.stdin.write(json.dumps(request) + "\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
         line = self._process.stdout.readline()  # type: ignore[union-attr]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from .azure_api import AzureApi, bridge
 from .emulator import client as emulator
-from .errors import AzureLauncherError, EndpointUnreachable
+from .errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
 from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
 from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record
-from .record_file import RecordFile, held, read_retired
+from .record_file import RecordFile, erase_unfinished, held, read_retired
 from .waiting import Looks
 
 LOGS_TIMEOUT_S = 5.0
@@ -39,8 +39,11 @@ def mark_deleting(file: RecordFile) -> bool:
     """
     if file.read() is None:
         return False
-    with file.edit() as record:
-        record.state = DELETING
+    try:
+        with file.edit() as record:
+            record.state = DELETING
+    except ClusterStopped:  # by another process, just now
+        return False
     return True
 
 
@@ -142,6 +145,7 @@ def _erase_client_files(file: RecordFile, record: Record) -> None:
     """Keys and connection files are of no use without the cluster."""
     for name in record.secret_files:
         Path(name).unlink(missing_ok=True)
+        erase_unfinished(Path(name))
 
 
 async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:

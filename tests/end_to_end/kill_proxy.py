@@ -7,10 +7,11 @@ emulator's own routes, passes uncounted.
 import asyncio
 import json
 import shutil
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ BEFORE, AFTER = "before it is forwarded", "before its reply"
 MOMENTS = (BEFORE, AFTER)
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 START_TIMEOUT_S = 10.0
+CLOSING_S = 0.25  # TLS connections take some turns of the loop to close
 
 
 def kind_of(method: str, path: str) -> str:
@@ -41,7 +43,7 @@ class KillProxy:
     def __init__(self, emulator: EmulatorInfo, folder: Path) -> None:
         self._emulator, self._folder = emulator, folder
         self.kinds: list[str] = []
-        self._unreachable = False
+        self._unreachable = self._acted = False
         self._number = 0
         self._kind = ""
         self._moment = BEFORE
@@ -69,12 +71,12 @@ class KillProxy:
     def watch(self) -> None:
         """Count anew, and do no harm."""
         self.kinds.clear()
-        self._unreachable, self._act = False, None
+        self._unreachable, self._act, self._acted = False, None, False
 
     @property
     def acted(self) -> bool:
         """Whether what was to be done has been."""
-        return self._act is None
+        return self._acted
 
     def cut_off(self) -> None:
         """Close each connection that asks for anything of Azure's, until told otherwise."""
@@ -112,6 +114,7 @@ class KillProxy:
             listening.set()
             await self._stopped.wait()
         await runner.cleanup()
+        await asyncio.sleep(CLOSING_S)
 
     def _make_certificates(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -142,11 +145,15 @@ class KillProxy:
         if act is None:
             return await self._forward(request)
         if self._moment == BEFORE:
-            act()
+            await self._do(act)
             return _close(request) if self._closes else await self._forward(request)
         reply = await self._forward(request)
-        act()
+        await self._do(act)
         return _close(request) if self._closes else reply
+
+    async def _do(self, act: Callable[[], None]) -> None:
+        await asyncio.to_thread(act)
+        self._acted = True
 
     def _due(self, kind: str) -> Callable[[], None] | None:
         """What is to be done at this exchange, if it is the one."""
@@ -175,5 +182,6 @@ class KillProxy:
 
 def _close(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
-        request.transport.abort()
+        with suppress(OSError):  # the client is dead, and its end closed
+            request.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
     return web.Response()  # goes nowhere

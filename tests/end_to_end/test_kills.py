@@ -25,6 +25,7 @@ from .kill_proxy import AFTER, BEFORE, MOMENTS, KillProxy
 STOP_S = 15.0  # a stop is accepted within that time
 START_S = 60.0
 SERIES_S = 900
+NO_CLUSTER = 11  # what `ipcluster stop` exits with
 UNREACHABLE_S = 90.0  # the SDK tries again for a while, and then once more to undo
 LEAST_EXCHANGES = 4  # of a stop; else a series has ended too early
 COMPLETE = bool(os.environ.get("IPCLUSTER_AZURE_TEST_KILLS"))
@@ -67,7 +68,7 @@ class Stage:
         """As a user does after a death; there may be nothing that ipcluster knows to stop."""
         self.proxy.watch()
         stopping = self.ipcluster("stop")
-        assert stopping.wait(STOP_S) in (0, 11), stopping.output
+        assert stopping.wait(STOP_S) in (0, NO_CLUSTER), stopping.output
 
     def kinds_of_start(self) -> list[str]:
         return self._kinds(lambda: self.start("--daemonize"))
@@ -263,6 +264,25 @@ def test_a_signal_at_any_exchange_of_a_start_leaves_nothing(stage: Stage, name: 
         return died
 
     die_each(stage, deaths(stage.writes_of_start()[::2], (AFTER,)), die)
+
+
+@pytest.mark.timeout(SERIES_S)
+def test_a_stop_elsewhere_at_any_exchange_of_a_start_ends_both(stage: Stage) -> None:
+    def die(death: Death) -> bool:
+        stopping: list[Client] = []
+        client, died = die_in(
+            stage, death, stage.start, lambda _: stopping.append(stage.ipcluster("stop"))
+        )
+        if not died:
+            stopping.append(stage.ipcluster("stop"))
+        if stopping[0].wait(STOP_S) == NO_CLUSTER:  # it came before there was anything to stop
+            wait_for(lambda: _through(client), START_S)
+            assert stage.ipcluster("stop").wait(STOP_S) == 0
+        client.wait(STOP_S)
+        assert "Traceback" not in client.output, client.output
+        return died
+
+    die_each(stage, deaths(stage.writes_of_start()[1::2], MOMENTS), die)
 
 
 @pytest.mark.timeout(SERIES_S)
