@@ -168,9 +168,14 @@ class AzureApi:
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
 
+    def register(self, namespace: str) -> bool:
+        """Ask that the subscription may use a resource provider; whether it may by now."""
+        with translated(f"registering {namespace} (`az provider register -n {namespace}`)"):
+            return self._arm.providers.register(namespace).registration_state == "Registered"
+
     def delete(self, resource_id: str) -> bool:
         """Ask for the deletion of one resource; False if there is nothing to delete."""
-        kind, name = _kind_and_name(resource_id)
+        kind, name = kind_and_name(resource_id)
         forced = kind in (template.VIRTUAL_MACHINE, template.SCALE_SET)
         with translated(f"deleting {kind.split('/')[-1]} {name}"):
             try:
@@ -185,7 +190,7 @@ class AzureApi:
         return True
 
     def exists(self, resource_id: str) -> bool:
-        kind, name = _kind_and_name(resource_id)
+        kind, name = kind_and_name(resource_id)
         with translated(f"looking for {kind.split('/')[-1]} {name}"):
             try:
                 self._arm.resources.get_by_id(resource_id, api_version=template.api_version(kind))
@@ -207,6 +212,32 @@ class AzureApi:
                     raise
         return True
 
+    def read(self, path: str, api_version: str, *, doing: str) -> template.Json:
+        """What the subscription has at `path`, which is below it."""
+        with translated(doing):
+            whole = f"/subscriptions/{self.subscription_id}/{path}"
+            return self._get(whole, {"api-version": api_version})
+
+    def listed(
+        self, path: str, api_version: str, filter_: str = "", *, doing: str
+    ) -> list[template.Json]:
+        """What a list of the subscription has on all its pages; `path` is below the
+        subscription."""
+        with translated(doing):
+            whole = f"/subscriptions/{self.subscription_id}/{path}"
+            return list(self._list(whole, api_version, filter_))
+
+    def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
+        """POST to what the subscription has at `path`, which is below it."""
+        with translated(doing):
+            url = f"/subscriptions/{self.subscription_id}/{path}"
+            query = {"api-version": api_version}
+            request = HttpRequest("POST", url, params=query, json=body)
+            response = self._arm.send_request(request)
+            response.raise_for_status()
+            answer: template.Json = response.json()
+            return answer
+
     def _list(self, path: str, api_version: str, filter_: str = "") -> Iterator[template.Json]:
         """What a list has on all its pages."""
         query = {"api-version": api_version, **({"$filter": filter_} if filter_ else {})}
@@ -223,7 +254,8 @@ class AzureApi:
         return body
 
 
-def _kind_and_name(resource_id: str) -> tuple[str, str]:
+def kind_and_name(resource_id: str) -> tuple[str, str]:
+    """Type and name of what an id names."""
     parts = resource_id.split("/")
     return "/".join(parts[6:8]), parts[8]
 

@@ -32,6 +32,10 @@ CAPACITY_CODES = frozenset(
 )
 
 
+QUOTA_CODES = frozenset({"QuotaExceeded", "PublicIPCountLimitReached"})
+LOCKED_CODES = frozenset({"ScopeLocked", "CannotDeleteResource"})
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn the SDK's exceptions into ours; `doing` says in words what was attempted."""
@@ -64,8 +68,10 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
 
 def error_of_code(code: str, message: str, doing: str) -> AzureLauncherError:
     text = f"Azure refused {doing}: {_first_line(message)} ({code})"
-    if code in ("QuotaExceeded", "OperationNotAllowed") and "quota" in message.lower():
+    if code in QUOTA_CODES or (code == "OperationNotAllowed" and "quota" in message.lower()):
         return QuotaExceeded(text)
+    if code in LOCKED_CODES:
+        text += " `az lock list` shows the lock, `az lock delete` removes it; then do it again."
     if code in CAPACITY_CODES:
         return CapacityUnavailable(f"{text} Try another vm_size or location.")
     return RequestRefused(text, code)

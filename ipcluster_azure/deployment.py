@@ -19,22 +19,25 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+from . import dead_man
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, bridge
 from .controller import controller_running, open_gate, open_tunnels
 from .engines import EngineSide
 from .errors import NO_ROOM, AzureLauncherError
-from .job_file import requests
+from .job_file import ResourceRequest, requests
 from .keys import make_host_key, make_login_key
+from .limits import find_limits, promise
 from .naming import ClusterNames
 from .order import Order
 from .placing import note_controller, place_again
-from .plan import EngineSetPlan
+from .plan import ClusterPlan, EngineSetPlan
 from .planning import Site, new_record, plan_controller, write_parameters
 from .preflight import Place, check_access, find_place
-from .provision import create, create_all, create_group
+from .provision import create_all, create_group, create_resource
 from .record import READY, EngineSet, Machine
 from .record_file import RecordFile, write_private
+from .self_deletion import allow_self_deletion
 from .settings import Settings
 from .sizes import controller_sizes, engine_sizes, look, usable
 from .template import Json, controller_template, engine_set_template
@@ -53,7 +56,10 @@ async def find_site(
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, order, place)
-        market = await look(api, place.settings, order.file.profile_dir)
+        looking = asyncio.ensure_future(look(api, place.settings, order.file.profile_dir))
+        limiting = asyncio.ensure_future(find_limits(api, place.settings))
+        await all_or_none(looking, limiting)
+    market = looking.result()
     sizes = controller_sizes(place.settings, market)
     if engine_settings is not None:
         there = replace(engine_settings, location=place.settings.location)
@@ -61,7 +67,7 @@ async def find_site(
             usable(there, market.offers)
         else:
             engine_sizes(there, market, n, sizes[0])
-    return Site(place, names, tuple(sizes))
+    return Site(place, names, tuple(sizes), limiting.result())
 
 
 async def _free_names(api: AzureApi, order: Order, place: Place) -> ClusterNames:
@@ -91,17 +97,32 @@ async def request_controller(
     planned = requests(template, parameters, plan)
     file.create(new_record(order, site, plan, host_key.public, [item.id for item in planned]))
     submit(template)
+    order.progress.log.info(promise(site.limits, plan))
     order.progress.say(f"Requesting the controller, {site.sizes[0]} in {plan.location}")
     network = partial(_note_network, file, on_network)
     with AzureApi(site.place.endpoint, plan.subscription_id) as api:
         await create_group(api, file, plan)
-        try:
-            answers = await create_all(api, file, planned, network)
-            note_controller(file, plan, planned[-1], answers)
-        except NO_ROOM as error:
-            await _place_until_accepted(api, order, error)
+        preparing = asyncio.ensure_future(dead_man.prepare(api, file.require()))
+        creating = asyncio.ensure_future(_create_controller(api, order, plan, planned, network))
+        await all_or_none(preparing, creating)
     host = file.require().controller.host
     order.progress.say(f"Azure has accepted the controller; it will answer at {host}")
+
+
+async def _create_controller(
+    api: AzureApi,
+    order: Order,
+    plan: ClusterPlan,
+    planned: Sequence[ResourceRequest],
+    on_network: Callable[[], None],
+) -> None:
+    try:
+        answers = await create_all(api, order.file, planned, on_network, order.progress)
+    except NO_ROOM as error:
+        await _place_until_accepted(api, order, error)
+    else:
+        note_controller(order.file, plan, planned[-1], answers)
+        await allow_self_deletion(api, order.file, order.progress)
 
 
 async def _place_until_accepted(api: AzureApi, order: Order, why: AzureLauncherError) -> None:
@@ -162,11 +183,7 @@ async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> Non
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for {plan.n} engines"
     )
     with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        _, operation = await create(
-            file,
-            lambda: api.put(request),
-            lambda: api.delete(request.id),
-        )
+        _, operation = await create_resource(api, file, request, order.progress)
     with edited_set(file, plan.set_id) as engine_set:
         engine_set.operation = operation
         engine_set.machines = [

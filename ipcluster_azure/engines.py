@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from . import dead_man
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, MachineState, bridge
 from .connection import Connection
+from .controller import controller_requested
 from .errors import NO_ROOM, AzureLauncherError, EnginesMissing
 from .fleet import Fleet, dispensable, machines_made, watch_machines
 from .order import Order
 from .plan import EngineSetPlan
 from .record import Machine
 from .run import Booted, Started, start_engine_set
+from .self_deletion import allow_self_deletion
 from .settings import Settings
-from .waiting import while_watching
+from .waiting import all_or_none, while_watching
 
 Plans = Sequence[EngineSetPlan]
 
@@ -62,7 +65,10 @@ class EngineSide:
 
         watch = watch_machines(self.api, file, set_id, dispensable=spare, on_failed=give_up)
         work = start_engine_set(self.order, set_id, deadline, self.gate, self.running, booted)
-        started = await while_watching(watch, work)
+        starting = asyncio.ensure_future(work)
+        limiting = asyncio.ensure_future(self._limit(fleet))
+        await while_watching(watch, all_or_none(starting, limiting))
+        started = starting.result()
         registered = self._count(sum(counts), started, fleet)
         await self._let_go(started, fleet)
         return registered
@@ -89,6 +95,14 @@ class EngineSide:
                 for machine, count in zip(fleet.ready, counts, strict=False)
             ]
         return fleet
+
+    async def _limit(self, fleet: Fleet) -> None:
+        """See to the end of these machines, should nobody else be there to."""
+        record, progress = await controller_requested(self.order.file), self.order.progress
+        machines = [record.controller.vm_id, *(machine.id for machine in fleet.ready)]
+        await dead_man.schedule(self.api, record, machines, progress)
+        if not record.plan.owns_resource_group:
+            await allow_self_deletion(self.api, self.order.file, progress)
 
     def _count(self, n: int, started: Started, fleet: Fleet) -> int:
         """Say how many of the engines there are, and what is wrong with the others."""

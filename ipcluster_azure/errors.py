@@ -14,6 +14,8 @@
         │   ├── HostKeyMismatch                   something else answered in its place
         │   └── BootstrapFailed                   it answered, but could not be set up
         ├── EnginesMissing                        fewer engines registered than are needed
+        ├── RecordDamaged                         a cluster's record can't be read
+        ├── RecordOfOtherVersion                  a cluster's record is of a format unknown here
         └── ClusterStopped                        the cluster was stopped while it was starting
 
 Azure's own exceptions are mapped in azure_errors.py, asyncssh's in connect.py,
@@ -21,7 +23,12 @@ connection.py and keys.py, and nowhere else.
 Every message says what failed, in which state, and what to do next.
 """
 
+from typing import TYPE_CHECKING
+
 from ipyparallel.cluster.launcher import LauncherError
+
+if TYPE_CHECKING:  # record.py imports this module
+    from .record import Core
 
 
 class AzureLauncherError(LauncherError):  # type: ignore[misc]
@@ -85,6 +92,21 @@ class BootstrapFailed(MachineFailed):
 
 class EnginesMissing(AzureLauncherError):
     """Fewer engines registered with the controller than min_engines asks for."""
+
+
+class RecordDamaged(AzureLauncherError):
+    """A cluster's record was cut off or overwritten; its resources are found by their tags."""
+
+
+class RecordOfOtherVersion(AzureLauncherError):
+    """A cluster's record is of a format that this version does not know.
+
+    `core` is what all formats have in common: enough to delete the cluster.
+    """
+
+    def __init__(self, message: str, core: "Core") -> None:
+        super().__init__(message)
+        self.core = core
 
 
 class ClusterStopped(AzureLauncherError):

@@ -19,7 +19,7 @@ from traitlets import Unicode
 
 from .cluster_file import add_engine_set, remove_engine_set
 from .config import AzureVMLauncher
-from .errors import ClusterStopped, ConfigurationError
+from .errors import ClusterStopped, ConfigurationError, RecordOfOtherVersion
 from .host import engines_come_next, first_of, ipcluster_app, restarting, wait_until_started
 from .launcher_base import AzureVMBase, restore
 from .progress import Progress
@@ -310,7 +310,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from . import teardown
 
         file, progress = self.record_file, Progress(self.log)
-        record = file.read()
+        try:
+            record = file.read()
+        except RecordOfOtherVersion:
+            self.log.warning("These engines can only be deleted with their cluster")
+            return
         if record is not None and record.state == DELETING:
             await teardown.delete_cluster(file, progress)
         elif restarting():

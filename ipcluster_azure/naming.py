@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 TAG_PREFIX = "ipcluster-azure"
+CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
 
@@ -40,6 +41,7 @@ def owner() -> str:
 
 def cluster_tags(
     *,
+    cluster: str,
     profile: str,
     cluster_id: str,
     max_lifetime_h: float,
@@ -48,10 +50,14 @@ def cluster_tags(
 ) -> dict[str, str]:
     """Tags that every resource carries: whose it is, and from when until when it may exist.
 
+    `cluster` is the name that no other cluster has; a group or a resource belongs to a cluster if
+    it carries exactly this name.
+
     The user's own tags are kept, and win nothing: a name with our prefix is overwritten.
     """
     created = now or datetime.now(timezone.utc)
     ours = {
+        "cluster": cluster,
         "profile": profile,
         "cluster-id": cluster_id,
         "owner": owner(),

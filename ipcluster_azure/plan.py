@@ -71,6 +71,7 @@ class ClusterPlan:
     public_ip: bool
     address_prefix: str
     subnet_id: str
+    identity: bool = False  # the controller's machine has one, to delete the cluster by itself
 
     @property
     def controller_prefix(self) -> str:
@@ -138,6 +139,7 @@ def plan_cluster(
     size: VmSize,
     tags: Mapping[str, str],
     ssh_sources: Sequence[str],
+    identity: bool = False,
 ) -> ClusterPlan:
     """The plan of a new cluster.
 
@@ -156,6 +158,7 @@ def plan_cluster(
         public_ip=settings.public_ip,
         address_prefix=settings.address_prefix,
         subnet_id=settings.subnet_id,
+        identity=identity,
     )
 
 

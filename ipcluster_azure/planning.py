@@ -25,17 +25,19 @@ from .waiting import all_or_none
 @dataclass(frozen=True)
 class Site:
     """A place that was looked at: the settings are complete, the names are free, and the controller
-    may have any of the sizes, best first."""
+    may have any of the sizes, best first. `limits` say when the cluster ends by itself."""
 
     place: Place
     names: ClusterNames
     sizes: tuple[VmSize, ...]
+    limits: Limits
 
 
 def plan_controller(order: Order, site: Site) -> ClusterPlan:
     """A new cluster's plan."""
     settings = site.place.settings
     tags = cluster_tags(
+        cluster=site.names.base,
         profile=order.profile,
         cluster_id=order.cluster_id,
         max_lifetime_h=settings.max_lifetime_h,
@@ -47,6 +49,7 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
         size=site.sizes[0],
         tags=tags,
         ssh_sources=site.place.ssh_sources,
+        identity=site.limits.self_deletion,
     )
 
 
@@ -91,7 +94,7 @@ def new_record(
         environment=bootstrap.environment_of(
             settings.python_environment, settings.image_python, settings.requirements
         ),
-        limits=Limits(settings.max_lifetime_h, settings.idle_timeout_min),
+        limits=site.limits,
         controller=Controller(
             job_file=str(order.job_file),
             alternatives=list(site.sizes[1:]),

@@ -13,6 +13,7 @@ from .azure_api import AzureApi, bridge, nic_address
 from .errors import AzureLauncherError, RequestRefused
 from .job_file import ResourceRequest
 from .plan import ClusterPlan
+from .progress import Progress
 from .record_file import RecordFile
 from .template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from .waiting import Looks
@@ -21,6 +22,7 @@ T = TypeVar("T")
 SETTLING_LOOK_S = 0.5  # the rest of the start waits for the network, which takes some seconds
 IN_FLIGHT_TIMEOUT_S = 60.0
 SETTLING_TIMEOUT_S = 120.0  # recorded networks took 3 s in the median, nine of ten less than 11 s
+REGISTERING_TIMEOUT_S = 300.0
 UNSEEN_S = 30.0  # a GET may not see for a while what a PUT has made
 
 
@@ -75,6 +77,36 @@ async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[],
     return result
 
 
+async def create_resource(
+    api: AzureApi, file: RecordFile, request: ResourceRequest, progress: Progress
+) -> tuple[Json, str]:
+    """Ask for a resource, as `AzureApi.put`; registers its provider first if that is missing."""
+
+    async def ask() -> tuple[Json, str]:
+        return await create(file, lambda: api.put(request), lambda: api.delete(request.id))
+
+    try:
+        return await ask()
+    except RequestRefused as error:
+        if error.code != "MissingSubscriptionRegistration":
+            raise
+    await _register(api, file, request.type.split("/")[0], progress)
+    return await ask()
+
+
+async def _register(api: AzureApi, file: RecordFile, namespace: str, progress: Progress) -> None:
+    progress.say(f"Registering {namespace} with the subscription, once and for all")
+    looks, deadline = Looks(), asyncio.get_running_loop().time() + REGISTERING_TIMEOUT_S
+    while not await bridge(api.register, namespace):
+        require_alive(file)
+        if asyncio.get_running_loop().time() > deadline:
+            raise AzureLauncherError(
+                f"{namespace} is not registered after {REGISTERING_TIMEOUT_S:.0f} s. `az provider "
+                f"show -n {namespace}` shows how far it is; then run `ipcluster start` again."
+            )
+        await looks.pause()
+
+
 async def create_group(api: AzureApi, file: RecordFile, plan: ClusterPlan) -> None:
     """The cluster's resource group, unless it goes into one that exists."""
     if plan.owns_resource_group:
@@ -90,6 +122,7 @@ async def create_all(
     file: RecordFile,
     requests: Sequence[ResourceRequest],
     on_network: Callable[[], None],
+    progress: Progress,
 ) -> dict[str, Json]:
     """Create the resources in the order that they depend on each other, else at once.
 
@@ -107,11 +140,7 @@ async def create_all(
     async def create_one(request: ResourceRequest) -> Json:
         for dependency in tasks.keys() & set(request.depends_on):
             await tasks[dependency]
-        body, operation = await create(
-            file,
-            lambda: api.put(request),
-            lambda: api.delete(request.id),
-        )
+        body, operation = await create_resource(api, file, request, progress)
         if request.id in needed:
             body = await _settled(api, file, request, body)
         if request.type == VIRTUAL_NETWORK:

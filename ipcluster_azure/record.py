@@ -4,20 +4,26 @@ It is written before the first resource is requested, and names everything that 
 any process of this user can reach the cluster and delete it. It holds no secret; the login key
 lies beside it. The file's name matches neither `cluster-*.json`, which ipyparallel loads as a
 cluster, nor `ipcontroller-*.json`, which `ipcluster clean` deletes.
+
+FORMAT changes when an older version could misread a record. A member that is new must have a
+default, so that older records stay readable; `Core` stays where it is in all formats, so that any
+version can delete the clusters of any other.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from .naming import ClusterNames
 from .plan import ClusterPlan, MachinePlan, VmSize
 
+T = TypeVar("T")
 FORMAT = 1
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Endpoint:
     """Where the Resource Manager is and how to log in there."""
 
@@ -25,6 +31,44 @@ class Endpoint:
     audience: str
     ca_file: str = ""
     token_file: str = ""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What records of all formats have, past and future: where the cluster is, and its name.
+
+    In JSON: `endpoint` with its four members; of `plan` subscription_id, resource_group,
+    owns_resource_group, and base in `names`.
+    """
+
+    endpoint: Endpoint
+    subscription_id: str
+    resource_group: str
+    owns_resource_group: bool
+    cluster: str
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Core":
+        """Raises KeyError or TypeError if `data` is no record at all."""
+        endpoint, plan = data["endpoint"], data["plan"]
+        known = {item.name: _text(endpoint[item.name]) for item in fields(Endpoint)}
+        return cls(
+            Endpoint(**known),
+            _text(plan["subscription_id"]),
+            _text(plan["resource_group"]),
+            plan["owns_resource_group"] is True,
+            _text(plan["names"]["base"]),
+        )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+class UnknownMembers(ValueError):
+    """A record has members that this version does not know: a newer one wrote it."""
 
 
 @dataclass
@@ -53,7 +97,8 @@ class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
     `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
-    it. `network_ready` says that engines can be requested in that network.
+    it. `principal_id` is its managed identity's, if it has one. `network_ready` says that engines
+    can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
     the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
     offers the bundle and the environment of these hashes to the engines' machines.
@@ -64,6 +109,7 @@ class Controller:
     alternatives: list[VmSize] = field(default_factory=list)
     network_ready: bool = False
     vm_id: str = ""
+    principal_id: str = ""
     host: str = ""
     address: str = ""
     host_key: str = ""
@@ -131,31 +177,47 @@ class Record:
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
+    @property
+    def core(self) -> Core:
+        return Core.from_data(asdict(self))
+
     @classmethod
-    def from_json(cls, text: str) -> "Record":
-        data = json.loads(text)
-        data["endpoint"] = Endpoint(**data["endpoint"])
-        data["environment"] = Environment(**data["environment"])
-        data["limits"] = Limits(**data.get("limits", {}))
-        data["controller"] = _controller(data["controller"])
-        data["engine_sets"] = {
+    def from_data(cls, data: Mapping[str, Any]) -> "Record":
+        """From what to_json() wrote, by this version or an older one with the same FORMAT.
+
+        Raises UnknownMembers; TypeError, KeyError or AttributeError if it is no record.
+        """
+        values = dict(data)
+        values["endpoint"] = _made(Endpoint, data["endpoint"])
+        values["environment"] = _made(Environment, data["environment"])
+        values["limits"] = _made(Limits, data.get("limits", {}))
+        values["controller"] = _controller(data["controller"])
+        values["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()
         }
-        data["tunnels"] = {key: Tunnel(**value) for key, value in data["tunnels"].items()}
-        data["plan"] = _plan(data["plan"])
-        return cls(**data)
+        values["tunnels"] = {key: _made(Tunnel, item) for key, item in data["tunnels"].items()}
+        values["plan"] = _plan(data["plan"])
+        return _made(cls, values)
 
 
-def _controller(data: dict[str, Any]) -> Controller:
-    sizes = [VmSize(**item) for item in data.get("alternatives", ())]
-    return Controller(**{**data, "alternatives": sizes})
+def _made(kind: type[T], data: Mapping[str, Any]) -> T:
+    unknown = data.keys() - {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise UnknownMembers(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+    return kind(**data)
 
 
-def _engine_set(data: dict[str, Any]) -> EngineSet:
-    return EngineSet(**{**data, "machines": [Machine(**item) for item in data["machines"]]})
+def _controller(data: Mapping[str, Any]) -> Controller:
+    sizes = [_made(VmSize, item) for item in data.get("alternatives", ())]
+    return _made(Controller, {**data, "alternatives": sizes})
 
 
-def _plan(data: dict[str, Any]) -> ClusterPlan:
-    names, machine = ClusterNames(**data["names"]), MachinePlan(**data["machine"])
+def _engine_set(data: Mapping[str, Any]) -> EngineSet:
+    machines = [_made(Machine, item) for item in data["machines"]]
+    return _made(EngineSet, {**data, "machines": machines})
+
+
+def _plan(data: Mapping[str, Any]) -> ClusterPlan:
+    names, machine = _made(ClusterNames, data["names"]), _made(MachinePlan, data["machine"])
     sources = tuple(data["ssh_sources"])
-    return ClusterPlan(**{**data, "names": names, "machine": machine, "ssh_sources": sources})
+    return _made(ClusterPlan, {**data, "names": names, "machine": machine, "ssh_sources": sources})

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import AzureLauncherError, ClusterStopped
-from .record import FORMAT, Record
+from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -59,6 +59,18 @@ class RecordFile:
     def client_file(self) -> Path:
         """The client connection file as the controller wrote it, with the controller's ports."""
         return self.path.with_suffix(".client")
+
+    @property
+    def usual_secret_files(self) -> list[Path]:
+        """What Record.secret_files names unless a setting says otherwise: for when it can't be
+        read."""
+        cluster_id = self.path.stem.removeprefix("azure-")
+        name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
+        jobs = ("azure_controller", "azure_engineset")
+        return [
+            *(self.path.with_name(f"{name}-{kind}.json") for kind in ("client", "engine")),
+            *(self.profile_dir / f"{job}-{cluster_id}.parameters.json" for job in jobs),
+        ]
 
     @property
     def link_log(self) -> Path:
@@ -113,7 +125,7 @@ class RecordFile:
     def read(self) -> Record | None:
         """The record, or None if there is no such cluster (any more)."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return None
         return _parse(text, self.path)
@@ -154,10 +166,11 @@ class RecordFile:
         self._erase_companions()
 
     def _erase_companions(self) -> None:
-        for file in (self.path, self.key_file, self.public_key_file, self.client_file):
-            if file != self.path:
-                file.unlink(missing_ok=True)
-            erase_unfinished(file)
+        own = (self.key_file, self.public_key_file, self.client_file)
+        for companion in (*own, *self.usual_secret_files):
+            companion.unlink(missing_ok=True)
+            erase_unfinished(companion)
+        erase_unfinished(self.path)
         with suppress(OSError):
             self._bootstrap_lock.unlink(missing_ok=True)
 
@@ -173,19 +186,30 @@ class RecordFile:
 
 def _parse(text: str, path: Path) -> Record:
     try:
-        found = json.loads(text).get("format")
-        if found != FORMAT:
-            raise AzureLauncherError(
-                f"{path} was written by another version of ipcluster-azure (format {found}, here "
-                f"{FORMAT}). Stop the cluster with the version that started it."
-            )
-        return Record.from_json(text)
+        data = json.loads(text)
+        core = Core.from_data(data)
+        if data["format"] != FORMAT:
+            raise UnknownMembers(f"format {data['format']}, here {FORMAT}")
+        return Record.from_data(data)
+    except UnknownMembers as error:
+        raise RecordOfOtherVersion(
+            f"{path} was written by another version of ipcluster-azure ({error}). The version that "
+            "started the cluster can go on with it; `ipcluster stop` of this one deletes it.",
+            core,
+        ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise AzureLauncherError(f"{path} is damaged: {error!r}") from error
+        raise RecordDamaged(
+            f"The cluster's record {path} is damaged ({error!r}). Delete the cluster with "
+            "`ipcluster-azure reap`, which finds it by its tags."
+        ) from error
 
 
-def read_retired(path: Path) -> Record:
-    return _parse(path.read_text(encoding="utf-8"), path)
+def read_core(path: Path) -> Core:
+    """What a record of any format says of where its cluster is; raises RecordDamaged."""
+    try:
+        return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core
+    except RecordOfOtherVersion as error:
+        return error.core
 
 
 def erase_unfinished(path: Path) -> None:

@@ -6,11 +6,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .azure_api import AzureApi
-from .errors import AzureLauncherError, ConfigurationError
+from .errors import AzureLauncherError
 from .link import is_link
+from .profiles import profile_dir
 from .record import READY, Record
 from .record_file import RecordFile
 from .teardown import emulator_is_gone
+from .words import duration
 
 HUB_TIMEOUT_S = 5.0
 
@@ -148,27 +150,6 @@ def _lines(status: ClusterStatus) -> list[str]:
         )
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
-
-
-def duration(seconds: float) -> str:
-    """In words for a person: 45 s, 12 min, 3 h 5 min."""
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def profile_dir(ipython_dir: str, profile: str) -> Path:
-    """Raises ConfigurationError for a profile that does not exist."""
-    from IPython.core.profiledir import ProfileDir, ProfileDirError
-
-    try:
-        return Path(ProfileDir.find_profile_dir_by_name(ipython_dir, profile).location)
-    except ProfileDirError:
-        raise ConfigurationError(
-            f"There is no profile {profile!r} in {ipython_dir}. Make it with "
-            f"`ipcluster-azure init --profile={profile}`."
-        ) from None
 
 
 def report(ipython_dir: str, profile: str, *, json_wanted: bool) -> str:

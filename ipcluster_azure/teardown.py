@@ -1,19 +1,27 @@
 """Recorded ids -> gone. Every part may be repeated, and may run while another does the same."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from .azure_api import AzureApi, bridge
+from . import template
+from .azure_api import AzureApi, bridge, kind_and_name
+from .discovery import resources_of_cluster
 from .emulator import client as emulator
-from .errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
+from .errors import (
+    AzureLauncherError,
+    ClusterStopped,
+    EndpointUnreachable,
+    RecordDamaged,
+    RecordOfOtherVersion,
+)
 from .farewell import say_farewell
 from .link import end_link
 from .progress import Progress
 from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record
-from .record_file import RecordFile, erase_unfinished, held, read_retired
+from .record_file import RecordFile, erase_unfinished, held, read_core
 from .waiting import Looks
 
 LOGS_TIMEOUT_S = 5.0
@@ -21,6 +29,17 @@ ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 IN_ORDER_TIMEOUT_S = 600.0
+_DELETED_FIRST = [
+    kind.lower()
+    for kind in (
+        template.SCALE_SET,
+        template.VIRTUAL_MACHINE,
+        template.NIC,
+        template.PUBLIC_IP,
+        template.VIRTUAL_NETWORK,
+        template.NSG,
+    )
+]
 
 
 @asynccontextmanager
@@ -53,7 +72,12 @@ async def delete_cluster(file: RecordFile, progress: Progress) -> None:
     Raises AzureLauncherError if it can't be done now; then the record stays, and
     `ipcluster stop` can be repeated.
     """
-    if not mark_deleting(file):
+    try:
+        begun = mark_deleting(file)
+    except RecordOfOtherVersion as error:
+        await _delete_by_core(file, error, progress)
+        return
+    if not begun:
         return
     async with one_teardown(file) as record:
         if record is None:
@@ -71,6 +95,25 @@ async def delete_cluster(file: RecordFile, progress: Progress) -> None:
         await _delete_resources(file, record, progress)
 
 
+async def _delete_by_core(
+    file: RecordFile, error: RecordOfOtherVersion, progress: Progress
+) -> None:
+    """Delete a cluster of which only the core of its record can be read."""
+    core = error.core
+    progress.log.warning("%s Deleting cluster %s by its tags.", error, core.cluster)
+    async with held(file.teardown_lock()):
+        if not emulator_is_gone(core.endpoint):
+            with AzureApi(core.endpoint, core.subscription_id) as api:
+                found = await bridge(resources_of_cluster, api, core.resource_group, core.cluster)
+                if core.owns_resource_group:
+                    await delete_whole_group(api, core.resource_group, found)
+                else:
+                    await delete_in_order(api, found)
+        file.erase()
+    file.remove_teardown_lock()
+    progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
+
+
 def _fetch_logs(file: RecordFile) -> bool:
     return say_farewell(file, timeout_s=LOGS_TIMEOUT_S)
 
@@ -79,15 +122,11 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
     group = record.plan.resource_group
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         if not record.plan.owns_resource_group:
-            await _delete_in_order(api, record)
+            await delete_in_order(api, record.resources)
             file.erase()
             progress.say(f"Deleted the cluster's resources in resource group {group}")
             return
-        # machines first: their billing ends minutes before the group is gone
-        machines = [item for item in record.resources if "/Microsoft.Compute/" in item]
-        deletions = (bridge(api.delete, item) for item in machines)
-        await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
-        await bridge(api.delete_group, group)
+        await delete_whole_group(api, group, record.resources)
         progress.say(f"Azure has accepted the deletion of resource group {group}")
         looks_s = EMULATED_GONE_LOOKS_S if record.endpoint.token_file else GONE_LOOKS_S
         if await _gone(api, group, looks_s):
@@ -96,11 +135,20 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
             file.retire()
 
 
-async def _delete_in_order(api: AzureApi, record: Record) -> None:
+async def delete_whole_group(api: AzureApi, group: str, resources: Iterable[str]) -> None:
+    """Delete a cluster's own group; returns when Azure has accepted that."""
+    # machines first: their billing ends minutes before the group is gone
+    machines = [item for item in resources if "/Microsoft.Compute/" in item]
+    deletions = (bridge(api.delete, item) for item in machines)
+    await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
+    await bridge(api.delete_group, group)
+
+
+async def delete_in_order(api: AzureApi, resources: Iterable[str]) -> None:
     """In a group that isn't ours: what depends on others first, and waited for."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + IN_ORDER_TIMEOUT_S
-    for resource in _in_order_of_deletion(record.resources):
+    for resource in sorted(resources, key=_rank):
         if not await bridge(api.delete, resource):
             continue
         looks = Looks()
@@ -108,15 +156,15 @@ async def _delete_in_order(api: AzureApi, record: Record) -> None:
             if loop.time() > deadline:
                 raise AzureLauncherError(
                     f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run "
-                    "`ipcluster stop` again."
+                    "the same command again."
                 )
             await looks.pause()
 
 
-def _in_order_of_deletion(resources: list[str]) -> list[str]:
-    """Reverse order of creation, with scale sets, which come last, first: engines, controller,
-    NIC, network."""
-    return list(reversed(resources))
+def _rank(resource_id: str) -> int:
+    """What is deleted before what it needs: engines, controller, NIC, network, the rest."""
+    kind, _ = kind_and_name(resource_id)
+    return _DELETED_FIRST.index(kind.lower()) if kind.lower() in _DELETED_FIRST else 99
 
 
 async def _gone(api: AzureApi, group: str, timeout_s: float) -> bool:
@@ -188,11 +236,14 @@ def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
 async def sweep(file: RecordFile) -> None:
     """Look after clusters of the profile whose deletion Azure had accepted but not finished."""
     for path in file.retired():
-        record = read_retired(path)
-        if emulator_is_gone(record.endpoint):
+        try:
+            core = read_core(path)
+        except RecordDamaged:  # `ipcluster-azure reap` finds what is left, and removes the file
+            continue
+        if emulator_is_gone(core.endpoint):
             path.unlink(missing_ok=True)
             continue
-        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        with AzureApi(core.endpoint, core.subscription_id) as api:
             # asked again, not only looked for: a deletion may have failed
-            if not await bridge(api.delete_group, record.plan.resource_group):
+            if not await bridge(api.delete_group, core.resource_group):
                 path.unlink(missing_ok=True)

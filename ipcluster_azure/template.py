@@ -211,7 +211,8 @@ def _controller_vm(plan: ClusterPlan) -> Json:
         },
     }
     place = (plan.location, plan.tags)
-    top = _zones(plan.machine)
+    identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
+    top = {**identity, **_zones(plan.machine)}
     return _resource(
         VIRTUAL_MACHINE, plan.names.controller, place, properties, depends_on=(nic,), **top
     )

@@ -21,6 +21,10 @@ class Principal:
         """On the resource, group or subscription of that id."""
         return allows(self.actions, self.not_actions, action)
 
+    def granted(self, scope: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """(actions, not actions) of each role that the principal has there."""
+        return [(self.actions, self.not_actions)]
+
 
 def allows(actions: tuple[str, ...], not_actions: tuple[str, ...], action: str) -> bool:
     return _any_like(actions, action) and not _any_like(not_actions, action)

@@ -102,6 +102,10 @@ class Holder(Principal):
             role.allows(action) for role in _assigned(self.em, self.object_id, scope)
         )
 
+    def granted(self, scope: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        roles = _assigned(self.em, self.object_id, scope) if self.em is not None else []
+        return [(role.actions, role.not_actions) for role in roles]
+
 
 def holder(em: Emulator, principal_id: str, expires: datetime) -> Holder:
     return Holder(principal_id, expires=expires, em=em)

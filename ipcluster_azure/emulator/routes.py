@@ -9,6 +9,7 @@ from typing import NamedTuple
 from . import (
     catalog,
     compute_routes,
+    compute_schedule,
     deployment_what_if,
     deployments,
     errors,
@@ -18,6 +19,7 @@ from . import (
     nat_gateways,
     network_usages,
     networks,
+    own_permissions,
     peerings,
     providers,
     public_ips,
@@ -86,6 +88,8 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     for method, path, handler in _network():
         yield method, path, in_network_words(handler)
     yield from compute_routes.routes()
+    at = f"{SUBSCRIPTION}/providers/{compute_schedule.NAMESPACE}/locations/{{location}}"
+    yield "POST", f"{at}/virtualMachinesSubmitDeallocate", compute_schedule.submit_deallocate
 
 
 def _deployments() -> Iterator[tuple[str, str, Handler]]:
@@ -109,6 +113,8 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
     yield from _resource(
         IDENTITY, managed_identities.put, managed_identities.delete, managed_identities.patch
     )
+    for scope in (SUBSCRIPTION, GROUP):
+        yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
         several = f"{scope}/providers/{role_assignments.TYPE}"

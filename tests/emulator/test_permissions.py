@@ -267,3 +267,22 @@ def test_a_role_definition_on_the_command_line(tmp_path: Path) -> None:
             assert (answer.status == 200) is allowed
     finally:
         client.stop(state_dir)
+
+
+def test_what_the_caller_may_do(holder: As, site: Site) -> None:
+    reader = holder("*/read", not_actions=["Microsoft.Compute/*"])
+    for scope in (reader.subscription, site.id):
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        answer = reader.call("GET", path, version="2022-04-01")
+        assert answer.body["value"] == [
+            {
+                "actions": ["*/read"],
+                "notActions": ["Microsoft.Compute/*"],
+                "dataActions": [],
+                "notDataActions": [],
+            }
+        ]
+    path = (
+        f"{reader.subscription}/resourceGroups/nosuch/providers/Microsoft.Authorization/permissions"
+    )
+    assert reader.call("GET", path, version="2022-04-01").code == "ResourceGroupNotFound"

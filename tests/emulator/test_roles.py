@@ -83,3 +83,11 @@ def test_roles_add_up_and_belong_to_one_principal(tmp_path: Path) -> None:
     assert both.may(READ, VM)
     assert both.may(WRITE_NIC, NIC)
     assert not both.may(WRITE, VM)
+
+
+def test_the_roles_that_are_granted(tmp_path: Path) -> None:
+    me = holder(tmp_path, ("me", "Reader", SUBSCRIPTION), ("me", "Contributor", GROUP))
+    assert me.granted(SUBSCRIPTION) == [(("*/read",), ())]
+    (reader, contributor) = me.granted(VM)
+    assert reader == (("*/read",), ())
+    assert contributor[0] == ("*",)

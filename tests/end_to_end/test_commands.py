@@ -1,10 +1,24 @@
 """ipcluster-azure itself."""
 
 import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .conftest import Profile
+from ipcluster_azure.emulator import client
+
+from .conftest import Profile, wait_for
+
+GOLDEN = Path(__file__).parents[1] / "unit" / "golden"
+API = (
+    "from ipcluster_azure.whereabouts import configured",
+    "where = configured('emulator', '')",
+    "from ipcluster_azure.azure_api import AzureApi",
+    "api = AzureApi(where.endpoint, where.subscription_id)",
+)
 
 
 def test_init_makes_a_profile_that_starts(bare_profile: Profile) -> None:
@@ -72,3 +86,73 @@ def test_help_and_version(bare_profile: Profile) -> None:
     assert "emulator" in bare_profile.run("ipcluster-azure").stdout
     assert "Subcommands" in bare_profile.run("ipcluster-azure", "--help").stdout
     assert bare_profile.run("ipcluster-azure", "--version").stdout.strip()
+
+
+def _running_record(profile: Profile) -> tuple[Path, dict[str, Any]]:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    path = profile.folder / "security" / "azure-.json"
+    return path, json.loads(path.read_text())
+
+
+def test_a_record_without_the_newest_members_stops_the_cluster(profile: Profile) -> None:
+    path, record = _running_record(profile)
+    golden = json.loads((GOLDEN / "record-1.json").read_text())
+    older = {name: record[name] for name in golden}
+    for part in ("endpoint", "environment", "controller", "plan"):
+        older[part] = {name: record[part][name] for name in golden[part]}
+    path.write_text(json.dumps(older))
+    assert "Azure has accepted" in profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own group", "shared group"])
+def test_a_record_of_a_newer_version_stops_the_cluster_by_its_tags(
+    profile: Profile, shared: bool
+) -> None:
+    left: list[str] = []
+    if shared:
+        left = ["team"]
+        profile.run("python", "-c", "\n".join((*API, "api.put_group('team', 'eastus', {})")))
+        config = (profile.folder / "ipcluster_config.py").read_text()
+        profile.configure(f"{config}c.AzureVMLauncher.resource_group = 'team'\n")
+    path, record = _running_record(profile)
+    os.kill(record["link_pid"], signal.SIGTERM)
+    core = {"endpoint": record["endpoint"], "plan": record["plan"]}
+    path.write_text(json.dumps({"format": 7, **core, "engines": "in another form"}))
+    output = profile.ipcluster("stop")
+    assert "written by another version" in output
+    assert "by its tags" in output
+    wait_for(lambda: profile.left_on_azure() == {"resource_groups": left, "virtual_machines": []})
+    assert profile.files() == set()
+    assert not list(profile.folder.glob("*.parameters.json"))
+    client.reset(profile.emulator.state_dir)
+    profile.assert_nothing_left()
+
+
+def test_of_a_damaged_record_stop_says_what_to_do_and_that_does_it(profile: Profile) -> None:
+    path, record = _running_record(profile)
+    path.write_text(path.read_text()[:2000])
+    output = profile.ipcluster("stop", expect=1)
+    assert "is damaged" in output
+    assert "`ipcluster-azure reap`" in output
+    os.kill(record["link_pid"], signal.SIGTERM)
+    assert "not on record" in profile.run("ipcluster-azure", "reap", "--yes").stdout
+    profile.ipcluster("stop", expect=None)
+    profile.assert_nothing_left()
+    assert not list(profile.folder.glob("*.parameters.json"))
+
+
+def test_records_of_what_azure_still_deletes_may_be_of_any_kind(profile: Profile) -> None:
+    path, record = _running_record(profile)
+    profile.ipcluster("stop")
+    retired = path.parent / "azure_deleting"
+    retired.mkdir()
+    core = {"endpoint": record["endpoint"], "plan": record["plan"]}
+    (retired / "newer.json").write_text(json.dumps({"format": 7, **core}))
+    (retired / "damaged.json").write_text("{")
+    _running_record(profile)
+    assert [item.name for item in retired.iterdir()] == ["damaged.json"]
+    profile.ipcluster("stop")
+    assert "damaged.json" in profile.run("ipcluster-azure", "reap", "--yes").stdout
+    retired.rmdir()
+    profile.assert_nothing_left()

@@ -44,10 +44,16 @@ def test_no_two_clusters_and_no_two_scale_sets_share_a_name() -> None:
 
 def test_tags_mark_whose_it_is_and_until_when() -> None:
     tags = cluster_tags(
-        profile="azure", cluster_id="c1", max_lifetime_h=2, user_tags={"costCenter": "7"}, now=NOW
+        cluster="ipp-azure-c1-1",
+        profile="azure",
+        cluster_id="c1",
+        max_lifetime_h=2,
+        user_tags={"costCenter": "7"},
+        now=NOW,
     )
     assert tags == {
         "costCenter": "7",
+        "ipcluster-azure-cluster": "ipp-azure-c1-1",
         "ipcluster-azure-profile": "azure",
         "ipcluster-azure-cluster-id": "c1",
         "ipcluster-azure-owner": naming.owner(),
@@ -57,7 +63,9 @@ def test_tags_mark_whose_it_is_and_until_when() -> None:
 
 
 def test_a_cluster_without_a_lifetime_has_no_expiry() -> None:
-    tags = cluster_tags(profile="p", cluster_id="", max_lifetime_h=0, user_tags={}, now=NOW)
+    tags = cluster_tags(
+        cluster="n", profile="p", cluster_id="", max_lifetime_h=0, user_tags={}, now=NOW
+    )
     assert "ipcluster-azure-expires" not in tags
 
 

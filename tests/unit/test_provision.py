@@ -1,6 +1,7 @@
 """The order of the create calls, with a stand-in for Azure that notes them."""
 
 import asyncio
+import logging
 import threading
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from ipcluster_azure import provision, template
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, RequestRefused
 from ipcluster_azure.job_file import ResourceRequest, requests
+from ipcluster_azure.progress import Progress
 from ipcluster_azure.provision import (
     CreatesInFlight,
     controller_addresses,
@@ -26,6 +28,8 @@ from ipcluster_azure.template import controller_template
 
 from .plans import CLUSTER
 from .test_record import _record
+
+PROGRESS = Progress(logging.getLogger("test"))
 
 
 class Azure:
@@ -84,7 +88,7 @@ def _requests() -> list[ResourceRequest]:
 
 async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
     await create_group(azure, file, CLUSTER)
-    return await create_all(azure, file, _requests(), lambda: None)
+    return await create_all(azure, file, _requests(), lambda: None, PROGRESS)
 
 
 async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
@@ -191,7 +195,7 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
     azure.slow = "networkSecurityGroups"
     said = asyncio.Event()
     creating = asyncio.ensure_future(
-        create_all(azure, file, _requests(), said.set)  # type: ignore[arg-type]
+        create_all(azure, file, _requests(), said.set, PROGRESS)  # type: ignore[arg-type]
     )
     await asyncio.wait_for(said.wait(), 5)
     assert "ready virtualNetworks" in azure.log
@@ -205,7 +209,11 @@ async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
     azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
     found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
     said_before: list[bool] = []
-    await create_all(azure, file, found, lambda: said_before.append(not azure.log))  # type: ignore[arg-type]
+
+    def said() -> None:
+        said_before.append(not azure.log)
+
+    await create_all(azure, file, found, said, PROGRESS)  # type: ignore[arg-type]
     assert said_before == [True]
 
 

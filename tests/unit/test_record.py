@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.errors import AzureLauncherError
+from ipcluster_azure.errors import AzureLauncherError, RecordDamaged, RecordOfOtherVersion
 from ipcluster_azure.record import (
+    FORMAT,
     Controller,
+    Core,
     Endpoint,
     EngineSet,
     Environment,
@@ -15,7 +17,7 @@ from ipcluster_azure.record import (
     Record,
     Tunnel,
 )
-from ipcluster_azure.record_file import RecordFile, write_private
+from ipcluster_azure.record_file import RecordFile, read_core, write_private
 
 from .plans import CLUSTER
 
@@ -83,19 +85,72 @@ def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
     assert len(file.require().resources) == 2 + 3 * 20
 
 
-def test_a_record_of_another_version_is_named_not_misread(file: RecordFile) -> None:
+@pytest.mark.parametrize(
+    "newer",
+    [{"format": 99}, {"surprise": True}, {"format": 2, "engine_sets": 5, "controller": None}],
+    ids=["format", "member", "other shape"],
+)
+def test_of_a_record_from_a_newer_version_the_core_is_read(
+    file: RecordFile, newer: dict[str, object]
+) -> None:
     file.create(_record())
-    newer = json.loads(file.path.read_text()) | {"format": 99, "surprise": True}
-    file.path.write_text(json.dumps(newer))
-    with pytest.raises(AzureLauncherError, match="another version"):
+    file.path.write_text(json.dumps(json.loads(file.path.read_text()) | newer))
+    with pytest.raises(RecordOfOtherVersion, match=r"another version.*ipcluster stop") as caught:
+        file.read()
+    assert caught.value.core == _record().core == read_core(file.path)
+
+
+@pytest.mark.parametrize("part", ["endpoint", "plan", "controller", "limits", "environment"])
+def test_nothing_that_is_unknown_is_passed_over(file: RecordFile, part: str) -> None:
+    file.create(_record())
+    data = json.loads(file.path.read_text())
+    data[part]["surprise"] = 1
+    file.path.write_text(json.dumps(data))
+    with pytest.raises(RecordOfOtherVersion, match="has no surprise"):
         file.read()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', '{"format": 1, "x": 2}'])
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("record-*.json"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
+def test_records_of_earlier_releases_stay_readable(path: Path) -> None:
+    record = RecordFile(path).require()
+    assert record.core == Core(
+        endpoint=Endpoint("https://management.azure.com", "https://management.azure.com"),
+        subscription_id="00000000-1111-2222-3333-444444444444",
+        resource_group="ipp-azure-0a1b2c3d",
+        owns_resource_group=True,
+        cluster="ipp-azure-0a1b2c3d",
+    )
+    assert record.controller.state == record.engine_sets["1732190000"].state == "ready"
+    assert len(record.resources) == 6
+    assert Record.from_data(json.loads(record.to_json())) == record
+
+
+def test_there_is_a_golden_record_of_this_format() -> None:
+    assert f"record-{FORMAT}.json" in [path.name for path in GOLDEN]
+
+
+def _cut(text: str, share: float) -> str:
+    return text[: int(len(text) * share)]
+
+
+DAMAGED = ["", "{", "[]", "null", "{}", '{"format": 1}', '{"format": 1, "x": 2}', "\udcff"]
+DAMAGED += [_cut(_record().to_json(), share) for share in (0.1, 0.5, 0.99)]
+DAMAGED += [
+    json.dumps({**json.loads(_record().to_json()), part: None}) for part in ("plan", "endpoint")
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_record_is_said_to_be_so(file: RecordFile, text: str) -> None:
-    write_private(file.path, text)
-    with pytest.raises(AzureLauncherError):
+    file.path.parent.mkdir(parents=True)
+    file.path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RecordDamaged, match=r"is damaged.*`ipcluster-azure reap`"):
         file.read()
+    with pytest.raises(RecordDamaged):
+        read_core(file.path)
 
 
 def test_a_missing_record_is_named(file: RecordFile) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text, duration
+from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text
+from ipcluster_azure.words import duration
 
 
 def status(**changes: object) -> ClusterStatus:
@@ -51,7 +52,8 @@ def test_what_is_missing_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(5.2, "5 s"), (60, "1 min"), (3599, "59 min"), (11100, "3 h 5 min")]
+    ("seconds", "words"),
+    [(5.2, "5 s"), (60, "1 min"), (3599, "59 min"), (11100, "3 h 5 min"), (356400, "4 d 3 h")],
 )
 def test_duration(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -1,0 +1,1 @@
+"""The subcommands of ipcluster-azure, one in each module."""

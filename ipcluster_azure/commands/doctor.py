@@ -1,0 +1,61 @@
+"""`ipcluster-azure doctor`: what a start needs, and whether it is there."""
+
+import json
+
+from IPython.paths import get_ipython_dir
+from traitlets import Bool, Integer
+
+from ..doctor import FAILED, Examination
+from ..profiles import profile_dir
+from ..role import role_definition
+from ..words import printable
+from .where import SubscriptionCommand
+
+DEFAULT_PROFILE = "azure"
+
+
+class DoctorApp(SubscriptionCommand):
+    """Look at all that a start needs, and say what is missing."""
+
+    name = "ipcluster-azure-doctor"
+    description = """Look at all that a start needs, and say what is missing.
+
+    Versions, the profile and its settings, subscription, login, rights, VM sizes, quota and this
+    computer's address: one line each. Creates nothing. With --role it prints the role that a user
+    must have on Azure, for `az role definition create`.
+    """
+    examples = """
+    ipcluster-azure doctor --profile=azure --n=32
+    ipcluster-azure doctor --role --subscription-id=ID > role.json
+    az role definition create --role-definition @role.json
+    """
+    n = Integer(1, min=1, config=True, help="How many engines the quota must allow.")
+    role = Bool(False, config=True, help="Print the least-privilege role as JSON instead.")
+    self_deletion = Bool(
+        False, config=True, help="With --role: also what the setting self_deletion needs."
+    )
+
+    aliases = {**SubscriptionCommand.aliases, "n": "DoctorApp.n"}  # noqa: RUF012
+    flags = {  # noqa: RUF012
+        "role": ({"DoctorApp": {"role": True}}, "Print the least-privilege role as JSON instead."),
+        "self-deletion": (
+            {"DoctorApp": {"self_deletion": True}},
+            "With --role: also what the setting self_deletion needs.",
+        ),
+    }
+
+    def act(self) -> None:
+        if self.role:
+            subscription_id = self.places([])[0].subscription_id
+            role = role_definition(subscription_id, self_deletion=self.self_deletion)
+            print(json.dumps(role, indent=2))
+            return
+        profile = self.profile or DEFAULT_PROFILE
+        folder = profile_dir(get_ipython_dir(), profile)
+        failed = False
+        for found in Examination(folder, self.profile_config(profile), self.n).findings():
+            print(f"{found.state:8}{found.what}: {printable(found.text)}", flush=True)
+            failed |= found.state == FAILED
+        if failed:
+            self.exit(1)
+        print(f"Next: ipcluster start --profile={profile} -n {self.n}")

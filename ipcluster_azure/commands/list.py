@@ -1,0 +1,113 @@
+"""`ipcluster-azure list`: all clusters of a subscription, whoever started them and wherever."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from IPython.paths import get_ipython_dir
+from traitlets import Bool
+
+from ..discovery import FoundCluster, find_clusters
+from ..errors import AzureLauncherError
+from ..local_records import LocalRecord, by_cluster, local_records
+from ..whereabouts import Whereabouts
+from ..words import duration, printable, table
+from .base import say
+from .where import SubscriptionCommand
+
+Found = list[tuple[Whereabouts, FoundCluster]]
+HEADINGS = ["NAME", "STATE", "AGE", "MACHINES", "OWNER", "PROFILE", "GROUP", "LOCATION", "HERE"]
+
+
+class ListApp(SubscriptionCommand):
+    """Show all clusters of the subscription, found by their tags."""
+
+    name = "ipcluster-azure-list"
+    description = """Show all clusters of the subscription, found by their tags.
+
+    Those of others and those started on other computers are among them. Looks on the emulator if
+    one runs, in the subscription that a start would use, and where the clusters on record are;
+    with --profile, or --endpoint and --subscription-id, only there. Changes nothing.
+    """
+    examples = """
+    ipcluster-azure list
+    ipcluster-azure list --profile=azure --json
+    """
+    as_json = Bool(False, config=True, help="Print JSON instead of text.")
+
+    flags = {"json": ({"ListApp": {"as_json": True}}, "Print JSON.")}  # noqa: RUF012
+
+    def act(self) -> None:
+        now = datetime.now(timezone.utc)
+        found, failures = look_around(self.places(local_records(get_ipython_dir())))
+        here = by_cluster(local_records(get_ipython_dir()))
+        if self.as_json:
+            print(json.dumps([as_data(*item, here, now) for item in found]))
+        else:
+            print(as_text([cluster for _, cluster in found], here, now))
+        if failures:
+            self.exit(1)
+
+
+def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
+    """The clusters of all places, and how many of those could not be asked; it is said why."""
+    found: Found = []
+    failures = 0
+    for where in places:
+        try:
+            with where.api() as api:
+                found += [(where, cluster) for cluster in find_clusters(api)]
+        except AzureLauncherError as error:
+            failures += 1
+            say(f"{where.endpoint.url}, subscription {where.subscription_id}: {error}")
+    return found, failures
+
+
+def as_data(
+    where: Whereabouts, cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime
+) -> dict[str, Any]:
+    """One cluster in JSON. Times in ISO 8601; `here`: the file of its record, or an empty text."""
+    record = here.get(cluster.name)
+    return {
+        "name": cluster.name,
+        "state": cluster.state(now),
+        "owner": cluster.owner,
+        "profile": cluster.tag("profile"),
+        "cluster_id": cluster.tag("cluster-id"),
+        "created": cluster.tag("created"),
+        "expires": cluster.tag("expires"),
+        "age_s": cluster.age_s(now),
+        "machines": cluster.machines,
+        "vm_sizes": dict(cluster.vm_sizes),
+        "location": cluster.location,
+        "resource_group": cluster.resource_group,
+        "owns_resource_group": cluster.owns_group,
+        "subscription_id": where.subscription_id,
+        "endpoint": where.endpoint.url,
+        "here": "" if record is None else str(record.path),
+    }
+
+
+def as_text(clusters: list[FoundCluster], here: dict[str, LocalRecord], now: datetime) -> str:
+    if not clusters:
+        return "There is no cluster."
+    return table(HEADINGS, [_row(cluster, here, now) for cluster in clusters])
+
+
+def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> list[str]:
+    age_s = cluster.age_s(now)
+    sizes = ", ".join(f"{count} x {size}" for size, count in sorted(cluster.vm_sizes.items()))
+    profile = "/".join(filter(None, (cluster.tag("profile"), cluster.tag("cluster-id"))))
+    cells = [
+        cluster.name,
+        cluster.state(now),
+        "?" if age_s is None else duration(max(0.0, age_s)),
+        sizes or "none",
+        cluster.owner or "?",
+        profile or "?",
+        cluster.resource_group,
+        cluster.location,
+        "yes" if cluster.name in here else "no",
+    ]
+    return [printable(cell) for cell in cells]

@@ -1,0 +1,121 @@
+"""`ipcluster-azure reap`: deletes clusters that were left behind."""
+
+import asyncio
+import logging
+import sys
+from datetime import datetime, timezone
+
+from IPython.paths import get_ipython_dir
+from traitlets import Bool, Unicode
+
+from ..local_records import by_cluster, local_records
+from ..naming import owner
+from ..progress import Progress
+from ..reap import Choice, Doomed, choose, reap
+from ..words import duration, printable, table
+from .base import say, say_and_exit
+from .list import look_around
+from .where import SubscriptionCommand
+
+
+class ReapApp(SubscriptionCommand):
+    """Delete clusters that were left behind, found by their tags."""
+
+    name = "ipcluster-azure-reap"
+    description = """Delete clusters that were left behind, found by their tags.
+
+    Your own clusters that are on record in no profile of this IPython directory, those whose time
+    is over, and those whose stop has not finished. They are shown, with the reason, before you are
+    asked. A cluster that is being started is on record, and stays. Needs no local file: it works
+    with the IPython directory erased.
+    """
+    examples = """
+    ipcluster-azure reap
+    ipcluster-azure reap --yes --expired
+    ipcluster-azure reap --name=ipp-azure-1a2b3c4d
+    """
+    cluster = Unicode(
+        "", config=True, help="Delete the cluster of this name, whatever it is doing."
+    )
+    yes = Bool(False, config=True, help="Don't ask.")
+    all_owners = Bool(False, config=True, help="Other people's clusters too.")
+    expired = Bool(False, config=True, help="Only clusters whose time is over.")
+
+    aliases = {**SubscriptionCommand.aliases, "name": "ReapApp.cluster"}  # noqa: RUF012
+    flags = {  # noqa: RUF012
+        "yes": ({"ReapApp": {"yes": True}}, "Don't ask."),
+        "all-owners": ({"ReapApp": {"all_owners": True}}, "Other people's clusters too."),
+        "expired": ({"ReapApp": {"expired": True}}, "Only clusters whose time is over."),
+    }
+
+    def act(self) -> None:
+        if self.all_owners:
+            say("--all-owners: other people's clusters are never on record here.")
+        choice = Choice("" if self.all_owners else owner(), self.cluster, self.expired)
+        found, failures = look_around(self.places(local_records(get_ipython_dir())))
+        # after looking: what was found and is being started has a record by now
+        records = by_cluster(local_records(get_ipython_dir()))
+        now = datetime.now(timezone.utc)
+        doomed = choose(found, records, choice, now) if found or not failures else []
+        if doomed:
+            print(_shown(doomed, now))
+            self._ask(len(doomed))
+            failures += asyncio.run(reap(doomed, Progress(_log()), _say_failure))
+        elif not failures:
+            print("There is nothing to delete.")
+        if failures:
+            say_and_exit("not all could be done. What failed is said above; repeat the command.")
+        if not (self.cluster or self.expired):
+            _forget_damaged_records()
+
+    def _ask(self, count: int) -> None:
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            say_and_exit("nobody can be asked here. Nothing was deleted; --yes doesn't ask.")
+        answer = input(f"Delete {'this' if count == 1 else 'these'}? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            print("Nothing was deleted.")
+            sys.exit(0)
+
+
+def _shown(doomed: list[Doomed], now: datetime) -> str:
+    rows = [
+        [
+            item.cluster.name,
+            item.cluster.owner or "?",
+            duration(max(0.0, item.cluster.age_s(now) or 0.0)),
+            str(item.cluster.machines),
+            item.cluster.resource_group,
+            item.reason,
+        ]
+        for item in doomed
+    ]
+    cells = [[printable(cell) for cell in row] for row in rows]
+    return table(["NAME", "OWNER", "AGE", "MACHINES", "GROUP", "WHY"], cells)
+
+
+def _say_failure(item: Doomed, error: Exception) -> None:
+    say(f"{item.cluster.name} could not be deleted: {error}")
+
+
+def _log() -> logging.Logger:
+    log = logging.getLogger("ipcluster_azure.reap")
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+    return log
+
+
+def _forget_damaged_records() -> None:
+    """Once all that they might have told of is gone they only keep a start from beginning."""
+    for record in local_records(get_ipython_dir()):
+        if record.core is None:
+            if record.retired:
+                record.path.unlink(missing_ok=True)
+            else:
+                record.file.erase()
+            print(f"Removed the damaged record {record.path}")

@@ -1,0 +1,262 @@
+"""`ipcluster-azure list` and `reap`: what was lost is found by its tags, and nothing else is."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.emulator.testing import fault, faults, page_size
+from ipcluster_azure.job_file import ResourceRequest
+from ipcluster_azure.naming import cluster_tags
+from ipcluster_azure.record import Endpoint
+from ipcluster_azure.template import NETWORK_API, NSG, VIRTUAL_NETWORK
+
+from .conftest import BIN, Profile, wait_for
+
+TEAM = "team"
+
+
+class Azure:
+    """Groups and resources that no launcher has made; the groups are gone after the test."""
+
+    def __init__(self, info: EmulatorInfo) -> None:
+        endpoint = Endpoint(info.endpoint, info.endpoint, info.ca_file, info.token_file)
+        self.api = AzureApi(endpoint, info.subscription_id)
+        self.root = f"/subscriptions/{info.subscription_id}/resourceGroups"
+        self.groups: list[str] = []
+
+    def group(self, name: str, tags: Mapping[str, str] | None = None) -> None:
+        self.api.put_group(name, "eastus", dict(tags or {}))
+        self.groups.append(name)
+
+    def resource(
+        self, group: str, name: str, tags: Mapping[str, str] | None = None, kind: str = NSG
+    ) -> str:
+        identity = f"{self.root}/{group}/providers/{kind}/{name}"
+        space = {"addressSpace": {"addressPrefixes": ["10.9.0.0/24"]}}
+        properties = space if kind == VIRTUAL_NETWORK else {}
+        body = {"location": "eastus", "tags": dict(tags or {}), "properties": properties}
+        self.api.put(ResourceRequest(kind, name, identity, NETWORK_API, (), body))
+        return identity
+
+
+@pytest.fixture
+def azure(bare_profile: Profile) -> Iterator[Azure]:
+    azure = Azure(bare_profile.emulator)
+    yield azure
+    for name in azure.groups:
+        azure.api.delete_group(name)
+    azure.api.__exit__()
+
+
+def tags(name: str, *, age_h: float = 1, lifetime_h: float = 12, **changed: str) -> dict[str, str]:
+    """Those of a cluster that was started by this user."""
+    now = datetime.now(timezone.utc) - timedelta(hours=age_h)
+    ours = cluster_tags(
+        cluster=name,
+        profile="azure",
+        cluster_id="",
+        max_lifetime_h=lifetime_h,
+        user_tags={},
+        now=now,
+    )
+    return ours | {f"ipcluster-azure-{key}": value for key, value in changed.items()}
+
+
+def listed(profile: Profile, *args: str) -> dict[str, dict[str, Any]]:
+    output = profile.run("ipcluster-azure", "list", "--json", *args).stdout
+    return {item["name"]: item for item in json.loads(output)}
+
+
+def reap(profile: Profile, *args: str, expect: int = 0) -> str:
+    return profile.run("ipcluster-azure", "reap", *args, expect=expect).stdout
+
+
+def test_a_cluster_that_is_on_record_is_listed_and_left_alone(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "5", "--daemonize")
+    with page_size(profile.emulator, 2):  # each list has several pages
+        ((name, found),) = listed(profile).items()
+    record = profile.folder / "security" / "azure-.json"
+    assert (found["state"], found["machines"], found["here"]) == ("running", 3, str(record))
+    assert found["vm_sizes"] == {"Standard_D4s_v5": 3}
+    assert (found["profile"], found["cluster_id"]) == ("azure", "")
+    text = profile.run("ipcluster-azure", "list").stdout
+    assert name in text
+    assert "3 x Standard_D4s_v5" in text
+    before = profile.left_on_azure()
+    assert "nothing to delete" in reap(profile, "--yes")
+    assert profile.left_on_azure() == before
+    assert "named by you" in reap(profile, "--yes", f"--name={name}")
+    (
+        profile.folder / "security" / "cluster-.json"
+    ).unlink()  # ipyparallel's own, no more than a name
+    profile.assert_nothing_left()  # its keys neither
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own group", "shared group"])
+def test_with_the_ipython_directory_erased_all_is_deleted_but_the_decoys(
+    profile: Profile, azure: Azure, shared: bool
+) -> None:
+    azure.group(TEAM)
+    if shared:
+        config = (profile.folder / "ipcluster_config.py").read_text()
+        profile.configure(f"{config}c.AzureVMLauncher.resource_group = {TEAM!r}\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    (name,) = listed(profile)
+    decoys = _decoys(azure, name)
+    shutil.rmtree(profile.ipython_dir)
+    profile.ipython_dir.mkdir()
+    output = reap(profile, "--yes")
+    assert name in output
+    assert "not on record" in output
+    kept = sorted({identity.split("/")[4] for identity in decoys} | {f"{name}0", TEAM})
+    wait_for(lambda: sorted(profile.left_on_azure()["resource_groups"]) == kept)
+    assert profile.left_on_azure()["virtual_machines"] == []
+    assert all(azure.api.exists(identity) for identity in decoys)
+    assert "nothing to delete" in reap(profile, "--yes")
+    wait_for(lambda: not profile.processes())
+
+
+def _decoys(azure: Azure, name: str) -> list[str]:
+    """What looks like the cluster and isn't."""
+    azure.group("ipp-azure-ffffffff")  # our kind of name, no tags
+    azure.group(f"{name}0", {"ipcluster-azure-clusters": name, "cluster": name})
+    azure.group("ipp-theirs", tags("ipp-theirs", owner="somebody@else"))
+    others = tags(name, cluster=f"{name}0", owner="somebody@else")
+    return [
+        azure.resource("ipp-azure-ffffffff", f"{name}-nsg"),
+        azure.resource("ipp-theirs", "ipp-theirs-nsg", tags("ipp-theirs", owner="somebody@else")),
+        azure.resource(TEAM, f"{name}-nsg2"),  # no tags, our kind of name
+        azure.resource(TEAM, "similar-value", others),
+        azure.resource(TEAM, "similar-name", {"ipcluster-azure-clusters": name}),
+        azure.resource(TEAM, "network", {"team": "ours"}, VIRTUAL_NETWORK),
+    ]
+
+
+def test_a_group_of_ours_with_foreign_resources_stays_with_them(
+    bare_profile: Profile, azure: Azure
+) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    ours = azure.resource("ipp-lost", "ipp-lost-nsg", tags("ipp-lost"))
+    untagged = azure.resource("ipp-lost", "ipp-lost-vnet", kind=VIRTUAL_NETWORK)
+    theirs = azure.resource("ipp-lost", "database-nsg", {"team": "theirs"})
+    output = reap(bare_profile, "--yes")
+    assert "Resource group ipp-lost stays" in output
+    assert "database-nsg" in output
+    assert (azure.api.exists(ours), azure.api.exists(theirs)) == (False, True)
+    assert azure.api.exists(untagged)  # in a group that stays only what carries the tag goes
+
+
+def test_a_group_with_copied_tags_is_no_group_of_ours(bare_profile: Profile, azure: Azure) -> None:
+    azure.group(TEAM, tags("ipp-lost"))
+    theirs = azure.resource(TEAM, "theirs")
+    ours = azure.resource(TEAM, "ipp-lost-nsg", tags("ipp-lost"))
+    assert not listed(bare_profile)["ipp-lost"]["owns_resource_group"]
+    reap(bare_profile, "--yes")
+    assert (azure.api.exists(ours), azure.api.exists(theirs)) == (False, True)
+
+
+def test_states_and_reasons(bare_profile: Profile, azure: Azure) -> None:
+    azure.group("ipp-expired", tags("ipp-expired", age_h=13))
+    azure.group("ipp-lost", tags("ipp-lost"))
+    azure.group("ipp-new", tags("ipp-new", age_h=0))
+    azure.group("ipp-theirs", tags("ipp-theirs", age_h=13, owner="somebody@else"))
+    states = {name: item["state"] for name, item in listed(bare_profile).items()}
+    assert states == {
+        "ipp-expired": "expired",
+        "ipp-lost": "left behind",
+        "ipp-new": "creating",
+        "ipp-theirs": "expired",
+    }
+    left = {"ipp-lost", "ipp-new", "ipp-theirs"}
+    assert "its time is over" in reap(bare_profile, "--yes", "--expired")
+    wait_for(lambda: set(bare_profile.left_on_azure()["resource_groups"]) == left)
+    output = reap(bare_profile, "--yes", "--expired", "--all-owners")
+    assert "other people's clusters" in output
+    wait_for(
+        lambda: set(bare_profile.left_on_azure()["resource_groups"]) == {"ipp-lost", "ipp-new"}
+    )
+
+
+def test_nobody_is_deleted_without_being_asked(bare_profile: Profile, azure: Azure) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    assert "--yes" in reap(bare_profile, expect=1)
+    assert "belongs to" in _reap_theirs(bare_profile, azure)
+    assert "There is no cluster nosuch" in reap(bare_profile, "--yes", "--name=nosuch", expect=1)
+    command = str(BIN / "ipcluster-azure")
+    for answer, words in (("n", "Nothing was deleted"), ("y", "Azure has accepted")):
+        assert azure.api.group_exists("ipp-lost")
+        child = pexpect.spawn(command, ["reap"], env=bare_profile._environment(), timeout=30)
+        child.expect("ipp-lost")
+        child.expect(r"Delete this\? \[y/N\]")
+        child.sendline(answer)
+        child.expect(words)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
+    wait_for(lambda: not azure.api.group_exists("ipp-lost"))
+
+
+def _reap_theirs(profile: Profile, azure: Azure) -> str:
+    azure.group("ipp-theirs", tags("ipp-theirs", owner="somebody@else"))
+    output = reap(profile, "--yes", "--name=ipp-theirs", expect=1)
+    assert azure.api.group_exists("ipp-theirs")
+    return output
+
+
+def test_one_failure_does_not_stop_the_others(bare_profile: Profile, azure: Azure) -> None:
+    azure.group("ipp-a", tags("ipp-a"))
+    azure.group("ipp-b", tags("ipp-b"))
+    locked = fault("refuse", method="DELETE", name="ipp-a", status=409, code="ScopeLocked")
+    with faults(bare_profile.emulator, locked):
+        output = reap(bare_profile, "--yes", expect=1)
+    assert "ipp-a could not be deleted" in output
+    assert "ScopeLocked" in output
+    wait_for(lambda: bare_profile.left_on_azure()["resource_groups"] == ["ipp-a"])
+    reap(bare_profile, "--yes")
+    wait_for(lambda: bare_profile.left_on_azure()["resource_groups"] == [])
+
+
+def test_what_others_wrote_into_tags_does_not_reach_the_terminal(
+    bare_profile: Profile, azure: Azure
+) -> None:
+    azure.group("ipp-lost", tags("ipp-lost", owner="\x1b[2Jme", expires="soon"))
+    output = bare_profile.run("ipcluster-azure", "list").stdout
+    assert "?[2Jme" in output
+    assert "\x1b" not in output
+
+
+def test_where_to_look(bare_profile: Profile, azure: Azure, tmp_path: Path) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    bare_profile.configure('c = get_config()\nc.AzureVMLauncher.endpoint = "emulator"\n')
+    assert set(listed(bare_profile, "--profile=azure")) == {"ipp-lost"}
+    assert set(listed(bare_profile, "--endpoint=emulator")) == {"ipp-lost"}
+    command = ("ipcluster-azure", "list", "--profile=nosuch")
+    assert "There is no profile 'nosuch'" in bare_profile.run(*command, expect=1).stdout
+    bare_profile.configure("c = get_config()\nc.AzureVMLauncher.endpoint = 7\n")
+    command = ("ipcluster-azure", "list", "--profile=azure")
+    assert "endpoint" in bare_profile.run(*command, expect=1).stdout
+    bare_profile.configure("1 / 0\n")
+    assert "ZeroDivisionError" in bare_profile.run(*command, expect=1).stdout
+    nowhere = {"IPCLUSTER_AZURE_EMULATOR_STATE_DIR": str(tmp_path / "none")}
+    bare_profile.environment |= {**nowhere, "AZURE_CONFIG_DIR": str(tmp_path), "PATH": "/nowhere"}
+    output = bare_profile.run("ipcluster-azure", "reap", "--yes", expect=1).stdout
+    assert "nowhere to look" in output
+    command = ("ipcluster-azure", "list", "--endpoint=emulator")
+    assert "No emulator is running" in bare_profile.run(*command, expect=1).stdout
+
+
+def test_a_place_that_does_not_answer_hides_no_other(bare_profile: Profile, azure: Azure) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    bare_profile.environment |= {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_CONFIG_DIR": "/nowhere"}
+    bare_profile.environment |= {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+    output = bare_profile.run("ipcluster-azure", "list", expect=1).stdout
+    assert "az login" in output
+    assert "ipp-lost" in output

@@ -1,0 +1,182 @@
+"""The least-privilege role: its actions suffice, and none of them can be left out."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.deployment import find_site, request_controller, request_engines
+from ipcluster_azure.discovery import find_clusters
+from ipcluster_azure.emulator import client
+from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.emulator.testing import restricted
+from ipcluster_azure.errors import AccessDenied
+from ipcluster_azure.job_file import ResourceRequest
+from ipcluster_azure.launchers import AzureVMControllerLauncher
+from ipcluster_azure.order import Order
+from ipcluster_azure.planning import plan_engines
+from ipcluster_azure.progress import Progress
+from ipcluster_azure.reap import Doomed, reap
+from ipcluster_azure.record import Endpoint
+from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.role import ACTIONS, DISK, lacking, role_definition
+from ipcluster_azure.settings import Settings
+from ipcluster_azure.teardown import delete_cluster
+from ipcluster_azure.template import NSG, api_version
+from ipcluster_azure.whereabouts import Whereabouts
+
+from .conftest import Profile, wait_for
+from .test_reap import Azure
+
+
+@dataclass
+class Life:
+    """All requests of a cluster's life, in this process and without machines: fast."""
+
+    info: EmulatorInfo
+    all_powerful: Azure
+    folder: Path
+
+    @property
+    def settings(self) -> Settings:
+        launcher = AzureVMControllerLauncher()
+        launcher.endpoint = "emulator"
+        return launcher.settings()
+
+    def where(self) -> Whereabouts:
+        info = self.info
+        endpoint = Endpoint(info.endpoint, info.endpoint, info.ca_file, info.token_file)
+        return Whereabouts(endpoint, info.subscription_id)
+
+    async def run(self) -> None:
+        with self.where().api() as api:
+            file = await self._started(api, "stopped")
+            assert [item.machines for item in find_clusters(api)] == [2]
+            await delete_cluster(file, self._progress())
+            file = await self._started(api, "reaped")
+            await self._reap(api, file)
+
+    async def _started(self, api: AzureApi, name: str) -> RecordFile:
+        file = RecordFile.of(str(self.folder / name), "")
+        order = self._order(file, "controller")
+        site = await find_site(order, self.settings, None, 1)
+        await request_controller(order, site, lambda template: None, lambda: None)
+        order = self._order(file, "engines")
+        plans = await plan_engines(order, self.settings, "1", 1)
+        await request_engines(order, plans, lambda template: None)
+        engine_set = file.require().engine_sets["1"]
+        api.machines(file.require().plan.resource_group, engine_set.scale_set_id)
+        return file
+
+    async def _reap(self, api: AzureApi, file: RecordFile) -> None:
+        """With a foreign resource in its group and a disk left behind: one by one."""
+        plan = file.require().plan
+        file.erase()
+        self.all_powerful.resource(plan.resource_group, "foreign", kind=NSG)
+        disk = f"{self.all_powerful.root}/{plan.resource_group}/providers/{DISK}/left"
+        properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}
+        body = {"location": "eastus", "tags": dict(plan.tags), "properties": properties}
+        request = ResourceRequest(DISK, "left", disk, api_version(DISK), (), body)
+        self.all_powerful.api.put(request)
+        (cluster,) = (item for item in find_clusters(api) if item.name == plan.names.base)
+        failed: list[Exception] = []
+        await reap(
+            [Doomed(self.where(), cluster, "lost", None)],
+            self._progress(),
+            lambda item, error: failed.append(error),
+        )
+        for error in failed:
+            raise error
+        assert self.all_powerful.api.exists(f"{disk[: disk.index('/providers')]}{FOREIGN}")
+        assert [item for item in cluster.resources if self.all_powerful.api.exists(item)] == []
+
+    def _progress(self) -> Progress:
+        return Progress(logging.getLogger("test"))
+
+    def _order(self, file: RecordFile, name: str) -> Order:
+        job_file = file.profile_dir / f"{name}.json"
+        return Order(file, "", "azure", job_file, self._progress(), [], {})
+
+
+FOREIGN = f"/providers/{NSG}/foreign"
+
+
+@pytest.fixture(scope="module")
+def bare_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]:
+    """Without machines, and with a token that stays unrestricted beside the token file."""
+    state_dir = tmp_path_factory.mktemp("bare")
+    yield client.start(state_dir, machines="none")
+    client.stop(state_dir)
+
+
+@pytest.fixture
+def life(
+    bare_emulator: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Life]:
+    info = bare_emulator
+    monkeypatch.setenv(client.STATE_DIR_VARIABLE, info.state_dir)
+    token_file = tmp_path / "token"
+    token_file.write_text(client.token(info, ["*"]))
+    powerful = Azure(info)
+    endpoint = Endpoint(info.endpoint, info.endpoint, info.ca_file, str(token_file))
+    powerful.api = AzureApi(endpoint, info.subscription_id)
+    yield Life(info, powerful, tmp_path)
+    powerful.api.__exit__()
+    client.reset(info.state_dir)
+
+
+def test_the_actions_of_the_role_suffice(life: Life) -> None:
+    with restricted(life.info, list(ACTIONS)):
+        asyncio.run(life.run())
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_none_of_the_actions_can_be_left_out(life: Life, action: str) -> None:
+    with restricted(life.info, list(ACTIONS), [action]), pytest.raises(AccessDenied) as caught:
+        asyncio.run(life.run())
+    assert action.lower() in str(caught.value).lower()
+
+
+def test_a_whole_life_with_the_role_that_is_printed(profile: Profile) -> None:
+    """Start, engines, list, stop and reap as a user runs them, on machines."""
+    output = profile.run("ipcluster-azure", "doctor", "--role", "--profile=azure").stdout
+    role = json.loads(output)
+    assert role["AssignableScopes"] == [f"/subscriptions/{profile.emulator.subscription_id}"]
+    with restricted(profile.emulator, [*role["Actions"]], role["NotActions"]):
+        profile.ipcluster("start", "-n", "1", "--daemonize")
+        profile.ipcluster("engines", "-n", "1", "--daemonize")
+        text = profile.run("ipcluster-azure", "list").stdout
+        assert "3 x Standard_D4s_v5" in text
+        profile.ipcluster("stop")
+        profile.ipcluster("start", "-n", "1", "--daemonize")
+        for path in (profile.folder / "security").glob("*"):
+            path.unlink()
+        output = profile.run("ipcluster-azure", "reap", "--yes").stdout
+        assert "Azure has accepted" in output
+        wait_for(lambda: profile.left_on_azure()["resource_groups"] == [])
+    profile.assert_nothing_left()
+
+
+def test_the_definition_is_what_azure_takes() -> None:
+    role = role_definition("s", self_deletion=True)
+    assert set(role) == {"Name", "Description", "Actions", "NotActions", "AssignableScopes"}
+    assert set(ACTIONS) < set(role["Actions"])
+    assert len(set(role["Actions"])) == len(role["Actions"])
+    assert "*" not in "".join(role["Actions"])
+    assert "Microsoft.Authorization/roleAssignments/write" in role["Actions"]
+    assert not any("Authorization" in action for action in role_definition("s")["Actions"])
+
+
+def test_what_is_lacking() -> None:
+    actions = ["A.B/c/read", "A.B/c/write", "A.B/d/read"]
+    assert lacking([{"actions": ["*"], "notActions": []}], actions) == []
+    assert lacking([{"actions": ["*/READ"]}], actions) == ["A.B/c/write"]
+    contributor = {"actions": ["*"], "notActions": ["a.b/*/Write"]}
+    assert lacking([contributor], actions) == ["A.B/c/write"]
+    assert lacking([contributor, {"actions": ["A.B/c/*"]}], actions) == []
+    assert lacking([], actions) == actions
