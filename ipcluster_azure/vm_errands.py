@@ -47,8 +47,8 @@ class Errands:
 
         vm_beat.keep_beating(self.hub, state, on_unknown)
 
-    def bye(self) -> None:
-        vm_beat.tell(self.hub, {"machine": self.address, "bye": True})
+    def bye(self, evicted: bool) -> None:
+        vm_beat.tell(self.hub, {"machine": self.address, "bye": True, "evicted": evicted})
 
     def watch_for_eviction(self) -> None:
         """For ever, on a Spot machine."""

@@ -58,6 +58,14 @@ class Roll:
         machine.ids = {engine_id: machine.ids.get(engine_id, now) for engine_id in ids}
         if evicted:
             self.evicted.add(address)
+        else:  # another machine has the address now
+            self.evicted.discard(address)
+
+    def leave(self, address: str, *, evicted: bool) -> None:
+        """The last word of a machine whose engines have ended because they were asked to."""
+        self.machines.pop(address, None)
+        if evicted:
+            self.evicted.add(address)
 
     def note_silence(self, now: float) -> None:
         for machine in self.machines.values():

@@ -118,7 +118,7 @@ class Supervisor:
     def say_goodbye(self) -> None:
         self.helpers.kill("beat", "eviction", "listing")
         if self.errands.address:
-            self.helpers.start("bye", self.errands.bye)
+            self.helpers.start("bye", self.errands.bye, self.eviction is not None)
         if self.eviction is not None and self.kill_at is not None:  # nothing had to be killed
             self.helpers.start("approval", self.errands.approve, self.eviction)
         self.helpers.finish(FAREWELL_S)

@@ -167,7 +167,7 @@ class Guard:
             return await self.unregister(str(request["unregister"]))
         address = str(request["machine"])
         if request.get("bye"):
-            self.roll.machines.pop(address, None)
+            self.roll.leave(address, evicted=bool(request["evicted"]))
         else:
             self.hear(address, request, first=first)
         if self.news() != self._told:
