@@ -168,7 +168,7 @@ def status_command(args: argparse.Namespace) -> int:
 def logs_command(args: argparse.Namespace) -> int:
     pattern = r".*\.log"
     if args.controller:
-        pattern = r"ipcontroller\.log"
+        pattern = r"(guard|ipcontroller)\.log"
     elif args.set:
         pattern = rf"ipengine-{re.escape(args.set)}-\d+\.log|supervisor-{re.escape(args.set)}\.log"
     for log in sorted(WorkDir(args.dir).log.glob("*.log")):

@@ -16,9 +16,10 @@ import os
 import resource
 import secrets
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from . import vm_hub
 from .vm_beat import LINE_LIMIT, sign, verified
@@ -34,6 +35,7 @@ TICK_S = 0.25
 LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's silence
 LINE_S = 10.0  # of silence on a connection until it is closed
 SAVE_S = 30.0
+AGAIN_S = 5.0  # after an error of ours
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
@@ -50,7 +52,7 @@ class Guard:
         self.roll = Roll.read(saved, time.monotonic())
         self.controller: Json = {"alive": True}
         self.idle = self.expired = False
-        self.port = 0
+        self.port = int(saved.get("port", 0))
         self._told: Json = {}
         self._looking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,10 +60,18 @@ class Guard:
     async def run(self) -> None:
         """For ever."""
         address = read_json(self.work.controller_file)["address"]
-        server = await asyncio.start_server(self.serve, address, 0, limit=LINE_LIMIT)
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = await self.listen(address)
         self.save()
         await asyncio.gather(self.tick(), self.look_at_hub_now_and_then(), self.end_when_over())
+
+    async def listen(self, address: str) -> int:
+        """Returns the port: if possible that of an earlier guard, to which machines still talk."""
+        try:
+            server = await asyncio.start_server(self.serve, address, self.port, limit=LINE_LIMIT)
+        except OSError:
+            server = await asyncio.start_server(self.serve, address, 0, limit=LINE_LIMIT)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
 
     def news(self) -> Json:
         """What others are told at once when it changes."""
@@ -219,8 +229,12 @@ class Guard:
                 return
 
 
-def watch(work: WorkDir) -> int:
+def watch(work: WorkDir) -> NoReturn:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # a thousand machines report
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(Guard(work, read_json(work.guard_settings)).run())
-    return 0
+    while True:  # nobody else ends a forgotten cluster
+        try:
+            asyncio.run(Guard(work, read_json(work.guard_settings)).run())
+        except Exception:
+            traceback.print_exc()
+            time.sleep(AGAIN_S)
