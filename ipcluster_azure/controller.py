@@ -12,6 +12,7 @@ from .bundle import bundle_of, controller_config, controller_upload
 from .connect import connect, controller_target
 from .connection import Connection
 from .errors import NO_ROOM, AzureLauncherError
+from .guarding import guard_settings
 from .link import ensure_link
 from .order import Order
 from .placing import place_again
@@ -110,7 +111,7 @@ async def _start_controller(order: Order, record: Record, gate: Connection) -> N
         record,
         cluster_id=order.cluster_id,
         bundle=bundle,
-        data=controller_upload(bundle, config, controller.variables),
+        data=controller_upload(bundle, config, controller.variables, guard_settings(record)),
         args=controller.args,
     )
     require_alive(file)

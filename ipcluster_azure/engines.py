@@ -64,7 +64,10 @@ class EngineSide:
                 booted.give_up(machine.address, why)
 
         watch = watch_machines(self.api, file, set_id, dispensable=spare, on_failed=give_up)
-        work = start_engine_set(self.order, set_id, deadline, self.gate, self.running, booted)
+        machines = require_alive(file, set_id).engine_sets[set_id].machines
+        work = start_engine_set(
+            self.order, set_id, machines, deadline, self.gate, self.running, booted
+        )
         starting = asyncio.ensure_future(work)
         limiting = asyncio.ensure_future(self._limit(fleet))
         await while_watching(watch, all_or_none(starting, limiting))

@@ -60,8 +60,8 @@ async def plan_engines(
 
     Returns once engines can be requested there.
     """
-    ready = asyncio.ensure_future(network_ready(order.file))
     cluster = require_alive(order.file).plan
+    ready = asyncio.ensure_future(network_ready(order.file))
     settled = replace(
         settings,
         location=cluster.location,

@@ -9,6 +9,7 @@ import select
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,12 +31,24 @@ NO_LOGIN = {
 
 
 class IdentityServer(ThreadingHTTPServer):
-    """Hands out one token for one audience, by the protocol of App Service's managed identity."""
+    """Hands out tokens for one audience, by the protocol of App Service's managed identity.
 
-    def __init__(self, token: str) -> None:
+    lifetime_s: of each token, if they are short-lived; willing: whether it hands out any.
+    """
+
+    def __init__(self, emulator: EmulatorInfo) -> None:
         super().__init__(("127.0.0.1", 0), _Identity)
-        self.token = token
+        self.emulator = emulator
         self.audiences: list[str] = []
+        self.lifetime_s = 0
+        self.willing = True
+
+    def token(self) -> tuple[str, int]:
+        """A token, and when it expires."""
+        if not self.lifetime_s:
+            return Path(self.emulator.token_file).read_text().strip(), 4102444800
+        issued = client.token(self.emulator, ["*"], expires_in_s=self.lifetime_s)
+        return issued, int(time.time()) + self.lifetime_s
 
 
 class _Identity(BaseHTTPRequestHandler):
@@ -45,7 +58,9 @@ class _Identity(BaseHTTPRequestHandler):
         (resource,) = parse_qs(urlparse(self.path).query)["resource"]
         self.server.audiences.append(resource)
         known = self.headers["X-IDENTITY-HEADER"] == "secret" and resource == AUDIENCE
-        body = {"access_token": self.server.token, "expires_on": "4102444800", "resource": resource}
+        known = known and self.server.willing
+        token, expires_on = self.server.token()
+        body = {"access_token": token, "expires_on": str(expires_on), "resource": resource}
         text = json.dumps(body if known else {"error": "invalid_scope"}).encode()
         self.send_response(200 if known else 400)
         self.send_header("Content-Type", "application/json")
@@ -59,7 +74,7 @@ class _Identity(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def identity(emulator: EmulatorInfo) -> Iterator[IdentityServer]:
-    server = IdentityServer(Path(emulator.token_file).read_text().strip())
+    server = IdentityServer(emulator)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -105,6 +120,43 @@ def test_a_cluster_on_another_cloud(cloud: Profile, identity: IdentityServer) ->
         for path in retired.iterdir():
             assert json.loads(path.read_text())["state"] == "deleting"
         shutil.rmtree(retired)
+    cloud.assert_nothing_left()
+
+
+USED_FOR_A_WHILE = """
+import time
+import ipyparallel as ipp
+cluster = ipp.Cluster(profile={profile!r}, n=1)
+with cluster as client:
+    print(client.ids)
+    time.sleep({seconds})
+{then}
+"""
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed(
+    cloud: Profile, identity: IdentityServer
+) -> None:
+    identity.lifetime_s = 4
+    code = USED_FOR_A_WHILE.format(profile=cloud.name, seconds=6, then="print('stopped')")
+    assert cloud.python(code).splitlines()[-2:] == ["[0]", "stopped"]
+    assert len(identity.audiences) >= 2
+    shutil.rmtree(cloud.folder / "security" / "azure_deleting", ignore_errors=True)
+    cloud.assert_nothing_left()
+
+
+def test_a_login_that_ends_in_the_middle_is_said_and_the_stop_can_be_repeated(
+    cloud: Profile, identity: IdentityServer
+) -> None:
+    identity.lifetime_s = 5
+    cloud.ipcluster("start", "-n", "1", "--daemonize")
+    identity.willing = False
+    output = cloud.ipcluster("stop", expect=1)
+    assert "Not logged in to Azure" in output
+    assert "run `ipcluster stop` again" in output
+    identity.willing = True
+    cloud.ipcluster("stop")
+    shutil.rmtree(cloud.folder / "security" / "azure_deleting", ignore_errors=True)
     cloud.assert_nothing_left()
 
 
