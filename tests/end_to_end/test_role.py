@@ -65,9 +65,17 @@ class Life:
         with self.where().api() as api:
             file = await self._started(api, "stopped")
             assert [item.machines for item in find_clusters(api)] == [2]
+            self._look_after(api, file)
             await delete_cluster(file, self._progress())
             file = await self._started(api, "reaped")
             await self._reap(api, file)
+
+    def _look_after(self, api: AzureApi, file: RecordFile) -> None:
+        """What is asked when a machine is silent, and has to be replaced."""
+        record = file.require()
+        assert api.power_of(record.controller.vm_id) == "running"
+        api.scale(record.engine_sets["1"].scale_set_id, 2)
+        assert [item.machines for item in find_clusters(api)] == [3]
 
     async def _started(self, api: AzureApi, name: str) -> RecordFile:
         file = RecordFile.of(str(self.folder / name), "")
