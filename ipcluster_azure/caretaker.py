@@ -162,9 +162,21 @@ class Caretaker:
 
             power = await power_of(self._file, self._file.require().controller.vm_id)
             sure = sure + 1 if power in NOT_RUNNING else 0
+            if power == "running":
+                await self._let_in()
             if sure >= SURE_AFTER:
                 self._finish(_died(f"is {power}: its machine does not run", self._file))
             await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
+
+    async def _let_in(self) -> None:
+        """The machine runs, so the way is shut: perhaps this computer has another address now."""
+        from .attach import let_in
+
+        try:
+            if source := await let_in(self._file):
+                log.warning("This computer's address is %s now; SSH is allowed from there", source)
+        except AzureLauncherError as error:
+            log.info("%s", error)
 
     def _is_quiet(self) -> bool:
         ssh = self._tunnels.ssh
