@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bootstrap import guard_command
 from .connection import Connection
-from .errors import AzureLauncherError, MachineFailed
+from .errors import AzureLauncherError, ClusterStopped, MachineFailed
 from .last_words import LastWords
 from .line import is_silent, keep_line
 from .record import Record
@@ -175,6 +175,8 @@ class Caretaker:
         try:
             if source := await let_in(self._file):
                 log.warning("This computer's address is %s now; SSH is allowed from there", source)
+        except ClusterStopped:
+            pass
         except AzureLauncherError as error:
             log.info("%s", error)
 
