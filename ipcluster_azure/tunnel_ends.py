@@ -18,7 +18,7 @@ class ClientEnd(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, tunnels: Tunnels, name: str, remote_port: int) -> None:
+    def __init__(self, tunnels: "Tunnels", name: str, remote_port: int) -> None:
         self.tunnels, self.name, self.remote_port = tunnels, name, remote_port
         self.far: FarEnd | None = None
         self.waits = True  # for the first way to the controller
