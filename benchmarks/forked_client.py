@@ -27,7 +27,7 @@ class Client:
 
     pid: int
     log: Path
-    _server: "Server"
+    _server: Server
 
     @property
     def output(self) -> str:
@@ -59,7 +59,7 @@ class Client:
 class Server:
     """The process that has imported everything; forks a client at each request."""
 
-    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder, self._count = process, folder, 0
         self._ended: dict[int, int] = {}
         self._asking = threading.Lock()
@@ -110,7 +110,6 @@ def fork_server(folder: Path) -> Iterator[Server]:
 
 def _import_everything() -> None:
     import IPython  # noqa: F401
-    import ipyparallel.cluster.app
 
     import ipcluster_azure.app
     import ipcluster_azure.deployment
