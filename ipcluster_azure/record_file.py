@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from .errors import ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
