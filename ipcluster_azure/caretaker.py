@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bootstrap import guard_command
 from .connection import Connection
-from .errors import AzureLauncherError, MachineFailed
+from .errors import AzureLauncherError, ClusterStopped, MachineFailed
 from .last_words import LastWords
 from .line import is_silent, keep_line
 from .record import Record
@@ -162,9 +162,23 @@ class Caretaker:
 
             power = await power_of(self._file, self._file.require().controller.vm_id)
             sure = sure + 1 if power in NOT_RUNNING else 0
+            if power == "running":
+                await self._let_in()
             if sure >= SURE_AFTER:
                 self._finish(_died(f"is {power}: its machine does not run", self._file))
             await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
+
+    async def _let_in(self) -> None:
+        """The machine runs, so the way is shut: perhaps this computer has another address now."""
+        from .attach import let_in
+
+        try:
+            if source := await let_in(self._file):
+                log.warning("This computer's address is %s now; SSH is allowed from there", source)
+        except ClusterStopped:
+            pass
+        except AzureLauncherError as error:
+            log.info("%s", error)
 
     def _is_quiet(self) -> bool:
         ssh = self._tunnels.ssh

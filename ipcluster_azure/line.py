@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from .alive import require_alive
 from .connect import Target, connect, controller_target
 from .connection import Connection
 from .errors import AzureLauncherError
@@ -30,17 +31,40 @@ async def keep_line(file: RecordFile, use: Use) -> None:
     Returns when the cluster is being deleted, or is gone. Raises AzureLauncherError if the first
     connection can't be opened; later ones are tried for ever.
     """
+    deleted = asyncio.ensure_future(_until_deleted(file))
+    keeping = asyncio.ensure_future(_keep(file, use))
+    try:
+        await asyncio.wait((deleted, keeping), return_when=asyncio.FIRST_COMPLETED)
+        if not deleted.done():
+            keeping.result()
+    finally:
+        for task in (deleted, keeping):
+            task.cancel()
+        await asyncio.gather(deleted, keeping, return_exceptions=True)
+
+
+async def _until_deleted(file: RecordFile) -> None:
+    while True:
+        record = file.read()
+        if record is None or record.deleting:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _keep(file: RecordFile, use: Use) -> None:
     was_open = False
-    while (record := _alive(file)) is not None:
+    while True:
         timeout_s = RECONNECT_TIMEOUT_S if was_open else START_TIMEOUT_S
         try:
+            record = require_alive(file)
             target = controller_target(file, record)
             async with await connect(target, timeout_s=timeout_s, keepalive_s=KEEPALIVE_S) as ssh:
                 was_open = True
                 using = asyncio.ensure_future(use(ssh, record))
                 try:
-                    await _until_lost_or_deleted(ssh, target, file)
+                    await _until_lost(ssh, target)
                 finally:
+                    ssh.abort()  # a machine that is dead would never answer a polite farewell
                     using.cancel()
                     await asyncio.gather(using, return_exceptions=True)
         except (AzureLauncherError, OSError) as error:
@@ -50,21 +74,16 @@ async def keep_line(file: RecordFile, use: Use) -> None:
             await asyncio.sleep(LOOK_S)
 
 
-def _alive(file: RecordFile) -> Record | None:
-    record = file.read()
-    return None if record is None or record.deleting else record
-
-
-async def _until_lost_or_deleted(ssh: Connection, target: Target, file: RecordFile) -> None:
+async def _until_lost(ssh: Connection, target: Target) -> None:
     closed = asyncio.ensure_future(ssh.wait_closed())
-    while not closed.done():
-        if _alive(file) is None:
-            closed.cancel()
-            return
-        await asyncio.wait([closed], timeout=LOOK_S)
-        # looked at again afterwards: the line may just have been down
-        if is_silent(ssh) and await _another_gets_through(target) and is_silent(ssh):
-            ssh.abort()
+    try:
+        while not closed.done():
+            await asyncio.wait([closed], timeout=LOOK_S)
+            # looked at again afterwards: the line may just have been down
+            if is_silent(ssh) and await _another_gets_through(target) and is_silent(ssh):
+                ssh.abort()
+    finally:
+        closed.cancel()
     log.warning("The connection to the controller is lost; opening it again.")
 
 

@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .errors import AzureLauncherError
 from .record_file import RecordFile
 
 NOTICING_S = 3.0
+NOT_REPEATED_S = 600.0
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -101,8 +103,24 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     for talkative in ("asyncssh", "azure"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    logging.getLogger().handlers[0].addFilter(Unrepeated())
     with suppress(KeyboardInterrupt):
         asyncio.run(take_care(RecordFile(Path(sys.argv[1])), announce))
+
+
+class Unrepeated(logging.Filter):
+    """Passes a message once in a while: some are said for days while a computer is offline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, text = time.monotonic(), record.getMessage()
+        self._said_at = {
+            said: at for said, at in self._said_at.items() if now - at < NOT_REPEATED_S
+        }
+        return self._said_at.setdefault(text, now) == now
 
 
 def announce(ports: dict[str, int]) -> None:

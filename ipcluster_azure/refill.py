@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from . import dead_man
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, MachineState, bridge
 from .connection import Connection
@@ -52,6 +53,7 @@ async def refill(file: RecordFile, set_id: str, gate: Connection) -> None:
         counts = refilling.missing()
         log.info("Requesting %d machines in the place of those that were lost", len(counts))
         made = await refilling.make(kept, len(counts))
+        await dead_man.schedule(api, record, [machine.id for machine in made], Progress(log))
         machines = [
             Machine(machine.name, machine.address, count)
             for machine, count in zip(made, counts, strict=True)

@@ -20,7 +20,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 NIC = "Microsoft.Network/networkInterfaces"
 VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
-RULE_PRIORITY = 1000
+SSH_RULE, RULE_PRIORITY = "ssh", 1000
 
 Json = dict[str, Any]
 
@@ -143,7 +143,7 @@ def _subnet(plan: ClusterPlan, name: str) -> str:
 
 def _security_group(plan: ClusterPlan) -> Json:
     rule = {
-        "name": "ssh",
+        "name": SSH_RULE,
         "properties": {
             "description": "The only door: SSH from the addresses in ssh_source",
             "priority": RULE_PRIORITY,

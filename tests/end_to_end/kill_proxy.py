@@ -1,4 +1,4 @@
-"""Stands between a client and the emulator, counts the HTTP exchanges, and does harm at one of them.
+"""Stands between a client and the emulator, counts the exchanges, and does harm at one of them.
 
 The client finds it as it finds the emulator, by a state directory. What isn't Azure's, the
 emulator's own routes, passes uncounted.

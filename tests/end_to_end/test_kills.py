@@ -7,6 +7,7 @@ that for every way to die; `make test` dies once at each kind of exchange.
 
 import itertools
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,9 +22,11 @@ from ipcluster_azure.emulator.client import EmulatorInfo
 
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 from .kill_proxy import AFTER, BEFORE, MOMENTS, KillProxy
+from .test_reap import TEAM, Azure, tags
 
 STOP_S = 15.0  # a stop is accepted within that time
 START_S = 60.0
+REAP_S = 30.0
 SERIES_S = 900
 NO_CLUSTER = 11  # what `ipcluster stop` exits with
 UNREACHABLE_S = 90.0  # the SDK tries again for a while, and then once more to undo
@@ -79,7 +82,7 @@ class Stage:
         return kinds
 
     def half_started(self) -> None:
-        """Leave all that a cluster has at Azure; if COMPLETE, with the processes of its machines."""
+        """Leave all that a cluster has at Azure; if COMPLETE, with its machines' processes."""
         if COMPLETE:
             self.proxy.watch()
             assert self.start("--daemonize").wait(START_S) == 0
@@ -97,14 +100,20 @@ class Stage:
         assert running.wait(START_S) == 0, running.output
         return list(self.proxy.kinds)
 
-    def assert_nothing_left(self) -> None:
-        self.profile.assert_nothing_left()
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with fork_server(tmp_path_factory.mktemp("clients")) as server:
         yield server
+
+
+@pytest.fixture
+def azure(emulator: EmulatorInfo) -> Iterator[Azure]:
+    azure = Azure(emulator)
+    yield azure
+    for name in azure.groups:
+        azure.api.delete_group(name)
+    azure.api.__exit__()
 
 
 @pytest.fixture
@@ -138,15 +147,18 @@ def deaths(kinds: list[str], moments: tuple[str, ...] = MOMENTS) -> Iterator[Dea
         yield from (Death(1, moment, kind) for moment in moments)
 
 
-def die_each(stage: Stage, series: Iterator[Death], die: Callable[[Death], bool]) -> None:
+def die_each(
+    stage: Stage, series: Iterator[Death], die: Callable[[Death], bool], *, clean: bool = True
+) -> None:
     """Die each death, up to the first that isn't reached; after each nothing may be left.
 
-    `die` says whether it was reached.
+    `die` says whether it was reached; `clean`: nothing else was there either.
     """
     for count, death in enumerate(series):
         try:
             reached = die(death)
-            stage.assert_nothing_left()
+            if clean:
+                stage.profile.assert_nothing_left()
         except BaseException:
             print(f"{death}; exchanges: {stage.proxy.kinds}")
             raise
@@ -220,6 +232,56 @@ def test_a_stop_killed_at_any_exchange_is_ended_by_the_next(stage: Stage) -> Non
         return died
 
     die_each(stage, deaths(stage.kinds_of_stop()), die)
+
+
+SOMEBODY = "somebody@elsewhere"
+
+
+def decoys(azure: Azure) -> Callable[[], object]:
+    """What looks like a cluster of ours and is none; returns how to see that all of it is there."""
+    azure.group("ipp-azure-0ther001", tags("ipp-azure-0ther001", owner=SOMEBODY))
+    azure.group("ipp-azure-00000000")
+    azure.group("ipp-azure-renamed1", tags("ipp-azure-0riginal", owner=SOMEBODY))
+    azure.group(TEAM, {"team": "ours"})
+    foreign = [
+        azure.resource(TEAM, "office-nsg"),
+        azure.resource(TEAM, "ipp-azure-0ther002-nsg", tags("ipp-azure-0ther002", owner=SOMEBODY)),
+    ]
+
+    def seen() -> object:
+        path = f"resourceGroups/{TEAM}/resources"
+        inside = azure.api.listed(path, "2021-04-01", doing="looking at the group")
+        return [azure.api.exists(item) for item in foreign], sorted(item["name"] for item in inside)
+
+    return seen
+
+
+@pytest.mark.timeout(SERIES_S)
+@pytest.mark.parametrize("group", ["", TEAM], ids=["own group", "shared group"])
+def test_a_start_killed_and_its_files_erased_is_deleted_by_reap(
+    stage: Stage, azure: Azure, group: str
+) -> None:
+    kinds = stage.writes_of_start()
+    intact = decoys(azure)
+    before = intact(), stage.profile.left_on_azure()
+    stage.profile.configure(f"{CONFIG}c.AzureVMLauncher.resource_group = {group!r}\n")
+
+    def die(death: Death) -> bool:
+        doomed, died = die_in(
+            stage, death, lambda: stage.start("--daemonize"), Client.kill, closes=True
+        )
+        doomed.wait(START_S)
+        shutil.rmtree(stage.profile.folder.parent)
+        stage.profile.configure(f"{CONFIG}c.AzureVMLauncher.resource_group = {group!r}\n")
+        stage.proxy.watch()
+        reaping = stage.run("ipcluster-azure", "reap", "--yes")
+        assert reaping.wait(REAP_S) == 0, reaping.output
+        wait_for(lambda: not stage.profile.processes())
+        wait_for(lambda: (intact(), stage.profile.left_on_azure()) == before)
+        return died
+
+    written = kinds[2:] if group else kinds
+    die_each(stage, deaths(written[:: 3 if group else 2], (AFTER,)), die, clean=False)
 
 
 @dataclass(frozen=True)
@@ -337,8 +399,11 @@ def test_azure_out_of_reach_from_any_exchange_of_a_stop_on(stage: Stage) -> None
             lambda _: stage.proxy.cut_off(),
             closes=True,
         )
-        client.wait(UNREACHABLE_S)
+        # what a stop has not seen gone is looked after by the next start
+        assert client.wait(UNREACHABLE_S) == 1, client.output
+        assert "run `ipcluster stop` again" in client.output
         stage.stop()
         return died
 
-    die_each(stage, deaths(stage.kinds_of_stop()[:1], (BEFORE,)), die)
+    kinds = [kind for kind in stage.kinds_of_stop() if kind.startswith("DELETE")]
+    die_each(stage, deaths(kinds[-1:], (BEFORE,)), die)
