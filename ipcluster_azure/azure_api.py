@@ -21,12 +21,9 @@ from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
 from .job_file import ResourceRequest
-from .plan import SizeOffer
-from .quota import Usage
 from .record import Endpoint
 
 T = TypeVar("T")
-SKUS_API = "2021-07-01"  # the only one that lists them
 BROKEN_ANSWERS = 3
 GONE = "gone"
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
@@ -92,27 +89,6 @@ class AzureApi:
                     return False
                 raise
         return True
-
-    def sizes(self, location: str) -> dict[str, SizeOffer]:
-        """VM sizes of a location by lower-case name. Several MB from Azure: cache it."""
-        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/skus"
-        with translated(f"listing the VM sizes of {location}"):
-            return {
-                sku["name"].lower(): _offer(sku)
-                for sku in self._list(path, SKUS_API, f"location eq '{location}'")
-                if sku.get("resourceType") == "virtualMachines"
-            }
-
-    def usages(self, location: str) -> dict[str, Usage]:
-        """Quotas of a location by name, with what is in use of them."""
-        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/locations"
-        with translated(f"reading the quotas of {location}"):
-            return {
-                item["name"]["value"].lower(): Usage(
-                    item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
-                )
-                for item in self._list(f"{path}/{location}/usages", template.COMPUTE_API)
-            }
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         with translated(f"creating resource group {name}"):
@@ -259,7 +235,7 @@ class AzureApi:
         subscription."""
         with translated(doing):
             whole = f"/subscriptions/{self.subscription_id}/{path}"
-            return list(self._list(whole, api_version, filter_))
+            return list(self._list(whole, api_version, filter_, **QUICK))
 
     def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
         """POST to what the subscription has at `path`, which is below it."""
@@ -272,17 +248,21 @@ class AzureApi:
             answer: template.Json = response.json()
             return answer
 
-    def _list(self, path: str, api_version: str, filter_: str = "") -> Iterator[template.Json]:
+    def _list(
+        self, path: str, api_version: str, filter_: str = "", **options: Any
+    ) -> Iterator[template.Json]:
         """What a list has on all its pages."""
         query = {"api-version": api_version, **({"$filter": filter_} if filter_ else {})}
-        page = self._get(path, query)
+        page = self._get(path, query, **options)
         yield from page["value"]
         while url := page.get("nextLink"):
-            page = self._get(url)
+            page = self._get(url, **options)
             yield from page["value"]
 
-    def _get(self, url: str, query: Mapping[str, str] | None = None) -> template.Json:
-        response = self._arm.send_request(HttpRequest("GET", url, params=query))
+    def _get(
+        self, url: str, query: Mapping[str, str] | None = None, **options: Any
+    ) -> template.Json:
+        response = self._arm.send_request(HttpRequest("GET", url, params=query), **options)
         response.raise_for_status()
         body: template.Json = response.json()
         return body
@@ -315,15 +295,3 @@ def _machine_state(vm: template.Json, addresses: dict[str, str]) -> MachineState
     references = properties.get("networkProfile", {}).get("networkInterfaces") or []
     address = addresses.get(references[0]["id"].lower(), "") if references else ""
     return MachineState(vm["id"], vm["name"], address, properties.get("provisioningState", ""))
-
-
-def _offer(sku: template.Json) -> SizeOffer:
-    capabilities = {item["name"]: item["value"] for item in sku.get("capabilities", ())}
-    restrictions = {item.get("type"): item for item in sku.get("restrictions", ())}
-    location = restrictions.get("Location")
-    refused = location.get("reasonCode", "restricted") if location else ""
-    offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
-    closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
-    vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
-    zones = tuple(sorted(offered - set(closed)))
-    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)

@@ -23,8 +23,9 @@ PACKAGE = "ipcluster_azure_vm"
 ENTRIES = ("vm_agent", "vm_guard")
 MODULES = (
     *ENTRIES,
-    *("vm_beat", "vm_deletion", "vm_engine", "vm_eviction", "vm_helpers", "vm_hub", "vm_limits"),
-    *("vm_metadata", "vm_processes", "vm_supervisor", "vm_watch", "vm_work"),
+    *("vm_beat", "vm_controller", "vm_deletion", "vm_engine", "vm_errands", "vm_events"),
+    *("vm_eviction", "vm_helpers", "vm_hub", "vm_limits", "vm_metadata", "vm_places"),
+    *("vm_processes", "vm_roll", "vm_supervisor", "vm_watch", "vm_work"),
 )
 ENTRY = "import sys\nfrom {package}.{name} import main\nsys.exit(main(sys.argv[1:]))\n"
 SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead

@@ -81,7 +81,8 @@ def own_address(service: str) -> str:
         if not service.startswith("https://"):
             raise ValueError("the address does not begin with https://")
         with urllib.request.urlopen(service, timeout=PUBLIC_IP_TIMEOUT_S) as reply:  # noqa: S310
-            return str(ipaddress.IPv4Network(reply.read(100).decode("ascii").strip()))
+            # an address and nothing wider, whatever the service says
+            return f"{ipaddress.IPv4Address(reply.read(100).decode('ascii').strip())}/32"
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"ssh_source is 'auto', but {service} did not tell this computer's public address "

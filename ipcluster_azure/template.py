@@ -123,7 +123,13 @@ def _resource(
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
-    return {**resource, "tags": dict(tags), **top, "properties": properties}
+    shown = {name: _literal(value) for name, value in tags.items()}
+    return {**resource, "tags": shown, **top, "properties": properties}
+
+
+def _literal(text: str) -> str:
+    """What an ARM template must say for `text`, which it would evaluate if it is in brackets."""
+    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 
 def _resource_id(kind: str, *names: str) -> str:
@@ -246,7 +252,6 @@ def _storage_profile(machine: MachinePlan) -> Json:
     if machine.image.startswith("/"):
         image = {"id": machine.image}
     else:
-        image = dict(
-            zip(("publisher", "offer", "sku", "version"), machine.image.split(":"), strict=True)
-        )
+        parts = map(_literal, machine.image.split(":"))
+        image = dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
     return {"imageReference": image, "osDisk": disk}

@@ -4,8 +4,8 @@ Lines of JSON over one TCP connection, each signed with the cluster's key:
 
     guard    {"nonce"}                     a new one for each connection
     machine  {"count", "machine", "ids", "begun", "done", "evicted", "mac"}      once a second;
-             count goes up, begun and done are numbers of tasks. {"count", "machine", "bye", "mac"}
-             is its last
+             count goes up, begun and done are numbers of tasks. {"count", "machine", "bye",
+             "evicted", "mac"} is its last
     guard    {"count", "unknown", "mac"}   to each; unknown: ids that the hub doesn't have
 
 The command that has a machine's engines unregistered sends {"count", "unregister", "mac"} and gets

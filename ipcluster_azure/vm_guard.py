@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     work = WorkDir(args.dir)
     if args.command == "watch":
-        return watch(work)
+        watch(work)
     try:
         if args.command == "follow":
             return follow(work)

@@ -15,80 +15,41 @@ import contextlib
 import json
 import mmap
 import os
-import select
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import vm_beat, vm_eviction, vm_hub
+from . import vm_hub
 from .vm_engine import EngineOrder, become_engine, preload
+from .vm_errands import Errands
+from .vm_events import Events
 from .vm_helpers import Helpers, fork
+from .vm_places import EXITED, REGISTERED, RESTARTING, STARTING, Place
 from .vm_processes import Json, identify, send_signal
-from .vm_work import WorkDir, read_json, write_json
+from .vm_work import WorkDir, write_json
 
 TERM_GRACE_S = 2.0  # what an engine gets between TERM and KILL
 FAREWELL_S = vm_hub.LINGER_S + 0.5  # until the last that was told to others has to be out
-LONGEST_PAUSE_S = 30.0  # before an engine is started again
-FORGOTTEN_AFTER_S = 300.0  # of life; then an earlier death counts no more
 LAST_MOMENT_S = 3.0  # before the machine is taken away, for the hub to hear of what still worked
 HELPER_PAUSE_S = 5.0
 WATCHED = (signal.SIGCHLD, signal.SIGTERM)
-
-STARTING, REGISTERED, RESTARTING, EXITED = "starting", "registered", "restarting", "exited"
-SHOWN = "index pid create_time id state exit_code log restarts".split()
-
-
-@dataclass
-class Engine:
-    """A place for an engine, and the one that is or was last in it."""
-
-    index: int
-    log: str
-    state: str = STARTING
-    pid: int | None = None
-    create_time: int | None = None
-    id: int | None = None
-    exit_code: int | None = None
-    restarts: int = 0
-    started_at: float = 0.0
-    due_at: float = 0.0
-    deaths: int = 0
-    was_registered: bool = False
-    leaving: bool = False
-
-    def shown(self) -> Json:
-        """As the state file has it."""
-        return {name: getattr(self, name) for name in SHOWN}
-
-    def pause_s(self, now: float) -> float:
-        """Before it is started again: 0, 1, 2, 4 ... s, from 0 again after a long life."""
-        if now - self.started_at > FORGOTTEN_AFTER_S:
-            self.deaths = 0
-        self.deaths += 1
-        if self.deaths == 1:
-            return 0.0
-        return min(LONGEST_PAUSE_S, 2.0 ** min(self.deaths - 2, 10))
 
 
 @dataclass
 class Supervisor:
     """Single-threaded, and without a ZeroMQ context: only so can it fork at any time.
 
-    `reading` and `writing` are the ends of one pipe of events, JSON lists, one a line: from
-    engines, helpers, and this process's own signal handlers. `tally` is memory that engines share
-    with us: for each how many tasks it has begun and done. `kill_at`: when engines that were asked
-    to end are made to.
+    `kill_at`: when engines that were asked to end are made to. `beat_at`: when to start the helper
+    that tells the guard of us. `evicted`: an eventfd that all engines see.
     """
 
     work: WorkDir
     args: argparse.Namespace
-    hub: Json
-    engines: list[Engine]
-    tally: memoryview[int]
-    reading: int
-    writing: int
+    errands: Errands
+    engines: list[Place]
+    events: Events
     evicted: int = field(default_factory=lambda: os.eventfd(0))
     helpers: Helpers = field(default_factory=lambda: Helpers(WATCHED))
     listed: bool = False
@@ -97,7 +58,6 @@ class Supervisor:
     kill_at: float | None = None
     beat_at: float | None = None
     children_ended: bool = False
-    unread: bytes = b""
 
     def save(self) -> None:
         state = {"set": self.args.set, "supervisor": identify(os.getpid()), "listed": self.listed}
@@ -105,30 +65,23 @@ class Supervisor:
         state["engines"] = [engine.shown() for engine in self.engines]
         write_json(self.work.set_file(self.args.set), state)
 
-    def report(self, *event: object) -> None:
-        os.write(self.writing, json.dumps(event).encode() + b"\n")
-
     def say(self, text: str) -> None:
         print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
-
-    def is_guarded(self) -> bool:
-        """Whether somebody at the controller's machine wants to hear that this one lives."""
-        return bool(self.args.address and self.hub.get("guard"))
 
     # --- the loop
 
     def run(self) -> None:
         """Until the last engine has ended."""
         for number in WATCHED:
-            signal.signal(number, lambda number, _: self.report("signal", number))
+            signal.signal(number, lambda number, _: self.events.report("signal", number))
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         for engine in self.engines:
             self.start(engine)
         self.save()
-        if self.is_guarded():
+        if self.errands.address:
             self.beat_at = time.monotonic()
-        self.helpers.start("eviction", self.watch_for_eviction)
+        self.helpers.start("eviction", self.errands.watch_for_eviction)
         while any(engine.state != EXITED for engine in self.engines):
             self.handle(self.wait_s())
             if self.children_ended:
@@ -145,11 +98,7 @@ class Supervisor:
 
     def handle(self, timeout_s: float | None) -> None:
         """The events that are there, after waiting for one."""
-        if not select.select([self.reading], [], [], timeout_s)[0]:
-            return
-        *lines, self.unread = (self.unread + os.read(self.reading, 1 << 16)).split(b"\n")
-        for line in lines:
-            kind, *details = json.loads(line)
+        for kind, *details in self.events.read(timeout_s):
             getattr(self, f"on_{kind}")(*details)
 
     def do_what_is_due(self) -> None:
@@ -164,29 +113,33 @@ class Supervisor:
             self.send(signal.SIGKILL)
         if self.beat_at is not None and self.beat_at <= now:
             self.beat_at = None
-            self.helpers.start("beat", self.beat)
+            self.helpers.start("beat", self.errands.beat)
 
     def say_goodbye(self) -> None:
         self.helpers.kill("beat", "eviction", "listing")
-        if self.is_guarded():
-            self.helpers.start("bye", self.bye)
+        if self.errands.address:
+            self.helpers.start("bye", self.errands.bye, self.eviction is not None)
         if self.eviction is not None and self.kill_at is not None:  # nothing had to be killed
-            self.helpers.start("approval", self.approve)
+            self.helpers.start("approval", self.errands.approve, self.eviction)
         self.helpers.finish(FAREWELL_S)
 
     # --- engines
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: Place) -> None:
         if engine.restarts == 0:
             Path(engine.log).unlink(missing_ok=True)  # of an earlier set of this name
         engine.id, engine.leaving, engine.state = None, False, STARTING
         engine.started_at = time.monotonic()
-        self.tally[2 * engine.index] = self.tally[2 * engine.index + 1]  # nothing runs there now
+        tally = self.tally_of(engine)
+        tally[0] = tally[1]  # nothing runs there now
         # the child leaves through SystemExit, so that its interpreter ends as an engine's does
         engine.pid = fork(lambda: become_engine(self.order_for(engine)), WATCHED)
         engine.create_time = identify(engine.pid)["create_time"]
 
-    def order_for(self, engine: Engine) -> EngineOrder:
+    def order_for(self, engine: Place) -> EngineOrder:
+        def report(state: str, engine_id: int) -> None:
+            self.events.report("engine", engine.index, state, engine_id)
+
         return EngineOrder(
             index=engine.index,
             count=len(self.engines),
@@ -196,9 +149,12 @@ class Supervisor:
             timeout_s=self.args.timeout_s,
             args=self.args.extra,
             evicted=self.evicted,
-            tally=self.tally[2 * engine.index : 2 * engine.index + 2],
-            report=lambda state, engine_id: self.report("engine", engine.index, state, engine_id),
+            tally=self.tally_of(engine),
+            report=report,
         )
+
+    def tally_of(self, engine: Place) -> memoryview[int]:
+        return self.errands.tally[2 * engine.index : 2 * engine.index + 2]
 
     def send(self, number: int) -> None:
         """To all engines. A dead one's zombie keeps its pid until it is reaped."""
@@ -206,7 +162,7 @@ class Supervisor:
 
     def reap(self) -> None:
         pids = {engine.pid: engine for engine in self.engines}
-        ended: list[tuple[Engine, int]] = []
+        ended: list[tuple[Place, int]] = []
         with contextlib.suppress(ChildProcessError):
             # the zombie keeps the pid, so its group can be killed safely: workers of an engine end
             # with it (what a task starts in a session of its own stays)
@@ -225,11 +181,11 @@ class Supervisor:
             self.handle(0)  # what they said before they ended, such as that they were leaving
             self.settle(ended)
 
-    def settle(self, ended: list[tuple[Engine, int]]) -> None:
+    def settle(self, ended: list[tuple[Place, int]]) -> None:
         """Tell the hub, and decide which come back."""
         self.helpers.kill("listing")
         if ids := [engine.id for engine, _ in ended if engine.id is not None]:
-            self.helpers.start("unregister", self.unregister, ids)
+            self.helpers.start("unregister", self.errands.unregister, ids)
         now = time.monotonic()
         for engine, exit_code in ended:
             engine.exit_code = exit_code
@@ -268,7 +224,7 @@ class Supervisor:
         engine.was_registered |= state == REGISTERED
         if not self.listed and all(engine.state == REGISTERED for engine in self.engines):
             ids = {engine.id for engine in self.engines}
-            self.helpers.start("listing", self.confirm_listed, ids)
+            self.helpers.start("listing", self.errands.confirm_listed, ids)
 
     def on_listed(self) -> None:
         self.listed = True
@@ -286,47 +242,17 @@ class Supervisor:
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
         os.eventfd_write(self.evicted, 1)
 
-    # --- in helpers
-
-    def unregister(self, ids: list[int]) -> None:
-        vm_hub.unregister(self.hub, ids)
-
-    def confirm_listed(self, ids: set[int]) -> None:
-        vm_hub.wait_until_listed(self.hub, ids)
-        self.report("listed")
-
-    def beat(self) -> None:
-        def state() -> Json:
-            now = read_json(self.work.set_file(self.args.set))
-            ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
-            work = {"begun": sum(self.tally[::2]), "done": sum(self.tally[1::2])}
-            return {"machine": self.args.address, "ids": ids, "evicted": now["evicted"], **work}
-
-        def on_unknown(ids: list[int]) -> None:
-            self.report("unknown", ids)
-
-        vm_beat.keep_beating(self.hub, state, on_unknown)
-
-    def bye(self) -> None:
-        word = {"machine": self.args.address, "bye": True, "evicted": self.eviction is not None}
-        vm_beat.tell(self.hub, word)
-
-    def watch_for_eviction(self) -> None:
-        if event := vm_eviction.wait_for_eviction():
-            self.report("evicted", *event)
-
-    def approve(self) -> None:
-        vm_eviction.approve(str(self.eviction))
-
 
 def supervise(args: argparse.Namespace) -> int:
-    work = WorkDir(args.dir)
+    work, events = WorkDir(args.dir), Events()
     # read once: by the time an engine ends, another controller may have written the file anew
     hub: Json = json.loads(Path(args.engine_file).read_bytes())
     log = f"{work.log}/ipengine-{args.set}-"
-    engines = [Engine(index, f"{log}{index}.log") for index in range(args.count)]
+    engines = [Place(index, f"{log}{index}.log") for index in range(args.count)]
+    address = args.address if hub.get("guard") else ""
     tally = memoryview(mmap.mmap(-1, 16 * args.count)).cast("Q")
-    supervisor = Supervisor(work, args, hub, engines, tally, *os.pipe())
+    errands = Errands(hub, address, work.set_file(args.set), tally, events.report)
+    supervisor = Supervisor(work, args, errands, engines, events)
     supervisor.save()
     preload()
     supervisor.run()
@@ -336,10 +262,9 @@ def supervise(args: argparse.Namespace) -> int:
 def main(argv: list[str]) -> int:
     """What vm_agent.py starts as a daemon."""
     parser = argparse.ArgumentParser()
-    for name in ("dir", "set", "engine-file"):
+    for name in ("dir", "set", "engine-file", "address"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--timeout-s", type=float, required=True)
-    parser.add_argument("--address", default="")
     end = argv.index("--")
     return supervise(parser.parse_args(argv[:end], argparse.Namespace(extra=argv[end + 1 :])))

@@ -16,37 +16,27 @@ import os
 import resource
 import secrets
 import time
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from . import vm_hub
 from .vm_beat import LINE_LIMIT, sign, verified
 from .vm_deletion import Deletion, say
-from .vm_hub import Load
 from .vm_limits import Idleness, Lifetime
 from .vm_processes import Json, identify, is_alive
+from .vm_roll import Roll
 from .vm_work import WorkDir, read_json, tail, write_json
 
 T = TypeVar("T")
 
 TICK_S = 0.25
-SILENT_S = 2.5  # without a beat, of which there is one a second
 LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's silence
 LINE_S = 10.0  # of silence on a connection until it is closed
-SETTLED_S = 20.0  # after which the hub must know an engine
 SAVE_S = 30.0
+AGAIN_S = 5.0  # after an error of ours
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
-
-
-@dataclass
-class Machine:
-    """An engines' machine. `ids`: its engines, with the time when each was first heard of."""
-
-    heard_at: float
-    ids: dict[int, float] = field(default_factory=dict)
-    silent: bool = False
 
 
 class Guard:
@@ -57,46 +47,42 @@ class Guard:
     def __init__(self, work: WorkDir, settings: Json) -> None:
         self.work, self.settings = work, settings
         saved = read_json(work.guard_file)
-        now = time.monotonic()
         self.lifetime = Lifetime(settings.get("age_s", 0.0), saved.get("clock", {}))
         self.idleness = Idleness()
-        self.machines = {
-            address: Machine(now, dict.fromkeys(machine["ids"], now))
-            for address, machine in saved.get("machines", {}).items()
-        }
-        self.evicted: set[str] = set(saved.get("evicted", []))
+        self.roll = Roll.read(saved, time.monotonic())
         self.controller: Json = {"alive": True}
         self.idle = self.expired = False
-        self.unknown: set[int] = set()
-        self.port = 0
+        self.port = int(saved.get("port", 0))
+        self._told: Json = {}
         self._looking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """For ever."""
         address = read_json(self.work.controller_file)["address"]
-        server = await asyncio.start_server(self.serve, address, 0, limit=LINE_LIMIT)
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = await self.listen(address)
         self.save()
         await asyncio.gather(self.tick(), self.look_at_hub_now_and_then(), self.end_when_over())
 
+    async def listen(self, address: str) -> int:
+        """Returns the port: if possible that of an earlier guard, to which machines still talk."""
+        try:
+            server = await asyncio.start_server(self.serve, address, self.port, limit=LINE_LIMIT)
+        except OSError:
+            server = await asyncio.start_server(self.serve, address, 0, limit=LINE_LIMIT)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    def news(self) -> Json:
+        """What others are told at once when it changes."""
+        state = {"controller": self.controller, "idle": self.idle, "expired": self.expired}
+        return {"port": self.port, **state, **self.roll.shown()}
+
     def save(self) -> None:
-        machines = {
-            address: {"ids": sorted(machine.ids), "silent": machine.silent}
-            for address, machine in self.machines.items()
-        }
-        state = {
-            "guard": identify(os.getpid()),
-            "port": self.port,
-            "controller": self.controller,
-            "machines": machines,
-            "evicted": sorted(self.evicted),
-            "idle": self.idle,
-            "expired": self.expired,
-            "idle_s": round(self.idleness.idle_s(), 1),
-            "clock": self.lifetime.to_save(),
-        }
-        write_json(self.work.guard_file, state)
+        self._told = self.news()
+        clock, idle_s = self.lifetime.to_save(), round(self.idleness.idle_s(), 1)
+        state = {"guard": identify(os.getpid()), "clock": clock, "idle_s": idle_s}
+        write_json(self.work.guard_file, {**self._told, **state})
 
     # --- what is looked at all the time
 
@@ -107,43 +93,31 @@ class Guard:
             now = time.monotonic()
             late_s, looked_at = now - looked_at - TICK_S, now
             if late_s > LATE_S:
-                for machine in self.machines.values():
-                    machine.heard_at += late_s
+                self.roll.be_late(late_s)
             self.settings = read_json(self.work.guard_settings) or self.settings
-            news = self.note_silence(now) | self.look_at_controller() | self.note_age()
-            if news or now - saved_at > SAVE_S:
+            self.roll.note_silence(now)
+            self.look_at_controller()
+            self.note_age()
+            if self.news() != self._told or now - saved_at > SAVE_S:
                 self.save()
                 saved_at = now
 
-    def note_silence(self, now: float) -> bool:
-        silent = [
-            machine
-            for machine in self.machines.values()
-            if not machine.silent and now - machine.heard_at > SILENT_S
-        ]
-        for machine in silent:
-            machine.silent = True
-        return bool(silent)
-
-    def look_at_controller(self) -> bool:
+    def look_at_controller(self) -> None:
         record = read_json(self.work.controller_file)
         alive = is_alive(record)
         if alive == self.controller["alive"]:
-            return False
+            return
         self.controller = {"alive": alive}
         if not alive:
             log = record.get("log", "")
             self.controller |= {"log": log, "log_tail": tail(log)}
             say("ipcontroller has ended")
-        return True
 
-    def note_age(self) -> bool:
+    def note_age(self) -> None:
         limit_s = self.settings.get("max_lifetime_h", 0) * 3600
-        if self.expired or not 0 < limit_s <= self.lifetime.age_s():
-            return False
-        say(f"the cluster's lifetime of {limit_s:.0f} s is over")
-        self.expired = True
-        return True
+        if not self.expired and 0 < limit_s <= self.lifetime.age_s():
+            say(f"the cluster's lifetime of {limit_s:.0f} s is over")
+            self.expired = True
 
     # --- the hub
 
@@ -174,19 +148,12 @@ class Guard:
             was_idle, self.idle = self.idle, self.idleness.is_idle(timeout_s)
             if self.idle != was_idle:
                 say(f"idle for {self.idleness.idle_s():.0f} s" if self.idle else "busy again")
-                self.save()
 
     async def look_at_hub(self) -> None:
         with contextlib.suppress(vm_hub.HubSilent):
             load = await self.ask_hub(vm_hub.Hub.load)
             self.idleness.note_load(load)
-            self.note_unknown(load)
-
-    def note_unknown(self, load: Load) -> None:
-        """Engines that live but that the hub has given up, as after a cut of the network."""
-        before = time.monotonic() - SETTLED_S
-        reported = [item for machine in self.machines.values() for item in machine.ids.items()]
-        self.unknown = {id_ for id_, since in reported if since < before} - load.engines
+            self.roll.compare(load.engines, time.monotonic())
 
     # --- the engines' machines
 
@@ -210,40 +177,27 @@ class Guard:
             return await self.unregister(str(request["unregister"]))
         address = str(request["machine"])
         if request.get("bye"):
-            evicted = {address} if request.get("evicted") else set()
-            if self.machines.pop(address, None) or evicted - self.evicted:
-                self.evicted |= evicted
-                self.save()
-            return {"unknown": []}
-        ids = [int(engine_id) for engine_id in request["ids"]]
-        self.hear(address, ids, evicted=bool(request["evicted"]), first=first)
-        self.idleness.note_tasks(address, int(request["begun"]), int(request["done"]))
-        return {"unknown": sorted(self.unknown.intersection(ids))}
+            self.roll.leave(address, evicted=bool(request["evicted"]))
+        else:
+            self.hear(address, request, first=first)
+        if self.news() != self._told:
+            self.save()
+        return {"unknown": sorted(self.roll.unknown.intersection(request.get("ids", ())))}
 
-    def hear(self, address: str, ids: list[int], *, evicted: bool, first: bool) -> None:
-        now = time.monotonic()
-        machine = self.machines.get(address)
-        news = machine is None or sorted(machine.ids) != sorted(ids)
-        if machine is None:
-            machine = self.machines[address] = Machine(now)
-        elif first:
-            return  # a line that breaks again and again is none: the next beat on it counts
-        if machine.silent:
-            machine.silent, news = False, True
+    def hear(self, address: str, beat: Json, *, first: bool) -> None:
+        machine = self.roll.machines.get(address)
+        was_silent = machine is not None and machine.silent
+        ids, evicted = [int(engine_id) for engine_id in beat["ids"]], bool(beat["evicted"])
+        self.roll.hear(address, ids, evicted=evicted, first=first, now=time.monotonic())
+        self.idleness.note_tasks(address, int(beat["begun"]), int(beat["done"]))
+        if was_silent and machine is not None and not machine.silent:
             looking = asyncio.create_task(self.look_at_hub())
             self._tasks.add(looking)
             looking.add_done_callback(self._tasks.discard)
-        machine.heard_at = now
-        machine.ids = {engine_id: machine.ids.get(engine_id, now) for engine_id in ids}
-        if evicted != (address in self.evicted):  # false: another machine has the address now
-            self.evicted ^= {address}
-            news = True
-        if news:
-            self.save()
 
     async def unregister(self, address: str) -> Json:
         """Have the hub forget the engines of a machine; clients and schedulers hear it at once."""
-        machine = self.machines.get(address)
+        machine = self.roll.machines.get(address)
         ids = sorted(machine.ids) if machine else []
 
         def tell(hub: vm_hub.Hub) -> list[int]:
@@ -255,7 +209,7 @@ class Guard:
             left = await self.ask_hub(tell)
         except vm_hub.HubSilent as error:
             return {"ids": [], "reason": str(error)}
-        self.unknown.update(set(ids) - set(left))
+        self.roll.unknown.update(set(ids) - set(left))
         return {"ids": sorted(set(ids) - set(left))}
 
     # --- the end
@@ -275,8 +229,12 @@ class Guard:
                 return
 
 
-def watch(work: WorkDir) -> int:
+def watch(work: WorkDir) -> NoReturn:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # a thousand machines report
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(Guard(work, read_json(work.guard_settings)).run())
-    return 0
+    while True:  # nobody else ends a forgotten cluster
+        try:
+            asyncio.run(Guard(work, read_json(work.guard_settings)).run())
+        except Exception:
+            traceback.print_exc()
+            time.sleep(AGAIN_S)

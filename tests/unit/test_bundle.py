@@ -53,6 +53,12 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
     assert made.sha256 == hashlib.sha256(made.data).hexdigest()
 
 
+def test_no_script_is_forgotten() -> None:
+    scripts = {path.name for path in Path(bundle.__file__).parent.glob("vm_*.py")}
+    modules = {f"{name}.py" for name in MODULES}
+    assert scripts == {*SCRIPTS, *modules, "vm_lookout.py"}  # that one is sent by itself
+
+
 def test_a_bundle_changes_with_the_files_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

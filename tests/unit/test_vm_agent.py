@@ -322,6 +322,41 @@ def test_a_killed_engine_leaves_the_hub_at_once_and_is_replaced(agent: Agent) ->
     assert "engine 1 died with -9; a new one in 0 s" in log
 
 
+def test_deaths_leave_no_zombie_no_descriptor_and_no_thread(agent: Agent) -> None:
+    agent.engines("many", 4)
+    supervisor = Path(f"/proc/{agent.state('many')['supervisor']['pid']}")
+
+    def held() -> tuple[int, int, int]:
+        children = (supervisor / "task" / supervisor.name / "children").read_text().split()
+        descriptors = len(list((supervisor / "fd").iterdir()))
+        return len(children), descriptors, len(list((supervisor / "task").iterdir()))
+
+    def restored() -> bool:
+        engines = agent.state("many")["engines"]
+        return all(engine["state"] == "registered" for engine in engines)
+
+    before = wait_for(lambda: held()[0] == 5) and held()  # the engines, and who looks for evictions
+    for _ in range(2):
+        for engine in agent.state("many")["engines"]:
+            os.kill(engine["pid"], signal.SIGKILL)
+        wait_for(lambda: not restored())
+        wait_for(restored)
+    wait_for(lambda: held() == before)
+
+
+def test_a_replacement_that_never_registers_is_tried_again_and_again(agent: Agent) -> None:
+    (engine,) = agent.engines("broken", 1)["engines"]
+    config = agent.dir / "profile" / "ipengine_config.py"
+    config.write_text("import os; os._exit(9)\n")
+    try:
+        os.kill(engine["pid"], signal.SIGKILL)
+        wait_for(lambda: agent.state("broken")["engines"][0]["restarts"] >= 3)
+        assert agent.state("broken")["engines"][0]["exit_code"] == 9
+    finally:
+        config.unlink()
+    wait_for(lambda: agent.state("broken")["engines"][0]["state"] == "registered")
+
+
 def test_the_set_ends_with_its_last_engine(agent: Agent) -> None:
     (engine,) = agent.engines("last", 1)["engines"]
     supervisor = agent.state("last")["supervisor"]["pid"]

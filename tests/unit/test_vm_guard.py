@@ -18,6 +18,8 @@ import pytest
 
 from ipcluster_azure import vm_beat, vm_guard, vm_limits
 from ipcluster_azure.vm_hub import Load
+from ipcluster_azure.vm_places import Place
+from ipcluster_azure.vm_roll import Roll
 
 from .test_vm_agent import Agent, connect, processes_of, running, vm, wait_for
 
@@ -105,7 +107,7 @@ def test_it_says_how_all_is_and_that_the_line_is_up(guarded: Agent) -> None:
         wait_for(
             lambda: (
                 json.loads(state_file.read_text())["machines"][ENGINES]["ids"]
-                == [engine["id"] for engine in engines]
+                == sorted(engine["id"] for engine in engines)
             )
         )
         assert not state["idle"]
@@ -255,6 +257,8 @@ def test_a_guard_that_was_killed_is_started_again_and_knows_what_it_knew(guarded
         wait_for(lambda: after()["guard"]["pid"] != before["guard"]["pid"])
         assert after()["clock"]["age_s"] > 1000
         assert ENGINES in after()["machines"]
+        time.sleep(4)
+        assert not after()["machines"][ENGINES]["silent"]  # it is heard where it was before
 
 
 def guard(agent: Agent, command: str, *arguments: str) -> Json:
@@ -283,6 +287,73 @@ def pids_of_group(group: int) -> list[int]:
 
 
 # --- pure
+
+
+def beat(roll: Roll, now: float, *ids: int, **more: bool) -> None:
+    roll.hear("a", ids, **{"evicted": False, "first": False, **more}, now=now)
+
+
+def test_a_machine_is_silent_after_two_missed_beats_and_heard_at_the_second() -> None:
+    roll = Roll()
+    beat(roll, 0.0, 1, first=True)
+    roll.note_silence(2.4)
+    assert not roll.machines["a"].silent
+    roll.note_silence(2.6)
+    assert roll.machines["a"].silent
+    beat(roll, 9.0, 1, first=True)  # one packet gets through
+    assert roll.machines["a"].silent
+    beat(roll, 10.0, 1)
+    assert not roll.machines["a"].silent
+
+
+def test_our_own_delay_is_nobodys_silence() -> None:
+    roll = Roll()
+    beat(roll, 0.0, 1)
+    roll.be_late(60.0)
+    roll.note_silence(61.0)
+    assert not roll.machines["a"].silent
+
+
+def test_engines_that_the_hub_has_given_up_are_unknown_once_it_must_know_them() -> None:
+    roll = Roll()
+    beat(roll, 0.0, 1, 2)
+    beat(roll, 1.0, 1, 2, 3)
+    roll.compare({1}, 20.5)
+    assert roll.unknown == {2}
+    roll.compare({1}, 30.0)
+    assert roll.unknown == {2, 3}
+    beat(roll, 31.0, 1)
+    roll.compare({1}, 60.0)
+    assert roll.unknown == set()
+
+
+def test_an_evicted_machines_address_may_come_again() -> None:
+    roll = Roll()
+    beat(roll, 0.0, 1, evicted=True)
+    assert roll.evicted == {"a"}
+    roll.leave("a", evicted=True)
+    assert (roll.machines, roll.evicted) == ({}, {"a"})
+    beat(roll, 9.0, 7)
+    assert roll.evicted == set()
+
+
+def test_what_an_earlier_guard_knew() -> None:
+    roll = Roll()
+    beat(roll, 0.0, 1, evicted=True)
+    roll.note_silence(9.0)
+    again = Roll.read(roll.shown(), 100.0)
+    assert again.shown() == roll.shown()
+    assert again.machines["a"].heard_at == 100.0
+
+
+def test_the_pause_before_an_engine_is_started_again_grows() -> None:
+    place = Place(0, "")
+    assert [place.pause_s(now) for now in range(8)] == [0, 1, 2, 4, 8, 16, 30, 30]
+    place.started_at = 1000.0
+    assert place.pause_s(1100.0) == 30
+    assert place.pause_s(1301.0) == 0
+    place.started_at = 1301.0
+    assert place.pause_s(1302.0) == 1
 
 
 def test_idleness_waits_for_the_first_engines(monkeypatch: pytest.MonkeyPatch) -> None:
