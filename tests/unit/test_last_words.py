@@ -237,6 +237,21 @@ async def test_half_an_answer_is_never_completed(cluster: Cluster, dead: bool) -
     assert found["buffers"] == []
 
 
+async def test_a_client_that_leaves_takes_its_way_with_it(cluster: Cluster) -> None:
+    client = cluster.client()
+    _, frames = cluster.request()
+    await client.send_multipart(frames)
+    await cluster.router.recv_multipart()
+    client.close(linger=0)
+    for _ in range(500):
+        if cluster.ssh.channels[0].transport.is_closing():
+            break
+        await asyncio.sleep(0.01)
+    assert cluster.ssh.channels[0].transport.is_closing()
+    await cluster.tunnels.deserted(PATIENCE_S)
+    assert not cluster.tunnels._ends
+
+
 async def test_the_last_word_reaches_subscribers(cluster: Cluster) -> None:
     publisher = cluster.socket(zmq.PUB)
     remote = publisher.bind_to_random_port("tcp://127.0.0.1")
