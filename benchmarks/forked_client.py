@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LOOK_S = 0.01
 
@@ -133,16 +134,16 @@ def _serve() -> dict[str, object] | None:
     return None
 
 
-def _become(asked: dict[str, object]) -> None:
+def _become(asked: dict[str, Any]) -> None:
     """What a new process has of its own: environment, folder, standard files, arguments."""
-    os.environ.update(asked["environment"])  # type: ignore[call-overload]
+    os.environ.update(asked["environment"])
     os.chdir(str(asked["cwd"]))
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(str(asked["log"]), os.O_WRONLY | os.O_APPEND)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    words: list[str] = asked["run"]  # type: ignore[assignment]
+    words: list[str] = asked["run"]
     if words[0] == "python":
         sys.argv = ["-c"]
         exec(compile(words[2], "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102

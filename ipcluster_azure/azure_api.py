@@ -9,6 +9,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, IncompleteReadError, ResourceNotFoundError
@@ -20,13 +21,11 @@ from . import template
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
 from .job_file import ResourceRequest
-from .plan import SizeOffer
-from .quota import Usage
 from .record import Endpoint
 
 T = TypeVar("T")
-SKUS_API = "2021-07-01"  # the only one that lists them
 BROKEN_ANSWERS = 3
+GONE = "gone"
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 
@@ -91,27 +90,6 @@ class AzureApi:
                 raise
         return True
 
-    def sizes(self, location: str) -> dict[str, SizeOffer]:
-        """VM sizes of a location by lower-case name. Several MB from Azure: cache it."""
-        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/skus"
-        with translated(f"listing the VM sizes of {location}"):
-            return {
-                sku["name"].lower(): _offer(sku)
-                for sku in self._list(path, SKUS_API, f"location eq '{location}'")
-                if sku.get("resourceType") == "virtualMachines"
-            }
-
-    def usages(self, location: str) -> dict[str, Usage]:
-        """Quotas of a location by name, with what is in use of them."""
-        path = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Compute/locations"
-        with translated(f"reading the quotas of {location}"):
-            return {
-                item["name"]["value"].lower(): Usage(
-                    item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
-                )
-                for item in self._list(f"{path}/{location}/usages", template.COMPUTE_API)
-            }
-
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         with translated(f"creating resource group {name}"):
             body: Any = {"location": location, "tags": tags}
@@ -167,6 +145,38 @@ class AzureApi:
         return sorted(
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
+
+    def scale(self, scale_set_id: str, capacity: int) -> str:
+        """Ask that a scale set have so many machines; returns the operation's URL."""
+        headers: dict[str, str] = {}
+
+        def keep(response: Any) -> None:
+            headers.update({k.lower(): v for k, v in response.http_response.headers.items()})
+
+        with translated(f"scaling {scale_set_id.rsplit('/', 1)[-1]} to {capacity} machines"):
+            api = template.COMPUTE_API
+            sku = self._get(scale_set_id, {"api-version": api})["sku"]
+            body: Any = {"sku": {**sku, "capacity": capacity}}
+            self._arm.resources.begin_update_by_id(
+                scale_set_id, body, api_version=api, polling=False, raw_response_hook=keep
+            )
+        return headers.get("azure-asyncoperation", "")
+
+    def power_of(self, vm_id: str) -> str:
+        """The power state of a machine, such as "running"; "gone" if it is not there any more."""
+        query = {"api-version": template.COMPUTE_API, "$expand": "instanceView"}
+        with translated(f"looking at {vm_id.rsplit('/', 1)[-1]}"):
+            try:
+                properties = self._get(vm_id, query)["properties"]
+            except HttpResponseError as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return GONE
+                raise
+        if properties.get("provisioningState") == "Deleting":
+            return GONE
+        codes = [item["code"] for item in properties["instanceView"].get("statuses", ())]
+        powers = [code.partition("/")[2] for code in codes if code.startswith("PowerState/")]
+        return powers[0] if powers else "unknown"
 
     def register(self, namespace: str) -> bool:
         """Ask that the subscription may use a resource provider; whether it may by now."""
@@ -225,7 +235,7 @@ class AzureApi:
         subscription."""
         with translated(doing):
             whole = f"/subscriptions/{self.subscription_id}/{path}"
-            return list(self._list(whole, api_version, filter_))
+            return list(self._list(whole, api_version, filter_, **QUICK))
 
     def act(self, path: str, api_version: str, body: template.Json, *, doing: str) -> template.Json:
         """POST to what the subscription has at `path`, which is below it."""
@@ -238,17 +248,21 @@ class AzureApi:
             answer: template.Json = response.json()
             return answer
 
-    def _list(self, path: str, api_version: str, filter_: str = "") -> Iterator[template.Json]:
+    def _list(
+        self, path: str, api_version: str, filter_: str = "", **options: Any
+    ) -> Iterator[template.Json]:
         """What a list has on all its pages."""
         query = {"api-version": api_version, **({"$filter": filter_} if filter_ else {})}
-        page = self._get(path, query)
+        page = self._get(path, query, **options)
         yield from page["value"]
         while url := page.get("nextLink"):
-            page = self._get(url)
+            page = self._get(url, **options)
             yield from page["value"]
 
-    def _get(self, url: str, query: Mapping[str, str] | None = None) -> template.Json:
-        response = self._arm.send_request(HttpRequest("GET", url, params=query))
+    def _get(
+        self, url: str, query: Mapping[str, str] | None = None, **options: Any
+    ) -> template.Json:
+        response = self._arm.send_request(HttpRequest("GET", url, params=query), **options)
         response.raise_for_status()
         body: template.Json = response.json()
         return body
@@ -281,15 +295,3 @@ def _machine_state(vm: template.Json, addresses: dict[str, str]) -> MachineState
     references = properties.get("networkProfile", {}).get("networkInterfaces") or []
     address = addresses.get(references[0]["id"].lower(), "") if references else ""
     return MachineState(vm["id"], vm["name"], address, properties.get("provisioningState", ""))
-
-
-def _offer(sku: template.Json) -> SizeOffer:
-    capabilities = {item["name"]: item["value"] for item in sku.get("capabilities", ())}
-    restrictions = {item.get("type"): item for item in sku.get("restrictions", ())}
-    location = restrictions.get("Location")
-    refused = location.get("reasonCode", "restricted") if location else ""
-    offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
-    closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
-    vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
-    zones = tuple(sorted(offered - set(closed)))
-    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)

@@ -223,5 +223,7 @@ async def bring_up(
         engines = asyncio.ensure_future(side.up(others, again))
         await all_or_none(requesting, gate, running, tunnels, engines)
     with edited_set(order.file, set_id) as engine_set:
+        engine_set.args, engine_set.variables = list(order.args), dict(order.variables)
+        engine_set.boot_timeout_s = settings.boot_timeout_s
         engine_set.state = READY
     return engines.result()

@@ -50,6 +50,7 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
         size=site.sizes[0],
         tags=tags,
         ssh_sources=site.place.ssh_sources,
+        own_source=site.place.own_source,
         identity=site.limits.self_deletion,
     )
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from .errors import ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class RecordFile:
         return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
 
     @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
     def key_file(self) -> Path:
         return self.path.with_suffix(".key")
 
@@ -64,7 +68,7 @@ class RecordFile:
     def usual_secret_files(self) -> list[Path]:
         """What Record.secret_files names unless a setting says otherwise: for when it can't be
         read."""
-        cluster_id = self.path.stem.removeprefix("azure-")
+        cluster_id = self.cluster_id
         name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
         jobs = ("azure_controller", "azure_engineset")
         return [
@@ -87,8 +91,8 @@ class RecordFile:
 
     def log_paths(self, set_id: str) -> list[Path]:
         """The fetched logs of an engine set, or of the controller."""
-        pattern = self.log_path(set_id, "*")
-        return sorted(pattern.parent.glob(pattern.name))
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
 
     @property
     def retired_dir(self) -> Path:

@@ -2,11 +2,13 @@
 
 import asyncio
 import difflib
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from .azure_api import AzureApi, bridge
 from .errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
@@ -14,7 +16,9 @@ from .plan import SizeOffer, VmSize
 from .quota import Need, Usage, shortage
 from .record_file import write_private
 from .settings import Settings
+from .template import COMPUTE_API
 
+SKUS_API = "2021-07-01"  # the only one that lists them
 SIZES_FRESH_S = 24 * 3600.0
 
 
@@ -29,12 +33,49 @@ class Market:
 async def look(api: AzureApi, settings: Settings, cache_dir: Path) -> Market:
     """Ask Azure; the sizes are remembered for a day, as the answer has several MB."""
     location = settings.location
+    fetch = functools.partial(_offers, api)
     if settings.uses_emulator:
-        sizes = bridge(api.sizes, location)
+        sizes = bridge(fetch, location)
     else:
         cache = cache_dir / f"azure-sizes-{api.subscription_id}-{location}.json"
-        sizes = bridge(_cached, cache, api.sizes, location)
-    return Market(*await asyncio.gather(sizes, bridge(api.usages, location)))
+        sizes = bridge(_cached, cache, fetch, location)
+    return Market(*await asyncio.gather(sizes, bridge(_usages, api, location)))
+
+
+def _offers(api: AzureApi, location: str) -> dict[str, SizeOffer]:
+    """VM sizes of a location by lower-case name."""
+    found = api.listed(
+        "providers/Microsoft.Compute/skus",
+        SKUS_API,
+        f"location eq '{location}'",
+        doing=f"listing the VM sizes of {location}",
+    )
+    sizes = (sku for sku in found if sku.get("resourceType") == "virtualMachines")
+    return {sku["name"].lower(): offer_of(sku) for sku in sizes}
+
+
+def offer_of(sku: Mapping[str, Any]) -> SizeOffer:
+    """What an entry of Azure's list of SKUs says of a VM size."""
+    capabilities = {item["name"]: item["value"] for item in sku.get("capabilities", ())}
+    restrictions = {item.get("type"): item for item in sku.get("restrictions", ())}
+    location = restrictions.get("Location")
+    refused = location.get("reasonCode", "restricted") if location else ""
+    offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
+    closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
+    vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
+    zones = tuple(sorted(offered - set(closed)))
+    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)
+
+
+def _usages(api: AzureApi, location: str) -> dict[str, Usage]:
+    """Quotas of a location by lower-case name."""
+    path = f"providers/Microsoft.Compute/locations/{location}/usages"
+    return {
+        item["name"]["value"].lower(): Usage(
+            item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
+        )
+        for item in api.listed(path, COMPUTE_API, doing=f"reading the quotas of {location}")
+    }
 
 
 def _cached(

@@ -20,7 +20,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 NIC = "Microsoft.Network/networkInterfaces"
 VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
-RULE_PRIORITY = 1000
+SSH_RULE, RULE_PRIORITY = "ssh", 1000
 
 Json = dict[str, Any]
 
@@ -123,7 +123,13 @@ def _resource(
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
-    return {**resource, "tags": dict(tags), **top, "properties": properties}
+    shown = {name: _literal(value) for name, value in tags.items()}
+    return {**resource, "tags": shown, **top, "properties": properties}
+
+
+def _literal(text: str) -> str:
+    """What an ARM template must say for `text`, which it would evaluate if it is in brackets."""
+    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 
 def _resource_id(kind: str, *names: str) -> str:
@@ -137,7 +143,7 @@ def _subnet(plan: ClusterPlan, name: str) -> str:
 
 def _security_group(plan: ClusterPlan) -> Json:
     rule = {
-        "name": "ssh",
+        "name": SSH_RULE,
         "properties": {
             "description": "The only door: SSH from the addresses in ssh_source",
             "priority": RULE_PRIORITY,
@@ -246,7 +252,6 @@ def _storage_profile(machine: MachinePlan) -> Json:
     if machine.image.startswith("/"):
         image = {"id": machine.image}
     else:
-        image = dict(
-            zip(("publisher", "offer", "sku", "version"), machine.image.split(":"), strict=True)
-        )
+        parts = map(_literal, machine.image.split(":"))
+        image = dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
     return {"imageReference": image, "osDisk": disk}

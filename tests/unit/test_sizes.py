@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.azure_api import _offer
 from ipcluster_azure.errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
 from ipcluster_azure.plan import SizeOffer, VmSize
 from ipcluster_azure.quota import Usage
-from ipcluster_azure.sizes import Market, _cached, controller_sizes, engine_sizes, usable
+from ipcluster_azure.sizes import Market, _cached, controller_sizes, engine_sizes, offer_of, usable
 
 from .plans import settings
 
@@ -106,14 +105,14 @@ def test_what_azure_says_of_a_size() -> None:
         "locationInfo": [{"location": "eastus", "zones": ["3", "1", "2"]}],
         "restrictions": [],
     }
-    assert _offer(sku) == SizeOffer(4, "", D_FAMILY, ("1", "2", "3"))
+    assert offer_of(sku) == SizeOffer(4, "", D_FAMILY, ("1", "2", "3"))
     # constrained-core sizes have fewer than the machine that is paid for
     sku["capabilities"].append({"name": "vCPUsAvailable", "value": "2"})  # type: ignore[attr-defined]
-    assert _offer(sku).vcpus == 2
+    assert offer_of(sku).vcpus == 2
     closed = {"type": "Zone", "reasonCode": "x", "restrictionInfo": {"zones": ["2"]}}
-    assert _offer({**sku, "restrictions": [closed]}).refused == ""
-    assert _offer({**sku, "restrictions": [closed]}).zones == ("1", "3")
-    assert _offer({**sku, "restrictions": [{**closed, "type": "Location"}]}).refused == "x"
+    assert offer_of({**sku, "restrictions": [closed]}).refused == ""
+    assert offer_of({**sku, "restrictions": [closed]}).zones == ("1", "3")
+    assert offer_of({**sku, "restrictions": [{**closed, "type": "Location"}]}).refused == "x"
 
 
 def test_sizes_are_asked_for_once_a_day(tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+"""What a cluster's link does: tunnels for clients, and an eye on the machines while they run.
+
+It has the user's credentials, so it is the one that acts: it deletes a cluster whose controller is
+dead or whose time is up. It never does so on mere silence, since a line that was cut heals.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .bootstrap import guard_command
+from .connection import Connection
+from .errors import AzureLauncherError, ClusterStopped, MachineFailed
+from .last_words import LastWords
+from .line import is_silent, keep_line
+from .record import Record
+from .record_file import RecordFile
+from .tunnels import Tunnels
+
+if TYPE_CHECKING:
+    from .replacements import Replacements
+
+FOLLOW_AGAIN_S = 2.0
+GUARD_QUIET_S = 4.0  # it gives a sign of life each second
+LOOK_S = 0.5
+ASK_AGAIN_S = 5.0
+SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
+RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
+MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
+
+log = logging.getLogger(__name__)
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """Why the cluster ends: for its clients, and for the log."""
+
+    why: str
+    log_tail: str = ""
+
+
+async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]) -> None:
+    """Open the tunnels, tell `announce` which local ports they have, and stay until the end.
+
+    Raises AzureLauncherError if the controller can't be reached at the start.
+    """
+    record = file.require()
+    client_info = json.loads(file.client_file.read_text(encoding="utf-8"))
+    tunnels = Tunnels(LastWords(client_info))
+    try:
+        ports = {
+            name: await tunnels.listen(name, tunnel.local, tunnel.remote)
+            for name, tunnel in record.tunnels.items()
+        }
+        await Caretaker(file, tunnels, lambda: announce(ports)).run()
+    finally:
+        await tunnels.close()
+
+
+class Caretaker:
+    """Watches over one cluster."""
+
+    def __init__(self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None]) -> None:
+        self._file, self._tunnels, self._on_open = file, tunnels, on_open
+        self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._guard_heard_at = 0.0  # 0: not on this connection
+        self._replacements: Replacements | None = None
+
+    async def run(self) -> None:
+        """Stay until the cluster is gone; raises what the first connection failed with."""
+        end = await self._watch_until_end()
+        if end is None:
+            self._tunnels.mourn("The cluster was stopped.")
+        else:
+            await self._delete(end)
+
+    async def _watch_until_end(self) -> End | None:
+        """Why the cluster must be deleted, or None once another process does that."""
+        line = asyncio.ensure_future(keep_line(self._file, self._use))
+        asking = asyncio.ensure_future(self._ask_azure())
+        tasks = (line, asking, self._end)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._end.done():
+                return self._end.result()
+            await (line if line.done() else asking)
+            return None
+        finally:
+            if self._replacements is not None:
+                await self._replacements.close()
+            # closing a connection to a dead machine properly would take for ever
+            if self._tunnels.ssh is not None:
+                self._tunnels.ssh.abort()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _use(self, ssh: Connection, record: Record) -> None:
+        """What is done with each connection to the controller."""
+        self._guard_heard_at = 0.0
+        self._tunnels.attach(ssh, record.controller.address)
+        self._on_open()
+        if any(engine_set.lost_engines for engine_set in record.engine_sets.values()):
+            self._get_replacements().go_on()
+        try:
+            while True:
+                with suppress(MachineFailed):
+                    await ssh.follow(guard_command(record.environment, "follow"), self._hear)
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+        finally:
+            self._tunnels.detach()
+
+    def _hear(self, event: Event) -> None:
+        """An event of vm_guard.py on the controller's machine."""
+        self._guard_heard_at = time.monotonic()
+        for news in _as_news(event):
+            self._act_on(news)
+
+    def _act_on(self, event: Event) -> None:
+        kind, limits = event["event"], self._file.require().limits
+        if kind == "controller_exited":
+            self._finish(_died("ended", self._file, str(event.get("log_tail", ""))))
+        elif kind == "idle":
+            minutes = f"{limits.idle_timeout_min:g} min"
+            self._finish(End(f"Deleted after {minutes} without a task (idle_timeout_min)."))
+        elif kind == "expired":
+            hours = f"{limits.max_lifetime_h:g} h"
+            self._finish(End(f"Deleted after {hours}, its longest life (max_lifetime_h)."))
+        elif kind in ("silent", "evicted"):
+            self._get_replacements().suspect(event["machines"])
+        elif kind == "heard" and self._replacements is not None:
+            self._replacements.trust(event["machines"])
+
+    def _get_replacements(self) -> "Replacements":
+        from .replacements import Replacements  # as inquiry.py
+
+        if self._replacements is None:
+            self._replacements = Replacements(self._file, lambda: self._tunnels.ssh)
+        return self._replacements
+
+    def _finish(self, end: End) -> None:
+        if not self._end.done():
+            self._end.set_result(end)
+
+    async def _ask_azure(self) -> None:
+        """Ask what has become of the controller's machine whenever nothing is heard of it."""
+        sure = 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._is_quiet():
+                sure = 0
+                continue
+            from .inquiry import NOT_RUNNING, power_of  # takes half a second, is rarely wanted
+
+            power = await power_of(self._file, self._file.require().controller.vm_id)
+            sure = sure + 1 if power in NOT_RUNNING else 0
+            if power == "running":
+                await self._let_in()
+            if sure >= SURE_AFTER:
+                self._finish(_died(f"is {power}: its machine does not run", self._file))
+            await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
+
+    async def _let_in(self) -> None:
+        """The machine runs, so the way is shut: perhaps this computer has another address now."""
+        from .attach import let_in
+
+        try:
+            if source := await let_in(self._file):
+                log.warning("This computer's address is %s now; SSH is allowed from there", source)
+        except ClusterStopped:
+            pass
+        except AzureLauncherError as error:
+            log.info("%s", error)
+
+    def _is_quiet(self) -> bool:
+        ssh = self._tunnels.ssh
+        if ssh is None or is_silent(ssh):
+            return True
+        # for systems where silence can't be seen; never without a first word, as others may be
+        # slow to begin
+        heard_at = self._guard_heard_at
+        return bool(heard_at) and time.monotonic() - heard_at > GUARD_QUIET_S
+
+    async def _delete(self, end: End) -> None:
+        """Tell the clients, and leave nothing that costs money."""
+        log.warning("%s", end.why)
+        if end.log_tail:
+            _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
+        self._tunnels.mourn(end.why)
+        await self._delete_cluster()
+        await self._tunnels.deserted(MOURNING_LIMIT_S)
+        self._tunnels.farewell()
+
+    async def _delete_cluster(self) -> None:
+        from .progress import Progress
+        from .teardown import delete_cluster
+
+        pause_s = RETRY_S
+        while True:
+            try:
+                await delete_cluster(self._file, Progress(log))
+                return
+            except AzureLauncherError as error:
+                log.warning("The cluster can't be deleted now: %s", error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_RETRY_S, 2 * pause_s)
+
+
+def _as_news(event: Event) -> Iterator[Event]:
+    """An event as it is; of a state, with which the guard begins, the events that led to it."""
+    if event["event"] != "state":
+        yield event
+        return
+    if not event["controller"]["alive"]:
+        yield {"event": "controller_exited", "log_tail": event["controller"].get("log_tail", "")}
+    if event["idle"]:
+        yield {"event": "idle"}
+    if event["expired"]:
+        yield {"event": "expired"}
+    silent = [address for address, machine in event["machines"].items() if machine["silent"]]
+    if silent:
+        yield {"event": "silent", "machines": silent}
+    if event["evicted"]:
+        yield {"event": "evicted", "machines": event["evicted"]}
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as output:
+        output.write(text)
+
+
+def _died(how: str, file: RecordFile, log_tail: str = "") -> End:
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    name = file.require().plan.names.base
+    return End(
+        f"The controller of cluster {name} {how} (seen {now}). The cluster is being deleted, as it "
+        f"is of no use any more; start it again. Its log: {file.log_path('', 'controller')}",
+        log_tail,
+    )
