@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psutil
 from azure.core.rest import HttpRequest
 
 from ipcluster_azure.azure_api import AzureApi
@@ -158,3 +159,22 @@ def test_a_stop_while_a_machine_is_replaced(profile: Profile) -> None:
         profile.ipcluster("stop")
     profile.assert_nothing_left()
     assert "Traceback" not in link_log(profile)
+
+
+def test_a_link_that_is_killed_leaves_the_rest_to_the_next(profile: Profile) -> None:
+    add_settings(profile, "AzureVMLauncher.engines_per_vm = 1")
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    slow = fault("delay", method="PATCH", type=SCALE_SET, delay_s=3)
+    with faults(profile.emulator, slow) as met:
+        delete_machine(profile, the_set(record_of(profile))[1][0])
+        wait_for(lambda: met.fired == [1], 30)
+        psutil.Process(record_of(profile).link_pid).kill()
+        wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 3, 30)
+    profile.run("ipcluster-azure", "attach", f"--profile={profile.name}")
+    wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
+    # the machine of which nobody knew is gone
+    assert len(profile.left_on_azure()["virtual_machines"]) == 3
+    code = f"import ipyparallel as ipp; print(len(ipp.Client(profile={profile.name!r}).ids))"
+    assert profile.python(code) == "2"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
