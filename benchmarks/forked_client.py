@@ -143,13 +143,13 @@ def _become(asked: dict[str, Any]) -> None:
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    name, *arguments = asked["run"]
-    if name == "python":
+    words: list[str] = asked["run"]
+    if words[0] == "python":
         sys.argv = ["-c"]
-        exec(compile(arguments[1], "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102
+        exec(compile(words[2], "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102
         return
-    sys.argv = [name, *arguments]
-    if name == "ipcluster":
+    sys.argv = words
+    if words[0] == "ipcluster":
         from ipyparallel.cluster.app import main
     else:
         from ipcluster_azure.app import main
