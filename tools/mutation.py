@@ -50,7 +50,8 @@ def survivors(module: str, folder: Path) -> tuple[int, list[str]]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    """That of cosmic-ray: the copy is what is imported."""
+    return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 def copy_of_project(folder: Path) -> None:

@@ -175,6 +175,21 @@ def test_retiring_frees_the_name_and_removes_the_keys(file: RecordFile) -> None:
     assert left == {"azure_deleting", ".azure.lock"}
 
 
+def test_logs_of_an_earlier_cluster_are_forgotten(file: RecordFile) -> None:
+    other = RecordFile.of(str(file.profile_dir), "c2")
+    file.link_log.parent.mkdir(parents=True)
+    gone = [
+        file.log_path("", "controller"),
+        file.log_path("1732", "m_1"),
+        file.log_path("1733", "x"),
+    ]
+    kept = [other.log_path("1732", "m_1"), file.link_log, file.link_log.with_name("ipengine-1.log")]
+    for path in (*gone, *kept):
+        path.write_text("")
+    file.forget_logs()
+    assert set(file.link_log.parent.iterdir()) == set(kept)
+
+
 def test_what_a_killed_write_left_goes_with_the_cluster(file: RecordFile) -> None:
     file.create(_record())
     folder = file.path.parent
