@@ -7,6 +7,7 @@ answered with an error, signed as the controller would (Jupyter's messaging, wit
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from jupyter_client.session import Session
 
 ENAME = "EngineError"  # as when an engine dies at a task
+REQUEST = re.compile(r"[a-z]{1,40}(_[a-z]{1,40})?_request")
+LONGEST_ID = 200
 Replies = dict[str, str]  # message id of the request -> type of its reply
 
 
@@ -29,10 +32,11 @@ class OpenRequests:
     def asked(self, frames: list[bytes]) -> None:
         """A message to the controller."""
         header, metadata = _parsed(frames[1]), _parsed(frames[3])
-        kind, msg_id = str(header.get("msg_type", "")), header.get("msg_id")
-        if not kind.endswith("_request") or not msg_id:  # others aren't answered
+        kind, msg_id = str(header.get("msg_type", "")), str(header.get("msg_id", ""))
+        # others aren't answered; and what we sign is never anything but a reply
+        if not REQUEST.fullmatch(kind) or not 0 < len(msg_id) <= LONGEST_ID:
             return
-        reply = kind.replace("_request", "_reply")
+        reply = f"{kind.removesuffix('_request')}_reply"
         self.replies.update(dict.fromkeys(_awaited(msg_id, metadata), reply))
 
     def answered(self, frames: list[bytes]) -> None:

@@ -8,12 +8,15 @@ import time
 import pytest
 
 from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.template import VIRTUAL_MACHINE
 
 from .conftest import Profile, wait_for
 
 TOLD_S = 15.0
+CRASH_S = 25.0  # after its boot; by then a client waits
 VIEWS = {"balanced", "direct", "broadcast", "coalescing", "executed"}
 # every kind of view, and more tasks than there are engines: most wait in the scheduler
 WAITING = """
@@ -116,6 +119,27 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     assert foreground.returncode == 0
     assert "its machine does not run" in link_log(profile)
     profile.assert_nothing_left()
+
+
+def test_the_controllers_machine_crashes(profile: Profile) -> None:
+    """Nothing is heard of it any more, not even that connections are closed."""
+    crash = fault("dies", type=VIRTUAL_MACHINE, after_s=CRASH_S)
+    with faults(profile.emulator, crash) as met:
+        profile.ipcluster("start", "-n", "2", "--daemonize")
+        client = waiting_client(profile, 10)
+        wait_for(lambda: met.fired == [1] and _is_off(profile), 2 * CRASH_S)
+    for error in told(client, VIEWS, time.monotonic()).values():
+        assert "is stopped: its machine does not run" in error
+    client.communicate(timeout=60)
+    wait_for(lambda: not profile.left_on_azure()["resource_groups"], 30)
+    profile.ipcluster("stop", expect=None)
+    profile.assert_nothing_left()
+
+
+def _is_off(profile: Profile) -> bool:
+    record = record_of(profile)
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        return api.power_of(record.controller.vm_id) == "stopped"
 
 
 @pytest.mark.parametrize(

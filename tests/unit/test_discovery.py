@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.discovery import FoundCluster, find_clusters, foreign_resources
+from ipcluster_azure.discovery import (
+    FoundCluster,
+    find_clusters,
+    foreign_resources,
+    resources_of_cluster,
+)
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.local_records import LocalRecord
 from ipcluster_azure.naming import cluster_tags
@@ -112,6 +117,27 @@ def test_a_group_of_another_name_is_not_the_clusters(azure: Any) -> None:
     ]
 
 
+def test_a_group_may_be_written_in_other_letters(azure: Any) -> None:
+    azure.group("IPP-a", tags("ipp-A"))
+    (found,) = find_clusters(azure)
+    assert found.owns_group
+
+
+def test_by_its_core_a_cluster_is_found_in_its_group_alone(azure: Any) -> None:
+    asked: list[str] = []
+    listed = azure.listed
+
+    def noting(path: str, version: str, filter_: str, *, doing: str) -> Any:
+        asked.append(filter_)
+        return listed(path, version, doing=doing)
+
+    azure.listed = noting
+    ours = [azure.resource(group, NSG, group, tags("ipp-a")) for group in ("Team", "TEAM")]
+    azure.resource("team2", NSG, "nsg", tags("ipp-a"))
+    assert resources_of_cluster(azure, "teaM", "it's") == ours
+    assert asked == ["tagName eq 'ipcluster-azure-cluster' and tagValue eq 'it''s'"]
+
+
 def test_two_clusters_in_one_group_are_two(azure: Any) -> None:
     for name in ("ipp-a", "ipp-ab"):
         azure.resource("team", NSG, f"{name}-nsg", tags(name))
@@ -165,7 +191,7 @@ def test_times_that_others_have_written(text: str) -> None:
 
 def test_what_is_foreign_in_a_clusters_group(azure: Any) -> None:
     azure.group("ipp-a", tags("ipp-a"))
-    azure.resource("ipp-a", NSG, "other", tags("ipp-a"))
+    azure.resource("ipp-a", NSG, "other", tags("ipp-A"))
     for name in ("IPP-A-e1_0a_OsDisk_1_2", "ipp-a-nic", "ipp-a_disk"):
         azure.resource("ipp-a", "Microsoft.Compute/disks", name, None)
     foreign = [
@@ -173,7 +199,7 @@ def test_what_is_foreign_in_a_clusters_group(azure: Any) -> None:
         azure.resource("ipp-a", NSG, "mine", {"ipcluster-azure-cluster": "ipp-ab"}),
         azure.resource("ipp-a", NSG, "x-ipp-a-nsg", {}),
     ]
-    found = FoundCluster("ipp-a", "s", "ipp-a", "eastus", tags("ipp-a"), owns_group=True)
+    found = FoundCluster("ipp-A", "s", "ipp-a", "eastus", tags("ipp-a"), owns_group=True)
     assert foreign_resources(azure, found) == foreign
 
 
