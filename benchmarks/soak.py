@@ -41,8 +41,8 @@ HOW = """
 {rounds} rounds, seed {seed}, {lanes} at a time. {real} start real processes; the others run on
 machines that exist in the control plane alone, and die in the first seconds of a start. {pairs} are
 of two clusters in one profile, {shared} in a resource group with foreign resources. In {faulty}
-some requests met declared faults: refused with 409, 429 or 503, not carried out, carried out without
-a reply, a reply cut short or late, a new resource not found, an operation that fails. After each
+some requests met declared faults: refused with 409, 429 or 503, not carried out, carried out but
+not answered, a reply cut short or late, a new resource not found, an operation that fails. After a
 round Azure is asked for what is left, the profile for its files, the computer for its processes.
 """
 

@@ -68,8 +68,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
             self.parent.send_engines_connection_env = False
-        for path in file.log_paths(""):
-            path.unlink(missing_ok=True)
+        file.forget_logs()
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
         submit = partial(self._submit, 1)

@@ -94,6 +94,12 @@ class RecordFile:
         before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
         return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
 
+    def forget_logs(self) -> None:
+        """Remove the fetched logs of an earlier cluster of this name."""
+        before = glob.escape(f"{self.path.stem}-ip")
+        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
+            path.unlink(missing_ok=True)
+
     @property
     def retired_dir(self) -> Path:
         """Where records go whose group Azure is still deleting."""
