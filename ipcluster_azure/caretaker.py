@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from .bootstrap import guard_command
 from .connection import Connection
-from .errors import AzureLauncherError, ClusterStopped, MachineFailed
+from .errors import AzureLauncherError, ClusterStopped
 from .last_words import LastWords
 from .line import is_silent, keep_line
 from .record import Record
 from .record_file import RecordFile
 from .tunnels import Tunnels
+from .watch import WATCH_INTERVAL_S
 
 if TYPE_CHECKING:
     from .replacements import Replacements
@@ -112,8 +113,12 @@ class Caretaker:
             self._get_replacements().go_on()
         try:
             while True:
-                with suppress(MachineFailed):
+                try:
                     await ssh.follow(guard_command(record.environment, "follow"), self._hear)
+                except AzureLauncherError as error:
+                    log.debug("%s", error)
+                except Exception:  # the tunnels don't need the guard
+                    log.exception("The guard's news can't be understood")
                 await asyncio.sleep(FOLLOW_AGAIN_S)
         finally:
             self._tunnels.detach()
@@ -195,6 +200,9 @@ class Caretaker:
         if end.log_tail:
             _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
         self._tunnels.mourn(end.why)
+        with suppress(AzureLauncherError), self._file.edit() as record:
+            record.ended_because = end.why
+        await asyncio.sleep(WATCH_INTERVAL_S)  # for launchers to see it
         await self._delete_cluster()
         await self._tunnels.deserted(MOURNING_LIMIT_S)
         self._tunnels.farewell()

@@ -177,6 +177,7 @@ class Record:
     secret_files: list[str] = field(default_factory=list)
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
     link_pid: int = 0
+    ended_because: str = ""  # the link's reason to delete it, for launchers to say
     format: int = FORMAT
 
     @property

@@ -14,11 +14,11 @@ from . import dead_man
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, MachineState, bridge
 from .connection import Connection
-from .errors import BootTimeout, ClusterStopped, MachineFailed
+from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
 from .order import Order
 from .progress import Progress
 from .provision import create
-from .record import READY, EngineSet, Machine, Record
+from .record import DELETING, READY, EngineSet, Machine, Record
 from .record_file import RecordFile
 from .run import Booted, start_engine_set
 from .template import VIRTUAL_MACHINE
@@ -52,13 +52,17 @@ async def refill(file: RecordFile, set_id: str, gate: Connection) -> None:
         kept = await refilling.tidy()
         counts = refilling.missing()
         log.info("Requesting %d machines in the place of those that were lost", len(counts))
-        made = await refilling.make(kept, len(counts))
-        await dead_man.schedule(api, record, [machine.id for machine in made], Progress(log))
-        machines = [
-            Machine(machine.name, machine.address, count)
-            for machine, count in zip(made, counts, strict=True)
-        ]
-        await refilling.start(machines)
+        try:
+            made = await refilling.make(kept, len(counts))
+            await dead_man.schedule(api, record, [machine.id for machine in made], Progress(log))
+            machines = [
+                Machine(machine.name, machine.address, count)
+                for machine, count in zip(made, counts, strict=True)
+            ]
+            await refilling.start(machines)
+        except AzureLauncherError:
+            await refilling.clear(record.engine_sets[set_id].scale_set_id)
+            raise
     log.info("%d engines are back, on %s", sum(counts), ", ".join(item.name for item in machines))
 
 
@@ -108,6 +112,20 @@ class _Refill:
                     f"Azure has not deleted {', '.join(asked)} in {DELETION_TIMEOUT_S:.0f} s"
                 )
             await looks.pause()
+
+    async def clear(self, scale_set_id: str) -> None:
+        """After a failure: delete what is not on record, as it would only cost."""
+        record = self._file.read()
+        engine_set = record.engine_sets.get(self._set_id) if record is not None else None
+        if engine_set is None or engine_set.state == DELETING:
+            # once more: what was made meanwhile may have come after its deletion
+            await bridge(self._api.delete, scale_set_id)
+            return
+        ours = {machine.name for machine in engine_set.machines}
+        group = scale_set_id.split("/")[4]
+        for machine in await bridge(self._api.machines, group, scale_set_id):
+            if machine.name not in ours:
+                await bridge(self._api.delete, machine.id)
 
     async def make(self, kept: set[str], count: int) -> Sequence[MachineState]:
         """`count` machines more than the `kept` ones, once they have addresses."""

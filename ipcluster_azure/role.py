@@ -8,11 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .template import NIC, NSG, PUBLIC_IP, SCALE_SET, SUBNET, VIRTUAL_MACHINE, VIRTUAL_NETWORK
+from .template import (
+    DISK,
+    NIC,
+    NSG,
+    PUBLIC_IP,
+    SCALE_SET,
+    SUBNET,
+    VIRTUAL_MACHINE,
+    VIRTUAL_NETWORK,
+)
 
 NAME = "ipcluster-azure user"
 GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
-DISK = "Microsoft.Compute/disks"
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
 ACTIONS = (

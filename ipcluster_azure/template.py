@@ -13,6 +13,7 @@ from .plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, 
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NETWORK_API, COMPUTE_API = "2025-01-01", "2025-04-01"
+DISKS_API = "2024-03-02"  # disks have versions of their own
 NSG = "Microsoft.Network/networkSecurityGroups"
 PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
 VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
@@ -20,6 +21,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 NIC = "Microsoft.Network/networkInterfaces"
 VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
+DISK = "Microsoft.Compute/disks"
 SSH_RULE, RULE_PRIORITY = "ssh", 1000
 
 Json = dict[str, Any]
@@ -102,6 +104,8 @@ def _template(resources: list[Json]) -> Json:
 
 
 def api_version(kind: str) -> str:
+    if kind.lower() == DISK.lower():
+        return DISKS_API
     return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
 
 

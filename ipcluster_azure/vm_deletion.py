@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from .vm_metadata import Json, metadata
+from .vm_work import say
 
 ANSWER_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 GONE_S = 600.0  # that one resource may take to go, until the next is tried
 TOKEN_SPARE_S = 300.0
 TOKEN_VERSION = "2018-02-01"  # noqa: S105
-
-
-def say(text: str) -> None:
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
 class Deletion:

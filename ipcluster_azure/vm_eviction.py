@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from .vm_metadata import ANSWER_S, Json, metadata
 
 LOOK_S = 1.0
+FIRST_LOOK_S = 5.0  # until then the engines start, and need the processor
 FIRST_ANSWER_S = 150.0  # switches the service on for the machine, which takes up to two minutes
 TRIES = 5
 INSTANCE = "instance/compute?api-version=2021-02-01"
@@ -32,6 +33,7 @@ def is_spot() -> bool:
 
 def wait_for_eviction() -> tuple[str, float] | None:
     """The event's id and the seconds that are left; None on a machine that is not Spot."""
+    time.sleep(FIRST_LOOK_S)
     if not is_spot():
         return None
     timeout_s = FIRST_ANSWER_S

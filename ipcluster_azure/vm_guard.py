@@ -67,7 +67,7 @@ def changes(old: Json, new: Json) -> Iterator[Json]:
 
 def follow(work: WorkDir) -> int:
     """Until whoever reads this hangs up."""
-    guard_port(work)
+    start_again(work)
     guard = read_json(work.guard_file)
     state = state_of(guard)
     emit("state", **state)
@@ -76,8 +76,7 @@ def follow(work: WorkDir) -> int:
         now = time.monotonic()
         if now - said_at >= ALIVE_S:
             if not is_alive(guard["guard"]):
-                with work.starting():
-                    ensure_guard(work)
+                start_again(work)
             emit("alive")
             said_at = now
         if guard != (guard := read_json(work.guard_file) or guard):
@@ -85,6 +84,13 @@ def follow(work: WorkDir) -> int:
             for event in changes(old, state):
                 print(json.dumps(event), flush=True)
     return 0
+
+
+def start_again(work: WorkDir) -> None:
+    """Unless it runs. Nobody else would: it is a daemon, and outlives who started it."""
+    with work.starting():
+        ensure_guard(work)
+    guard_port(work)
 
 
 def hung_up(timeout_s: float) -> bool:

@@ -85,13 +85,11 @@ def hub_of(info: Json) -> Iterator[Hub]:
         unpacker=info["unpack"],
     )
     zmq: Any = importlib.import_module("zmq")
-    context = zmq.Context()
-    with context.socket(zmq.DEALER) as dealer:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
         dealer.LINGER = int(LINGER_S * 1000)
         url = util.disambiguate_url(f"{info['interface']}:{info['registration']}", info["location"])
         util.connect(dealer, url, curve_serverkey=(info.get("curve_serverkey") or "").encode())
         yield Hub(session, dealer)
-    context.term()
 
 
 def unregister(info: Json, ids: Iterable[int]) -> None:

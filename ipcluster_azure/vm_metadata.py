@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 from typing import Any
 
 Json = dict[str, Any]
@@ -17,6 +16,8 @@ ANSWER_S = 5.0
 
 def metadata(path: str, body: Json | None = None, *, timeout_s: float = ANSWER_S) -> Json:
     """What it answers to a GET, or to a POST if there is a body. Raises OSError, ValueError."""
+    import urllib.request  # 50 ms, which engines that start can use better
+
     # the emulator's machines are told another: no loopback address can be this one
     service = os.environ.get("IPCLUSTER_AZURE_IMDS", "http://169.254.169.254")
     request = urllib.request.Request(  # noqa: S310

@@ -16,7 +16,6 @@ import json
 import mmap
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from .vm_events import Events
 from .vm_helpers import Helpers, fork
 from .vm_places import EXITED, REGISTERED, RESTARTING, STARTING, Place
 from .vm_processes import Json, identify, send_signal
-from .vm_work import WorkDir, write_json
+from .vm_work import WorkDir, say, write_json
 
 TERM_GRACE_S = 2.0  # what an engine gets between TERM and KILL
 FAREWELL_S = vm_hub.LINGER_S + 0.5  # until the last that was told to others has to be out
@@ -64,9 +63,6 @@ class Supervisor:
         state |= {"evicted": self.eviction is not None}
         state["engines"] = [engine.shown() for engine in self.engines]
         write_json(self.work.set_file(self.args.set), state)
-
-    def say(self, text: str) -> None:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
 
     # --- the loop
 
@@ -106,7 +102,7 @@ class Supervisor:
         for engine in self.engines:
             if engine.state == RESTARTING and engine.due_at <= now:
                 engine.restarts += 1
-                self.say(f"engine {engine.index} is started again, for the {engine.restarts}. time")
+                say(f"engine {engine.index} is started again, for the {engine.restarts}. time")
                 self.start(engine)
         if self.kill_at is not None and self.kill_at <= now:
             self.kill_at = None
@@ -192,10 +188,10 @@ class Supervisor:
             asked_to = engine.leaving or exit_code == -signal.SIGTERM
             if self.ending or asked_to or not engine.was_registered:
                 engine.state = EXITED
-                self.say(f"engine {engine.index} ended with {exit_code}")
+                say(f"engine {engine.index} ended with {exit_code}")
                 continue
             engine.state, engine.due_at = RESTARTING, now + (pause_s := engine.pause_s(now))
-            self.say(f"engine {engine.index} died with {exit_code}; a new one in {pause_s:g} s")
+            say(f"engine {engine.index} died with {exit_code}; a new one in {pause_s:g} s")
 
     def end_engines(self, within_s: float) -> None:
         """From now on none comes back; what is left then is killed."""
@@ -233,11 +229,11 @@ class Supervisor:
         """The hub gave these up while they could not be heard; they would never get a task."""
         for engine in self.engines:
             if engine.state == REGISTERED and engine.id in ids:
-                self.say(f"engine {engine.index}: the hub does not know it any more")
+                say(f"engine {engine.index}: the hub does not know it any more")
                 send_signal([engine.shown()], signal.SIGKILL)
 
     def on_evicted(self, event_id: str, left_s: float) -> None:
-        self.say(f"Azure takes this machine away in {left_s:.0f} s")
+        say(f"Azure takes this machine away in {left_s:.0f} s")
         self.eviction = event_id
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
         os.eventfd_write(self.evicted, 1)

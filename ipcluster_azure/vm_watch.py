@@ -23,11 +23,10 @@ from typing import NoReturn, TypeVar
 
 from . import vm_hub
 from .vm_beat import LINE_LIMIT, sign, verified
-from .vm_deletion import Deletion, say
 from .vm_limits import Idleness, Lifetime
 from .vm_processes import Json, identify, is_alive
 from .vm_roll import Roll
-from .vm_work import WorkDir, read_json, tail, write_json
+from .vm_work import WorkDir, read_json, say, tail, write_json
 
 T = TypeVar("T")
 
@@ -224,6 +223,8 @@ class Guard:
                 continue
             over_since = over_since or time.monotonic()
             if time.monotonic() - over_since >= self.settings["grace_s"]:
+                from .vm_deletion import Deletion  # imports much that a guard hardly ever needs
+
                 say("the cluster deletes itself")
                 await asyncio.to_thread(Deletion(self.settings).run)
                 return

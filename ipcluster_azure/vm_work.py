@@ -133,6 +133,11 @@ def emit(event: str, **fields: Any) -> None:
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
+def say(text: str) -> None:
+    """To a daemon's log."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
 def versions() -> Json:
     return {
         "python": ".".join(map(str, sys.version_info[:3])),

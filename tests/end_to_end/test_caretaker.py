@@ -115,8 +115,9 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
         assert "soon RemoteError [Engine Exception] EngineError: The controller of" in output
         assert "later RemoteError [Engine Exception] EngineError: The controller of" in output
         client.communicate(timeout=60)
-    foreground.communicate(timeout=60)
+    output, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 0
+    assert output.count("its machine does not run") == 1
     assert "its machine does not run" in link_log(profile)
     profile.assert_nothing_left()
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+import psutil
 from azure.core.rest import HttpRequest
 
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.record import Machine, Record
 from ipcluster_azure.refill import machine_id
-from ipcluster_azure.template import COMPUTE_API, SCALE_SET
+from ipcluster_azure.template import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
 
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
@@ -147,6 +148,20 @@ def test_there_is_no_room_for_another(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
+def test_a_replacement_that_fails_is_deleted(profile: Profile) -> None:
+    add_settings(profile, "AzureVMLauncher.engines_per_vm = 1")
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    before = set(profile.left_on_azure()["virtual_machines"])
+    failure = fault("fail", operation=f"{VIRTUAL_MACHINE}/write", code="AllocationFailed", times=1)
+    with faults(profile.emulator, failure):
+        delete_machine(profile, the_set(record_of(profile))[1][0])
+        wait_for(lambda: "1 engines are still missing" in link_log(profile), 40)
+        wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 2, 5)
+    assert set(profile.left_on_azure()["virtual_machines"]) < before
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
 def test_a_stop_while_a_machine_is_replaced(profile: Profile) -> None:
     add_settings(profile, "AzureVMLauncher.engines_per_vm = 1")
     profile.ipcluster("start", "-n", "2", "--daemonize")
@@ -158,3 +173,22 @@ def test_a_stop_while_a_machine_is_replaced(profile: Profile) -> None:
         profile.ipcluster("stop")
     profile.assert_nothing_left()
     assert "Traceback" not in link_log(profile)
+
+
+def test_a_link_that_is_killed_leaves_the_rest_to_the_next(profile: Profile) -> None:
+    add_settings(profile, "AzureVMLauncher.engines_per_vm = 1")
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    slow = fault("delay", method="PATCH", type=SCALE_SET, delay_s=3)
+    with faults(profile.emulator, slow) as met:
+        delete_machine(profile, the_set(record_of(profile))[1][0])
+        wait_for(lambda: met.fired == [1], 30)
+        psutil.Process(record_of(profile).link_pid).kill()
+        wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 3, 30)
+    profile.run("ipcluster-azure", "attach", f"--profile={profile.name}")
+    wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
+    # the machine of which nobody knew is gone
+    assert len(profile.left_on_azure()["virtual_machines"]) == 3
+    code = f"import ipyparallel as ipp; print(len(ipp.Client(profile={profile.name!r}).ids))"
+    assert profile.python(code) == "2"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()

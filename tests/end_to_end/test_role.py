@@ -26,7 +26,6 @@ from ipcluster_azure.record import Endpoint
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.role import (
     ACTIONS,
-    DISK,
     SCHEDULE_ACTIONS,
     SELF_DELETION_ACTIONS,
     lacking,
@@ -34,7 +33,7 @@ from ipcluster_azure.role import (
 )
 from ipcluster_azure.settings import Settings
 from ipcluster_azure.teardown import delete_cluster
-from ipcluster_azure.template import NSG, api_version
+from ipcluster_azure.template import DISK, NSG, api_version
 from ipcluster_azure.whereabouts import Whereabouts
 
 from ..emulator.cloud import Cloud

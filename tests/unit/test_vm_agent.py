@@ -335,13 +335,14 @@ def test_deaths_leave_no_zombie_no_descriptor_and_no_thread(agent: Agent) -> Non
         engines = agent.state("many")["engines"]
         return all(engine["state"] == "registered" for engine in engines)
 
-    before = wait_for(lambda: held()[0] == 5) and held()  # the engines, and who looks for evictions
+    before = held()  # who looks for evictions is among them, until it knows that there can be none
     for _ in range(2):
         for engine in agent.state("many")["engines"]:
             os.kill(engine["pid"], signal.SIGKILL)
         wait_for(lambda: not restored())
         wait_for(restored)
-    wait_for(lambda: held() == before)
+    wait_for(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    assert held()[0] >= 4
 
 
 def test_a_replacement_that_never_registers_is_tried_again_and_again(agent: Agent) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import vm_beat, vm_guard, vm_limits
+from ipcluster_azure import vm_beat, vm_guard, vm_hub, vm_limits
 from ipcluster_azure.vm_hub import Load
 from ipcluster_azure.vm_places import Place
 from ipcluster_azure.vm_roll import Roll
@@ -259,6 +259,32 @@ def test_a_guard_that_was_killed_is_started_again_and_knows_what_it_knew(guarded
         assert ENGINES in after()["machines"]
         time.sleep(4)
         assert not after()["machines"][ENGINES]["silent"]  # it is heard where it was before
+
+
+def test_who_asks_a_dead_guard_starts_it(guarded: Agent) -> None:
+    guarded.controller()
+    before = json.loads((guarded.dir / "guard.json").read_text())
+    os.kill(before["guard"]["pid"], signal.SIGKILL)
+    wait_for(lambda: not running(before["guard"]["pid"]))
+    with following(guarded) as follower:
+        follower.next("state", 10)
+    after = json.loads((guarded.dir / "guard.json").read_text())
+    assert after["guard"] != before["guard"]
+    assert after["port"] == before["port"]
+
+
+def test_a_hub_that_does_not_answer_costs_no_thread(guarded: Agent) -> None:
+    pid = guarded.controller()["pid"]
+    info = json.loads(guarded.engine_file.read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        before = threading.active_count(), len(os.listdir("/proc/self/task"))
+        for _ in range(3):
+            with pytest.raises(vm_hub.HubSilent), vm_hub.hub_of(info) as hub:
+                hub.engines(0.1)
+        wait_for(lambda: len(os.listdir("/proc/self/task")) <= before[1])
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def guard(agent: Agent, command: str, *arguments: str) -> Json:
