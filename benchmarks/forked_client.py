@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ class Client:
         return self._server.status(self.pid)
 
     def signal(self, signum: int) -> None:
-        """Safe at any time: its id is not reused before its status has been asked for."""
-        with suppress(ProcessLookupError):
+        """Nothing happens if it has ended. Its id is not reused before its status was asked for."""
+        if self.status() is None:
             os.kill(self.pid, signum)
 
     def kill(self) -> None:

@@ -164,7 +164,7 @@ def _stop(lane: Lane, name: str, start: Client, said: list[Client]) -> float:
         began = time.monotonic()
         said.append(lane.ipcluster("stop", name))
         if said[-1].wait(STOP_S) not in (0, NO_CLUSTER):
-            raise Left("a stop without faults failed")
+            raise Left(f"a stop without faults ended with {said[-1].status()}")
         stopped = time.monotonic()
         while start.status() is None and time.monotonic() < stopped + AGAIN_S:
             time.sleep(0.02)

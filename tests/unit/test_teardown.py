@@ -15,7 +15,7 @@ from ipcluster_azure import teardown
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.errors import AzureLauncherError, EndpointUnreachable
+from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
 from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.naming import CLUSTER_TAG, ClusterNames
 from ipcluster_azure.plan import ClusterPlan
@@ -198,6 +198,44 @@ async def test_what_azure_does_not_finish_deleting_is_named(
     assert file.require().deleting
 
 
+async def test_a_deletion_that_takes_a_while_is_waited_for(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def slowly(look: Any) -> Any:
+        def looked(self: AzureApi, name: str) -> bool:
+            looks.append(name)
+            return looks.count(name) < 3 or bool(look(self, name))
+
+        return looked
+
+    monkeypatch.setattr(AzureApi, "exists", slowly(AzureApi.exists))
+    monkeypatch.setattr(AzureApi, "group_exists", slowly(AzureApi.group_exists))
+    for group in (TEAM, ""):
+        file = await _cluster(api, info, tmp_path, group)
+        expected = file.require().resources if group else [file.require().plan.resource_group]
+        looks.clear()
+        await teardown.delete_cluster(file, _progress())
+        assert all(looks.count(name) >= 3 for name in expected)
+        assert _left(file) == set()
+
+
+def test_a_stop_elsewhere_just_before_ours_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(_record())
+
+    def gone() -> None:
+        raise ClusterStopped("There is no cluster on record (any more).")
+
+    monkeypatch.setattr(file, "edit", gone)
+    assert teardown.mark_deleting(file) is False
+    file.erase()
+    assert teardown.mark_deleting(file) is False
+
+
 async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
     api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,11 +261,12 @@ async def test_a_damaged_retired_record_is_left_to_reap(
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     file.retire()
-    (file.retired_dir / "aaa.json").write_text("{")
+    for name in ("aaa", "zzz"):  # neither of them keeps the other from being looked after
+        (file.retired_dir / f"{name}.json").write_text("{")
     await teardown.sweep(file)
     await asyncio.sleep(0.1)
     await teardown.sweep(file)
-    assert [path.name for path in file.retired()] == ["aaa.json"]
+    assert [path.name for path in file.retired()] == ["aaa.json", "zzz.json"]
 
 
 async def test_a_deletion_waits_for_creates_in_flight(
