@@ -8,16 +8,15 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .alive import require_alive
 from .bootstrap import guard_command
 from .connection import Connection
-from .errors import AzureLauncherError, ClusterStopped
+from .endings import End, Event, append, as_news, died, end_of
+from .errors import AzureLauncherError
 from .last_words import LastWords
 from .line import is_silent, keep_line
 from .record import Record
@@ -32,20 +31,12 @@ FOLLOW_AGAIN_S = 2.0
 GUARD_QUIET_S = 4.0  # it gives a sign of life each second
 LOOK_S = 0.5
 ASK_AGAIN_S = 5.0
+QUIET_LOOKS = 4  # in a row, until Azure is asked
 SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
 MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
 
 log = logging.getLogger(__name__)
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class End:
-    """Why the cluster ends: for its clients, and for the log."""
-
-    why: str
-    log_tail: str = ""
 
 
 async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]) -> None:
@@ -126,19 +117,13 @@ class Caretaker:
     def _hear(self, event: Event) -> None:
         """An event of vm_guard.py on the controller's machine."""
         self._guard_heard_at = time.monotonic()
-        for news in _as_news(event):
+        for news in as_news(event):
             self._act_on(news)
 
     def _act_on(self, event: Event) -> None:
-        kind, limits = event["event"], self._file.require().limits
-        if kind == "controller_exited":
-            self._finish(_died("ended", self._file, str(event.get("log_tail", ""))))
-        elif kind == "idle":
-            minutes = f"{limits.idle_timeout_min:g} min"
-            self._finish(End(f"Deleted after {minutes} without a task (idle_timeout_min)."))
-        elif kind == "expired":
-            hours = f"{limits.max_lifetime_h:g} h"
-            self._finish(End(f"Deleted after {hours}, its longest life (max_lifetime_h)."))
+        kind = event["event"]
+        if (end := end_of(event, self._file)) is not None:
+            self._finish(end)
         elif kind in ("silent", "evicted"):
             self._get_replacements().suspect(event["machines"])
         elif kind == "heard" and self._replacements is not None:
@@ -157,33 +142,38 @@ class Caretaker:
 
     async def _ask_azure(self) -> None:
         """Ask what has become of the controller's machine whenever nothing is heard of it."""
-        sure = 0
+        quiet_looks = sure = 0
         while True:
             await asyncio.sleep(LOOK_S)
-            if not self._is_quiet():
+            quiet_looks = quiet_looks + 1 if self._is_quiet() else 0
+            if quiet_looks < QUIET_LOOKS:
                 sure = 0
                 continue
-            from .inquiry import NOT_RUNNING, power_of  # takes half a second, is rarely wanted
-
-            power = await power_of(self._file, self._file.require().controller.vm_id)
-            sure = sure + 1 if power in NOT_RUNNING else 0
-            if power == "running":
-                await self._let_in()
-            if sure >= SURE_AFTER:
-                self._finish(_died(f"is {power}: its machine does not run", self._file))
+            try:
+                sure = sure + 1 if await self._is_off(sure) else 0
+            except AzureLauncherError as error:
+                log.info("%s", error)
+            except Exception:  # the tunnels don't need the answer
+                log.exception("What has become of the controller's machine can't be found out")
             await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
+
+    async def _is_off(self, sure: int) -> bool:
+        """Whether Azure says that the controller's machine is; ends the cluster if that is sure."""
+        from .inquiry import NOT_RUNNING, power_of  # takes half a second, and is rarely wanted
+
+        power = await power_of(self._file, require_alive(self._file).controller.vm_id)
+        if power == "running":
+            await self._let_in()
+        if power in NOT_RUNNING and sure + 1 >= SURE_AFTER:
+            self._finish(died(f"is {power}: its machine does not run", self._file))
+        return power in NOT_RUNNING
 
     async def _let_in(self) -> None:
         """The machine runs, so the way is shut: perhaps this computer has another address now."""
         from .attach import let_in
 
-        try:
-            if source := await let_in(self._file):
-                log.warning("This computer's address is %s now; SSH is allowed from there", source)
-        except ClusterStopped:
-            pass
-        except AzureLauncherError as error:
-            log.info("%s", error)
+        if source := await let_in(self._file):
+            log.warning("This computer's address is %s now; SSH is allowed from there", source)
 
     def _is_quiet(self) -> bool:
         ssh = self._tunnels.ssh
@@ -198,9 +188,9 @@ class Caretaker:
         """Tell the clients, and leave nothing that costs money."""
         log.warning("%s", end.why)
         if end.log_tail:
-            _append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
+            append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
         self._tunnels.mourn(end.why)
-        with suppress(AzureLauncherError), self._file.edit() as record:
+        with suppress(AzureLauncherError, OSError), self._file.edit() as record:
             record.ended_because = end.why
         await asyncio.sleep(WATCH_INTERVAL_S)  # for launchers to see it
         await self._delete_cluster()
@@ -216,41 +206,7 @@ class Caretaker:
             try:
                 await delete_cluster(self._file, Progress(log))
                 return
-            except AzureLauncherError as error:
-                log.warning("The cluster can't be deleted now: %s", error)
+            except Exception as error:  # whatever it is: it must not cost money for ever
+                log.warning("The cluster can't be deleted now: %r", error)
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_RETRY_S, 2 * pause_s)
-
-
-def _as_news(event: Event) -> Iterator[Event]:
-    """An event as it is; of a state, with which the guard begins, the events that led to it."""
-    if event["event"] != "state":
-        yield event
-        return
-    if not event["controller"]["alive"]:
-        yield {"event": "controller_exited", "log_tail": event["controller"].get("log_tail", "")}
-    if event["idle"]:
-        yield {"event": "idle"}
-    if event["expired"]:
-        yield {"event": "expired"}
-    silent = [address for address, machine in event["machines"].items() if machine["silent"]]
-    if silent:
-        yield {"event": "silent", "machines": silent}
-    if event["evicted"]:
-        yield {"event": "evicted", "machines": event["evicted"]}
-
-
-def _append(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as output:
-        output.write(text)
-
-
-def _died(how: str, file: RecordFile, log_tail: str = "") -> End:
-    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    name = file.require().plan.names.base
-    return End(
-        f"The controller of cluster {name} {how} (seen {now}). The cluster is being deleted, as it "
-        f"is of no use any more; start it again. Its log: {file.log_path('', 'controller')}",
-        log_tail,
-    )

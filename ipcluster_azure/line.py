@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from .alive import require_alive
 from .connect import Target, connect, controller_target
@@ -45,9 +46,10 @@ async def keep_line(file: RecordFile, use: Use) -> None:
 
 async def _until_deleted(file: RecordFile) -> None:
     while True:
-        record = file.read()
-        if record is None or record.deleting:
-            return
+        with suppress(AzureLauncherError):  # unreadable is not the same as gone
+            record = file.read()
+            if record is None or record.deleting:
+                return
         await asyncio.sleep(LOOK_S)
 
 

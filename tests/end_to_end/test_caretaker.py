@@ -4,16 +4,18 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import VIRTUAL_MACHINE
 
-from .conftest import Profile, wait_for
+from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
 TOLD_S = 15.0
 CRASH_S = 25.0  # after its boot; by then a client waits
@@ -86,12 +88,12 @@ def told(process: "subprocess.Popen[str]", names: set[str], since: float) -> dic
 
 def test_the_controllers_process_is_killed(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "2", "--daemonize")
-    client = waiting_client(profile, 10)
+    waiting = waiting_client(profile, 10)
     since = time.monotonic()
     os.kill(record_of(profile).controller.pid, signal.SIGKILL)
-    for error in told(client, VIEWS, since).values():
+    for error in told(waiting, VIEWS, since).values():
         assert "The controller of cluster" in error
-    client.communicate(timeout=60)
+    waiting.communicate(timeout=60)
     wait_for(lambda: "Azure has accepted the deletion" in link_log(profile), 20)
     wait_for(lambda: not profile.files() - {"cluster-.json"})
     (log,) = (profile.folder / "log").glob("azure--ipcontroller-*.log")
@@ -103,18 +105,18 @@ def test_the_controllers_process_is_killed(profile: Profile) -> None:
 def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     foreground = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "2")
     wait_for(lambda: (profile.folder / "security" / "ipcontroller-client.json").exists(), 60)
-    clients = [waiting_client(profile, tasks) for tasks in (10, 1000)]
+    programs = [waiting_client(profile, tasks) for tasks in (10, 1000)]
     since = time.monotonic()
     delete_controller_machine(profile)
-    for client in clients:
-        for error in told(client, VIEWS, since).values():
+    for program in programs:
+        for error in told(program, VIEWS, since).values():
             assert "EngineError" in error
             assert "The controller of cluster" in error
-        assert client.stdout is not None
-        output = client.stdout.read()
+        assert program.stdout is not None
+        output = program.stdout.read()
         assert "soon RemoteError [Engine Exception] EngineError: The controller of" in output
         assert "later RemoteError [Engine Exception] EngineError: The controller of" in output
-        client.communicate(timeout=60)
+        program.communicate(timeout=60)
     output, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 0
     assert output.count("its machine does not run") == 1
@@ -127,14 +129,28 @@ def test_the_controllers_machine_crashes(profile: Profile) -> None:
     crash = fault("dies", type=VIRTUAL_MACHINE, after_s=CRASH_S)
     with faults(profile.emulator, crash) as met:
         profile.ipcluster("start", "-n", "2", "--daemonize")
-        client = waiting_client(profile, 10)
+        waiting = waiting_client(profile, 10)
         wait_for(lambda: met.fired == [1] and _is_off(profile), 2 * CRASH_S)
-    for error in told(client, VIEWS, time.monotonic()).values():
+    for error in told(waiting, VIEWS, time.monotonic()).values():
         assert "is stopped: its machine does not run" in error
-    client.communicate(timeout=60)
+    waiting.communicate(timeout=60)
     wait_for(lambda: not profile.left_on_azure()["resource_groups"], 30)
     profile.ipcluster("stop", expect=None)
     profile.assert_nothing_left()
+
+
+def test_the_emulator_is_gone(bare_profile: Profile, tmp_path: Path) -> None:
+    own = client.start(tmp_path / "own")
+    profile = Profile(bare_profile.ipython_dir, own)
+    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    waiting = waiting_client(profile, 10)
+    since = time.monotonic()
+    client.stop(own.state_dir)
+    told(waiting, VIEWS, since)
+    waiting.communicate(timeout=60)
+    wait_for(lambda: not profile.files() - {"cluster-.json"})
+    wait_for(lambda: not profile.processes())
 
 
 def _is_off(profile: Profile) -> bool:
