@@ -177,9 +177,17 @@ def _stop(lane: Lane, name: str, start: Client, said: list[Client]) -> float:
 def _await_moment(starting: Client, a: Round) -> None:
     """Until the moment of death, or until the start has ended by itself."""
     up = "engines are registered" if a.real else "Azure has accepted 1 machines"
-    deadline = time.monotonic() + (a.moment_s or UP_S)
+    if a.begun or not a.moment_s:
+        _await_words(starting, up if not a.moment_s else "Submitting")
+    deadline = time.monotonic() + a.moment_s
     while time.monotonic() < deadline and starting.status() is None:
-        if not a.moment_s and up in starting.output:
+        time.sleep(0.02)
+
+
+def _await_words(starting: Client, words: str) -> None:
+    deadline = time.monotonic() + UP_S
+    while time.monotonic() < deadline and starting.status() is None:
+        if words in starting.output:
             return
         time.sleep(0.02)
 

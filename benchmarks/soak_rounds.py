@@ -39,12 +39,14 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Round:
-    """`moment_s` after its start the client dies; 0: once it is up. `pair`: another cluster of the
-    same profile lives beside it; `real`: with processes."""
+    """`moment_s` after its start the client dies, or with `begun` after it has begun to create; 0:
+    once it is up. `pair`: another cluster of the same profile lives beside it; `real`: with
+    processes."""
 
     number: int
     end: str
     moment_s: float
+    begun: bool
     pair: bool
     shared: bool
     real: bool
@@ -62,6 +64,7 @@ def drawn(seed: int, number: int) -> Round:
         number=number,
         end=end,
         moment_s=moment_s,
+        begun=chance.random() < 0.7,
         pair=end != ERASE and chance.random() < 0.15,
         shared=chance.random() < 0.25,
         real=real,

@@ -242,6 +242,25 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
     assert azure.log[-1] == "put virtualMachines"
 
 
+@pytest.mark.parametrize("code", ["ResourceNotFound", "AuthorizationFailed"])
+async def test_only_what_is_not_seen_yet_is_looked_for_again(file: RecordFile, code: str) -> None:
+    azure, get, unseen = Azure(), Azure.get, [True]
+
+    def look(request: ResourceRequest) -> template.Json:
+        if unseen:
+            unseen.pop()
+            raise RequestRefused("not seen", code)
+        return get(azure, request)
+
+    azure.get = look  # type: ignore[method-assign]
+    if code == "ResourceNotFound":
+        await _create_all(azure, file)
+        assert azure.log[-1] == "put virtualMachines"
+    else:
+        with pytest.raises(RequestRefused, match="not seen"):
+            await _create_all(azure, file)
+
+
 async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
     azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
     found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
