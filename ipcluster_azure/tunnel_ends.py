@@ -26,12 +26,12 @@ class ClientEnd(asyncio.Protocol):
         counted = name not in PUBLISHERS
         self.up = Reader(self._requests.asked if counted else None)
         self.down = Reader(self._requests.answered if counted else None)
-        self._handed_over = False
+        self._handed_over = self._released = False
 
     @property
     def listens(self) -> bool:
         """Whether it can be told something now."""
-        return self.up.ready and self.down.between_messages
+        return not self._released and self.up.ready and self.down.between_messages
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -43,7 +43,7 @@ class ClientEnd(asyncio.Protocol):
         if self.far is not None:
             self.far.channel.write(data)
         self._hand_over()
-        if self.tunnels.dead_because:
+        if self.tunnels.dead_because and not self._released:
             self._answer_with(self.tunnels.dead_because)
 
     def eof_received(self) -> bool:
@@ -51,6 +51,8 @@ class ClientEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.tunnels.remove(self)
+        if self._released and (replies := self._requests.take()):
+            self.tunnels.inherit(self.name, replies)
         self.waits = False
         self.lose_far()
 
@@ -94,9 +96,19 @@ class ClientEnd(asyncio.Protocol):
         self.tunnels.way_lost(self)
 
     def release(self, why: str) -> None:
-        """Answer what is open, then let the client connect again."""
+        """Answer what is open, then let the client connect again.
+
+        What it still sends before it notices the end is read, and answered on the next connection.
+        """
+        if self._released:
+            return
         self._answer_with(why)
-        self.close()
+        if not self.up.ready or not self.up.readable or not self.transport.can_write_eof():
+            self.close()
+            return
+        self._released = True
+        self.transport.write_eof()
+        self.transport.resume_reading()
 
     def mourn(self) -> None:
         """Stand in for the dead controller."""
