@@ -366,9 +366,7 @@ def test_a_refusal_at_any_exchange_of_a_start_leaves_nothing(stage: Stage) -> No
         with testing.faults(stage.emulator, {**refuse, **fault_at(death)}) as met:
             client = stage.start("--daemonize")
             status = client.wait(START_S)
-        if (
-            status == 0
-        ):  # not reached, or borne: without its right to delete itself
+        if status == 0:  # not reached, or borne: without its right to delete itself
             assert not met.fired[0] or death.kind not in NEEDED, client.output
             stage.stop()
         else:
