@@ -74,23 +74,6 @@ def test_edits_are_kept_and_failed_ones_are_not(file: RecordFile) -> None:
     assert file.require().controller.state == "ready"
 
 
-def _add_resources(path: Path, name: str) -> None:
-    for index in range(20):
-        with RecordFile(path).edit() as record:
-            record.resources.append(f"{name}{index}")
-
-
-def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
-    file.create(_record())
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_add_resources, args=(file.path, name)) for name in "xyz"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert len(file.require().resources) == 2 + 3 * 20
-
-
 @pytest.mark.parametrize(
     "newer",
     [{"format": 99}, {"surprise": True}, {"format": 2, "engine_sets": 5, "controller": None}],
@@ -221,3 +204,20 @@ def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> 
         write_private(path, None)  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["record.json"]
+
+
+def _add_resources(path: Path, name: str) -> None:
+    for index in range(20):
+        with RecordFile(path).edit() as record:
+            record.resources.append(f"{name}{index}")
+
+
+def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
+    file.create(_record())
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_add_resources, args=(file.path, name)) for name in "xyz"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert len(file.require().resources) == 2 + 3 * 20
