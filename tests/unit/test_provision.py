@@ -116,6 +116,7 @@ async def _create_needed(azure: Any, file: RecordFile, kind: str) -> dict[str, t
     return await create_all(azure, file, [one, needing], lambda: None, PROGRESS)
 
 
+@pytest.mark.usefixtures("clock")
 async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
     azure = Azure()
     answers = await _create_all(azure, file)
@@ -139,6 +140,7 @@ async def test_in_a_group_that_exists_none_is_made(file: RecordFile) -> None:
     assert azure.log == []
 
 
+@pytest.mark.usefixtures("clock")
 async def test_without_a_public_address_the_private_one_is_used(file: RecordFile) -> None:
     answers = await _create_all(Azure(), file)
     private = replace(CLUSTER, public_ip=False)
@@ -152,6 +154,7 @@ async def test_one_refusal_ends_the_others(file: RecordFile, clock: Clock) -> No
         await _create_all(azure, file)
     assert "put networkInterfaces" not in azure.log
     assert clock.passed_s < 10
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 MISSING = "MissingSubscriptionRegistration"
@@ -216,6 +219,7 @@ async def test_nothing_is_created_once_the_cluster_is_being_deleted(file: Record
     assert azure.log == []
 
 
+@pytest.mark.usefixtures("clock")
 async def test_what_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) -> None:
     # the other process may have looked for it before it was there
     azure = Azure()
@@ -371,6 +375,7 @@ async def test_a_look_that_is_refused_ends_the_start(
     assert clock.passed_s < 1
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
     azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
     found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
