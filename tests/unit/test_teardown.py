@@ -54,7 +54,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def farewells(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would be asked of machines, which aren't there; the first answer is that it worked."""
     asked: list[dict[str, Any]] = []
@@ -137,63 +137,6 @@ def _left(file: RecordFile) -> set[str]:
     return {path.name for path in file.path.parent.iterdir()} - {".azure.lock"}
 
 
-async def test_nothing_is_left_of_a_cluster(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
-) -> None:
-    file = await _cluster(api, info, tmp_path)
-    group = file.require().plan.resource_group
-    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
-    await teardown.delete_cluster(file, _progress())
-    assert client.status(info.state_dir) == {"resource_groups": [], "virtual_machines": []}
-    assert _left(file) == set()
-    assert not (tmp_path / "client.json").exists()
-    assert f"Azure has accepted the deletion of resource group {group}" in said.text
-    await teardown.delete_cluster(file, _progress())  # harmless when repeated
-    assert _left(file) == set()
-
-
-async def test_machines_are_deleted_before_their_group(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path
-) -> None:
-    file = await _cluster(api, info, tmp_path)
-    kept = testing.fault("refuse", method="DELETE", type="*/resourceGroups", status=409)
-    with testing.faults(info, {**kept, "code": "ScopeLocked"}) as met:
-        with pytest.raises(AzureLauncherError, match="ScopeLocked"):
-            await teardown.delete_cluster(file, _progress())
-        assert met.fired == [1]
-    assert client.status(info.state_dir)["virtual_machines"] == []
-    assert file.require().deleting  # and can be stopped again
-    await teardown.delete_cluster(file, _progress())
-    assert client.status(info.state_dir)["resource_groups"] == []
-
-
-async def test_a_machine_that_cannot_be_deleted_alone_goes_with_its_group(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path
-) -> None:
-    file = await _cluster(api, info, tmp_path)
-    refuse = testing.fault("refuse", method="DELETE", type="*/virtualMachines", status=409)
-    with testing.faults(info, {**refuse, "code": "Conflict"}) as met:
-        await teardown.delete_cluster(file, _progress())
-    assert met.fired == [1]
-    assert client.status(info.state_dir)["resource_groups"] == []
-
-
-async def test_in_a_group_of_the_users_only_recorded_ids_go(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
-) -> None:
-    file = await _cluster(api, info, tmp_path, TEAM)
-    similar = f"{file.require().plan.names.base}-nsg2"
-    root = f"/subscriptions/{info.subscription_id}/resourceGroups/{TEAM}/providers"
-    foreign = f"{root}/{NSG}/{similar}"
-    body = {"location": "eastus", "properties": {}}
-    api.put(ResourceRequest(NSG, similar, foreign, NETWORK_API, (), body))
-    await teardown.delete_cluster(file, _progress())
-    listed = api.listed(f"resourceGroups/{TEAM}/resources", "2021-04-01", doing="looking")
-    assert [item["name"] for item in listed] == [similar]
-    assert _left(file) == set()
-    assert f"Deleted the cluster's resources in resource group {TEAM}" in said.text
-
-
 class Slow:
     """Stands in for Azure where its slowness matters; notes what is deleted."""
 
@@ -240,6 +183,92 @@ async def test_what_azure_does_not_finish_deleting_is_named(clock: Clock) -> Non
     assert azure.deleted == ordered[:1]
 
 
+def test_a_stop_elsewhere_just_before_ours_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(_record())
+
+    def gone() -> None:
+        raise ClusterStopped("There is no cluster on record (any more).")
+
+    monkeypatch.setattr(file, "edit", gone)
+    assert teardown.mark_deleting(file) is False
+    file.erase()
+    assert teardown.mark_deleting(file) is False
+
+
+async def test_of_a_cluster_that_is_gone_no_set_is_deleted(
+    tmp_path: Path, farewells: list[dict[str, Any]]
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    await teardown.delete_engine_set(file, "s", _progress())
+    await teardown.stop_engine_processes(file, "s", _progress())
+    assert farewells == []
+
+
+async def test_nothing_is_left_of_a_cluster(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    said: pytest.LogCaptureFixture,
+    farewells: list[dict[str, Any]],
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    group = file.require().plan.resource_group
+    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
+    await teardown.delete_cluster(file, _progress())
+    assert client.status(info.state_dir) == {"resource_groups": [], "virtual_machines": []}
+    assert _left(file) == set()
+    assert not (tmp_path / "client.json").exists()
+    assert f"Azure has accepted the deletion of resource group {group}" in said.text
+    await teardown.delete_cluster(file, _progress())  # harmless when repeated
+    assert _left(file) == set()
+    assert farewells == []  # its controller never ran
+
+
+async def test_machines_are_deleted_before_their_group(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    kept = testing.fault("refuse", method="DELETE", type="*/resourceGroups", status=409)
+    with testing.faults(info, {**kept, "code": "ScopeLocked"}) as met:
+        with pytest.raises(AzureLauncherError, match="ScopeLocked"):
+            await teardown.delete_cluster(file, _progress())
+        assert met.fired == [1]
+    assert client.status(info.state_dir)["virtual_machines"] == []
+    assert file.require().deleting  # and can be stopped again
+    await teardown.delete_cluster(file, _progress())
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
+async def test_a_machine_that_cannot_be_deleted_alone_goes_with_its_group(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    refuse = testing.fault("refuse", method="DELETE", type="*/virtualMachines", status=409)
+    with testing.faults(info, {**refuse, "code": "Conflict"}) as met:
+        await teardown.delete_cluster(file, _progress())
+    assert met.fired == [1]
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
+async def test_in_a_group_of_the_users_only_recorded_ids_go(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    file = await _cluster(api, info, tmp_path, TEAM)
+    similar = f"{file.require().plan.names.base}-nsg2"
+    root = f"/subscriptions/{info.subscription_id}/resourceGroups/{TEAM}/providers"
+    foreign = f"{root}/{NSG}/{similar}"
+    body = {"location": "eastus", "properties": {}}
+    api.put(ResourceRequest(NSG, similar, foreign, NETWORK_API, (), body))
+    await teardown.delete_cluster(file, _progress())
+    listed = api.listed(f"resourceGroups/{TEAM}/resources", "2021-04-01", doing="looking")
+    assert [item["name"] for item in listed] == [similar]
+    assert _left(file) == set()
+    assert f"Deleted the cluster's resources in resource group {TEAM}" in said.text
+
+
 @pytest.mark.parametrize(("emulated", "looks_s"), [(True, 5.0), (False, 0.5)])
 async def test_a_group_that_goes_slowly_is_not_waited_for_long(
     api: AzureApi,
@@ -275,21 +304,6 @@ async def test_a_group_that_goes_soon_is_not_looked_after_later(
     await teardown.delete_cluster(file, _progress())
     assert 2 < clock.passed_s < 5
     assert _left(file) == set()
-
-
-def test_a_stop_elsewhere_just_before_ours_is_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
-    file.create(_record())
-
-    def gone() -> None:
-        raise ClusterStopped("There is no cluster on record (any more).")
-
-    monkeypatch.setattr(file, "edit", gone)
-    assert teardown.mark_deleting(file) is False
-    file.erase()
-    assert teardown.mark_deleting(file) is False
 
 
 async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
@@ -393,15 +407,6 @@ async def test_while_the_cluster_is_deleted_no_set_is(
     await teardown.stop_engine_processes(file, "s", _progress())
     assert farewells == []
     assert file.require().engine_sets["s"].state == "creating"
-
-
-async def test_of_a_cluster_that_is_gone_no_set_is_deleted(
-    tmp_path: Path, farewells: list[dict[str, Any]]
-) -> None:
-    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
-    await teardown.delete_engine_set(file, "s", _progress())
-    await teardown.stop_engine_processes(file, "s", _progress())
-    assert farewells == []
 
 
 async def test_a_set_is_marked_before_its_machines_are_deleted(
