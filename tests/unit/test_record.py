@@ -1,7 +1,8 @@
 import asyncio
 import json
-import multiprocessing
 import stat
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import FrozenInstanceError, replace
@@ -332,18 +333,20 @@ def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> 
     assert [item.name for item in tmp_path.iterdir()] == ["record.json"]
 
 
-def _add_resources(path: Path, name: str) -> None:
-    for index in range(20):
-        with RecordFile(path).edit() as record:
-            record.resources.append(f"{name}{index}")
+EDITING = """
+import sys
+from pathlib import Path
+from ipcluster_azure.record_file import RecordFile
+
+for index in range(20):
+    with RecordFile(Path(sys.argv[1])).edit() as record:
+        record.resources.append(f"{sys.argv[2]}{index}")
+"""
 
 
 def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
     file.create(_record())
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_add_resources, args=(file.path, name)) for name in "xy"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    command = [sys.executable, "-c", EDITING, str(file.path)]
+    processes = [subprocess.Popen([*command, name]) for name in "xy"]
+    assert [process.wait(30) for process in processes] == [0, 0]
     assert len(file.require().resources) == 2 + 2 * 20
