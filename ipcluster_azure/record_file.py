@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
@@ -105,12 +105,24 @@ class RecordFile:
         """Where records go whose group Azure is still deleting."""
         return self.path.parent / "azure_deleting"
 
-    def _edit_lock(self) -> "FileLock":
+    @contextmanager
+    def _edit_lock(self) -> Iterator[None]:
         """One for all clusters of the profile, held for milliseconds, and never removed: removing
         a lock's file lets two processes hold it."""
-        from filelock import FileLock  # costs every ipcluster command 30 ms, few edit
+        from filelock import FileLock, Timeout  # costs every ipcluster command 30 ms, few edit
 
-        return FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
+        lock = FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise AzureLauncherError(
+                f"{lock.lock_file} has been held by another process for {LOCK_TIMEOUT_S:.0f} s, "
+                "perhaps one that is suspended. End it and run the same command again."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def _teardown_lock(self) -> Path:

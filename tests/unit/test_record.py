@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+from ipcluster_azure import record_file
 from ipcluster_azure.errors import (
     AzureLauncherError,
     ClusterStopped,
@@ -350,3 +352,16 @@ def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
     processes = [subprocess.Popen([*command, name]) for name in "xy"]
     assert [process.wait(30) for process in processes] == [0, 0]
     assert len(file.require().resources) == 2 + 2 * 20
+
+
+def test_a_lock_that_another_process_keeps_is_named(
+    file: RecordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.create(_record())
+    monkeypatch.setattr(record_file, "LOCK_TIMEOUT_S", 0.1)
+    with (
+        FileLock(file.path.parent / ".azure.lock"),
+        pytest.raises(AzureLauncherError, match=r"\.azure\.lock has been held by another process"),
+        file.edit(),
+    ):
+        raise AssertionError
