@@ -11,7 +11,11 @@ from ipcluster_azure.examples.monte_carlo_options.__main__ import main
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
 from ipcluster_azure.examples.monte_carlo_options.plots import write_plots
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
-from ipcluster_azure.examples.monte_carlo_options.table import format_table, write_csv
+from ipcluster_azure.examples.monte_carlo_options.table import (
+    format_table,
+    write_csv,
+    write_npz,
+)
 from matplotlib.image import imread
 
 SMALL = ["--serial", "--paths", "3000", "--fixings", "12"]
@@ -35,10 +39,10 @@ def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "dividend yield 3.00%, maturity 0.5 years, 12 fixings" in done.stdout
-    assert "3,000 paths" in done.stdout
-    assert "3.00k/3.00k" in done.stderr
+    assert "8,192 paths" in done.stdout
+    assert "8.19k/8.19k" in done.stderr
     names = sorted(path.name for path in folder.iterdir())
-    assert names == sorted(["prices.csv", *(f"{payoff}.png" for payoff in PAYOFFS)])
+    assert names == sorted(["prices.csv", "prices.npz", *(f"{payoff}.png" for payoff in PAYOFFS)])
 
 
 def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
@@ -55,7 +59,7 @@ def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
         (["--strikes", "0:110:6"], "strikes must be finite and positive"),
         (["--strikes", "90:110"], "'90:110' is neither first:last:count nor numbers"),
         (["--strikes", "90:110:0"], "strikes must be a non-empty list"),
-        (["--paths", "0"], "n_paths must be a whole number of at least 2"),
+        (["--paths", "0"], "n_paths must be a whole number of at least 1"),
         (["--fixings", "0"], "n_fixings must be a whole number of at least 1"),
         (["--maturity", "nan"], "maturity_years must be a finite number"),
         (["--spot", "x"], "argument --spot: invalid float value"),
@@ -82,11 +86,11 @@ def test_the_table_has_a_line_per_cell_and_aligned_columns(surface):
     assert cells[1].split()[:5] == [
         "90.00",
         "40.00%",
-        f"{surface.prices['european_call'][0, 1]:.4f}",
+        f"{surface.prices['european_call'][0, 1]:.6f}",
         "±",
-        f"{surface.standard_errors['european_call'][0, 1]:.4f}",
+        f"{surface.standard_errors['european_call'][0, 1]:.6f}",
     ]
-    assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.4f}"
+    assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.6f}"
 
 
 def test_the_csv_holds_all_digits(surface, tmp_path):
@@ -99,6 +103,19 @@ def test_the_csv_holds_all_digits(surface, tmp_path):
         assert float(rows[3][payoff]) == surface.prices[payoff][1, 1]
         error = surface.standard_errors[payoff][1, 1]
         assert float(rows[3][f"{payoff}_standard_error"]) == error
+
+
+def test_the_npz_holds_all(surface, tmp_path):
+    write_npz(surface, tmp_path / "prices.npz")
+    with np.load(tmp_path / "prices.npz") as file:
+        assert str(file["method"]) == "stratified"
+        assert int(file["n_paths"]) == surface.n_paths
+        assert int(file["n_fixings"]) == 12
+        assert tuple(file["arithmetic"]) == surface.arithmetic
+        for payoff in PAYOFFS:
+            assert np.array_equal(file[payoff], surface.prices[payoff])
+            errors = file[f"{payoff}_standard_error"]
+            assert np.array_equal(errors, surface.standard_errors[payoff])
 
 
 def test_the_plots_are_not_blank_and_leave_matplotlib_alone(surface, tmp_path):
