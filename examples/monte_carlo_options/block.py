@@ -122,12 +122,16 @@ def _stratified(task: Task, random: np.random.Generator) -> FloatArray:
     mean = paths.mean[by_mean]
 
     strikes = np.array(task["strikes"])
+    # The weights' sum is 1 but for a small error, which should weigh on as little as possible.
+    certain = np.maximum(strikes - math.exp(task["carry"] * task["maturity_years"]), 0.0)
     weight_below = _running_sum(weight)
+    certain *= 1.0 - weight_below[-1]
     legs = np.empty((2, len(task["strikes"]), len(task["volatilities"])))
     for i, average in enumerate(paths.average):
         terminal = _terminal(task, i, last)
         below = np.searchsorted(terminal, strikes)
-        legs[0, :, i] = strikes * weight_below[below] - _running_sum(weight * terminal)[below]
+        paid = strikes * weight_below[below] - _running_sum(weight * terminal)[below]
+        legs[0, :, i] = paid + certain
         # Where the geometric average exceeds the strike the arithmetic one does, too: what all
         # paths gain, less what those gain, is what the others gain.
         above = PATHS_PER_BLOCK - np.searchsorted(_geometric(task, i, mean), strikes)

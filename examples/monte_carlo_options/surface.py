@@ -240,7 +240,7 @@ class _Run:
             return state.goal  # of a round that was interrupted
         if self._standard_error is None:
             return self._n_blocks
-        enough = state.goal * self._excess(state) ** 2 if state.goal else 0.0
+        enough = min(state.goal * self._excess(state) ** 2, self._n_blocks) if state.goal else 0
         return next(
             goal for goal in _rounds(self._n_blocks) if goal > state.goal and goal >= enough
         )

@@ -1,15 +1,15 @@
 """Prices and standard errors, computed in this process."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
+from ipcluster_azure.examples.monte_carlo_options import block
 from ipcluster_azure.examples.monte_carlo_options.block import (
     METHODS,
     PATHS_PER_BLOCK,
-    Task,
     normal_quantile,
-    price_block,
 )
 from ipcluster_azure.examples.monte_carlo_options.closed_form import (
     asian_parity,
@@ -27,19 +27,32 @@ REFERENCE = {
     (0, 0): (14.628838, 0.239486, 11.960844, 0.020962),
     (2, 2): (14.004257, 18.639494, 6.301015, 13.385721),
 }
-# What the standard error of the worst of these prices may be, with 400,000 paths.
-LARGEST_ERROR = {"plain": 0.05, "control": 0.03, "stratified": 2e-4}
+# What the standard error of the worst of these prices may be, with 200,000 paths.
+LARGEST_ERROR = {"plain": 0.08, "control": 0.05, "stratified": 3e-4}
 SEVERAL_MODELS = [
     Model(n_fixings=52),
     Model(spot=80, rate=0.01, dividend_yield=0.06, maturity_years=2.0, n_fixings=24),
     Model(rate=-0.02, maturity_years=0.25, n_fixings=3),
-    Model(rate=0.0, dividend_yield=0.03, maturity_years=0.5, n_fixings=1000),
+    Model(rate=0.0, dividend_yield=0.03, maturity_years=0.5, n_fixings=300),
 ]
+
+
+def task_of(n_fixings, volatilities):
+    return block.Task(
+        method="plain",
+        seed=0,
+        carry=0.05,
+        maturity_years=1.0,
+        n_fixings=n_fixings,
+        strikes=[1.0],
+        volatilities=volatilities,
+        betas=[],
+    )
 
 
 @pytest.fixture(scope="module", params=list(METHODS))
 def reference_surface(request):
-    return price_surface(Model(), STRIKES, VOLATILITIES, 400_000, seed=20, method=request.param)
+    return price_surface(Model(), STRIKES, VOLATILITIES, 200_000, seed=20, method=request.param)
 
 
 @pytest.mark.parametrize("cell", REFERENCE)
@@ -60,14 +73,33 @@ def test_shape_and_type(reference_surface):
             assert not array.flags.writeable
 
 
-def test_bias_is_below_5e_5():
-    """Float32 paths, and strata: four million paths have a standard error of 7e-6 here."""
-    surface = price_surface(Model(), STRIKES, VOLATILITIES, 4e6, seed=6)
-    for cell, references in REFERENCE.items():
-        for payoff, reference in zip(PAYOFFS, references, strict=True):
-            error = surface.standard_errors[payoff][cell]
-            assert error < 6e-5
-            assert abs(surface.prices[payoff][cell] - reference) < min(5e-5, 4 * error + 1e-6)
+def test_the_bias_is_below_5e_5():
+    """A million paths have a standard error of 1e-5 at these two cells."""
+    surface = price_surface(Model(), [90, 100], [0.1, 0.25], 1e6, seed=6)
+    for cell in ((0, 0), (1, 1)):
+        for payoff, reference in zip(PAYOFFS, REFERENCE[cell], strict=True):
+            assert surface.standard_errors[payoff][cell] < 3e-5
+            assert abs(surface.prices[payoff][cell] - reference) < 5e-5
+
+
+@pytest.mark.parametrize("n", [12, 260])
+def test_float32_costs_hardly_any_bias(n):
+    """The same paths in float64: their average prices differ by 1e-5 at the most, in the mean."""
+    volatilities = [0.001, 0.05, 0.25, 0.8]
+    task = task_of(n, volatilities)
+    years = np.arange(1, n + 1) / n
+    differences = []
+    for seed in range(8):
+        average = block._simulate(task, np.random.Generator(np.random.SFC64(seed))).average
+        walk = np.empty((n, PATHS_PER_BLOCK), dtype=np.float32)
+        block._fill_with_normals(np.random.Generator(np.random.SFC64(seed)), walk.reshape(-1))
+        motion = np.cumsum(walk.astype(np.float64), axis=0) / math.sqrt(n)
+        exact = [
+            np.exp(v * motion + ((0.05 - v**2 / 2) * years)[:, None]).mean(axis=0)
+            for v in volatilities
+        ]
+        differences.append((average - exact).mean(axis=1))
+    assert np.abs(100 * np.mean(differences, axis=0)).max() < 1e-5
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -132,7 +164,7 @@ def test_a_tiny_volatility_is_close_to_none(method, volatility):
     tiny = price_surface(model, STRIKES, volatility, 10_000, method=method)
     for payoff in PAYOFFS:
         none = price_surface(model, STRIKES, 0.0, 10_000).prices[payoff]
-        assert np.abs(tiny.prices[payoff] - none).max() < 100 * volatility * 0.5 + 1e-5
+        assert np.abs(tiny.prices[payoff] - none).max() < 100 * volatility * 0.5 + 5e-5
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -150,18 +182,13 @@ def test_an_asian_option_with_one_fixing_is_european(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_intervals_cover_the_price_in_95_of_100_runs(method):
-    """200 seeds, 32 blocks each; the price is that of two million paths of the best method."""
-    model, strikes, volatilities = Model(n_fixings=12), [90, 100, 110], [0.15, 0.4]
-    exact = dict(
-        zip(PAYOFFS, black_scholes(model, strikes, volatilities), strict=False),
-        **{
-            payoff: price_surface(model, strikes, volatilities, 8e6, seed=999).prices[payoff]
-            for payoff in PAYOFFS[2:]
-        },
-    )
+    """200 seeds, 16 blocks each; the price is that of a million paths of the best method."""
+    model, strikes, volatilities = Model(n_fixings=6), [90, 100, 110], [0.15, 0.4]
+    exact = dict(price_surface(model, strikes, volatilities, 1e6, seed=999).prices)
+    exact.update(zip(PAYOFFS, black_scholes(model, strikes, volatilities), strict=False))
     hits = {payoff: np.zeros((3, 2)) for payoff in PAYOFFS}
     for seed in range(200):
-        run = price_surface(model, strikes, volatilities, 2**15, seed=seed, method=method)
+        run = price_surface(model, strikes, volatilities, 2**14, seed=seed, method=method)
         for payoff, half_width in run.half_widths().items():
             hits[payoff] += np.abs(run.prices[payoff] - exact[payoff]) <= half_width
     for payoff in PAYOFFS:
@@ -194,7 +221,7 @@ def test_another_seed_has_other_prices_and_the_same_seed_the_same_bits(method):
 
 
 def test_a_cell_has_the_same_price_in_any_grid(reference_surface):
-    alone = price_surface(Model(), 100, 0.25, 400_000, seed=20, method=reference_surface.method)
+    alone = price_surface(Model(), 100, 0.25, 200_000, seed=20, method=reference_surface.method)
     for payoff in PAYOFFS:
         inside = reference_surface.prices[payoff][1, 1]
         assert alone.prices[payoff][0, 0] == pytest.approx(inside, rel=1e-12)
@@ -222,7 +249,7 @@ def test_a_run_ends_at_the_wanted_standard_error_in_a_fixed_round():
     arguments = (Model(n_fixings=12), [90, 110], [0.2, 0.4], 2e6)
     rough = price_surface(*arguments, standard_error=1.0)
     assert rough.n_blocks == 64
-    for wanted in (1e-3, 3e-4):
+    for wanted in (3e-4, 1e-4):
         fine = price_surface(*arguments, standard_error=wanted)
         # of 64, 80, 96, 112, 128, 160...
         step = 2 ** (math.floor(math.log2(fine.n_blocks)) - 2)
@@ -287,8 +314,6 @@ def test_an_interval_of_another_level():
 
 
 def test_normal_quantiles():
-    from statistics import NormalDist
-
     probabilities = np.concatenate([[1e-300, 1e-20, 1e-9], np.linspace(0.001, 0.999, 999)])
     probabilities = np.append(probabilities, 1 - 1e-12)
     exact = [NormalDist().inv_cdf(float(p)) for p in probabilities]
@@ -297,19 +322,7 @@ def test_normal_quantiles():
 
 def test_the_paths_of_a_block_are_brownian_motions():
     """The covariances of W at 5 fixings, and its fourth moment, tied to strata or not."""
-    from ipcluster_azure.examples.monte_carlo_options import block
-
     n = 5
-    task = Task(
-        method="plain",
-        seed=0,
-        carry=0.0,
-        maturity_years=float(n),
-        n_fixings=n,
-        strikes=[1.0],
-        volatilities=[0.3],
-        betas=[],
-    )
     random = np.random.Generator(np.random.SFC64(7))
     for tied in (False, True):
         sums, fourth = np.zeros((n, n)), 0.0
@@ -328,4 +341,3 @@ def test_the_paths_of_a_block_are_brownian_motions():
         j = np.arange(1, n + 1)
         np.testing.assert_allclose(sums / 200, np.minimum.outer(j, j), atol=0.06)
         assert fourth / 200 == pytest.approx(27.0, rel=0.03)
-    assert price_block(task, 0).shape == (4, 1, 1)

@@ -1,7 +1,6 @@
 """Ranges of blocks: any order and any grouping lead to the same bits."""
 
 import math
-import random
 
 import numpy as np
 import pytest
@@ -37,7 +36,7 @@ def assert_same_bits(one, other):
 @pytest.mark.parametrize("n_blocks", [1, 2, 7, 8, 45, 64])
 def test_the_same_bits_in_any_order_and_any_grouping(n_blocks):
     serial = added((block, 1) for block in range(n_blocks)).total()
-    shuffle = random.Random(n_blocks).shuffle
+    shuffle = np.random.default_rng(n_blocks).shuffle
     for longest in (1, 2, 16, 128):
         pieces = list(cut(iter([(0, n_blocks)]), longest))
         shuffle(pieces)
