@@ -12,7 +12,8 @@ import numpy as np
 from .block import METHODS
 from .checkpoint import CheckpointError
 from .model import Model
-from .surface import MixedArithmetic, Surface, price_surface
+from .run import MixedArithmetic
+from .surface import Surface, price_surface
 from .table import format_table, write_csv, write_npz
 
 

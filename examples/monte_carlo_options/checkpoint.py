@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from . import block
 from .block import Moments
+from .cluster import block_source
 from .tree import Tree
 
 FORMAT = 1
@@ -40,7 +40,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, configuration: object) -> None:
-        source = hashlib.sha256(Path(block.__file__).read_bytes()).hexdigest()
+        source = hashlib.sha256(block_source()).hexdigest()
         self._text = json.dumps([FORMAT, source, configuration], sort_keys=True)
         key = hashlib.sha256(self._text.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)

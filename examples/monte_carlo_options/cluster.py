@@ -1,20 +1,23 @@
 """Blocks on the engines of any ipyparallel cluster, which need numpy but not this package."""
 
+import json
 import math
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import Any
 
 import ipyparallel as ipp
 
-from . import block
-from .block import Moments, Task
+from .block import Moments
+from .task import Task
 from .tree import Range, cut
 
+# Sent to the engines; each may import those before it.
+BLOCK_MODULES = ("task", "normals", "paths", "block")
 # How often a task lost with its engine is given to another one.
 RETRIES = 3
 # Tasks under way for each engine: enough that none waits for a client far away.
@@ -42,12 +45,20 @@ def task_blocks(n_engines: int, n_blocks: int, block_s: float, overhead_s: float
     return 1 << doublings
 
 
+def block_source() -> bytes:
+    """block.py and what it imports, as the engines are sent it: compressed JSON, name to text."""
+    folder = Path(__file__).parent
+    texts = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in BLOCK_MODULES}
+    return zlib.compress(json.dumps(texts).encode())
+
+
 def _on_engine(source: bytes, function: str, *arguments: Any) -> Any:
-    """Call a function of block.py, whose source is run once in each engine.
+    """Call a function of block.py, whose source is run once in each engine, as a package.
 
     Travels by value: all that it uses is imported or defined inside it.
     """
     import hashlib
+    import json
     import os
     import sys
     import types
@@ -55,15 +66,13 @@ def _on_engine(source: bytes, function: str, *arguments: Any) -> Any:
 
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # each core has an engine of its own
-    name = f"monte_carlo_options_{hashlib.sha256(source).hexdigest()[:16]}"
-    if name not in sys.modules:
-        module = sys.modules[name] = types.ModuleType(name)
-        try:
-            exec(compile(zlib.decompress(source), "block.py", "exec"), module.__dict__)  # noqa: S102
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return getattr(sys.modules[name], function)(*arguments)
+    package = f"monte_carlo_options_{hashlib.sha256(source).hexdigest()[:16]}"
+    if package not in sys.modules:
+        for name, text in json.loads(zlib.decompress(source)).items():
+            module = sys.modules[f"{package}.{name}"] = types.ModuleType(f"{package}.{name}")
+            exec(compile(text, f"{name}.py", "exec"), module.__dict__)  # noqa: S102
+        sys.modules[package] = types.ModuleType(package)
+    return getattr(sys.modules[f"{package}.block"], function)(*arguments)
 
 
 def _nothing() -> None:
@@ -71,19 +80,27 @@ def _nothing() -> None:
 
 
 class Engines:
-    """A client's engines, looked at once: their arithmetic, a block's and a task's time.
+    """Some or all of a client's engines, looked at once: arithmetic, a block's and a task's time.
+
+    `source`: of other modules than block_source() says; the last is called block as well.
 
     Raises NoEnginesRegistered if there are none, as the tasks would wait for ever; RemoteError if
     one can't do the work (no numpy, say).
     """
 
-    def __init__(self, client: ipp.Client, task: Task) -> None:
-        if not client.ids:
+    def __init__(
+        self,
+        client: ipp.Client,
+        task: Task,
+        engines: "Collection[int] | None" = None,
+        source: bytes | None = None,
+    ) -> None:
+        self._client, self._task, self._chosen = client, task, engines
+        if not self._ids():
             raise ipp.error.NoEnginesRegistered()
-        self._client, self._task = client, task
         # interactive() makes a function travel by value: an engine doesn't have this package.
         self._call: Callable[..., Any] = ipp.interactive(_on_engine)
-        self._source = zlib.compress(Path(block.__file__).read_bytes())
+        self._source = source or block_source()
         looks = self._look()
         self.hosts: dict[str, list[str]] = {}
         for arithmetic, host, _ in looks:
@@ -91,10 +108,14 @@ class Engines:
         self.block_s = statistics.median(block_s for _, _, block_s in looks)
         self.overhead_s = self._measure_overhead()
 
+    def _ids(self) -> list[int]:
+        """Those that may work and are registered now."""
+        return [i for i in self._client.ids if self._chosen is None or i in self._chosen]
+
     def _look(self) -> list[tuple[str, str, float]]:
         asked = [
             self._client[engine].apply_async(self._call, self._source, "look", self._task)
-            for engine in self._client.ids
+            for engine in self._ids()
         ]
         looks = []
         for answer in asked:
@@ -109,9 +130,9 @@ class Engines:
     def _view(self) -> ipp.LoadBalancedView:
         # ipyparallel 9.2 never gives an engine a task that failed there: with a retry left after
         # all engines have failed (no memory, say), the task would wait for a new one for ever.
-        return self._client.load_balanced_view(
-            retries=max(0, min(RETRIES, len(self._client.ids) - 1))
-        )
+        targets = None if self._chosen is None else self._ids()
+        retries = max(0, min(RETRIES, len(self._ids()) - 1))
+        return self._client.load_balanced_view(targets, retries=retries)
 
     def _measure_overhead(self) -> float:
         view, nothing = self._view(), ipp.interactive(_nothing)
@@ -127,13 +148,13 @@ class Engines:
         RETRIES engines, NoEnginesRegistered if none is left. Calls off what has not begun when
         it ends before its time.
         """
-        longest = task_blocks(len(self._client.ids) or 1, n_blocks, self.block_s, self.overhead_s)
+        longest = task_blocks(len(self._ids()) or 1, n_blocks, self.block_s, self.overhead_s)
         pieces = cut(gaps, longest)
         view = self._view()
         under_way: dict[ipp.AsyncResult, Range] = {}
         try:
             while True:
-                while len(under_way) < TASKS_PER_ENGINE * max(1, len(self._client.ids)):
+                while len(under_way) < TASKS_PER_ENGINE * max(1, len(self._ids())):
                     piece = next(pieces, None)
                     if piece is None:
                         break
@@ -159,6 +180,6 @@ class Engines:
             if done:
                 return done
             now_s = time.monotonic()
-            alone_since_s = None if self._client.ids else alone_since_s or now_s
+            alone_since_s = None if self._ids() else alone_since_s or now_s
             if alone_since_s is not None and now_s - alone_since_s > NO_ENGINE_S:
                 raise ipp.error.NoEnginesRegistered()

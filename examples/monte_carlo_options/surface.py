@@ -2,23 +2,20 @@
 
 The plan is the same for both: blocks of paths with random numbers of their own (block.py), joined
 always in the same pairs (tree.py), on whichever engine (cluster.py), kept on disk if asked for
-(checkpoint.py), and made prices of (estimates.py).
+(checkpoint.py), and made prices of (estimates.py). run.py goes through these steps.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import ipyparallel as ipp
 import numpy as np
-from tqdm import tqdm
 
-from .block import METHODS, PATHS_PER_BLOCK, Task, arithmetic, price_blocks
-from .checkpoint import Checkpoint, State
-from .closed_form import black_scholes, carry, european_beta
-from .cluster import Done, Engines
-from .estimates import Estimator, student_quantile, without_volatility
+from .block import METHODS
+from .checkpoint import State
+from .closed_form import black_scholes
+from .estimates import student_quantile, without_volatility
 from .model import (
     PAYOFFS,
     FloatArray,
@@ -29,14 +26,10 @@ from .model import (
     positive_number,
     whole_number,
 )
-from .tree import Range, cut
+from .paths import PATHS_PER_BLOCK
+from .run import Run
 
 LEAST_BLOCKS = 8  # fewer tell too little of their spread
-SERIAL_BLOCKS = 8  # at a time; then the bar moves
-
-
-class MixedArithmetic(Exception):
-    """Blocks come, or would come, from processors whose results differ in the last bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +95,7 @@ def price_surface(
     standard_error: float | None = None,
     seed: int = 0,
     client: "ipp.Client | None" = None,
+    engines: "Collection[int] | None" = None,
     checkpoint: "Path | str | None" = None,
     mixed: bool = False,
     progress: bool = False,
@@ -113,9 +107,10 @@ def price_surface(
     `standard_error`, in units of the spot price, they are the most: the run ends after the first
     of its fixed rounds in which no cell's standard error is larger.
 
-    With a `client` the tasks are balanced over its engines, which need numpy only; without, this
-    process does the work. `checkpoint` is a folder: finished blocks are kept there, so that the
-    same call goes on after an interruption. `progress` shows a bar on stderr that counts paths.
+    With a `client` the tasks are balanced over its engines, or those in `engines`, which need
+    numpy only; without, this process does the work. `checkpoint` is a folder: finished blocks are
+    kept there, so that the same call goes on after an interruption. `progress` shows a bar on
+    stderr that counts paths.
 
     Raises ValueError, naming the parameter, for an impossible value; OverflowError if a price is
     beyond a float; MixedArithmetic, unless `mixed` allows it, if processors differ in their last
@@ -138,10 +133,10 @@ def price_surface(
     prices[:] = without_volatility(model, strike_axis)
     state = State(goal=n_blocks)
     if moving.any():
-        run = _Run(
+        run = Run(
             model, strike_axis, volatility_axis[moving], method, n_blocks, standard_error, seed
         )
-        state = run.to_the_end(client, checkpoint, mixed, progress)
+        state = run.to_the_end(client, engines, checkpoint, mixed, progress)
         prices[:, :, moving], errors[:, :, moving] = run.estimator.prices(state.tree.total())
     prices.flags.writeable = errors.flags.writeable = False
     return Surface(
@@ -154,125 +149,4 @@ def price_surface(
         dict(zip(PAYOFFS, prices, strict=True)),
         dict(zip(PAYOFFS, errors, strict=True)),
         tuple(sorted(state.arithmetic)),
-    )
-
-
-class _Run:
-    """A checked order, with positive volatilities only."""
-
-    def __init__(
-        self,
-        model: Model,
-        strikes: FloatArray,
-        volatilities: FloatArray,
-        method: str,
-        n_blocks: int,
-        standard_error: float | None,
-        seed: int,
-    ) -> None:
-        self.estimator = Estimator(model, strikes, volatilities, method)
-        self._n_blocks, self._standard_error = n_blocks, standard_error
-        self._task = Task(
-            method=method,
-            seed=seed,
-            carry=carry(model),
-            maturity_years=model.maturity_years,
-            n_fixings=model.n_fixings,
-            strikes=(strikes / model.spot).tolist(),
-            volatilities=volatilities.tolist(),
-            betas=european_beta(model, strikes, volatilities).tolist()
-            if method == "control"
-            else [],
-        )
-        self._configuration = [asdict(model), self._task, n_blocks, standard_error]
-
-    def to_the_end(
-        self,
-        client: "ipp.Client | None",
-        folder: "Path | str | None",
-        mixed: bool,
-        progress: bool,
-    ) -> State:
-        checkpoint = None if folder is None else Checkpoint(Path(folder), self._configuration)
-        state = checkpoint.load() if checkpoint else State()
-        if self._finished(state):
-            return state
-        engines = None if client is None else Engines(client, self._task)
-        hosts = engines.hosts if engines else {arithmetic(): ["this computer"]}
-        if not mixed:
-            _refuse_mixture(state.arithmetic, hosts, checkpoint)
-        bar = tqdm(unit="path", unit_scale=True, disable=not progress)
-        try:
-            while not self._finished(state):
-                state.goal = self._next_goal(state)
-                have = state.tree.n_blocks
-                bar.total, bar.n = state.goal * PATHS_PER_BLOCK, have * PATHS_PER_BLOCK
-                gaps, lacking = state.tree.missing(state.goal), state.goal - have
-                done = engines.run(gaps, lacking) if engines else self._serially(gaps)
-                for origin, first, moments in done:
-                    if not mixed and origin not in hosts:
-                        hosts = {**hosts, origin: ["an engine that joined"]}
-                        _refuse_mixture(state.arithmetic, hosts, checkpoint)
-                    state.arithmetic.add(origin)
-                    state.tree.add(first, moments)
-                    bar.update(moments.n_blocks * PATHS_PER_BLOCK)
-                    if checkpoint:
-                        checkpoint.save(state, now=False)
-        finally:
-            bar.close()
-            if checkpoint:
-                checkpoint.save(state, now=True)
-        return state
-
-    def _finished(self, state: State) -> bool:
-        if state.goal == 0 or state.tree.n_blocks < state.goal:
-            return False
-        return state.goal == self._n_blocks or self._excess(state) <= 1
-
-    def _excess(self, state: State) -> float:
-        """The largest standard error, in units of the wanted one."""
-        _, errors = self.estimator.prices(state.tree.total())
-        return float(errors.max()) / (self._standard_error or math.inf)
-
-    def _next_goal(self, state: State) -> int:
-        """How many blocks this round has; the first of the fixed rounds that may be enough."""
-        if state.tree.n_blocks < state.goal:
-            return state.goal  # of a round that was interrupted
-        if self._standard_error is None:
-            return self._n_blocks
-        enough = min(state.goal * self._excess(state) ** 2, self._n_blocks) if state.goal else 0
-        return next(
-            goal for goal in _rounds(self._n_blocks) if goal > state.goal and goal >= enough
-        )
-
-    def _serially(self, gaps: Iterator[Range]) -> Iterator[Done]:
-        for first, n_blocks in cut(gaps, SERIAL_BLOCKS):
-            yield arithmetic(), first, price_blocks(self._task, first, n_blocks)
-
-
-def _rounds(n_blocks: int) -> Iterator[int]:
-    """64, 80, 96, 112, 128, 160... blocks; `n_blocks` is the last."""
-    step = 16
-    while True:
-        for quarter in range(4, 8):
-            if quarter * step >= n_blocks:
-                yield n_blocks
-                return
-            yield quarter * step
-        step *= 2
-
-
-def _refuse_mixture(
-    earlier: set[str], hosts: Mapping[str, list[str]], checkpoint: Checkpoint | None
-) -> None:
-    if len(earlier | set(hosts)) < 2:
-        return
-    parts = [f"{', '.join(sorted(set(names)))}: {key}" for key, names in hosts.items()]
-    if earlier and checkpoint:
-        parts.append(f"blocks in {checkpoint.path}: {', '.join(sorted(earlier))}")
-    raise MixedArithmetic(
-        "these compute with different last bits, so no run could repeat the result exactly: "
-        f"{'; '.join(parts)}. Use machines of one kind, with one version of numpy"
-        f"{', or another checkpoint' if earlier else ''}; or allow it with mixed=True "
-        "(--mixed): prices then agree to some 1e-6"
     )

@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from ipcluster_azure.examples.monte_carlo_options import surface as surface_module
-from ipcluster_azure.examples.monte_carlo_options.block import PATHS_PER_BLOCK
+from ipcluster_azure.examples.monte_carlo_options import checkpoint as checkpoint_module
+from ipcluster_azure.examples.monte_carlo_options import run as run_module
 from ipcluster_azure.examples.monte_carlo_options.checkpoint import CheckpointError
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
+from ipcluster_azure.examples.monte_carlo_options.paths import PATHS_PER_BLOCK
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
 
 ARGUMENTS = (Model(n_fixings=20), [90.0, 110.0], [0.1, 0.4], 100 * PATHS_PER_BLOCK)
@@ -27,7 +28,7 @@ def assert_same_bits(one, other):
 
 
 def interrupt(n_calls, *arguments, **options):
-    original, calls = surface_module.price_blocks, iter(range(1000))
+    original, calls = run_module.price_blocks, iter(range(1000))
 
     def interrupted(*args):
         if next(calls) == n_calls:
@@ -35,21 +36,21 @@ def interrupt(n_calls, *arguments, **options):
         return original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surface_module, "price_blocks", interrupted)
+        patch.setattr(run_module, "price_blocks", interrupted)
         with pytest.raises(Interrupted):
             price_surface(*arguments, **options)
 
 
 def counted_run(*arguments, **options):
     """How many blocks a run computes, and its surface."""
-    original, counted = surface_module.price_blocks, []
+    original, counted = run_module.price_blocks, []
 
     def counting(task, first, n_blocks):
         counted.append(n_blocks)
         return original(task, first, n_blocks)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(surface_module, "price_blocks", counting)
+        patch.setattr(run_module, "price_blocks", counting)
         surface = price_surface(*arguments, **options)
     return sum(counted), surface
 
@@ -102,9 +103,7 @@ def test_another_configuration_has_another_file(tmp_path, change):
 
 def test_other_code_has_another_file(tmp_path, monkeypatch):
     price_surface(*ARGUMENTS, checkpoint=tmp_path)
-    monkeypatch.setattr(
-        surface_module.Checkpoint.__init__.__globals__["block"], "__file__", __file__
-    )
+    monkeypatch.setattr(checkpoint_module, "block_source", lambda: b"other")
     price_surface(*ARGUMENTS, checkpoint=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -5,19 +5,18 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from ipcluster_azure.examples.monte_carlo_options import block
-from ipcluster_azure.examples.monte_carlo_options.block import (
-    METHODS,
-    PATHS_PER_BLOCK,
-    normal_quantile,
-)
+from ipcluster_azure.examples.monte_carlo_options import normals, paths
+from ipcluster_azure.examples.monte_carlo_options.block import METHODS
 from ipcluster_azure.examples.monte_carlo_options.closed_form import (
     asian_parity,
     black_scholes,
     european_parity,
 )
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
+from ipcluster_azure.examples.monte_carlo_options.normals import normal_quantile
+from ipcluster_azure.examples.monte_carlo_options.paths import PATHS_PER_BLOCK
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
+from ipcluster_azure.examples.monte_carlo_options.task import Task
 
 STRIKES = [90.0, 100.0, 110.0]
 VOLATILITIES = [0.10, 0.25, 0.40]
@@ -38,7 +37,7 @@ SEVERAL_MODELS = [
 
 
 def task_of(n_fixings, volatilities):
-    return block.Task(
+    return Task(
         method="plain",
         seed=0,
         carry=0.05,
@@ -90,9 +89,9 @@ def test_float32_costs_hardly_any_bias(n):
     years = np.arange(1, n + 1) / n
     differences = []
     for seed in range(8):
-        average = block._simulate(task, np.random.Generator(np.random.SFC64(seed))).average
+        average = paths.simulate(task, np.random.Generator(np.random.SFC64(seed))).average
         walk = np.empty((n, PATHS_PER_BLOCK), dtype=np.float32)
-        block._fill_with_normals(np.random.Generator(np.random.SFC64(seed)), walk.reshape(-1))
+        normals.fill_with_normals(np.random.Generator(np.random.SFC64(seed)), walk.reshape(-1))
         motion = np.cumsum(walk.astype(np.float64), axis=0) / math.sqrt(n)
         exact = [
             np.exp(v * motion + ((0.05 - v**2 / 2) * years)[:, None]).mean(axis=0)
@@ -328,12 +327,12 @@ def test_the_paths_of_a_block_are_brownian_motions():
         sums, fourth = np.zeros((n, n)), 0.0
         for _ in range(200):
             walk, spare = np.empty((2, n, PATHS_PER_BLOCK), dtype=np.float32)
-            block._fill_with_normals(random, walk.reshape(-1))
+            normals.fill_with_normals(random, walk.reshape(-1))
             for j in range(1, n):
                 walk[j] += walk[j - 1]
             if tied:
-                ends = normal_quantile(block._strata(random))
-                last, mean = block._tie(walk, spare, *ends)
+                ends = normal_quantile(normals.strata(random))
+                last, mean = paths._tie(walk, spare, *ends)
                 np.testing.assert_allclose(walk[-1], last, atol=1e-5)
                 np.testing.assert_allclose(walk.mean(axis=0), mean, atol=1e-5)
             sums += walk.astype(float) @ walk.T.astype(float) / PATHS_PER_BLOCK

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from ipcluster_azure.examples.monte_carlo_options.block import Moments, Task, price_blocks
+from ipcluster_azure.examples.monte_carlo_options.block import Moments, price_blocks
 from ipcluster_azure.examples.monte_carlo_options.cluster import task_blocks
+from ipcluster_azure.examples.monte_carlo_options.task import Task
 from ipcluster_azure.examples.monte_carlo_options.tree import Tree, cut
 
 TASK = Task(

@@ -1,0 +1,145 @@
+"""A run from the first block to the last: rounds, engines or this process, checkpoint."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import ipyparallel as ipp
+from tqdm import tqdm
+
+from .block import arithmetic, price_blocks
+from .checkpoint import Checkpoint, State
+from .closed_form import carry, european_beta
+from .cluster import Done, Engines
+from .estimates import Estimator
+from .model import FloatArray, Model
+from .paths import PATHS_PER_BLOCK
+from .task import Task
+from .tree import Range, cut
+
+SERIAL_BLOCKS = 8  # at a time; then the bar moves
+
+
+class MixedArithmetic(Exception):
+    """Blocks come, or would come, from processors whose results differ in the last bits."""
+
+
+class Run:
+    """A checked order, with positive volatilities only."""
+
+    def __init__(
+        self,
+        model: Model,
+        strikes: FloatArray,
+        volatilities: FloatArray,
+        method: str,
+        n_blocks: int,
+        standard_error: float | None,
+        seed: int,
+    ) -> None:
+        self.estimator = Estimator(model, strikes, volatilities, method)
+        self._n_blocks, self._standard_error = n_blocks, standard_error
+        self._task = Task(
+            method=method,
+            seed=seed,
+            carry=carry(model),
+            maturity_years=model.maturity_years,
+            n_fixings=model.n_fixings,
+            strikes=(strikes / model.spot).tolist(),
+            volatilities=volatilities.tolist(),
+            betas=european_beta(model, strikes, volatilities).tolist()
+            if method == "control"
+            else [],
+        )
+        self._configuration = [asdict(model), self._task, n_blocks, standard_error]
+
+    def to_the_end(
+        self,
+        client: "ipp.Client | None",
+        chosen: "Collection[int] | None",
+        folder: "Path | str | None",
+        mixed: bool,
+        progress: bool,
+    ) -> State:
+        checkpoint = None if folder is None else Checkpoint(Path(folder), self._configuration)
+        state = checkpoint.load() if checkpoint else State()
+        if self._finished(state):
+            return state
+        engines = None if client is None else Engines(client, self._task, chosen)
+        hosts = engines.hosts if engines else {arithmetic(): ["this computer"]}
+        if not mixed:
+            _refuse_mixture(state.arithmetic, hosts, checkpoint)
+        bar = tqdm(unit="path", unit_scale=True, disable=not progress)
+        try:
+            while not self._finished(state):
+                state.goal = self._next_goal(state)
+                have = state.tree.n_blocks
+                bar.total, bar.n = state.goal * PATHS_PER_BLOCK, have * PATHS_PER_BLOCK
+                gaps, lacking = state.tree.missing(state.goal), state.goal - have
+                done = engines.run(gaps, lacking) if engines else self._serially(gaps)
+                for origin, first, moments in done:
+                    if not mixed and origin not in hosts:
+                        hosts = {**hosts, origin: ["an engine that joined"]}
+                        _refuse_mixture(state.arithmetic, hosts, checkpoint)
+                    state.arithmetic.add(origin)
+                    state.tree.add(first, moments)
+                    bar.update(moments.n_blocks * PATHS_PER_BLOCK)
+                    if checkpoint:
+                        checkpoint.save(state, now=False)
+        finally:
+            bar.close()
+            if checkpoint:
+                checkpoint.save(state, now=True)
+        return state
+
+    def _finished(self, state: State) -> bool:
+        if state.goal == 0 or state.tree.n_blocks < state.goal:
+            return False
+        return state.goal == self._n_blocks or self._excess(state) <= 1
+
+    def _excess(self, state: State) -> float:
+        """The largest standard error, in units of the wanted one."""
+        _, errors = self.estimator.prices(state.tree.total())
+        return float(errors.max()) / (self._standard_error or math.inf)
+
+    def _next_goal(self, state: State) -> int:
+        """How many blocks this round has; the first of the fixed rounds that may be enough."""
+        if state.tree.n_blocks < state.goal:
+            return state.goal  # of a round that was interrupted
+        if self._standard_error is None:
+            return self._n_blocks
+        enough = min(state.goal * self._excess(state) ** 2, self._n_blocks) if state.goal else 0
+        return next(goal for goal in rounds(self._n_blocks) if goal > state.goal and goal >= enough)
+
+    def _serially(self, gaps: Iterator[Range]) -> Iterator[Done]:
+        for first, n_blocks in cut(gaps, SERIAL_BLOCKS):
+            yield arithmetic(), first, price_blocks(self._task, first, n_blocks)
+
+
+def rounds(n_blocks: int) -> Iterator[int]:
+    """64, 80, 96, 112, 128, 160... blocks; `n_blocks` is the last."""
+    step = 16
+    while True:
+        for quarter in range(4, 8):
+            if quarter * step >= n_blocks:
+                yield n_blocks
+                return
+            yield quarter * step
+        step *= 2
+
+
+def _refuse_mixture(
+    earlier: set[str], hosts: Mapping[str, list[str]], checkpoint: Checkpoint | None
+) -> None:
+    if len(earlier | set(hosts)) < 2:
+        return
+    parts = [f"{', '.join(sorted(set(names)))}: {key}" for key, names in hosts.items()]
+    if earlier and checkpoint:
+        parts.append(f"blocks in {checkpoint.path}: {', '.join(sorted(earlier))}")
+    raise MixedArithmetic(
+        "these compute with different last bits, so no run could repeat the result exactly: "
+        f"{'; '.join(parts)}. Use machines of one kind, with one version of numpy"
+        f"{', or another checkpoint' if earlier else ''}; or allow it with mixed=True "
+        "(--mixed): prices then agree to some 1e-6"
+    )
