@@ -22,6 +22,7 @@ from examples.monte_carlo_options.cluster import Engines
 from examples.monte_carlo_options.model import PAYOFFS, Model
 from examples.monte_carlo_options.paths import PATHS_PER_BLOCK
 from examples.monte_carlo_options.surface import Surface, price_surface
+from examples.monte_carlo_options.task import Task
 
 from .pricer_original import price_option
 from .report import Section, Table, at_least, figure, in_turns, run_alone, say
@@ -40,6 +41,7 @@ WITHIN = 1e-4  # half of the 95 % interval, in the unit of the spot price, 100
 TASK_EFFICIENCY = 0.9
 # Linux, pay as you go, eastus; 8 for the engines' 32 vCPUs and one for the controller
 USD_PER_HOUR = 9 * 0.192
+BLOCK_S = 0.005  # that a waiting engine takes for a block
 WAITING = """
 import time
 import numpy as np
@@ -175,10 +177,8 @@ def scheduling(many: tuple[int, ...], seconds: float) -> Table:
     for n_engines in many:
         say(f"starting {n_engines} engines")
         with engines(n_engines) as client:
-            task = _task()
-            waiting = Engines(
-                client, task, source=zlib.compress(json.dumps({"block": WAITING}).encode())
-            )
+            source = zlib.compress(json.dumps({"block": WAITING}).encode())
+            waiting = Engines(client, _task(), source=source)
             n_blocks = int(seconds * n_engines / BLOCK_S)
             begin_s = time.perf_counter()
             lengths = [done[2].n_blocks for done in waiting.run(iter([(0, n_blocks)]), n_blocks)]

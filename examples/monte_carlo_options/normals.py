@@ -14,17 +14,16 @@ STRATA = 32
 def fill_with_normals(random: np.random.Generator, out: Float32Array) -> None:
     """Standard normals by Box and Muller's transform, 32 random bits each.
 
-    Five times as fast as Generator.standard_normal; at most 6.8 in size, which a true normal
-    exceeds once in 1e11. `out` has an even length.
+    Five times as fast as Generator.standard_normal; at most 6.9 in size, which a true normal
+    exceeds once in 2e11. `out` has an even length.
     """
     half = out.size // 2
-    bits = random.bit_generator.random_raw(half).view(np.int32)
+    bits = random.bit_generator.random_raw(half)
     radius, angle = out[:half], out[half:]
-    np.copyto(radius, bits[:half], casting="unsafe")
-    np.copyto(angle, bits[half:], casting="unsafe")
-    np.abs(radius, out=radius)
-    radius *= np.float32(2.0**-31)
-    radius += np.float32(2.0**-33)
+    np.copyto(radius, bits.view(np.uint32)[:half], casting="unsafe")
+    np.copyto(angle, bits.view(np.int32)[half:], casting="unsafe")
+    radius *= np.float32(2.0**-32)
+    radius += np.float32(2.0**-34)
     np.log(radius, out=radius)
     radius *= np.float32(-2.0)
     np.sqrt(radius, out=radius)
