@@ -181,7 +181,7 @@ def scheduling(many: tuple[int, ...], seconds: float) -> Table:
             waiting = Engines(client, _task(), source=source)
             n_blocks = int(seconds * n_engines / BLOCK_S)
             begin_s = time.perf_counter()
-            lengths = [done[2].n_blocks for done in waiting.run(iter([(0, n_blocks)]), n_blocks)]
+            lengths = [done[2].n_blocks for done in waiting.run([(0, n_blocks)], n_blocks)]
             took_s = time.perf_counter() - begin_s
         work_s = n_blocks * BLOCK_S
         efficiency = work_s / (took_s * n_engines)

@@ -52,7 +52,8 @@ class Checkpoint:
         if not self.path.exists():
             return State()
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            # np.load would leave a damaged file open that it had opened itself
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 if str(file["configuration"]) != self._text:
                     raise ValueError("it is of another configuration")
                 state = State(goal=int(file["goal"]), arithmetic=set(file["arithmetic"].tolist()))

@@ -5,7 +5,7 @@ import math
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class Engines:
             trial.get()
         return (time.perf_counter() - begin_s) / TRIALS
 
-    def run(self, gaps: Iterator[Range], n_blocks: int) -> Iterator[Done]:
+    def run(self, gaps: Iterable[Range], n_blocks: int) -> Generator[Done, None, None]:
         """Compute the gaps, `n_blocks` in all; yields in the order of completion.
 
         Raises RemoteError for a failure on an engine, EngineError if a task was lost with

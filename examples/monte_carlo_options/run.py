@@ -1,7 +1,8 @@
 """A run from the first block to the last: rounds, engines or this process, checkpoint."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from .estimates import Estimator
 from .model import FloatArray, Model
 from .paths import PATHS_PER_BLOCK
 from .task import Task
-from .tree import Range, cut
+from .tree import cut
 
 SERIAL_BLOCKS = 8  # at a time; then the bar moves
 
@@ -62,6 +63,7 @@ class Run:
         mixed: bool,
         progress: bool,
     ) -> State:
+        """Compute what the checkpoint in `folder` lacks; see price_surface for the rest."""
         checkpoint = None if folder is None else Checkpoint(Path(folder), self._configuration)
         state = checkpoint.load() if checkpoint else State()
         if self._finished(state):
@@ -74,24 +76,34 @@ class Run:
         try:
             while not self._finished(state):
                 state.goal = self._next_goal(state)
-                have = state.tree.n_blocks
-                bar.total, bar.n = state.goal * PATHS_PER_BLOCK, have * PATHS_PER_BLOCK
-                gaps, lacking = state.tree.missing(state.goal), state.goal - have
-                done = engines.run(gaps, lacking) if engines else self._serially(gaps)
-                for origin, first, moments in done:
-                    if not mixed and origin not in hosts:
-                        hosts = {**hosts, origin: ["an engine that joined"]}
-                        _refuse_mixture(state.arithmetic, hosts, checkpoint)
-                    state.arithmetic.add(origin)
-                    state.tree.add(first, moments)
-                    bar.update(moments.n_blocks * PATHS_PER_BLOCK)
-                    if checkpoint:
-                        checkpoint.save(state, now=False)
+                bar.total = state.goal * PATHS_PER_BLOCK
+                bar.n = state.tree.n_blocks * PATHS_PER_BLOCK
+                # closed at once, whatever happens: it calls off tasks that have not begun
+                with closing(self._round(state, engines)) as done:
+                    for origin, first, moments in done:
+                        if not mixed and origin not in hosts:
+                            hosts = {**hosts, origin: ["an engine that joined"]}
+                            _refuse_mixture(state.arithmetic, hosts, checkpoint)
+                        state.arithmetic.add(origin)
+                        state.tree.add(first, moments)
+                        bar.update(moments.n_blocks * PATHS_PER_BLOCK)
+                        if checkpoint:
+                            checkpoint.save(state, now=False)
         finally:
             bar.close()
             if checkpoint:
                 checkpoint.save(state, now=True)
         return state
+
+    def _round(self, state: State, engines: Engines | None) -> Generator[Done, None, None]:
+        """What the round lacks, from the engines or this process, in any order."""
+        gaps = state.tree.missing(state.goal)
+        if engines:
+            return engines.run(gaps, state.goal - state.tree.n_blocks)
+        return (
+            (arithmetic(), first, price_blocks(self._task, first, n_blocks))
+            for first, n_blocks in cut(gaps, SERIAL_BLOCKS)
+        )
 
     def _finished(self, state: State) -> bool:
         if state.goal == 0 or state.tree.n_blocks < state.goal:
@@ -111,10 +123,6 @@ class Run:
             return self._n_blocks
         enough = min(state.goal * self._excess(state) ** 2, self._n_blocks) if state.goal else 0
         return next(goal for goal in rounds(self._n_blocks) if goal > state.goal and goal >= enough)
-
-    def _serially(self, gaps: Iterator[Range]) -> Iterator[Done]:
-        for first, n_blocks in cut(gaps, SERIAL_BLOCKS):
-            yield arithmetic(), first, price_blocks(self._task, first, n_blocks)
 
 
 def rounds(n_blocks: int) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Results of ranges of blocks, joined as soon as neighbours are there, always in the same pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .block import Moments, merge
 
@@ -33,15 +33,16 @@ class Tree:
     def n_blocks(self) -> int:
         return sum(moments.n_blocks for moments in self.nodes.values())
 
-    def missing(self, n_blocks: int) -> Iterator[Range]:
+    def missing(self, n_blocks: int) -> list[Range]:
         """What lacks of blocks 0 to n_blocks - 1, as (first, how many) of any length."""
-        end = 0
+        gaps, end = [], 0
         for first in sorted(self.nodes):
             if first > end:
-                yield end, first - end
+                gaps.append((end, first - end))
             end = first + self.nodes[first].n_blocks
         if end < n_blocks:
-            yield end, n_blocks - end
+            gaps.append((end, n_blocks - end))
+        return gaps
 
     def total(self) -> Moments:
         """All together, from left to right. Nothing may be missing in between."""
@@ -51,7 +52,7 @@ class Tree:
         return first
 
 
-def cut(gaps: Iterator[Range], longest: int) -> Iterator[Range]:
+def cut(gaps: Iterable[Range], longest: int) -> Iterator[Range]:
     """The gaps in pieces that a Tree takes, of at most `longest` blocks, a power of two."""
     for first, length in gaps:
         end = first + length

@@ -39,7 +39,7 @@ def test_the_same_bits_in_any_order_and_any_grouping(n_blocks):
     serial = added((block, 1) for block in range(n_blocks)).total()
     shuffle = np.random.default_rng(n_blocks).shuffle
     for longest in (1, 2, 16, 128):
-        pieces = list(cut(iter([(0, n_blocks)]), longest))
+        pieces = list(cut([(0, n_blocks)], longest))
         shuffle(pieces)
         assert_same_bits(added(pieces).total(), serial)
 
@@ -47,11 +47,11 @@ def test_the_same_bits_in_any_order_and_any_grouping(n_blocks):
 def test_the_same_bits_after_an_interruption():
     serial = added((block, 1) for block in range(45)).total()
     tree = added([(3, 1), (8, 8), (40, 2)])
-    gaps = list(tree.missing(45))
+    gaps = tree.missing(45)
     assert gaps == [(0, 3), (4, 4), (16, 24), (42, 3)]
-    for first, n_blocks in cut(iter(gaps), 4):
+    for first, n_blocks in cut(gaps, 4):
         tree.add(first, price_blocks(TASK, first, n_blocks))
-    assert list(tree.missing(45)) == []
+    assert tree.missing(45) == []
     assert tree.n_blocks == 45
     assert_same_bits(tree.total(), serial)
 
@@ -71,7 +71,7 @@ def test_moments_are_those_of_the_blocks():
 
 @pytest.mark.parametrize("gap", [(0, 1), (0, 100), (5, 59), (63, 2), (1000, 1)])
 def test_pieces_cover_a_gap_once_and_are_aligned(gap):
-    pieces = list(cut(iter([gap]), 16))
+    pieces = list(cut([gap], 16))
     covered = [block for first, length in pieces for block in range(first, first + length)]
     assert covered == list(range(gap[0], gap[0] + gap[1]))
     for first, length in pieces:
