@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from ipcluster_azure.examples.monte_carlo_options import cluster as cluster_module
+from ipcluster_azure.examples.monte_carlo_options import load
 from ipcluster_azure.examples.monte_carlo_options.__main__ import main
 from ipcluster_azure.examples.monte_carlo_options.block import METHODS
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
@@ -147,6 +148,18 @@ def test_some_of_the_engines_do_all_the_work(client, many_tasks):
     assert used[1] < used[0] / 5
     with pytest.raises(ipp.error.NoEnginesRegistered):
         price_surface(*ARGUMENTS, client=client, engines=[99])
+
+
+def test_the_load_of_each_engine_is_watched(client, many_tasks):
+    load.start(client, interval_s=0.05)
+    price_surface(*ARGUMENTS, client=client, engines=client.ids[:1])
+    samples = load.stop(client)
+    assert list(samples) == client.ids
+    for seconds, shares in samples.values():
+        assert seconds.size == shares.size > 3
+        assert (np.diff(seconds) > 0.03).all()
+        assert (shares >= 0).all()
+    assert samples[0][1].mean() > 3 * samples[1][1].mean()
 
 
 def test_the_same_round_is_the_last_one(client, many_tasks):

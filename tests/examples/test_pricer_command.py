@@ -1,15 +1,22 @@
 """The command line, the table, the CSV and the plots."""
 
 import csv
+import signal
 import subprocess
 import sys
+import time
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from ipcluster_azure.examples.monte_carlo_options.__main__ import main
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
-from ipcluster_azure.examples.monte_carlo_options.plots import write_plots
+from ipcluster_azure.examples.monte_carlo_options.plots import (
+    convergence,
+    cpu_load,
+    speed_up,
+    write_plots,
+)
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
 from ipcluster_azure.examples.monte_carlo_options.table import (
     format_table,
@@ -18,6 +25,7 @@ from ipcluster_azure.examples.monte_carlo_options.table import (
 )
 from matplotlib.image import imread
 
+PICTURES = {*PAYOFFS, "asian_call_3d", "standard_errors", "closed_form"}
 SMALL = ["--serial", "--paths", "3000", "--fixings", "12"]
 
 
@@ -26,7 +34,7 @@ def surface():
     return price_surface(Model(n_fixings=12), [90, 100, 110], [0.1, 0.4], 5000, seed=2)
 
 
-def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
+def test_the_command_writes_a_table_the_numbers_and_the_plots(tmp_path):
     folder = tmp_path / "new" / "folder"
     done = subprocess.run(
         [
@@ -42,7 +50,36 @@ def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
     assert "8,192 paths" in done.stdout
     assert "8.19k/8.19k" in done.stderr
     names = sorted(path.name for path in folder.iterdir())
-    assert names == sorted(["prices.csv", "prices.npz", *(f"{payoff}.png" for payoff in PAYOFFS)])
+    assert names == sorted(["prices.csv", "prices.npz", *(f"{name}.png" for name in PICTURES)])
+
+
+def test_the_command_of_the_documentation(tmp_path, capsys):
+    """Its strikes, volatilities and paths as they are typed there, with fewer fixings."""
+    arguments = ["--strikes", "90:110:20", "--vols", ".1:.4:20", "--paths", "1e6", "--fixings", "2"]
+    assert main(["--serial", *arguments, "--standard-error", "1e-3"]) == 0
+    out = capsys.readouterr().out
+    assert len([line for line in out.splitlines() if "±" in line]) == 401
+    assert "Processors' arithmetic: " in out
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path):
+    command = [
+        *(sys.executable, "-m", "ipcluster_azure.examples.monte_carlo_options", "--serial"),
+        *("--paths", "1e9", "--checkpoint", str(tmp_path)),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline_s = time.monotonic() + 60
+        while not list(tmp_path.glob("*.npz")) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert f"{tmp_path} has what is done; the same command goes on." in err
 
 
 def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
@@ -121,18 +158,29 @@ def test_the_npz_holds_all(surface, tmp_path):
 def test_the_plots_are_not_blank_and_leave_matplotlib_alone(surface, tmp_path):
     before = dict(mpl.rcParams)
     paths = write_plots(surface, tmp_path)
-    assert [path.stem for path in paths] == [
-        "european_call",
-        "asian_call",
-        "european_put",
-        "asian_put",
-    ]
+    assert {path.stem for path in paths} == PICTURES
     assert dict(mpl.rcParams) == before
     images = [imread(path) for path in paths]
     for image in images:
         assert len(np.unique(image[..., 0])) > 20
-        assert min(image.shape[:2]) >= 800
+        assert min(image.shape[:2]) >= 600
     assert not np.array_equal(images[0], images[1])
+
+
+def test_pictures_of_runs_say_what_they_show():
+    n_paths = [100, 400, 1600]
+    errors = {"plain": [0.2, 0.1, 0.05], "control": [0.04, 0.02, 0.01]}
+    figure = convergence(n_paths, errors, "an option")
+    (axes,) = figure.axes
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["plain: slope -0.50", "control: slope -0.50"]
+    (axes,) = speed_up([1, 2, 4], [8.0, 4.0, 2.5], 2).axes
+    ideal, measured = axes.get_lines()
+    assert list(ideal.get_ydata()) == [1, 2, 2]
+    assert list(measured.get_ydata()) == [1, 2, 3.2]
+    seconds = np.array([0.1, 0.2])
+    figure = cpu_load({3: (seconds, np.array([0.9, 1.0])), 1: (seconds, np.array([0.1, 0.2]))})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["engine 1", "engine 3"]
 
 
 def test_a_plot_does_not_depend_on_the_order_of_the_grid(tmp_path):
