@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench bench-pricer schemas test-azure clean
+.PHONY: demo test lint bench bench-pricer schemas test-azure kills soak mutation clean
 
 demo: $(STAMP)
 	$(BIN)/python -m ipcluster_azure.examples.demo
@@ -43,6 +43,18 @@ schemas: $(STAMP)
 # Needs `az login`, AZURE_SUBSCRIPTION_ID and IPCLUSTER_AZURE_TEST_SPENDING_CAP; costs money.
 test-azure: $(STAMP)
 	$(PYTEST) tests/azure --target=azure
+
+# Every way to die at every HTTP exchange; `make test` dies at each kind of exchange.
+kills: $(STAMP)
+	IPCLUSTER_AZURE_TEST_KILLS=1 $(PYTEST) tests/end_to_end/test_kills.py -n $(WORKERS)
+
+# 3,000 starts and stops with random faults and kills, into docs/benchmarks.md.
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks soak
+
+# How many lines of provision, teardown and record can be broken unnoticed: see CONTRIBUTING.md.
+mutation: $(STAMP)
+	$(BIN)/python tools/mutation.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache

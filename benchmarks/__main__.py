@@ -3,6 +3,7 @@
     make bench                              all of them, about 80 minutes
     make bench BENCH="forked tunnel"        only these; the other sections stay as they are
     make bench BENCH=endurance              an hour of load, which is only run by name
+    make soak                               3,000 starts and stops, also only by name
     python -m benchmarks --quick --page=/tmp/page.md [NAME ...]     only to see that they work
     python -m benchmarks.forked --help      one alone, with its options; prints its section
 
@@ -35,8 +36,9 @@ MINUTES = {
     "import_time": 1,
     "pricer": 6,
     "endurance": 61,
+    "soak": 120,
 }
-ONLY_BY_NAME = {"endurance"}
+ONLY_BY_NAME = {"endurance", "soak"}
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 

@@ -37,7 +37,14 @@ class Agent:
 
     def run(self, command: str, *arguments: str) -> dict[str, Any]:
         """Its last event. SystemExit with what it said if it failed."""
-        words = [*self.prefix, sys.executable, vm_agent.__file__, command, f"--dir={self.dir}"]
+        words = [
+            *self.prefix,
+            sys.executable,
+            "-m",
+            vm_agent.__name__,
+            command,
+            f"--dir={self.dir}",
+        ]
         done = subprocess.run(
             [*words, *arguments],
             stdin=subprocess.DEVNULL,

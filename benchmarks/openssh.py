@@ -26,6 +26,8 @@ from pathlib import Path
 import asyncssh
 
 from ipcluster_azure.connect import Target, connect
+from ipcluster_azure.last_words import LastWords
+from ipcluster_azure.tunnels import Tunnels
 
 CHUNK = 1 << 20
 CONFIGURATION = """
@@ -128,7 +130,9 @@ def receive(connection: socket.socket, size: int) -> None:
 async def main() -> None:
     target = Target(**json.loads(sys.argv[1]))
     async with await connect(target, timeout_s=10) as connection:
-        print(await connection.forward(0, "127.0.0.1", int(sys.argv[2])), flush=True)
+        tunnels = Tunnels(LastWords({}))
+        tunnels.attach(connection, "127.0.0.1")
+        print(await tunnels.listen("bytes", 0, int(sys.argv[2])), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 

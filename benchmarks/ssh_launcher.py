@@ -24,7 +24,7 @@ from ipyparallel.cluster.launcher import SSHEngineSetLauncher
 
 from .clusters import PROFILE
 
-LOOK_S, LIMIT_S = 0.05, 300.0
+LOOK_S, LIMIT_S, END_LIMIT_S = 0.05, 300.0, 20.0
 
 
 def launcher(profile_dir: str, configuration: str, python: str, hosts: list[str]) -> Any:
@@ -53,12 +53,21 @@ async def main() -> None:
     if python == sys.executable:
         while len(set(client.ids) - before) < len(hosts):
             if time.perf_counter() - began > LIMIT_S:
-                raise SystemExit(f"of {len(hosts)} engines {set(client.ids) - before} are there")
+                print(f"only {set(client.ids) - before} of {len(hosts)} are there", file=sys.stderr)
+                os._exit(1)
             await asyncio.sleep(LOOK_S)
         report["registered_s"] = time.perf_counter() - began
-        client.shutdown(sorted(set(client.ids) - before), block=True)
+        end(client, sorted(set(client.ids) - before))
     print(json.dumps(report), flush=True)
     os._exit(0)  # its threads would wait for the engines' end by one ssh command each
+
+
+def end(client: Any, ours: list[int]) -> None:
+    """Shut engines down. With block=True it now and then waits for ever."""
+    client.shutdown(ours, block=False)
+    deadline = time.perf_counter() + END_LIMIT_S
+    while set(ours) & set(client.ids) and time.perf_counter() < deadline:
+        time.sleep(LOOK_S)
 
 
 if __name__ == "__main__":

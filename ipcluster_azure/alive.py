@@ -8,6 +8,12 @@ from .record import DELETING, EngineSet, Record
 from .record_file import RecordFile
 
 
+def is_alive(file: RecordFile) -> bool:
+    """Whether the cluster is on record, and not being deleted."""
+    record = file.read()
+    return record is not None and not record.deleting
+
+
 def require_alive(file: RecordFile, set_id: str = "") -> Record:
     """The record; raises ClusterStopped once the cluster, or that engine set, is being deleted."""
     record = file.read()

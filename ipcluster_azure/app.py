@@ -24,6 +24,7 @@ class AzureApp(Application):
     subcommands = {  # noqa: RUF012
         "init": (f"{COMMANDS}.init.InitApp", "Make a profile from a template."),
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
+        "attach": (f"{COMMANDS}.attach.AttachApp", "Open the way to a running cluster again."),
         "list": (f"{COMMANDS}.list.ListApp", "Show all clusters of the subscription."),
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
         "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Look at all that a start needs."),

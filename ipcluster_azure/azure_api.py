@@ -9,6 +9,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, IncompleteReadError, ResourceNotFoundError
@@ -24,6 +25,7 @@ from .record import Endpoint
 
 T = TypeVar("T")
 BROKEN_ANSWERS = 3
+GONE = "gone"
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 
@@ -143,6 +145,38 @@ class AzureApi:
         return sorted(
             (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
         )
+
+    def scale(self, scale_set_id: str, capacity: int) -> str:
+        """Ask that a scale set have so many machines; returns the operation's URL."""
+        headers: dict[str, str] = {}
+
+        def keep(response: Any) -> None:
+            headers.update({k.lower(): v for k, v in response.http_response.headers.items()})
+
+        with translated(f"scaling {scale_set_id.rsplit('/', 1)[-1]} to {capacity} machines"):
+            api = template.COMPUTE_API
+            sku = self._get(scale_set_id, {"api-version": api})["sku"]
+            body: Any = {"sku": {**sku, "capacity": capacity}}
+            self._arm.resources.begin_update_by_id(
+                scale_set_id, body, api_version=api, polling=False, raw_response_hook=keep
+            )
+        return headers.get("azure-asyncoperation", "")
+
+    def power_of(self, vm_id: str) -> str:
+        """The power state of a machine, such as "running"; "gone" if it is not there any more."""
+        query = {"api-version": template.COMPUTE_API, "$expand": "instanceView"}
+        with translated(f"looking at {vm_id.rsplit('/', 1)[-1]}"):
+            try:
+                properties = self._get(vm_id, query)["properties"]
+            except HttpResponseError as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return GONE
+                raise
+        if properties.get("provisioningState") == "Deleting":
+            return GONE
+        codes = [item["code"] for item in properties["instanceView"].get("statuses", ())]
+        powers = [code.partition("/")[2] for code in codes if code.startswith("PowerState/")]
+        return powers[0] if powers else "unknown"
 
     def register(self, namespace: str) -> bool:
         """Ask that the subscription may use a resource provider; whether it may by now."""

@@ -5,14 +5,15 @@ What goes over the line is what bundle.py makes; what comes back are events, one
 
 import asyncio
 import importlib.metadata
+import json
 import shlex
 import sys
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .bundle import ENGINE_FILE, Bundle
+from .bundle import ENGINE_FILE, GUARD_FILE, Bundle
 from .connection import Connection
 from .errors import BootstrapFailed
 from .record import Environment, Record
@@ -80,10 +81,17 @@ def agent_command(environment: Environment, *arguments: str) -> str:
     return f"cd {WORK_DIR} && {_agent(environment, *arguments)}"
 
 
+def guard_command(environment: Environment, *arguments: str) -> str:
+    """A shell command that runs vm_guard.py on the controller's machine."""
+    return f"cd {WORK_DIR} && {_script('vm_guard.py', environment, *arguments)}"
+
+
 def _agent(environment: Environment, *arguments: str) -> str:
-    return shlex.join(
-        [_python(environment), "vm_agent.py", arguments[0], "--dir=.", *arguments[1:]]
-    )
+    return _script("vm_agent.py", environment, *arguments)
+
+
+def _script(name: str, environment: Environment, *arguments: str) -> str:
+    return shlex.join([_python(environment), name, arguments[0], "--dir=.", *arguments[1:]])
 
 
 async def start_controller(
@@ -104,7 +112,9 @@ async def start_controller(
     environment, address = record.environment, record.controller.address
     timeout = f"--timeout-s={START_TIMEOUT_S:.0f}"
     cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
-    start = _agent(environment, "controller", f"--ip={address}", timeout, *cluster, "--", *args)
+    start = _script(
+        "vm_agent.py", environment, "controller", f"--ip={address}", timeout, *cluster, "--", *args
+    )
     steps = ["tar -xf -", f"tar -xzf {bundle.path}", ". ./variables.sh"]
     offer = shlex.join(
         [_system_python(environment), "vm_depot.py", "serve", f"--address={address}"]
@@ -126,6 +136,13 @@ async def add_bundle(connection: Connection, bundle: Bundle) -> None:
     """Put a bundle on offer at the controller's machine: files of the profile were changed."""
     keep = f"cat > {bundle.path}.new && mv {bundle.path}.new {bundle.path}"
     await connection.events(_in_work_dir(keep), stdin=bundle.data, timeout_s=START_TIMEOUT_S)
+
+
+async def instruct_guard(connection: Connection, settings: Mapping[str, Any]) -> None:
+    """Replace the guard's settings: what it may delete has become more or less."""
+    keep = f"cat > {GUARD_FILE}.new && mv {GUARD_FILE}.new {GUARD_FILE}"
+    data = json.dumps(settings).encode()
+    await connection.events(_in_work_dir(keep), stdin=data, timeout_s=START_TIMEOUT_S)
 
 
 async def see_booted(

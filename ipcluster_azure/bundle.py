@@ -16,11 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = ("vm_agent.py", "vm_depot.py", "vm_environment.py", "vm_fetch.py")
+SCRIPTS = ("vm_depot.py", "vm_environment.py", "vm_fetch.py")
+# what these run is a package, with relative imports there as here; its name is not ours, since
+# engines may have the real one installed
+PACKAGE = "ipcluster_azure_vm"
+ENTRIES = ("vm_agent", "vm_guard")
+MODULES = (
+    *ENTRIES,
+    *("vm_beat", "vm_controller", "vm_deletion", "vm_engine", "vm_errands", "vm_events"),
+    *("vm_eviction", "vm_helpers", "vm_hub", "vm_limits", "vm_metadata", "vm_places"),
+    *("vm_processes", "vm_roll", "vm_supervisor", "vm_watch", "vm_work"),
+)
+ENTRY = "import sys\nfrom {package}.{name} import main\nsys.exit(main(sys.argv[1:]))\n"
 SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead
 # of ours, not the machine's: the local profile, and a connection that only holds here
 NOT_EXPORTED = frozenset({"IPP_PROFILE_DIR", "IPP_CONNECTION_INFO", "IPP_CLUSTER_ID"})
 ENGINE_FILE = "engine.json"
+GUARD_FILE = "guard_settings.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,11 @@ def bundle_of(profile_dir: Path) -> Bundle:
     """Our scripts, the engines' configuration and the startup files of the profile."""
     here = Path(__file__).parent
     files = {name: (here / name).read_bytes() for name in SCRIPTS}
+    files[f"{PACKAGE}/__init__.py"] = b""
+    for name in MODULES:
+        files[f"{PACKAGE}/{name}.py"] = (here / f"{name}.py").read_bytes()
+    for name in ENTRIES:
+        files[f"{name}.py"] = ENTRY.format(package=PACKAGE, name=name).encode()
     config = profile_dir / "ipengine_config.py"
     if config.exists():
         files[f"profile/{config.name}"] = config.read_bytes()
@@ -71,8 +88,12 @@ def controller_config(profile_dir: Path, n_engines: int) -> bytes:
     return ours.encode() + (path.read_bytes() if path.exists() else b"")
 
 
-def controller_upload(bundle: Bundle, config: bytes, variables: Mapping[str, str]) -> bytes:
+def controller_upload(
+    bundle: Bundle, config: bytes, variables: Mapping[str, str], guard: Mapping[str, Any]
+) -> bytes:
+    """guard: the settings of vm_watch.py."""
     files = {bundle.path: bundle.data, "profile/ipcontroller_config.py": config}
+    files[GUARD_FILE] = json.dumps(guard).encode()
     return _tar({**files, **_variables(variables)})
 
 

@@ -16,6 +16,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from .errors import ConfigurationError
 from .settings import Settings, check_values
+from .strings import check_cluster_id, check_environment, check_job_file_name, check_texts
 
 PUBLIC_CLOUD = "https://management.azure.com"
 SECTIONS = ("AzureVMLauncher", "AzureVMControllerLauncher", "AzureVMEngineSetLauncher")
@@ -188,6 +189,7 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         help="Audience of the access token. Empty: the endpoint's own.",
     )
 
+    job_file_name: str
     _unusable: str = ""
 
     def _load_config(self, cfg: Any, *args: Any, **kwargs: Any) -> None:
@@ -213,7 +215,16 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         values["endpoint"] = values["endpoint"].rstrip("/")
         settings = Settings(**values)
         check_values(settings)
+        self._check_strings()
         return settings
+
+    def _check_strings(self) -> None:
+        """Of what isn't in the settings: names of files, arguments and variables."""
+        check_cluster_id(self.cluster_id)
+        check_job_file_name(self.job_file_name.replace("{cluster_id}", self.cluster_id))
+        check_environment(self.environment)
+        for name in ("controller_args", "engine_args"):
+            check_texts(name, getattr(self, name, ()))
 
 
 def _frozen(value: Any) -> Any:

@@ -8,8 +8,9 @@ import asyncio
 import getpass
 import os
 import socket
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncssh
 
@@ -19,6 +20,7 @@ from .keys import read_login_key
 from .record import Machine, Record
 from .record_file import RecordFile
 
+T = TypeVar("T")
 PROBE_INTERVAL_S = 1.0
 # a SYN that is lost because the machine boots is sent again after 1, 3 and 7 s: too rarely
 PROBE_TIMEOUT_S = 2.0
@@ -114,10 +116,24 @@ async def _connect_once(
     }
     if through is None:
         options["sock"] = await _reach(target.host, target.port)
-        return await asyncio.wait_for(_log_in(target, key, **options), timeout_s)
+        return await _within(timeout_s, _log_in(target, key, **options))
     async with through.logins:
         options["tunnel"] = through.ssh
-        return await asyncio.wait_for(_log_in(target, key, **options), timeout_s)
+        return await _within(timeout_s, _log_in(target, key, **options))
+
+
+async def _within(timeout_s: float, work: Coroutine[Any, Any, T]) -> T:
+    """As asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes together with
+    the end of the work: a refused connection, and the attempts would go on for ever."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=timeout_s)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _reach(host: str, port: int) -> socket.socket:
@@ -125,7 +141,7 @@ async def _reach(host: str, port: int) -> socket.socket:
     sock.setblocking(False)
     try:
         connecting = asyncio.get_running_loop().sock_connect(sock, (host, port))
-        await asyncio.wait_for(connecting, PROBE_TIMEOUT_S)
+        await _within(PROBE_TIMEOUT_S, connecting)
     except BaseException:
         sock.close()
         raise

@@ -1,7 +1,6 @@
 """What is done over an open SSH connection: commands that report events, and tunnels."""
 
 import asyncio
-import functools
 import json
 import socket
 import struct
@@ -27,9 +26,6 @@ class Connection:
 
     def __init__(self, name: str, ssh: asyncssh.SSHClientConnection) -> None:
         self.name, self.ssh = name, ssh
-        # forward_local_port, which calls it, has no argument for the window
-        opened = functools.partial(ssh.create_connection, window=WINDOW)
-        ssh.create_connection = opened  # type: ignore[method-assign]
         self._sessions = asyncio.Semaphore(MAX_SESSIONS)
         self.logins = asyncio.Semaphore(CONCURRENT_LOGINS)
 
@@ -59,10 +55,13 @@ class Connection:
             return 0.0
         return float(struct.unpack_from("=I", info, 8 + 4 * LAST_DATA_RECEIVED_MS)[0]) / 1000
 
-    async def forward(self, local_port: int, host: str, port: int) -> int:
-        """Forward 127.0.0.1:local_port (0: any) to host:port as seen from the machine."""
-        listener = await self.ssh.forward_local_port("127.0.0.1", local_port, host, port)
-        return int(listener.get_port())
+    async def open_tunnel(self, session: Callable[[], Any], host: str, port: int) -> None:
+        """Open a channel to host:port as seen from the machine; `session` makes what is called
+        back, with the methods of asyncssh.SSHTCPSession. Raises MachineFailed."""
+        try:
+            await self.ssh.create_connection(session, host, port, window=WINDOW)
+        except (OSError, asyncssh.Error) as error:
+            raise MachineFailed(f"{self.name} can't reach {host}:{port}: {error}") from error
 
     async def events(
         self,
@@ -83,6 +82,22 @@ class Connection:
             raise BootstrapFailed(
                 f"{self.name} did not finish within {timeout_s:.0f} s: {_short(command)}"
             ) from None
+        except (OSError, asyncssh.Error) as error:
+            raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
+
+    async def follow(self, command: str, on_event: Callable[[dict[str, Any]], None]) -> None:
+        """Run a command that prints events for as long as its standard input is open.
+
+        Returns when it ends; raises MachineFailed if the connection breaks.
+        """
+        try:
+            async with (
+                self._sessions,
+                self.ssh.create_process(command, encoding=None) as process,
+            ):
+                async for line in process.stdout:
+                    if (event := _parse_event(line)) is not None:
+                        on_event(event)
         except (OSError, asyncssh.Error) as error:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from . import bootstrap
 from .alive import require_alive
@@ -12,6 +13,7 @@ from .bundle import bundle_of, controller_config, controller_upload
 from .connect import connect, controller_target
 from .connection import Connection
 from .errors import NO_ROOM, AzureLauncherError
+from .guarding import guard_settings
 from .link import ensure_link
 from .order import Order
 from .placing import place_again
@@ -96,7 +98,7 @@ async def open_tunnels(order: Order, running: "asyncio.Future[None] | None" = No
         await asyncio.shield(running)
     async with held(order.file.bootstrap_lock()):
         ports = await bridge(ensure_link, order.file)
-    _write_client_file(order, ports)
+    write_client_file(order.file, order.client_files["client"], ports)
 
 
 async def _start_controller(order: Order, record: Record, gate: Connection) -> None:
@@ -110,7 +112,7 @@ async def _start_controller(order: Order, record: Record, gate: Connection) -> N
         record,
         cluster_id=order.cluster_id,
         bundle=bundle,
-        data=controller_upload(bundle, config, controller.variables),
+        data=controller_upload(bundle, config, controller.variables, guard_settings(record)),
         args=controller.args,
     )
     require_alive(file)
@@ -129,9 +131,9 @@ async def _start_controller(order: Order, record: Record, gate: Connection) -> N
     order.progress.say("The controller is running")
 
 
-def _write_client_file(order: Order, ports: Mapping[str, int]) -> None:
+def write_client_file(file: RecordFile, path: Path, ports: Mapping[str, int]) -> None:
     """The controller's own client file, with the tunnels' ends on this computer in it."""
-    remote = json.loads(order.file.client_file.read_text(encoding="utf-8"))
+    remote = json.loads(file.client_file.read_text(encoding="utf-8"))
     local = {
         **remote,
         **ports,
@@ -139,4 +141,4 @@ def _write_client_file(order: Order, ports: Mapping[str, int]) -> None:
         "location": "127.0.0.1",
         "ssh": "",
     }
-    write_private(order.client_files["client"], json.dumps(local))
+    write_private(path, json.dumps(local))

@@ -32,7 +32,7 @@ from .naming import ClusterNames
 from .order import Order
 from .placing import note_controller, place_again
 from .plan import ClusterPlan, EngineSetPlan
-from .planning import Site, new_record, plan_controller, write_parameters
+from .planning import Site, new_record, plan_controller, secure_parameters, write_parameters
 from .preflight import Place, check_access, find_place
 from .provision import create_all, create_group, create_resource
 from .record import READY, EngineSet, Machine
@@ -90,13 +90,15 @@ async def request_controller(
     """
     file, plan = order.file, plan_controller(order, site)
     login_key, host_key = await bridge(make_login_key), make_host_key()
-    write_private(file.key_file, login_key.private)
-    write_private(file.public_key_file, login_key.public)
-    parameters = write_parameters(order, login_key.public, host_key)
+    parameters = secure_parameters(login_key.public, host_key)
     template = controller_template(plan)
     planned = requests(template, parameters, plan)
     file.create(new_record(order, site, plan, host_key.public, [item.id for item in planned]))
     submit(template)
+    # secrets last: who dies before has left none, who dies later a cluster that can be stopped
+    write_private(file.key_file, login_key.private)
+    write_private(file.public_key_file, login_key.public)
+    write_parameters(order, parameters)
     order.progress.log.info(promise(site.limits, plan))
     order.progress.say(f"Requesting the controller, {site.sizes[0]} in {plan.location}")
     network = partial(_note_network, file, on_network)
@@ -164,7 +166,7 @@ async def request_engines(
 async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> None:
     file, record = order.file, require_alive(order.file)
     cluster, host_key = record.plan, make_host_key()
-    parameters = write_parameters(order, file.public_key_file.read_text(), host_key)
+    parameters = secure_parameters(file.public_key_file.read_text(), host_key)
     template = engine_set_template(cluster, plan)
     (request,) = requests(template, parameters, cluster)
     with file.edit() as record:
@@ -178,6 +180,7 @@ async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> Non
         record.resources.append(request.id)
         record.secret_files.append(str(order.parameter_file))
     submit(template)
+    write_parameters(order, parameters)
     where = f" in zone {plan.machine.zone}" if plan.machine.zone else ""
     order.progress.say(
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for {plan.n} engines"
@@ -220,5 +223,7 @@ async def bring_up(
         engines = asyncio.ensure_future(side.up(others, again))
         await all_or_none(requesting, gate, running, tunnels, engines)
     with edited_set(order.file, set_id) as engine_set:
+        engine_set.args, engine_set.variables = list(order.args), dict(order.variables)
+        engine_set.boot_timeout_s = settings.boot_timeout_s
         engine_set.state = READY
     return engines.result()

@@ -20,13 +20,14 @@ from .azure_api import AzureApi
 from .azure_login import check_login
 from .errors import AccessDenied, AzureLauncherError, ConfigurationError
 from .launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from .limits import granted
 from .plan import check_engine_count
 from .preflight import Place, find_place
-from .role import GROUP, SELF_DELETION_ACTIONS, lacking, needed_actions
+from .role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from .settings import Settings
 from .sizes import controller_sizes, engine_sizes, look
 
-PERMISSIONS_API, PROVIDERS_API = "2022-04-01", "2021-04-01"
+PROVIDERS_API = "2021-04-01"
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network")
 OF_SUBSCRIPTION = (
     "Microsoft.Resources/subscriptions/resources/read",
@@ -150,25 +151,26 @@ class Examination:
         return f"{' and '.join(PROVIDERS)} are registered"
 
     def _rights(self) -> str:
-        actions = needed_actions(self_deletion=self._settings.self_deletion == "required")
         group = self._settings.resource_group
-        missing = lacking(self._granted(""), OF_SUBSCRIPTION if group else actions)
+        roles = granted(self._api, "")
+        needed = (*ACTIONS, *(SELF_DELETION_ACTIONS if self._requires_self_deletion else ()))
+        missing = lacking(roles, OF_SUBSCRIPTION if group else needed)
         if group:
-            rest = (item for item in actions if item not in (*OF_SUBSCRIPTION, *OF_NEW_GROUPS))
-            missing += lacking(self._granted(group), rest)
+            roles = granted(self._api, group)
+            rest = (item for item in needed if item not in (*OF_SUBSCRIPTION, *OF_NEW_GROUPS))
+            missing += lacking(roles, rest)
         if missing:
             raise AzureLauncherError(
                 f"You may not {', '.join(missing)}. Ask for a role: `ipcluster-azure doctor "
                 "--role` prints one that suffices."
             )
-        if lacking(self._granted(group), SELF_DELETION_ACTIONS):
-            return "all but to assign roles: a cluster can't end without this computer"
+        if lacking(roles, SELF_DELETION_ACTIONS):
+            return "all that is needed, but not to assign roles: see the how-to page on limits"
         return "all that is needed"
 
-    def _granted(self, group: str) -> list[dict[str, list[str]]]:
-        scope = f"resourceGroups/{group}/" if group else ""
-        path = f"{scope}providers/Microsoft.Authorization/permissions"
-        return self._api.listed(path, PERMISSIONS_API, doing="reading your permissions")
+    @property
+    def _requires_self_deletion(self) -> bool:
+        return self._settings.self_deletion == "required"
 
     def _sizes(self) -> str:
         market = asyncio.run(look(self._api, self._place.settings, self._profile_dir))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from . import dead_man
 from .alive import edited_set, require_alive
 from .azure_api import AzureApi, MachineState, bridge
+from .bootstrap import instruct_guard
 from .connection import Connection
 from .controller import controller_requested
 from .errors import NO_ROOM, AzureLauncherError, EnginesMissing
 from .fleet import Fleet, dispensable, machines_made, watch_machines
+from .guarding import guard_settings
 from .order import Order
 from .plan import EngineSetPlan
 from .record import Machine
@@ -64,7 +66,10 @@ class EngineSide:
                 booted.give_up(machine.address, why)
 
         watch = watch_machines(self.api, file, set_id, dispensable=spare, on_failed=give_up)
-        work = start_engine_set(self.order, set_id, deadline, self.gate, self.running, booted)
+        machines = require_alive(file, set_id).engine_sets[set_id].machines
+        work = start_engine_set(
+            self.order, set_id, machines, deadline, self.gate, self.running, booted
+        )
         starting = asyncio.ensure_future(work)
         limiting = asyncio.ensure_future(self._limit(fleet))
         await while_watching(watch, all_or_none(starting, limiting))
@@ -103,6 +108,9 @@ class EngineSide:
         await dead_man.schedule(self.api, record, machines, progress)
         if not record.plan.owns_resource_group:
             await allow_self_deletion(self.api, self.order.file, progress)
+            await asyncio.shield(self.running)
+            settings = guard_settings(require_alive(self.order.file))
+            await instruct_guard(await asyncio.shield(self.gate), settings)
 
     def _count(self, n: int, started: Started, fleet: Fleet) -> int:
         """Say how many of the engines there are, and what is wrong with the others."""

@@ -21,6 +21,11 @@ def ipcluster_app(launcher: Any) -> Any:
     return parent
 
 
+def is_stopping(app: Any) -> bool:
+    """Whether this ipcluster command was told to stop its cluster, and ends when that is done."""
+    return bool(getattr(app, "_stopping", False))
+
+
 def restarting() -> bool:
     """Whether Cluster.restart_engines is what called: stop() can't tell it from a stop."""
     from ipyparallel.cluster.cluster import Cluster

@@ -32,8 +32,9 @@ def requests(
             return {key: value(item) for key, item in node.items()}
         if isinstance(node, list):
             return [value(item) for item in node]
-        if isinstance(node, str) and node.startswith("["):
-            return _evaluate(node, parameters, root)
+        if isinstance(node, str) and node.startswith("[") and node.endswith("]"):
+            literal = node.startswith("[[")
+            return node[1:] if literal else _evaluate(node, parameters, root)
         return node
 
     found = []

@@ -11,7 +11,7 @@ from ipyparallel.cluster.launcher import NotRunning
 
 from .config import AzureVMLauncher
 from .errors import AzureLauncherError, ClusterStopped
-from .host import in_own_loop, ipcluster_app
+from .host import in_own_loop, ipcluster_app, is_stopping
 from .order import Order
 from .progress import Progress
 from .record import Record
@@ -108,16 +108,30 @@ class AzureVMBase(_Base):
         """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
         try:
             await starting
+        except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
+            raise
         except BaseException as error:
             being_deleted = self._being_deleted()
             if not being_deleted:
-                await undo()
+                await self._undo_or_say(undo)
             stopped = being_deleted or isinstance(error, ClusterStopped)
-            if stopped and ipcluster_app(self) is not None and isinstance(error, Exception):
-                # whoever stopped the cluster ends the application; tornado passes this over
+            if stopped and isinstance(error, Exception) and is_stopping(ipcluster_app(self)):
+                # it ends by itself once its stop is through; tornado passes this over
                 raise asyncio.CancelledError from error
             self._exit_application(error)
             raise
+
+    async def _undo_or_say(self, undo: Callable[[], Awaitable[None]]) -> None:
+        """Undo a failed start. If that fails too the record stays, and why the start failed is
+        still what is raised."""
+        try:
+            await undo()
+        except AzureLauncherError as error:
+            self.log.error("%s", error)
+            self.log.error(
+                "What was created could not be deleted now, and may cost money; run `ipcluster "
+                "stop` when this is solved"
+            )
 
     def _exit_application(self, error: BaseException) -> None:
         """Make ipcluster, if that is what runs, exit with status 1 and one line.

@@ -25,7 +25,7 @@ from .launcher_base import AzureVMBase, restore
 from .progress import Progress
 from .record import DELETING, KEPT, READY, Record
 from .record_file import RecordFile
-from .settings import Settings
+from .settings import Settings, wide_sources
 from .watch import watch
 
 if TYPE_CHECKING:
@@ -53,11 +53,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await self._start_or_undo(self._start(), self._undo)
 
     async def _start(self) -> None:
-        if any(mark in self.cluster_id for mark in "/\\\0\n"):
-            raise ConfigurationError(
-                f"cluster_id {self.cluster_id!r} can't be part of a file name."
-            )
         settings, engine_settings = self.settings(), self._engine_settings()
+        for source in wide_sources(settings.ssh_source):
+            self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)
         file = self.record_file
         await self._clear_the_way(file)
 
@@ -70,8 +68,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
             self.parent.send_engines_connection_env = False
-        for path in file.log_paths(""):
-            path.unlink(missing_ok=True)
+        file.forget_logs()
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
         submit = partial(self._submit, 1)

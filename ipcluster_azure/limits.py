@@ -6,6 +6,7 @@ from .plan import ClusterPlan
 from .record import Limits
 from .role import SELF_DELETION_ACTIONS, lacking
 from .settings import Settings
+from .template import Json
 
 PERMISSIONS_API = "2022-04-01"
 FOR_MORE = "See the how-to page 'Limit time and cost'."
@@ -30,14 +31,21 @@ async def find_limits(api: AzureApi, settings: Settings) -> Limits:
     return limits
 
 
-def _missing_rights(api: AzureApi, group: str) -> list[str]:
+def granted(api: AzureApi, group: str) -> list[Json]:
+    """What each of the user's roles allows in a group, or in the subscription if that is empty.
+
+    Blocking; raises AccessDenied if he may not even see that.
+    """
     scope = f"resourceGroups/{group}/" if group else ""
     path = f"{scope}providers/Microsoft.Authorization/permissions"
+    return api.listed(path, PERMISSIONS_API, doing="reading your permissions")
+
+
+def _missing_rights(api: AzureApi, group: str) -> list[str]:
     try:
-        granted = api.listed(path, PERMISSIONS_API, doing="reading your permissions")
+        return lacking(granted(api, group), SELF_DELETION_ACTIONS)
     except AccessDenied:
         return list(SELF_DELETION_ACTIONS)
-    return lacking(granted, SELF_DELETION_ACTIONS)
 
 
 def promise(limits: Limits, plan: ClusterPlan) -> str:

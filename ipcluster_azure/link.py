@@ -1,9 +1,9 @@
-"""The detached local process of a cluster: tunnels for clients that outlive the launcher.
+"""The detached local process of a cluster, which outlives the launcher: how it begins and ends.
 
     python -m ipcluster_azure.link RECORD
 
-It keeps one SSH connection to the controller with a forward for each client port, opens it again
-when it breaks, and ends when the record says that the cluster is being deleted, or is gone.
+What it does is in caretaker.py. It ends when the record says that the cluster is being deleted, or
+is gone.
 """
 
 import asyncio
@@ -12,27 +12,17 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from .connect import Target, connect, controller_target
-from .connection import Connection
 from .errors import AzureLauncherError
 from .record_file import RecordFile
 
-LOOK_S = 0.5
-START_TIMEOUT_S = 30.0
-RECONNECT_TIMEOUT_S = 10.0
-KEEPALIVE_S = 1
-# of silence, until another connection is tried. What is in flight on this one would be lost with
-# it, so that it is given up only if another gets through: a line that is down for half a minute,
-# as when a laptop changes its Wi-Fi, loses nothing.
-SILENT_S = 2.5
-OTHER_WAY_TIMEOUT_S = 1.0
-
-log = logging.getLogger("ipcluster_azure.link")
+NOTICING_S = 3.0
+NOT_REPEATED_S = 600.0
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -90,10 +80,16 @@ def is_link(pid: int, file: RecordFile) -> bool:
 
 
 def end_link(pid: int, file: RecordFile) -> None:
-    """End the cluster's link, if it still runs; it would notice the deletion by itself."""
-    if is_link(pid, file):
+    """See to it that the cluster's link ends, once the record says that the cluster is deleted.
+
+    It is given a moment to notice that by itself, and to answer clients. A link that deletes the
+    cluster goes on as long as there are clients to be told.
+    """
+    if pid != os.getpid() and is_link(pid, file):
         with suppress(psutil.Error):
             process = psutil.Process(pid)
+            with suppress(psutil.TimeoutExpired):
+                process.wait(timeout=NOTICING_S)
             process.terminate()
             process.wait(timeout=5)
     if (child := _started.pop(pid, None)) is not None:
@@ -101,66 +97,38 @@ def end_link(pid: int, file: RecordFile) -> None:
             child.wait(timeout=5)
 
 
-async def keep_tunnels(file: RecordFile) -> None:
-    """Open the tunnels, tell the parent which ports they have, and keep them until the end."""
-    ports: dict[str, int] = {}
-    while (record := file.read()) is not None and not record.deleting:
-        timeout_s = RECONNECT_TIMEOUT_S if ports else START_TIMEOUT_S
-        try:
-            target = controller_target(file, record)
-            async with await connect(target, timeout_s=timeout_s, keepalive_s=KEEPALIVE_S) as ssh:
-                for name, tunnel in record.tunnels.items():
-                    local = ports.get(name) or tunnel.local
-                    address = record.controller.address
-                    ports[name] = await ssh.forward(local, address, tunnel.remote)
-                _announce(ports)
-                await _until_lost_or_deleted(ssh, target, file)
-        except (AzureLauncherError, OSError) as error:
-            if sys.stdout is not None:
-                raise
-            log.warning("%s", error)
-            await asyncio.sleep(LOOK_S)
+def main() -> None:
+    from .caretaker import take_care  # teardown, which it uses, ends links
+
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    for talkative in ("asyncssh", "azure"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    logging.getLogger().handlers[0].addFilter(Unrepeated())
+    with suppress(KeyboardInterrupt):
+        asyncio.run(take_care(RecordFile(Path(sys.argv[1])), announce))
 
 
-def _announce(ports: dict[str, int]) -> None:
+class Unrepeated(logging.Filter):
+    """Passes a message once in a while: some are said for days while a computer is offline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, text = time.monotonic(), record.getMessage()
+        self._said_at = {
+            said: at for said, at in self._said_at.items() if now - at < NOT_REPEATED_S
+        }
+        return self._said_at.setdefault(text, now) == now
+
+
+def announce(ports: dict[str, int]) -> None:
     """Tell the parent once; then its end of the pipe is gone."""
     if sys.stdout is not None:
         print(json.dumps(ports), flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.stdout = None
-
-
-async def _until_lost_or_deleted(ssh: Connection, target: Target, file: RecordFile) -> None:
-    closed = asyncio.ensure_future(ssh.wait_closed())
-    while not closed.done():
-        record = file.read()
-        if record is None or record.deleting:
-            closed.cancel()
-            return
-        await asyncio.wait([closed], timeout=LOOK_S)
-        # looked at again afterwards: the line may just have been down
-        if _is_silent(ssh) and await _another_gets_through(target) and _is_silent(ssh):
-            ssh.abort()
-    log.warning("The connection to the controller is lost; opening it again.")
-
-
-def _is_silent(ssh: Connection) -> bool:
-    return ssh.silent_s() > SILENT_S
-
-
-async def _another_gets_through(target: Target) -> bool:
-    try:
-        async with await connect(target, timeout_s=OTHER_WAY_TIMEOUT_S):
-            return True
-    except AzureLauncherError:
-        return False
-
-
-def main() -> None:
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    logging.getLogger("asyncssh").setLevel(logging.WARNING)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(keep_tunnels(RecordFile(Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":

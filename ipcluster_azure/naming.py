@@ -12,6 +12,7 @@ TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
+MAX_USER_TAGS = MAX_TAGS - 6  # the rest is ours
 
 
 def slug(text: str, max_length: int = 24) -> str:

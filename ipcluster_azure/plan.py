@@ -72,6 +72,9 @@ class ClusterPlan:
     address_prefix: str
     subnet_id: str
     identity: bool = False  # the controller's machine has one, to delete the cluster by itself
+    # the one of ssh_sources that is this computer's own, and who told so; empty: it was set
+    own_source: str = ""
+    public_ip_service: str = ""
 
     @property
     def controller_prefix(self) -> str:
@@ -139,6 +142,7 @@ def plan_cluster(
     size: VmSize,
     tags: Mapping[str, str],
     ssh_sources: Sequence[str],
+    own_source: str = "",
     identity: bool = False,
 ) -> ClusterPlan:
     """The plan of a new cluster.
@@ -159,6 +163,8 @@ def plan_cluster(
         address_prefix=settings.address_prefix,
         subnet_id=settings.subnet_id,
         identity=identity,
+        own_source=own_source,
+        public_ip_service=settings.public_ip_service if own_source else "",
     )
 
 

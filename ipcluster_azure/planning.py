@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -49,6 +50,7 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
         size=site.sizes[0],
         tags=tags,
         ssh_sources=site.place.ssh_sources,
+        own_source=site.place.own_source,
         identity=site.limits.self_deletion,
     )
 
@@ -60,8 +62,8 @@ async def plan_engines(
 
     Returns once engines can be requested there.
     """
-    ready = asyncio.ensure_future(network_ready(order.file))
     cluster = require_alive(order.file).plan
+    ready = asyncio.ensure_future(network_ready(order.file))
     settled = replace(
         settings,
         location=cluster.location,
@@ -107,14 +109,17 @@ def new_record(
     )
 
 
-def write_parameters(order: Order, public_key: str, host_key: KeyPair) -> dict[str, str]:
-    """The templates' secure parameters, in the form that `az deployment group create` takes."""
+def secure_parameters(public_key: str, host_key: KeyPair) -> dict[str, str]:
+    """Values of the templates' secure parameters."""
     custom_data = cloud_config(host_key.private, host_key.public)
-    values = {"sshPublicKey": public_key, "customData": custom_data}
+    return {"sshPublicKey": public_key, "customData": custom_data}
+
+
+def write_parameters(order: Order, values: Mapping[str, str]) -> None:
+    """In the form that `az deployment group create` takes; once the record names the file."""
     content = {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
         "contentVersion": "1.0.0.0",
         "parameters": {name: {"value": value} for name, value in values.items()},
     }
     write_private(order.parameter_file, json.dumps(content))
-    return values

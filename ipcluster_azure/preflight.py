@@ -20,11 +20,15 @@ PUBLIC_IP_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a cluster is going to be: settings with nothing left empty, and who may come in."""
+    """Where a cluster is going to be: settings with nothing left empty, and who may come in.
+
+    `own_source` is this computer's own address among them, if ssh_source is "auto".
+    """
 
     settings: Settings
     endpoint: Endpoint
     ssh_sources: tuple[str, ...]
+    own_source: str = ""
 
 
 async def find_place(settings: Settings) -> Place:
@@ -34,9 +38,10 @@ async def find_place(settings: Settings) -> Place:
     """
     if settings.uses_emulator:
         return await bridge(_emulated_place, settings)
-    subscription, sources = await asyncio.gather(
-        bridge(find_subscription, settings.subscription_id), bridge(_ssh_sources, settings)
+    subscription, own = await asyncio.gather(
+        bridge(find_subscription, settings.subscription_id), bridge(_own_source, settings)
     )
+    sources = tuple(own if source == "auto" else source for source in settings.ssh_source)
     complete = replace(
         settings,
         subscription_id=subscription,
@@ -44,7 +49,7 @@ async def find_place(settings: Settings) -> Place:
         address_prefix=settings.address_prefix or DEFAULT_ADDRESS_PREFIX,
     )
     audience = settings.audience or settings.endpoint
-    return Place(complete, Endpoint(settings.endpoint, audience.rstrip("/")), sources)
+    return Place(complete, Endpoint(settings.endpoint, audience.rstrip("/")), sources, own)
 
 
 def _emulated_place(settings: Settings) -> Place:
@@ -66,20 +71,18 @@ def _emulated_place(settings: Settings) -> Place:
     return Place(complete, endpoint, sources)
 
 
-def _ssh_sources(settings: Settings) -> tuple[str, ...]:
-    return tuple(
-        _own_address(settings.public_ip_service) if source == "auto" else source
-        for source in settings.ssh_source
-    )
+def _own_source(settings: Settings) -> str:
+    return own_address(settings.public_ip_service) if "auto" in settings.ssh_source else ""
 
 
-def _own_address(service: str) -> str:
-    """This computer's public address as a /32 network."""
+def own_address(service: str) -> str:
+    """This computer's public address as a /32 network. Raises ConfigurationError."""
     try:
         if not service.startswith("https://"):
             raise ValueError("the address does not begin with https://")
         with urllib.request.urlopen(service, timeout=PUBLIC_IP_TIMEOUT_S) as reply:  # noqa: S310
-            return str(ipaddress.IPv4Network(reply.read(100).decode("ascii").strip()))
+            # an address and nothing wider, whatever the service says
+            return f"{ipaddress.IPv4Address(reply.read(100).decode('ascii').strip())}/32"
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"ssh_source is 'auto', but {service} did not tell this computer's public address "

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from .alive import require_alive
+from .alive import is_alive, require_alive
 from .azure_api import AzureApi, bridge, nic_address
-from .errors import AzureLauncherError, ClusterStopped, RequestRefused
+from .errors import AzureLauncherError, RequestRefused
 from .job_file import ResourceRequest
 from .plan import ClusterPlan
 from .progress import Progress
@@ -60,15 +60,20 @@ async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[],
     """One create call, unless the cluster was stopped; raises ClusterStopped then.
 
     If another process stopped it while the call was under way, that process may have looked for
-    the resource before it was there: so it is deleted here.
+    the resource before it was there. So it is deleted here, in the thread of the call: this task
+    may have been cancelled meanwhile.
     """
+
+    def create_or_undo() -> T:
+        try:
+            return function()
+        finally:
+            if not is_alive(file):
+                undo()
+
     require_alive(file)
-    result: T = await bridge(creates_in_flight.call, file.path, function)
-    try:
-        require_alive(file)
-    except ClusterStopped:
-        await bridge(undo)
-        raise
+    result: T = await bridge(creates_in_flight.call, file.path, create_or_undo)
+    require_alive(file)
     return result
 
 

@@ -100,6 +100,7 @@ async def reap(
     """
     failures = 0
     for item in doomed:
+        progress.say(f"Deleting cluster {item.cluster.name}")
         try:
             if item.record is not None:
                 await delete_cluster(item.record.file, progress)

@@ -133,7 +133,12 @@ class Machine:
 
 @dataclass
 class EngineSet:
-    """One scale set. KEPT: its engines are stopped, its machines wait for a restart."""
+    """One scale set. KEPT: its engines are stopped, its machines wait for a restart.
+
+    `args` and `variables` are the further command-line arguments and environment variables of its
+    engines, for machines that take the place of others; `lost_engines` were on machines that died,
+    and are to be replaced.
+    """
 
     scale_set_id: str
     n: int
@@ -143,6 +148,10 @@ class EngineSet:
     state: str = CREATING
     operation: str = ""
     machines: list[Machine] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    boot_timeout_s: float = 600.0
+    lost_engines: int = 0
 
 
 @dataclass
@@ -168,6 +177,7 @@ class Record:
     secret_files: list[str] = field(default_factory=list)
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
     link_pid: int = 0
+    ended_because: str = ""  # the link's reason to delete it, for launchers to say
     format: int = FORMAT
 
     @property

@@ -1,6 +1,7 @@
 """The record on disk: read and changed by any process of this user, one at a time."""
 
 import asyncio
+import glob
 import json
 import os
 import tempfile
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import AzureLauncherError, RecordDamaged, RecordOfOtherVersion
+from .errors import ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class RecordFile:
         return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
 
     @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
     def key_file(self) -> Path:
         return self.path.with_suffix(".key")
 
@@ -63,7 +68,7 @@ class RecordFile:
     def usual_secret_files(self) -> list[Path]:
         """What Record.secret_files names unless a setting says otherwise: for when it can't be
         read."""
-        cluster_id = self.path.stem.removeprefix("azure-")
+        cluster_id = self.cluster_id
         name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
         jobs = ("azure_controller", "azure_engineset")
         return [
@@ -86,8 +91,14 @@ class RecordFile:
 
     def log_paths(self, set_id: str) -> list[Path]:
         """The fetched logs of an engine set, or of the controller."""
-        pattern = self.log_path(set_id, "*")
-        return sorted(pattern.parent.glob(pattern.name))
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
+
+    def forget_logs(self) -> None:
+        """Remove the fetched logs of an earlier cluster of this name."""
+        before = glob.escape(f"{self.path.stem}-ip")
+        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
+            path.unlink(missing_ok=True)
 
     @property
     def retired_dir(self) -> Path:
@@ -130,9 +141,10 @@ class RecordFile:
         return _parse(text, self.path)
 
     def require(self) -> Record:
+        """The record; raises ClusterStopped if there is none."""
         record = self.read()
         if record is None:
-            raise AzureLauncherError(f"There is no cluster on record in {self.path}.")
+            raise ClusterStopped(f"There is no cluster on record in {self.path} (any more).")
         return record
 
     def create(self, record: Record) -> None:
@@ -140,7 +152,10 @@ class RecordFile:
 
     @contextmanager
     def edit(self) -> Iterator[Record]:
-        """Read, let the caller change, write back: as one step for all processes."""
+        """Read, let the caller change, write back: as one step for all processes.
+
+        Raises ClusterStopped if there is no such cluster any more.
+        """
         with self._edit_lock():
             record = self.require()
             yield record
@@ -148,21 +163,24 @@ class RecordFile:
 
     def retire(self) -> None:
         """Put the record aside, so that its name is free while Azure still deletes."""
-        record = self.require()
-        self.retired_dir.mkdir(mode=0o700, exist_ok=True)
-        retired = self.retired_dir / f"{record.plan.names.base}.json"
-        os.replace(self.path, retired)
+        with self._edit_lock():
+            record = self.require()
+            self.retired_dir.mkdir(mode=0o700, exist_ok=True)
+            os.replace(self.path, self.retired_dir / f"{record.plan.names.base}.json")
         self._erase_companions()
 
     def erase(self) -> None:
         """Remove the record and every file that is of no use without it."""
-        self.path.unlink(missing_ok=True)
+        with self._edit_lock():  # else an edit under way would bring it back
+            self.path.unlink(missing_ok=True)
         self._erase_companions()
 
     def _erase_companions(self) -> None:
         own = (self.key_file, self.public_key_file, self.client_file)
         for companion in (*own, *self.usual_secret_files):
             companion.unlink(missing_ok=True)
+            erase_unfinished(companion)
+        erase_unfinished(self.path)
         with suppress(OSError):
             self._bootstrap_lock.unlink(missing_ok=True)
 
@@ -202,6 +220,12 @@ def read_core(path: Path) -> Core:
         return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core
     except RecordOfOtherVersion as error:
         return error.core
+
+
+def erase_unfinished(path: Path) -> None:
+    """Remove what a write_private of this file left behind that was killed."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        temporary.unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -8,11 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .template import NIC, NSG, PUBLIC_IP, SCALE_SET, SUBNET, VIRTUAL_MACHINE, VIRTUAL_NETWORK
+from .template import (
+    DISK,
+    NIC,
+    NSG,
+    PUBLIC_IP,
+    SCALE_SET,
+    SUBNET,
+    VIRTUAL_MACHINE,
+    VIRTUAL_NETWORK,
+)
 
 NAME = "ipcluster-azure user"
 GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
-DISK = "Microsoft.Compute/disks"
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
 ACTIONS = (
@@ -35,23 +43,25 @@ ACTIONS = (
     f"{DISK}/read",
     f"{DISK}/delete",
 )
-# Azure's own roles for machines have it; the emulator does not ask for it, and whether Azure does
-# for a disk that comes with its machine is unverified
-UNVERIFIED_ACTIONS = (f"{DISK}/write",)
+# without these a start goes on, and warns: Azure does not end the machines by the clock
+SCHEDULE_ACTIONS = (
+    "Microsoft.ComputeSchedule/register/action",
+    "Microsoft.ComputeSchedule/locations/virtualMachinesSubmitDeallocate/action",
+)
 # for self_deletion: the machine's identity is given rights on the cluster
-SELF_DELETION_ACTIONS = (f"{ASSIGNMENT}/read", f"{ASSIGNMENT}/write")
-
-
-def needed_actions(*, self_deletion: bool = False) -> tuple[str, ...]:
-    return (*ACTIONS, *UNVERIFIED_ACTIONS, *(SELF_DELETION_ACTIONS if self_deletion else ()))
+SELF_DELETION_ACTIONS = (f"{ASSIGNMENT}/write", "Microsoft.Authorization/permissions/read")
+# Azure's own roles for machines have them; the emulator does not ask for them. Unverified: whether
+# Azure does, for a disk that comes with its machine, and for machines that are named in a schedule
+UNVERIFIED_ACTIONS = (f"{DISK}/write", f"{VIRTUAL_MACHINE}/deallocate/action")
 
 
 def role_definition(subscription_id: str, *, self_deletion: bool = False) -> dict[str, Any]:
     """As `az role definition create --role-definition` takes it."""
+    optional = SELF_DELETION_ACTIONS if self_deletion else ()
     return {
         "Name": NAME,
         "Description": "Starts, shows and deletes ipyparallel clusters with ipcluster-azure.",
-        "Actions": sorted(needed_actions(self_deletion=self_deletion)),
+        "Actions": sorted((*ACTIONS, *SCHEDULE_ACTIONS, *UNVERIFIED_ACTIONS, *optional)),
         "NotActions": [],
         "AssignableScopes": [f"/subscriptions/{subscription_id}"],
     }

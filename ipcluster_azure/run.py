@@ -36,28 +36,29 @@ class Started:
 async def start_engine_set(
     order: Order,
     set_id: str,
+    machines: Sequence[Machine],
     deadline: float,
     gate: "asyncio.Future[Connection]",
     running: "asyncio.Future[None]",
     booted: "Booted",
 ) -> Started:
-    """Start the engines on all machines of the set at once; a slow one delays no other.
+    """Start the engines on machines of the set, on all at once; a slow one delays no other.
 
     The machines are logged in to through `gate`, and given their engines once the controller is
     `running`. `deadline`, in the loop's time, is when they must answer.
     """
     connection = await asyncio.shield(gate)
     record = require_alive(order.file, set_id)
-    engine_set = record.engine_sets[set_id]
-    looking = asyncio.ensure_future(_look(connection, record, set_id, booted, deadline))
+    looking = asyncio.ensure_future(_look(connection, record, machines, booted, deadline))
     prepared = asyncio.ensure_future(_prepare(order, set_id, connection, running))
-    with order.progress.counting("engines registered", engine_set.n) as counter:
+    n = sum(machine.engines for machine in machines)
+    with order.progress.counting("engines registered", n) as counter:
         start = _EngineStarts(order, set_id, connection, deadline, booted, prepared, counter)
-        starting = asyncio.gather(*map(start, engine_set.machines), return_exceptions=True)
+        starting = asyncio.gather(*map(start, machines), return_exceptions=True)
         await all_or_none(looking, prepared, starting)
     failures = {
         machine.name: outcome
-        for machine, outcome in zip(engine_set.machines, starting.result(), strict=True)
+        for machine, outcome in zip(machines, starting.result(), strict=True)
         if isinstance(outcome, BaseException)
     }
     require_alive(order.file, set_id)
@@ -65,9 +66,13 @@ async def start_engine_set(
 
 
 async def _look(
-    gate: Connection, record: Record, set_id: str, booted: "Booted", deadline: float
+    gate: Connection,
+    record: Record,
+    machines: Sequence[Machine],
+    booted: "Booted",
+    deadline: float,
 ) -> None:
-    addresses = [machine.address for machine in record.engine_sets[set_id].machines]
+    addresses = [machine.address for machine in machines]
     timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
     await bootstrap.see_booted(gate, record, addresses, timeout_s=timeout_s, on_answer=booted.note)
 

@@ -2,13 +2,14 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
-from .naming import MAX_TAG_VALUE, TAG_PREFIX
+from .naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX
 
 EMULATOR = "emulator"
+WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
 RESERVED_USERS = frozenset(
     "admin administrator root user test guest console david john support sys server sql aspnet "
     "backup owner actuser adm a 1 123 user1 user2 user3 user4 user5 test1 test2 test3".split()
@@ -76,6 +77,11 @@ def _check_place(settings: Settings) -> None:
         raise ConfigurationError(
             f"endpoint must be 'emulator' or begin with https://, not {settings.endpoint!r}."
         )
+    if not re.fullmatch(r"(\w[\w-]*)?", settings.subscription_id, re.ASCII):
+        raise ConfigurationError(
+            f"subscription_id {settings.subscription_id!r} is not a subscription's id; `az account "
+            "list -o table` lists them."
+        )
     if not re.fullmatch(r"[a-z0-9]+", settings.location):
         raise ConfigurationError(
             f"location {settings.location!r} is not a region's name; `az account list-locations "
@@ -123,6 +129,15 @@ def _check_network(settings: Settings) -> None:
         raise ConfigurationError(f"subnet_id {settings.subnet_id!r} is not a subnet's resource id.")
 
 
+def wide_sources(sources: Iterable[str]) -> list[str]:
+    """Those networks that are wider than any network of one's own can be."""
+    return [
+        source
+        for source in sources
+        if source != "auto" and ipaddress.IPv4Network(source).prefixlen < WIDEST_OWN_PREFIX
+    ]
+
+
 def _network(name: str, text: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(text)
@@ -131,6 +146,8 @@ def _network(name: str, text: str) -> ipaddress.IPv4Network:
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:
+    if len(tags) > MAX_USER_TAGS:
+        raise ConfigurationError(f"tags: at most {MAX_USER_TAGS} can be set, not {len(tags)}.")
     for name, value in tags.items():
         if not name or len(name) > 512 or re.search(r"[<>%&\\?/]", name):
             raise ConfigurationError(f"tags: {name!r} is not a tag name that Azure accepts.")

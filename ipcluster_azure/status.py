@@ -15,6 +15,7 @@ from .teardown import emulator_is_gone
 from .words import duration
 
 HUB_TIMEOUT_S = 5.0
+UNREADABLE = "unreadable"
 
 
 @dataclass
@@ -36,15 +37,15 @@ class ClusterStatus:
 
     cluster_id: str
     state: str
-    resource_group: str
-    location: str
-    subscription_id: str
-    age_s: float
-    controller: str
-    controller_exists: bool | None
-    tunnels_open: bool
-    registered: int | None
-    engine_sets: dict[str, EngineSetStatus]
+    resource_group: str = ""
+    location: str = ""
+    subscription_id: str = ""
+    age_s: float = 0.0
+    controller: str = ""
+    controller_exists: bool | None = None
+    tunnels_open: bool = False
+    registered: int | None = None
+    engine_sets: dict[str, EngineSetStatus] = field(default_factory=dict)
     problem: str = ""
 
     @property
@@ -55,11 +56,18 @@ class ClusterStatus:
 def clusters(profile_dir: Path) -> list[ClusterStatus]:
     """All clusters on record in a profile, as Azure and their controllers see them now.
 
-    What can't be asked is said in `problem`; raises AzureLauncherError for an unreadable record.
+    What can't be asked or read is said in `problem`.
     """
     files = sorted((profile_dir / "security").glob("azure-*.json"))
-    records = [(file, file.read()) for file in map(RecordFile, files)]
-    return [_status(file, record) for file, record in records if record is not None]
+    return [status for status in map(_seen, map(RecordFile, files)) if status is not None]
+
+
+def _seen(file: RecordFile) -> ClusterStatus | None:
+    try:
+        record = file.read()
+    except AzureLauncherError as error:
+        return ClusterStatus(cluster_id=file.cluster_id, state=UNREADABLE, problem=str(error))
+    return None if record is None else _status(file, record)
 
 
 def _status(file: RecordFile, record: Record) -> ClusterStatus:
@@ -72,9 +80,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         subscription_id=record.plan.subscription_id,
         age_s=age.total_seconds(),
         controller=record.controller.state,
-        controller_exists=None,
         tunnels_open=is_link(record.link_pid, file),
-        registered=None,
         engine_sets={
             set_id: EngineSetStatus(item.n, -(-item.n // item.engines_per_vm), item.state)
             for set_id, item in record.engine_sets.items()
@@ -133,6 +139,8 @@ def as_text(profile: str, found: list[ClusterStatus]) -> str:
 
 def _lines(status: ClusterStatus) -> list[str]:
     name = f"Cluster {status.cluster_id!r}" if status.cluster_id else "Cluster"
+    if status.state == UNREADABLE:
+        return [f"{name}: {status.problem}"]
     known = "?" if status.registered is None else status.registered
     lines = [
         f"{name}: {status.state}, {known} of {status.engines} engines registered, "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,6 +29,8 @@ def find_subscription(configured: str) -> str:
             "c.AzureVMLauncher.subscription_id; or try c.AzureVMLauncher.endpoint = 'emulator', "
             "which needs no account."
         )
+    if not re.fullmatch(r"\w[\w-]*", found, re.ASCII):  # it becomes a part of addresses
+        raise ConfigurationError(f"{found!r} is not a subscription's id.")
     return found
 
 

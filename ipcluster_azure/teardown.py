@@ -11,6 +11,7 @@ from .discovery import resources_of_cluster
 from .emulator import client as emulator
 from .errors import (
     AzureLauncherError,
+    ClusterStopped,
     EndpointUnreachable,
     RecordDamaged,
     RecordOfOtherVersion,
@@ -20,7 +21,7 @@ from .link import end_link
 from .progress import Progress
 from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Endpoint, Record
-from .record_file import RecordFile, held, read_core
+from .record_file import RecordFile, erase_unfinished, held, read_core
 from .waiting import Looks
 
 LOGS_TIMEOUT_S = 5.0
@@ -57,8 +58,11 @@ def mark_deleting(file: RecordFile) -> bool:
     """
     if file.read() is None:
         return False
-    with file.edit() as record:
-        record.state = DELETING
+    try:
+        with file.edit() as record:
+            record.state = DELETING
+    except ClusterStopped:  # by another process, just now
+        return False
     return True
 
 
@@ -189,6 +193,7 @@ def _erase_client_files(file: RecordFile, record: Record) -> None:
     """Keys and connection files are of no use without the cluster."""
     for name in record.secret_files:
         Path(name).unlink(missing_ok=True)
+        erase_unfinished(Path(name))
 
 
 async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:

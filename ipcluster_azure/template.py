@@ -13,6 +13,7 @@ from .plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, 
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NETWORK_API, COMPUTE_API = "2025-01-01", "2025-04-01"
+DISKS_API = "2024-03-02"  # disks have versions of their own
 NSG = "Microsoft.Network/networkSecurityGroups"
 PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
 VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
@@ -20,7 +21,8 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 NIC = "Microsoft.Network/networkInterfaces"
 VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
-RULE_PRIORITY = 1000
+DISK = "Microsoft.Compute/disks"
+SSH_RULE, RULE_PRIORITY = "ssh", 1000
 
 Json = dict[str, Any]
 
@@ -102,6 +104,8 @@ def _template(resources: list[Json]) -> Json:
 
 
 def api_version(kind: str) -> str:
+    if kind.lower() == DISK.lower():
+        return DISKS_API
     return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
 
 
@@ -123,7 +127,13 @@ def _resource(
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
-    return {**resource, "tags": dict(tags), **top, "properties": properties}
+    shown = {name: _literal(value) for name, value in tags.items()}
+    return {**resource, "tags": shown, **top, "properties": properties}
+
+
+def _literal(text: str) -> str:
+    """What an ARM template must say for `text`, which it would evaluate if it is in brackets."""
+    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 
 def _resource_id(kind: str, *names: str) -> str:
@@ -137,7 +147,7 @@ def _subnet(plan: ClusterPlan, name: str) -> str:
 
 def _security_group(plan: ClusterPlan) -> Json:
     rule = {
-        "name": "ssh",
+        "name": SSH_RULE,
         "properties": {
             "description": "The only door: SSH from the addresses in ssh_source",
             "priority": RULE_PRIORITY,
@@ -246,7 +256,6 @@ def _storage_profile(machine: MachinePlan) -> Json:
     if machine.image.startswith("/"):
         image = {"id": machine.image}
     else:
-        image = dict(
-            zip(("publisher", "offer", "sku", "version"), machine.image.split(":"), strict=True)
-        )
+        parts = map(_literal, machine.image.split(":"))
+        image = dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
     return {"imageReference": image, "osDisk": disk}

@@ -22,11 +22,17 @@ def watch(launcher: Any) -> None:
 
 
 def _watch(reference: "weakref.ref[Any]") -> None:
+    told = False
     while (launcher := reference()) is not None and launcher.state != "after":
         try:
-            gone = not launcher.is_on_record(launcher.record_file.read())
+            record = launcher.record_file.read()
+            gone = not launcher.is_on_record(record)
         except AzureLauncherError:
-            gone = False
+            record, gone = None, False
+        if record is not None and record.ended_because and not told:
+            told = True
+            if not hasattr(launcher, "engine_set_id"):  # the controller's alone: said once
+                launcher.log.critical("%s", record.ended_because)
         if gone:
             loop = launcher.loop.asyncio_loop
             if loop.is_running():

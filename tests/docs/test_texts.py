@@ -13,7 +13,8 @@ from .markdown import ROOT, pages, text_of, tracked_files
 # what documentation and configuration may name; tests and code have hosts of their own
 HOSTS = frozenset(
     """
-    127.0.0.1 github.com ipyparallel.readthedocs.io keepachangelog.com semver.org
+    127.0.0.1 github.com ipyparallel.readthedocs.io cosmic-ray.readthedocs.io
+    keepachangelog.com semver.org
     api.ipify.org management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn
     """.split()
 )

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import testing
+from ipcluster_azure.record import Endpoint
 
 from .conftest import Profile
 
@@ -191,4 +193,43 @@ def test_a_stop_bears_throttling_and_a_failing_server(profile: Profile) -> None:
     with testing.faults(profile.emulator, *troubles) as met:
         profile.ipcluster("stop")
     assert met.fired[:2] == [1, 1]
+    profile.assert_nothing_left()
+
+
+def test_a_name_that_is_taken_is_passed_over(profile: Profile) -> None:
+    info = profile.emulator
+    endpoint = Endpoint(info.endpoint, info.endpoint, str(info.ca_file), str(info.token_file))
+    with AzureApi(endpoint, info.subscription_id) as api:
+        api.put_group("ipp-azure-00000000", "eastus", {"whose": "somebody else's"})
+        code = (
+            "import ipcluster_azure.naming as naming\n"
+            "suffixes = iter(['00000000', '11111111'])\n"
+            "naming.random_suffix = lambda: next(suffixes)\n"
+            "import sys\n"
+            "sys.argv = ['ipcluster', 'start', '--profile=azure', '-n=1', '--daemonize']\n"
+            "from ipyparallel.cluster.app import main; main()\n"
+        )
+        profile.run("python", "-c", code)
+        groups = profile.left_on_azure()["resource_groups"]
+        assert sorted(groups) == ["ipp-azure-00000000", "ipp-azure-11111111"]
+        profile.ipcluster("stop")
+        assert profile.left_on_azure()["resource_groups"] == ["ipp-azure-00000000"]
+        api.delete_group("ipp-azure-00000000")
+    profile.assert_nothing_left()
+
+
+def test_a_group_that_is_being_deleted_is_said(profile: Profile) -> None:
+    going = testing.fault(
+        "refuse",
+        operation="Microsoft.Network/*/write",
+        times=None,
+        status=409,
+        code="ResourceGroupBeingDeleted",
+        message="The resource group 'team' is in deprovisioning state and cannot perform this "
+        "operation.",
+    )
+    with testing.faults(profile.emulator, going):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize", expect=1)
+    assert "is in deprovisioning state" in output
+    assert "ResourceGroupBeingDeleted" in output
     profile.assert_nothing_left()

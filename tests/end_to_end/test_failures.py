@@ -1,10 +1,17 @@
 """What breaks after Azure has accepted: the reason is said, and nothing is left."""
 
+import os
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
+from ipcluster_azure.emulator import client
 
 from .conftest import IMAGE, TWO_LINES, Profile
 
@@ -158,3 +165,28 @@ def test_the_same_python_runs_everywhere(bare_profile: Profile) -> None:
     assert ".ipcluster-azure/env" in place
     bare_profile.ipcluster("stop")
     bare_profile.assert_nothing_left()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 40 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607
+
+
+def test_a_full_disk(bare_profile: Profile, small_disk: Path) -> None:
+    info = client.start(small_disk)
+    try:
+        profile = replace(bare_profile, emulator=info)
+        profile.configure(EMULATED)
+        output = profile.ipcluster("start", "-n", "1", "--daemonize", expect=1)
+        assert "A command on the controller ended with 1" in output
+        assert "No space left on device" in output
+        profile.assert_nothing_left()
+    finally:
+        client.stop(small_disk)

@@ -140,6 +140,24 @@ def _decoys(azure: Azure, name: str) -> list[str]:
     ]
 
 
+def test_a_reap_that_is_killed_can_be_repeated(profile: Profile, azure: Azure) -> None:
+    azure.group(TEAM)
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.resource_group = {TEAM!r}\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    shutil.rmtree(profile.folder / "security")
+    slow = fault("delay", method="DELETE", type=VIRTUAL_NETWORK, delay_s=60)
+    with faults(profile.emulator, slow):
+        first = profile.popen("ipcluster-azure", "reap", "--yes")
+        wait_for(lambda: not profile.left_on_azure()["virtual_machines"], 60)
+        first.kill()
+        first.communicate()
+    ((_, left),) = listed(profile).items()
+    assert left["machines"] == 0
+    assert "not on record" in reap(profile, "--yes")
+    assert azure.api.listed(f"resourceGroups/{TEAM}/resources", "2025-04-01", doing="listing") == []
+
+
 def test_a_group_of_ours_with_foreign_resources_stays_with_them(
     bare_profile: Profile, azure: Azure
 ) -> None:

@@ -24,12 +24,19 @@ from ipcluster_azure.progress import Progress
 from ipcluster_azure.reap import Doomed, reap
 from ipcluster_azure.record import Endpoint
 from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.role import ACTIONS, DISK, lacking, role_definition
+from ipcluster_azure.role import (
+    ACTIONS,
+    SCHEDULE_ACTIONS,
+    SELF_DELETION_ACTIONS,
+    lacking,
+    role_definition,
+)
 from ipcluster_azure.settings import Settings
 from ipcluster_azure.teardown import delete_cluster
-from ipcluster_azure.template import NSG, api_version
+from ipcluster_azure.template import DISK, NSG, api_version
 from ipcluster_azure.whereabouts import Whereabouts
 
+from ..emulator.cloud import Cloud
 from .conftest import Profile, wait_for
 from .test_reap import Azure
 
@@ -57,9 +64,17 @@ class Life:
         with self.where().api() as api:
             file = await self._started(api, "stopped")
             assert [item.machines for item in find_clusters(api)] == [2]
+            self._look_after(api, file)
             await delete_cluster(file, self._progress())
             file = await self._started(api, "reaped")
             await self._reap(api, file)
+
+    def _look_after(self, api: AzureApi, file: RecordFile) -> None:
+        """What is asked when a machine is silent, and has to be replaced."""
+        record = file.require()
+        assert api.power_of(record.controller.vm_id) == "running"
+        api.scale(record.engine_sets["1"].scale_set_id, 2)
+        assert [item.machines for item in find_clusters(api)] == [3]
 
     async def _started(self, api: AzureApi, name: str) -> RecordFile:
         file = RecordFile.of(str(self.folder / name), "")
@@ -148,7 +163,9 @@ def test_a_whole_life_with_the_role_that_is_printed(profile: Profile) -> None:
     role = json.loads(output)
     assert role["AssignableScopes"] == [f"/subscriptions/{profile.emulator.subscription_id}"]
     with restricted(profile.emulator, [*role["Actions"]], role["NotActions"]):
-        profile.ipcluster("start", "-n", "1", "--daemonize")
+        output = profile.ipcluster("start", "-n", "1", "--daemonize")
+        assert "Azure deallocates its machines after 12 h" in output
+        assert "WARNING" not in output
         profile.ipcluster("engines", "-n", "1", "--daemonize")
         text = profile.run("ipcluster-azure", "list").stdout
         assert "3 x Standard_D4s_v5" in text
@@ -159,6 +176,41 @@ def test_a_whole_life_with_the_role_that_is_printed(profile: Profile) -> None:
         output = profile.run("ipcluster-azure", "reap", "--yes").stdout
         assert "Azure has accepted" in output
         wait_for(lambda: profile.left_on_azure()["resource_groups"] == [])
+    profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    list(zip(SCHEDULE_ACTIONS, ["not registered", SCHEDULE_ACTIONS[1]], strict=True)),
+)
+def test_without_a_right_to_schedule_the_start_warns(
+    profile: Profile, action: str, words: str
+) -> None:
+    unregister = "/providers/Microsoft.ComputeSchedule/unregister"
+    cloud = Cloud(profile.emulator)
+    cloud.call("POST", unregister, version="2021-04-01")
+    cloud.close()
+    with restricted(profile.emulator, [*ACTIONS, *SCHEDULE_ACTIONS], [action]):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize")
+        profile.ipcluster("stop")
+    (line,) = [line for line in output.splitlines() if "WARNING" in line]
+    assert "Azure does not schedule the end of the machines" in line
+    assert words in line
+    profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize("action", SELF_DELETION_ACTIONS)
+def test_what_self_deletion_needs(profile: Profile, action: str) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.self_deletion = 'required'\n")
+    actions = [*ACTIONS, *SELF_DELETION_ACTIONS]
+    with restricted(profile.emulator, actions, [action]):
+        output = profile.ipcluster("start", "-n", "1", expect=1)
+        assert action in output
+    with restricted(profile.emulator, actions):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize")
+        assert "also if this computer is off or gone" in output
+        profile.ipcluster("stop")
     profile.assert_nothing_left()
 
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import json
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 from ipcluster_azure import bundle
 from ipcluster_azure.bundle import (
+    ENTRIES,
+    MODULES,
+    PACKAGE,
     SCRIPTS,
     bundle_of,
     controller_config,
@@ -37,9 +41,22 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
     (tmp_path / "startup" / "a.py").write_text("x = 1\n")
     made = bundle_of(tmp_path)
     content = _content(made.data)
-    assert set(content) == {*SCRIPTS, "profile/ipengine_config.py", "profile/startup/a.py"}
+    scripts = {f"{name}.py" for name in ENTRIES}
+    scripts |= {f"{PACKAGE}/{name}.py" for name in ("__init__", *MODULES)}
+    assert set(content) == {
+        *SCRIPTS,
+        *scripts,
+        "profile/ipengine_config.py",
+        "profile/startup/a.py",
+    }
     assert content["profile/startup/a.py"] == b"x = 1\n"
     assert made.sha256 == hashlib.sha256(made.data).hexdigest()
+
+
+def test_no_script_is_forgotten() -> None:
+    scripts = {path.name for path in Path(bundle.__file__).parent.glob("vm_*.py")}
+    modules = {f"{name}.py" for name in MODULES}
+    assert scripts == {*SCRIPTS, *modules, "vm_lookout.py"}  # that one is sent by itself
 
 
 def test_a_bundle_changes_with_the_files_alone(
@@ -55,9 +72,12 @@ def test_a_bundle_changes_with_the_files_alone(
 
 def test_the_controllers_upload_holds_the_bundle(tmp_path: Path) -> None:
     made = bundle_of(tmp_path)
-    content = _content(controller_upload(made, b"config", {"ODD": ODD, "IPP_PROFILE_DIR": "/x"}))
+    content = _content(
+        controller_upload(made, b"config", {"ODD": ODD, "IPP_PROFILE_DIR": "/x"}, {"age_s": 1})
+    )
     assert content[made.path] == made.data
     assert content["profile/ipcontroller_config.py"] == b"config"
+    assert json.loads(content["guard_settings.json"]) == {"age_s": 1}
     assert b"IPP_PROFILE_DIR" not in content["variables.sh"]
     script = content["variables.sh"].decode() + 'printf %s "$ODD"'
     printed = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True).stdout
@@ -73,8 +93,7 @@ def test_what_crosses_the_users_line_for_each_machine_is_small() -> None:
 @pytest.mark.parametrize("name", [*SCRIPTS, "vm_lookout.py"])
 def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
     source = Path(bundle.__file__).with_name(name).read_text()
-    if name != "vm_agent.py":  # that runs in the environment
-        ast.parse(source, feature_version=(3, 8))
+    ast.parse(source, feature_version=(3, 8))
 
 
 def test_the_profile_wins_over_our_heartbeat(tmp_path: Path) -> None:

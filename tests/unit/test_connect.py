@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from ipcluster_azure.connect import Target, connect
+from ipcluster_azure.connect import Target, _within, connect
 from ipcluster_azure.connection import MAX_SESSIONS, Connection
 from ipcluster_azure.errors import (
     BootstrapFailed,
@@ -181,3 +181,25 @@ async def test_a_user_without_a_name(target: Target, monkeypatch: pytest.MonkeyP
     async with await connect(target, timeout_s=5) as connection:
         assert await connection.events("true", timeout_s=5) == {}
     monkeypatch.delenv("LOGNAME")
+
+
+async def test_a_cancellation_beside_a_refusal_is_not_swallowed() -> None:
+    # else a start that was stopped would try its vanished machine until boot_timeout_s is over
+    refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        await refused
+
+    attempt = asyncio.ensure_future(_within(10.0, work()))
+    await asyncio.sleep(0.01)
+    refused.set_exception(ConnectionRefusedError())
+    await asyncio.sleep(0)  # the work has ended, the attempt has not noticed
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+
+
+async def test_work_within_its_time_and_beyond() -> None:
+    assert await _within(1.0, asyncio.sleep(0, 7)) == 7
+    with pytest.raises(asyncio.TimeoutError):
+        await _within(0.01, asyncio.sleep(5))

@@ -122,6 +122,7 @@ async def line(tmp_path: Path) -> AsyncIterator[tuple[Line, int]]:
     )
     file.create(record)
     file.key_file.write_text(LOGIN_KEY.private)
+    file.client_file.write_text("{}")
     ports = await asyncio.to_thread(ensure_link, file)
     yield line, ports["echo"]
     await asyncio.to_thread(end_link, file.require().link_pid, file)

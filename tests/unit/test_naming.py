@@ -62,6 +62,11 @@ def test_tags_mark_whose_it_is_and_until_when() -> None:
     }
 
 
+def test_there_is_room_for_the_users_tags() -> None:
+    ours = cluster_tags(cluster="n", profile="p", cluster_id="", max_lifetime_h=1, user_tags={})
+    assert len(ours) + naming.MAX_USER_TAGS == naming.MAX_TAGS
+
+
 def test_a_cluster_without_a_lifetime_has_no_expiry() -> None:
     tags = cluster_tags(
         cluster="n", profile="p", cluster_id="", max_lifetime_h=0, user_tags={}, now=NOW

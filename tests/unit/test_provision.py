@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from ipcluster_azure import provision, template
-from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, RequestRefused
+from ipcluster_azure.errors import (
+    AzureLauncherError,
+    ClusterStopped,
+    EndpointUnreachable,
+    RequestRefused,
+)
 from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.provision import (
@@ -175,6 +180,38 @@ async def test_a_call_in_flight_is_waited_for_even_if_its_task_is_cancelled(
     assert done == [True]
 
 
+async def test_what_lands_after_its_task_was_cancelled_is_deleted_too(file: RecordFile) -> None:
+    release, undone = threading.Event(), threading.Event()
+    task = asyncio.ensure_future(create(file, lambda: release.wait(10), undone.set))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    file.erase()  # another process stopped the cluster
+    release.set()
+    assert await asyncio.to_thread(undone.wait, 5)
+
+
+async def test_what_may_have_landed_without_an_answer_is_deleted_after_a_stop(
+    file: RecordFile,
+) -> None:
+    undone: list[bool] = []
+
+    def lost() -> None:
+        file.erase()
+        raise EndpointUnreachable("no answer")
+
+    with pytest.raises(EndpointUnreachable):
+        await create(file, lost, lambda: undone.append(True))
+    assert undone == [True]
+
+
+async def test_what_was_created_in_peace_stays(file: RecordFile) -> None:
+    undone: list[bool] = []
+    assert await create(file, lambda: 7, lambda: undone.append(True)) == 7
+    assert undone == []
+
+
 def test_calls_of_another_cluster_are_not_waited_for(tmp_path: Path) -> None:
     flights = CreatesInFlight()
     release = threading.Event()
@@ -203,6 +240,25 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
     azure.slow = ""
     await creating
     assert azure.log[-1] == "put virtualMachines"
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFound", "AuthorizationFailed"])
+async def test_only_what_is_not_seen_yet_is_looked_for_again(file: RecordFile, code: str) -> None:
+    azure, get, unseen = Azure(), Azure.get, [True]
+
+    def look(request: ResourceRequest) -> template.Json:
+        if unseen:
+            unseen.pop()
+            raise RequestRefused("not seen", code)
+        return get(azure, request)
+
+    azure.get = look  # type: ignore[method-assign]
+    if code == "ResourceNotFound":
+        await _create_all(azure, file)
+        assert azure.log[-1] == "put virtualMachines"
+    else:
+        with pytest.raises(RequestRefused, match="not seen"):
+            await _create_all(azure, file)
 
 
 async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:

@@ -1,11 +1,17 @@
 import json
 import multiprocessing
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.errors import AzureLauncherError, RecordDamaged, RecordOfOtherVersion
+from ipcluster_azure.errors import (
+    AzureLauncherError,
+    ClusterStopped,
+    RecordDamaged,
+    RecordOfOtherVersion,
+)
 from ipcluster_azure.record import (
     FORMAT,
     Controller,
@@ -165,7 +171,47 @@ def test_retiring_frees_the_name_and_removes_the_keys(file: RecordFile) -> None:
     file.retire()
     assert file.read() is None
     assert [path.name for path in file.retired()] == [f"{CLUSTER.names.base}.json"]
-    assert [path.name for path in file.path.parent.iterdir()] == ["azure_deleting"]
+    left = {path.name for path in file.path.parent.iterdir()}
+    assert left == {"azure_deleting", ".azure.lock"}
+
+
+def test_logs_of_an_earlier_cluster_are_forgotten(file: RecordFile) -> None:
+    other = RecordFile.of(str(file.profile_dir), "c2")
+    file.link_log.parent.mkdir(parents=True)
+    gone = [
+        file.log_path("", "controller"),
+        file.log_path("1732", "m_1"),
+        file.log_path("1733", "x"),
+    ]
+    kept = [other.log_path("1732", "m_1"), file.link_log, file.link_log.with_name("ipengine-1.log")]
+    for path in (*gone, *kept):
+        path.write_text("")
+    file.forget_logs()
+    assert set(file.link_log.parent.iterdir()) == set(kept)
+
+
+def test_what_a_killed_write_left_goes_with_the_cluster(file: RecordFile) -> None:
+    file.create(_record())
+    folder = file.path.parent
+    for path in (file.path, file.key_file, file.client_file):
+        (folder / f".{path.name}.a1b2c3d4").write_text("half")
+    others = folder / ".azure-c1-too.json.a1b2c3d4"
+    others.write_text("another cluster's")
+    file.erase()
+    assert {path.name for path in folder.iterdir()} == {".azure.lock", others.name}
+
+
+def test_an_edit_does_not_bring_an_erased_record_back(file: RecordFile) -> None:
+    file.create(_record())
+    thread = threading.Thread(target=file.erase)
+    with file.edit() as record:
+        thread.start()
+        thread.join(0.3)
+        record.controller.pid = 7
+    thread.join()
+    assert file.read() is None
+    with pytest.raises(ClusterStopped, match="no cluster on record"), file.edit():
+        pass
 
 
 def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The words of `ipcluster-azure status`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text
+from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text, clusters
 from ipcluster_azure.words import duration
+
+NEWER = json.loads((Path(__file__).parent / "golden" / "record-1.json").read_text())
 
 
 def status(**changes: object) -> ClusterStatus:
@@ -57,3 +61,18 @@ def test_what_is_missing_is_said() -> None:
 )
 def test_duration(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_record_that_can_not_be_read_hides_no_other(tmp_path: Path) -> None:
+    for cluster_id, text in (("a", "{"), ("b", json.dumps({**NEWER, "format": 9}))):
+        file = RecordFile.of(str(tmp_path), cluster_id)
+        file.path.parent.mkdir(exist_ok=True)
+        file.path.write_text(text)
+    found = clusters(tmp_path)
+    assert [(item.cluster_id, item.state) for item in found] == [
+        ("a", "unreadable"),
+        ("b", "unreadable"),
+    ]
+    first, second = as_text("azure", found).splitlines()
+    assert first.startswith("Cluster 'a': The cluster's record")
+    assert "written by another version" in second

@@ -18,7 +18,7 @@ from typing import Any
 import ipyparallel as ipp
 import pytest
 
-from ipcluster_azure import vm_agent
+from ipcluster_azure import vm_agent, vm_engine
 
 Json = dict[str, Any]
 TIMEOUT_S = 8.0
@@ -46,7 +46,7 @@ class Agent:
         env |= {"HOME": str(self.home), "IPP_PROFILE_DIR": "/not/for/the/vm"}
         where = [] if command == "check" else [f"--dir={self.dir}"]
         done = subprocess.run(
-            [sys.executable, vm_agent.__file__, command, *where, *map(str, arguments)],
+            [sys.executable, "-m", vm_agent.__name__, command, *where, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -85,6 +85,8 @@ class Agent:
             leaders += [state["supervisor"], *state["engines"]]
         with suppress(FileNotFoundError):
             leaders.append(json.loads((self.dir / "controller.json").read_text()))
+        with suppress(FileNotFoundError):
+            leaders.append(json.loads((self.dir / "guard.json").read_text())["guard"])
         for leader in leaders:
             if leader["pid"] and start_time(leader["pid"]) == leader["create_time"]:
                 with suppress(ProcessLookupError):
@@ -181,8 +183,9 @@ def test_controller_ready_twice_and_stopped(bare: Agent) -> None:
     assert ready["client"]["location"] == bare.ip
     assert ready["python"] == ".".join(map(str, sys.version_info[:3]))
     assert ready["ipyparallel"] == ipp.__version__
+    added = {"client": {}, "engine": {"guard": ready["engine"]["guard"]}}
     for side, file in files.items():
-        assert ready[side] == json.loads(file.read_text())
+        assert ready[side] == json.loads(file.read_text()) | added[side]
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(bare.dir.stat().st_mode) == 0o700
     assert list(bare.home.iterdir()) == []
@@ -302,18 +305,57 @@ def test_daemons_hold_no_pipe_of_the_command(agent: Agent) -> None:
         assert links == ["/dev/null", *2 * [str(agent.dir / "log" / log)]]
 
 
-def test_killed_engine_leaves_the_hub_at_once(agent: Agent) -> None:
-    engines = agent.engines("killed", 2)["engines"]
+def test_a_killed_engine_leaves_the_hub_at_once_and_is_replaced(agent: Agent) -> None:
+    before = agent.engines("killed", 2)["engines"]
     with connect(agent, 2) as client:
-        os.kill(engines[1]["pid"], signal.SIGKILL)
-        assert wait_for(lambda: client.ids == [engines[0]["id"]]) < 2
-    assert agent.state("killed")["engines"][1]["state"] == "exited"
-    assert agent.state("killed")["engines"][1]["exit_code"] == -signal.SIGKILL
-    failed = agent.failed(
-        "engines", "--set=killed", "--count=2", f"--engine-file={agent.engine_file}"
-    )
-    assert "1 of 2 engines registered; engine 1 exited with -9" in failed["reason"]
-    assert running(engines[0]["pid"])
+        os.kill(before[1]["pid"], signal.SIGKILL)
+        assert wait_for(lambda: before[1]["id"] not in client.ids) < 2
+        assert wait_for(lambda: len(client.ids) == 2) < 5
+        seen = client[:].apply_async(os.getpid).get_dict(timeout=TIMEOUT_S)
+    state = agent.state("killed")["engines"]
+    assert seen == {engine["id"]: engine["pid"] for engine in state}
+    assert [engine["restarts"] for engine in state] == [0, 1]
+    assert state[1]["exit_code"] == -signal.SIGKILL
+    again = agent.engines("killed", 2)["engines"]
+    assert [engine["id"] for engine in again] == list(seen)
+    log = (agent.dir / "log" / "supervisor-killed.log").read_text()
+    assert "engine 1 died with -9; a new one in 0 s" in log
+
+
+def test_deaths_leave_no_zombie_no_descriptor_and_no_thread(agent: Agent) -> None:
+    agent.engines("many", 4)
+    supervisor = Path(f"/proc/{agent.state('many')['supervisor']['pid']}")
+
+    def held() -> tuple[int, int, int]:
+        children = (supervisor / "task" / supervisor.name / "children").read_text().split()
+        descriptors = len(list((supervisor / "fd").iterdir()))
+        return len(children), descriptors, len(list((supervisor / "task").iterdir()))
+
+    def restored() -> bool:
+        engines = agent.state("many")["engines"]
+        return all(engine["state"] == "registered" for engine in engines)
+
+    before = held()  # who looks for evictions is among them, until it knows that there can be none
+    for _ in range(2):
+        for engine in agent.state("many")["engines"]:
+            os.kill(engine["pid"], signal.SIGKILL)
+        wait_for(lambda: not restored())
+        wait_for(restored)
+    wait_for(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    assert held()[0] >= 4
+
+
+def test_a_replacement_that_never_registers_is_tried_again_and_again(agent: Agent) -> None:
+    (engine,) = agent.engines("broken", 1)["engines"]
+    config = agent.dir / "profile" / "ipengine_config.py"
+    config.write_text("import os; os._exit(9)\n")
+    try:
+        os.kill(engine["pid"], signal.SIGKILL)
+        wait_for(lambda: agent.state("broken")["engines"][0]["restarts"] >= 3)
+        assert agent.state("broken")["engines"][0]["exit_code"] == 9
+    finally:
+        config.unlink()
+    wait_for(lambda: agent.state("broken")["engines"][0]["state"] == "registered")
 
 
 def test_the_set_ends_with_its_last_engine(agent: Agent) -> None:
@@ -331,7 +373,7 @@ def test_curve_encrypted_hub_is_told_too(bare: Agent) -> None:
     (engine,) = bare.engines("curve", 1)["engines"]
     with connect(bare, 1) as client:
         os.kill(engine["pid"], signal.SIGKILL)
-        assert wait_for(lambda: not client.ids) < 2
+        assert wait_for(lambda: engine["id"] not in client.ids) < 2
 
 
 def test_wrong_key(agent: Agent, tmp_path: Path) -> None:
@@ -426,7 +468,7 @@ def test_a_client_signals_single_engines(agent: Agent) -> None:
 
 @pytest.mark.parametrize(("text", "number"), [("2", 2), ("int", 2), ("SIGUSR1", 10), ("0", 0)])
 def test_parse_signal(text: str, number: int) -> None:
-    assert vm_agent.parse_signal(text) == number
+    assert vm_engine.parse_signal(text) == number
 
 
 def test_recycled_pids_are_left_alone(bare: Agent) -> None:
@@ -528,4 +570,4 @@ def test_check(bare: Agent) -> None:
     ],
 )
 def test_gpus_are_shared_out(count: int, gpus: int, shares: list[str]) -> None:
-    assert [vm_agent.share(index, count, gpus) for index in range(count)] == shares
+    assert [vm_engine.share(index, count, gpus) for index in range(count)] == shares

@@ -1,0 +1,162 @@
+"""Runs `ipcluster` many times from one process that has imported everything.
+
+A fork takes milliseconds where the imports take a second; what runs is a process like any other,
+which can be killed. Used by the soak and by the tests of all ways to die.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Client:
+    """A user's command, running; `log` has all that it said."""
+
+    pid: int
+    log: Path
+    _server: Server
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def status(self) -> int | None:
+        """None while it runs, else its exit status, negative for a signal."""
+        return self._server.status(self.pid)
+
+    def signal(self, signum: int) -> None:
+        """Nothing happens if it has ended. Its id is not reused before its status was asked for."""
+        if self.status() is None:
+            os.kill(self.pid, signum)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def wait(self, timeout_s: float) -> int:
+        """Its exit status; TimeoutError, with all that it said, if it does not end."""
+        deadline = time.monotonic() + timeout_s
+        while (status := self.status()) is None:
+            if time.monotonic() > deadline:
+                self.kill()
+                raise TimeoutError(f"it did not end within {timeout_s} s:\n{self.output}")
+            time.sleep(LOOK_S)
+        return status
+
+
+class Server:
+    """The process that has imported everything; forks a client at each request."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self._process, self._folder, self._count = process, folder, 0
+        self._ended: dict[int, int] = {}
+        self._asking = threading.Lock()
+
+    def run(self, command: list[str], environment: Mapping[str, str], cwd: Path) -> Client:
+        """`command`: `ipcluster ...`, `ipcluster-azure ...` or `python -c CODE`."""
+        self._count += 1
+        log = self._folder / f"{self._count}.log"
+        log.touch(mode=0o600)
+        asked = {"run": command, "environment": dict(environment), "cwd": str(cwd), "log": str(log)}
+        return Client(self._ask(asked), log, self)
+
+    def status(self, pid: int) -> int | None:
+        if pid not in self._ended:
+            status = self._ask({"status": pid})
+            if status is None:
+                return None
+            self._ended[pid] = status
+        return self._ended[pid]
+
+    def _ask(self, request: Mapping[str, object]) -> int:
+        with self._asking:
+            return self._answer(request)
+
+    def _answer(self, request: Mapping[str, object]) -> int:
+        self._process.stdin.write(json.dumps(request) + "\n")  # type: ignore[union-attr]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        line = self._process.stdout.readline()  # type: ignore[union-attr]
+        if not line:
+            raise RuntimeError(f"the fork server ended with status {self._process.wait()}")
+        answer: int = json.loads(line)
+        return answer
+
+
+@contextmanager
+def fork_server(folder: Path) -> Iterator[Server]:
+    """A server that keeps its clients' logs in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "benchmarks.forked_client"]
+    with subprocess.Popen(
+        command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield Server(process, folder)
+        finally:
+            process.stdin.close()  # type: ignore[union-attr]
+
+
+def _import_everything() -> None:
+    import IPython  # noqa: F401
+
+    import ipcluster_azure.app
+    import ipcluster_azure.deployment
+    import ipcluster_azure.farewell
+    import ipcluster_azure.launchers
+    import ipcluster_azure.teardown  # noqa: F401
+
+
+def _serve() -> dict[str, object] | None:
+    """Answer requests until there are no more; returns in a forked child with what it is to do."""
+    for line in sys.stdin:
+        asked: dict[str, object] = json.loads(line)
+        if "status" in asked:
+            pid, status = os.waitpid(int(str(asked["status"])), os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        else:
+            answer = os.fork()
+            if answer == 0:
+                return asked
+        print(json.dumps(answer), flush=True)
+    return None
+
+
+def _become(asked: dict[str, Any]) -> None:
+    """What a new process has of its own: environment, folder, standard files, arguments."""
+    os.environ.update(asked["environment"])
+    os.chdir(str(asked["cwd"]))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(str(asked["log"]), os.O_WRONLY | os.O_APPEND)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    words: list[str] = asked["run"]
+    if words[0] == "python":
+        sys.argv = ["-c"]
+        exec(compile(words[2], "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102
+        return
+    sys.argv = words
+    if words[0] == "ipcluster":
+        from ipyparallel.cluster.app import main
+    else:
+        from ipcluster_azure.app import main
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _import_everything()
+    if (asked := _serve()) is not None:
+        _become(asked)

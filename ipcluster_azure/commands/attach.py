@@ -1,0 +1,35 @@
+"""`ipcluster-azure attach`: the way to a running cluster, opened again."""
+
+import asyncio
+
+from IPython.paths import get_ipython_dir
+from traitlets import Unicode
+
+from ..attach import attach
+from ..profiles import profile_dir
+from .base import Command
+
+
+class AttachApp(Command):
+    """Open the way to a running cluster again."""
+
+    name = "ipcluster-azure-attach"
+    description = """Open the way to a running cluster again.
+
+    After a restart of this computer, or when it has got another public address: starts the process
+    that keeps the tunnels, and with ssh_source = "auto" allows SSH from where you are now.
+    """
+    examples = """
+    ipcluster-azure attach --profile=azure
+    """
+    profile = Unicode("azure", config=True, help="Name of the profile.")
+    cluster_id = Unicode("", config=True, help="The cluster's id, if it was started with one.")
+
+    aliases = {  # noqa: RUF012
+        "profile": "AttachApp.profile",
+        "cluster-id": "AttachApp.cluster_id",
+    }
+
+    def act(self) -> None:
+        profile = profile_dir(get_ipython_dir(), self.profile)
+        print(asyncio.run(attach(profile, self.cluster_id)))

@@ -1,0 +1,106 @@
+"""What clients are told instead of the answers that will never come.
+
+ipyparallel's client waits for ever for a controller that is gone, and for an answer that was lost
+with a connection. So requests and replies are counted as they pass, and what is left open is
+answered with an error, signed as the controller would (Jupyter's messaging, with ipyparallel's
+`apply_reply`).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from . import zmtp
+
+if TYPE_CHECKING:
+    from jupyter_client.session import Session
+
+ENAME = "EngineError"  # as when an engine dies at a task
+REQUEST = re.compile(r"[a-z]{1,40}(_[a-z]{1,40})?_request")
+LONGEST_ID = 200
+Replies = dict[str, str]  # message id of the request -> type of its reply
+
+
+class OpenRequests:
+    """What one connection of a client still waits for: fed with the messages of both directions."""
+
+    def __init__(self) -> None:
+        self.replies: Replies = {}
+
+    def asked(self, frames: list[bytes]) -> None:
+        """A message to the controller."""
+        header, metadata = _parsed(frames[1]), _parsed(frames[3])
+        kind, msg_id = str(header.get("msg_type", "")), str(header.get("msg_id", ""))
+        # others aren't answered; and what we sign is never anything but a reply
+        if not REQUEST.fullmatch(kind) or not 0 < len(msg_id) <= LONGEST_ID:
+            return
+        reply = f"{kind.removesuffix('_request')}_reply"
+        self.replies.update(dict.fromkeys(_awaited(msg_id, metadata), reply))
+
+    def answered(self, frames: list[bytes]) -> None:
+        """A message from the controller."""
+        parent, metadata = _parsed(frames[2]), _parsed(frames[3])
+        self.replies.pop(parent.get("msg_id", ""), None)
+        self.replies.pop(metadata.get("original_msg_id", ""), None)
+
+    def take(self) -> Replies:
+        taken, self.replies = self.replies, {}
+        return taken
+
+
+def _awaited(msg_id: str, metadata: Mapping[str, Any]) -> list[str]:
+    """The ids that replies will name; a broadcast has one for each target, unless they are put
+    together (ipyparallel/client/view.py, BroadcastView)."""
+    if not metadata.get("is_broadcast") or metadata.get("is_coalescing"):
+        return [msg_id]
+    return [f"{msg_id}_{identity}" for identity, _ in metadata.get("targets", ())]
+
+
+def _parsed(frame: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(frame)
+    except ValueError:  # another packer than JSON was configured
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class LastWords:
+    """Speaks for the controller; `client_info` is the content of its client connection file."""
+
+    def __init__(self, client_info: Mapping[str, Any]) -> None:
+        self._client_info = client_info
+
+    @cached_property
+    def _session(self) -> "Session":
+        from jupyter_client.session import Session  # takes long, and is only wanted at the end
+
+        return Session(
+            key=self._client_info["key"].encode(),
+            signature_scheme=self._client_info["signature_scheme"],
+            packer="json",
+            unpacker="json",
+        )
+
+    def errors(self, replies: Replies, why: str) -> bytes:
+        """Failures of these requests, as they go over a connection."""
+        content = {
+            "status": "error",
+            "ename": ENAME,
+            "evalue": why,
+            "traceback": [f"{ENAME}: {why}"],
+            "engine_info": {},
+        }
+        return b"".join(
+            self._message(kind, content, {"msg_id": msg_id}) for msg_id, kind in replies.items()
+        )
+
+    def closing(self) -> bytes:
+        """Makes clients close."""
+        return self._message("shutdown_notification", {"status": "ok"}, {})
+
+    def _message(self, kind: str, content: Mapping[str, Any], parent: Mapping[str, Any]) -> bytes:
+        message = self._session.msg(kind, content=dict(content))
+        message["parent_header"] = dict(parent)
+        return zmtp.message(self._session.serialize(message))

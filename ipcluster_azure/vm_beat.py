@@ -1,0 +1,124 @@
+"""Each engines' machine tells the guard once a second that it lives. Linux, standard library.
+
+Lines of JSON over one TCP connection, each signed with the cluster's key:
+
+    guard    {"nonce"}                     a new one for each connection
+    machine  {"count", "machine", "ids", "begun", "done", "evicted", "mac"}      once a second;
+             count goes up, begun and done are numbers of tasks. {"count", "machine", "bye",
+             "evicted", "mac"} is its last
+    guard    {"count", "unknown", "mac"}   to each; unknown: ids that the hub doesn't have
+
+The command that has a machine's engines unregistered sends {"count", "unregister", "mac"} and gets
+{"count", "ids", "mac"}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+Json = dict[str, Any]
+
+BEAT_S = 1.0
+ANSWER_S = 3.0  # then the line counts as broken
+LINE_LIMIT = 1 << 16
+DOMAIN = b"ipcluster-azure guard"
+
+
+def sign(key: bytes, nonce: str, side: str, content: Json) -> Json:
+    return content | {"mac": _mac(key, nonce, side, content)}
+
+
+def verified(key: bytes, nonce: str, side: str, line: bytes) -> Json:
+    """The content; raises ValueError if this side did not write it on this connection."""
+    content = json.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError("not an object")
+    mac = str(content.pop("mac", ""))
+    if not hmac.compare_digest(mac.encode(), _mac(key, nonce, side, content).encode()):
+        raise ValueError("wrong signature")
+    return content
+
+
+def _mac(key: bytes, nonce: str, side: str, content: Json) -> str:
+    text = json.dumps([nonce, side, content], sort_keys=True).encode()
+    return hmac.new(key, DOMAIN + text, hashlib.sha256).hexdigest()
+
+
+class Line:
+    """The machine's end of a connection to the guard. Raises OSError and ValueError everywhere."""
+
+    def __init__(self, address: str, port: int, key: bytes) -> None:
+        self._key, self._count = key, 0
+        self._socket = socket.create_connection((address, port), ANSWER_S)
+        self._file = self._socket.makefile("rb")
+        try:
+            self._nonce = str(json.loads(self._read())["nonce"])
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def to(cls, hub: Json) -> Line:
+        """To the guard of the controller with this connection file."""
+        return cls(hub["location"], hub["guard"], hub["key"].encode())
+
+    def _read(self) -> bytes:
+        line = self._file.readline(LINE_LIMIT)
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the guard hung up")
+        return line
+
+    def ask(self, content: Json) -> Json:
+        self._count += 1
+        request = sign(self._key, self._nonce, "machine", {"count": self._count, **content})
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        answer = verified(self._key, self._nonce, "guard", self._read())
+        if answer["count"] != self._count:
+            raise ValueError("an answer to another request")
+        return answer
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def keep_beating(
+    hub: Json,
+    state: Callable[[], Json],
+    on_unknown: Callable[[list[int]], None],
+) -> None:
+    """For ever. hub: the connection file, with the guard's port in it; state: what a beat says;
+    on_unknown is called with ids that the hub doesn't have."""
+    while True:
+        with contextlib.suppress(OSError, ValueError, KeyError), Line.to(hub) as line:
+            while True:
+                beat_at = time.monotonic()
+                if unknown := line.ask(state())["unknown"]:
+                    on_unknown(unknown)
+                time.sleep(max(0.0, beat_at + BEAT_S - time.monotonic()))
+        time.sleep(BEAT_S / 2)
+
+
+def tell(hub: Json, content: Json) -> Json:
+    """Once; returns the answer. Raises OSError and ValueError."""
+    with Line.to(hub) as line:
+        return line.ask(content)

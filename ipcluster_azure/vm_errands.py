@@ -1,0 +1,59 @@
+"""What a supervisor has its helpers do: talk to the hub, to the guard and to Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import vm_beat, vm_eviction, vm_hub
+from .vm_places import REGISTERED
+from .vm_processes import Json
+from .vm_work import read_json
+
+
+@dataclass(frozen=True)
+class Errands:
+    """Each method may block, and runs in a process of its own (vm_helpers.py).
+
+    `hub` is the engines' connection file; `address` this machine's, empty if nobody wants to hear
+    from it; `tally` what the engines have begun and done. `report` sends the supervisor an event.
+    """
+
+    hub: Json
+    address: str
+    set_file: Path
+    tally: memoryview[int]
+    report: Callable[..., None]
+
+    def unregister(self, ids: list[int]) -> None:
+        vm_hub.unregister(self.hub, ids)
+
+    def confirm_listed(self, ids: set[int]) -> None:
+        vm_hub.wait_until_listed(self.hub, ids)
+        self.report("listed")
+
+    def beat(self) -> None:
+        """For ever."""
+
+        def state() -> Json:
+            now = read_json(self.set_file)
+            ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
+            work = {"begun": sum(self.tally[::2]), "done": sum(self.tally[1::2])}
+            return {"machine": self.address, "ids": ids, "evicted": now["evicted"], **work}
+
+        def on_unknown(ids: list[int]) -> None:
+            self.report("unknown", ids)
+
+        vm_beat.keep_beating(self.hub, state, on_unknown)
+
+    def bye(self, evicted: bool) -> None:
+        vm_beat.tell(self.hub, {"machine": self.address, "bye": True, "evicted": evicted})
+
+    def watch_for_eviction(self) -> None:
+        """For ever, on a Spot machine."""
+        if event := vm_eviction.wait_for_eviction():
+            self.report("evicted", *event)
+
+    def approve(self, event_id: str) -> None:
+        vm_eviction.approve(event_id)

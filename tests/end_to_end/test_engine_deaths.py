@@ -1,0 +1,124 @@
+"""Engines that die later: clients hear of it at once, and their number is restored."""
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ipyparallel as ipp
+import pytest
+
+from .conftest import Profile, wait_for
+
+HEARD_S = 5.0  # until clients know that an engine is dead
+RESTORED_S = 15.0  # until there are as many as before
+TASK_TIMEOUT_S = 60.0
+
+
+@ipp.interactive
+def die_once(mark: str, status: int) -> int:
+    import os
+    from pathlib import Path
+
+    if not Path(mark).exists():
+        Path(mark).touch()
+        os._exit(status)
+    return os.getpid()
+
+
+@ipp.interactive
+def die() -> None:
+    import os
+
+    os._exit(139)
+
+
+@contextmanager
+def client_of(profile: Profile) -> Iterator[ipp.Client]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ipyparallel's own
+        client = ipp.Client(str(profile.folder / "security" / "ipcontroller-client.json"))
+        try:
+            client[:].apply_sync(os.getpid)
+            yield client
+        finally:
+            client.close()
+
+
+def wait_until_restored(client: ipp.Client, n: int, gone: set[int]) -> None:
+    killed_at = time.monotonic()
+    wait_for(lambda: gone.isdisjoint(client.ids), HEARD_S)
+    wait_for(lambda: len(client.ids) == n, RESTORED_S - (time.monotonic() - killed_at))
+    pids = client[:].apply_async(os.getpid).get(timeout=TASK_TIMEOUT_S)
+    assert len(set(pids)) == n
+
+
+@pytest.fixture
+def running(profile: Profile) -> Iterator[tuple[Profile, ipp.Client]]:
+    """A profile with three engines on two machines; nothing may be left of them at the end."""
+    with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
+        config.write("c.AzureVMLauncher.engines_per_vm = 2\n")
+    profile.ipcluster("start", "-n", "3", "--daemonize")
+    with client_of(profile) as client:
+        yield profile, client
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_a_killed_engine_is_replaced(running: tuple[Profile, ipp.Client]) -> None:
+    _, client = running
+    (victim,) = client.ids[:1]
+    os.kill(client[victim].apply_sync(os.getpid), signal.SIGKILL)
+    wait_until_restored(client, 3, {victim})
+
+
+def test_all_killed_at_once_are_replaced_again_and_again(
+    running: tuple[Profile, ipp.Client],
+) -> None:
+    _, client = running
+    for _ in range(2):
+        ids = set(client.ids)
+        for pid in client[:].apply_sync(os.getpid):
+            os.kill(pid, signal.SIGKILL)
+        wait_until_restored(client, 3, ids)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_task_that_ends_its_engine_is_tried_again_elsewhere(
+    running: tuple[Profile, ipp.Client], tmp_path: Path, status: int
+) -> None:
+    _, client = running
+    before = set(client.ids)
+    view = client.load_balanced_view(retries=1)
+    pid = view.apply_async(die_once, str(tmp_path / "mark"), status).get(timeout=TASK_TIMEOUT_S)
+    assert pid
+    (gone,) = before - set(client.ids)
+    wait_until_restored(client, 3, {gone})
+
+
+def test_a_task_that_ends_every_engine_ends_with_an_error_and_leaves_n(
+    running: tuple[Profile, ipp.Client],
+) -> None:
+    profile, client = running
+    view = client.load_balanced_view(retries=4)
+    result = view.apply_async(die)
+    with pytest.raises(ipp.error.RemoteError, match="EngineError"):
+        result.get(timeout=TASK_TIMEOUT_S)
+    wait_for(lambda: len(client.ids) == 3, RESTORED_S)
+    machines = Path(profile.emulator.state_dir) / "machines"
+    logs = machines.glob("*/home/*/.ipcluster-azure/log/supervisor-*.log")
+    assert "".join(path.read_text() for path in logs).count("died with 139") == 5
+
+
+def test_engines_that_were_asked_to_end_stay_away(running: tuple[Profile, Any]) -> None:
+    _, client = running
+    first, second, third = client.ids
+    os.kill(client[first].apply_sync(os.getpid), signal.SIGTERM)
+    client.shutdown([second], block=True)
+    wait_for(lambda: client.ids == [third], HEARD_S)
+    time.sleep(5)  # a replacement would be there by then
+    assert client.ids == [third]

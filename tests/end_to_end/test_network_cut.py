@@ -1,0 +1,64 @@
+"""The network of an engines' machine is cut and heals: nobody is lost, or others come."""
+
+import json
+import time
+
+from ipcluster_azure.emulator.testing import fault, faults
+
+from .conftest import Profile, wait_for
+from .test_engine_deaths import client_of
+from .test_eviction import guard_file, work
+
+AFTER_S = 35.0  # from a machine's boot on: a busy computer starts slowly
+NOTICED_S = 5.0
+RESTORED_S = 15.0
+TASK_TIMEOUT_S = 60.0
+
+
+def _silent(profile: Profile) -> list[str]:
+    machines = json.loads(guard_file(profile).read_text())["machines"]
+    return [address for address, machine in machines.items() if machine["silent"]]
+
+
+def test_a_short_cut_loses_nothing(profile: Profile) -> None:
+    cut = fault("no_network", type="*ScaleSets/virtualMachines", after_s=AFTER_S, for_s=8)
+    with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
+        config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
+    with faults(profile.emulator, cut):
+        profile.ipcluster("start", "-n", "2", "--daemonize")
+        with client_of(profile) as client:
+            before, pids = client.ids, set(client[:].apply_sync(work, 0))
+            assert _silent(profile) == []
+            results = client[:].apply_async(work, AFTER_S + 5)
+            wait_for(lambda: len(_silent(profile)) == 1, AFTER_S + NOTICED_S)
+            wait_for(lambda: not _silent(profile), 8 + NOTICED_S)
+            assert set(results.get(timeout=TASK_TIMEOUT_S)) == pids
+            assert client.ids == before
+        profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_after_a_long_cut_others_take_the_place_of_engines_that_were_given_up(
+    profile: Profile,
+) -> None:
+    """ipyparallel's hub gives an engine up after 30 s, and never takes it back.
+
+    The engine would end by itself after 40 s; one that was told not to would wait for ever.
+    """
+    engine_config = profile.folder / "ipengine_config.py"
+    engine_config.write_text("c = get_config()\nc.IPEngine.max_heartbeat_misses = 0\n")
+    cut = fault("no_network", type="*ScaleSets/virtualMachines", after_s=AFTER_S, for_s=36)
+    with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
+        config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
+    with faults(profile.emulator, cut):
+        profile.ipcluster("start", "-n", "2", "--daemonize")
+        with client_of(profile) as client:
+            assert len(client.ids) == 2
+            wait_for(lambda: len(client.ids) == 1, AFTER_S + 40)
+            wait_for(lambda: not _silent(profile), 30)
+            healed_at = time.monotonic()
+            wait_for(lambda: len(client.ids) == 2, RESTORED_S)
+            assert len(set(client[:].apply_async(work, 0).get(timeout=TASK_TIMEOUT_S))) == 2
+            assert time.monotonic() - healed_at < RESTORED_S + 5
+        profile.ipcluster("stop")
+    profile.assert_nothing_left()

@@ -1,0 +1,13 @@
+"""A short soak; `make soak` is the long one."""
+
+import pytest
+
+from benchmarks import soak
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_left_after_some_dozens_of_deaths() -> None:
+    section = soak.measure(rounds=24, seed=7, lanes=2)
+    ends, growth = section.tables
+    assert sum(int(row[1]) for row in ends.rows) == 24
+    assert len(growth.rows) == 3

@@ -1,0 +1,260 @@
+"""Which clusters there are, by what Azure lists, and which of them are to be deleted."""
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipcluster_azure.discovery import (
+    FoundCluster,
+    find_clusters,
+    foreign_resources,
+    resources_of_cluster,
+)
+from ipcluster_azure.errors import ConfigurationError
+from ipcluster_azure.local_records import LocalRecord
+from ipcluster_azure.naming import cluster_tags
+from ipcluster_azure.reap import Choice, choose, reason_to_reap
+from ipcluster_azure.record import Core, Endpoint
+from ipcluster_azure.whereabouts import Whereabouts
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
+ROOT = "/subscriptions/s/resourceGroups"
+SET = "Microsoft.Compute/virtualMachineScaleSets"
+VM = "Microsoft.Compute/virtualMachines"
+NSG = "Microsoft.Network/networkSecurityGroups"
+ENDPOINT = Endpoint("https://management.azure.com", "https://management.azure.com")
+
+
+def tags(name: str, *, hours_ago: float = 1, lifetime_h: float = 12, **more: str) -> dict[str, str]:
+    ours = cluster_tags(
+        cluster=name,
+        profile="azure",
+        cluster_id="",
+        max_lifetime_h=lifetime_h,
+        user_tags={},
+        now=NOW - timedelta(hours=hours_ago),
+    )
+    return ours | {f"ipcluster-azure-{key}": value for key, value in more.items()}
+
+
+class Lists:
+    """Azure's three lists, and that of a group."""
+
+    subscription_id = "s"
+
+    def __init__(self) -> None:
+        self.groups: list[dict[str, Any]] = []
+        self.resources: list[dict[str, Any]] = []
+        self.machines: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+
+    def listed(self, path: str, api_version: str, filter_: str = "", *, doing: str) -> Any:
+        self.asked.append(path)
+        if path == "resourceGroups":
+            return self.groups
+        if path == f"providers/{VM}":
+            return self.machines
+        return self.resources
+
+    def group(self, name: str, tags: dict[str, str], state: str = "Succeeded") -> None:
+        properties = {"provisioningState": state}
+        self.groups.append(
+            {"name": name, "location": "eastus", "tags": tags, "properties": properties}
+        )
+
+    def resource(self, group: str, kind: str, name: str, tags: dict[str, str] | None) -> str:
+        identity = f"{ROOT}/{group}/providers/{kind}/{name}"
+        found = {"id": identity, "name": name, "location": "eastus"}
+        self.resources.append(found if tags is None else {**found, "tags": tags})
+        return identity
+
+    def machine(self, identity: str, state: str = "Succeeded", scale_set: str = "") -> None:
+        properties: dict[str, Any] = {
+            "provisioningState": state,
+            "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
+        }
+        if scale_set:
+            properties["virtualMachineScaleSet"] = {"id": scale_set.upper()}
+        self.machines.append({"id": identity, "properties": properties})
+
+
+@pytest.fixture
+def azure() -> Any:
+    return Lists()
+
+
+def test_a_cluster_is_found_with_all_that_is_its(azure: Any) -> None:
+    azure.group("ipp-a", tags("ipp-a"))
+    scale_set = azure.resource("IPP-A", SET, "set", tags("ipp-a"))
+    azure.machine(f"{ROOT}/ipp-a/providers/{VM}/one", scale_set=scale_set)  # without tags
+    controller = azure.resource("ipp-a", VM, "controller", tags("ipp-a"))
+    azure.machine(controller.upper())
+    azure.machine(f"{ROOT}/ipp-a/providers/{VM}/foreign")
+    (found,) = find_clusters(azure)
+    assert (found.name, found.owns_group, found.machines) == ("ipp-a", True, 2)
+    one = f"{ROOT}/ipp-a/providers/{VM}/one"
+    assert sorted(found.resources) == sorted([scale_set, controller, one])
+    assert found.state(NOW) == "running"
+    assert len(azure.asked) == 3
+
+
+def test_names_of_tags_may_be_written_in_other_letters(azure: Any) -> None:
+    azure.group("ipp-a", {name.upper(): value for name, value in tags("ipp-a").items()})
+    (found,) = find_clusters(azure)
+    assert (found.name, found.tag("profile")) == ("ipp-a", "azure")
+
+
+def test_a_group_of_another_name_is_not_the_clusters(azure: Any) -> None:
+    azure.group("team", tags("ipp-a"))
+    assert find_clusters(azure) == []
+    azure.resource("team", NSG, "nsg", tags("ipp-a"))
+    azure.resource("other", NSG, "nsg", tags("ipp-a"))
+    assert [(item.resource_group, item.owns_group) for item in find_clusters(azure)] == [
+        ("other", False),
+        ("team", False),
+    ]
+
+
+def test_a_group_may_be_written_in_other_letters(azure: Any) -> None:
+    azure.group("IPP-a", tags("ipp-A"))
+    (found,) = find_clusters(azure)
+    assert found.owns_group
+
+
+def test_by_its_core_a_cluster_is_found_in_its_group_alone(azure: Any) -> None:
+    asked: list[str] = []
+    listed = azure.listed
+
+    def noting(path: str, version: str, filter_: str, *, doing: str) -> Any:
+        asked.append(filter_)
+        return listed(path, version, doing=doing)
+
+    azure.listed = noting
+    ours = [azure.resource(group, NSG, group, tags("ipp-a")) for group in ("Team", "TEAM")]
+    azure.resource("team2", NSG, "nsg", tags("ipp-a"))
+    assert resources_of_cluster(azure, "teaM", "it's") == ours
+    assert asked == ["tagName eq 'ipcluster-azure-cluster' and tagValue eq 'it''s'"]
+
+
+def test_two_clusters_in_one_group_are_two(azure: Any) -> None:
+    for name in ("ipp-a", "ipp-ab"):
+        azure.resource("team", NSG, f"{name}-nsg", tags(name))
+    first, second = find_clusters(azure)
+    assert (first.name, second.name) == ("ipp-a", "ipp-ab")
+    assert len(first.resources) == len(second.resources) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "hours_ago", "state"),
+    [
+        (["Succeeded", "Failed"], 1, "running"),
+        (["Succeeded", "Creating"], 1, "creating"),
+        (["Updating"], 1, "creating"),
+        (["Deleting", "Deleting"], 1, "deleting"),
+        (["Deleting", "Succeeded"], 1, "running"),
+        ([], 1, "left behind"),
+        ([], 0.1, "creating"),
+        (["Succeeded"], 12.1, "expired"),
+        (["Deleting"], 13, "deleting"),
+    ],
+)
+def test_states(azure: Any, states: list[str], hours_ago: float, state: str) -> None:
+    azure.group("ipp-a", tags("ipp-a", hours_ago=hours_ago))
+    for number, each in enumerate(states):
+        vm = azure.resource("ipp-a", VM, str(number), tags("ipp-a", hours_ago=hours_ago))
+        azure.machine(vm, each)
+    (found,) = find_clusters(azure)
+    assert found.state(NOW) == state
+
+
+def test_a_group_that_azure_deletes(azure: Any) -> None:
+    azure.group("ipp-a", tags("ipp-a", hours_ago=20), "Deleting")
+    (found,) = find_clusters(azure)
+    assert found.state(NOW) == "deleting"
+    assert reason_to_reap(found, None, Choice(found.owner), NOW) == ""
+
+
+def test_a_scale_set_without_machines_is_being_made(azure: Any) -> None:
+    azure.resource("team", SET, "set", tags("ipp-a"))
+    (found,) = find_clusters(azure)
+    assert found.state(NOW) == "creating"
+
+
+@pytest.mark.parametrize("text", ["soon", "", "2026-11-21T11:00:00"])
+def test_times_that_others_have_written(text: str) -> None:
+    found = FoundCluster("a", "s", "a", "eastus", tags("a", created=text, expires=text))
+    assert found.expired(NOW) == (text.startswith("2026"))
+    assert (found.age_s(NOW) is None) == (not text.startswith("2026"))
+
+
+def test_what_is_foreign_in_a_clusters_group(azure: Any) -> None:
+    azure.group("ipp-a", tags("ipp-a"))
+    azure.resource("ipp-a", NSG, "other", tags("ipp-A"))
+    for name in ("IPP-A-e1_0a_OsDisk_1_2", "ipp-a-nic", "ipp-a_disk"):
+        azure.resource("ipp-a", "Microsoft.Compute/disks", name, None)
+    foreign = [
+        azure.resource("ipp-a", NSG, "ipp-ab", None),
+        azure.resource("ipp-a", NSG, "mine", {"ipcluster-azure-cluster": "ipp-ab"}),
+        azure.resource("ipp-a", NSG, "x-ipp-a-nsg", {}),
+    ]
+    found = FoundCluster("ipp-A", "s", "ipp-a", "eastus", tags("ipp-a"), owns_group=True)
+    assert foreign_resources(azure, found) == foreign
+
+
+WHERE = Whereabouts(ENDPOINT, "s")
+CORE = Core(ENDPOINT, "s", "a", True, "a")
+ON_RECORD = LocalRecord(Path("azure-.json"), CORE)
+STOPPING = LocalRecord(Path("azure-.json"), CORE, stopping=True)
+
+
+def cluster(name: str = "a", **changes: Any) -> FoundCluster:
+    return FoundCluster(name, "s", name, "eastus", tags(name, **changes), owns_group=True)
+
+
+ME = cluster().owner
+
+
+@pytest.mark.parametrize(
+    ("found", "record", "choice", "words"),
+    [
+        (cluster(), None, Choice(ME), "not on record"),
+        (cluster(), ON_RECORD, Choice(ME), ""),
+        (cluster(), STOPPING, Choice(ME), "has not finished"),
+        (cluster(), None, Choice(ME, expired_only=True), ""),
+        (cluster(), STOPPING, Choice(ME, expired_only=True), ""),
+        (cluster(hours_ago=13), ON_RECORD, Choice(ME), "time is over"),
+        (cluster(hours_ago=13), None, Choice(ME, expired_only=True), "time is over"),
+        (cluster(hours_ago=13, lifetime_h=0), ON_RECORD, Choice(ME), ""),
+        (cluster(owner="x@y"), None, Choice(ME), ""),
+        (cluster(owner="x@y", hours_ago=13), None, Choice(ME), ""),
+        (cluster(owner="x@y"), None, Choice(""), "not on record"),
+        (cluster(owner=f"{ME}2"), None, Choice(ME), ""),
+        (cluster(owner=""), None, Choice(ME), ""),
+        (cluster(), ON_RECORD, Choice(ME, name="a"), "named by you"),
+        (cluster(), None, Choice(ME, name="A"), ""),
+        (cluster("ab"), None, Choice(ME, name="a"), ""),
+        (cluster(owner="x@y"), None, Choice(ME, name="a"), ""),
+    ],
+)
+def test_reasons(found: FoundCluster, record: Any, choice: Choice, words: str) -> None:
+    reason = reason_to_reap(found, record, choice, NOW)
+    assert words in reason
+    assert bool(reason) == bool(words)
+
+
+def test_a_choice_has_the_record_of_each() -> None:
+    found = [(WHERE, cluster("a")), (WHERE, cluster("b", hours_ago=13))]
+    records = {"a": ON_RECORD, "b": STOPPING}
+    (doomed,) = choose(found, records, Choice(ME), NOW)
+    assert (doomed.cluster.name, doomed.record) == ("b", STOPPING)
+
+
+def test_a_name_that_is_not_there_or_somebody_elses() -> None:
+    found = [(WHERE, cluster("a", owner="x@y"))]
+    with pytest.raises(ConfigurationError, match="There is no cluster b"):
+        choose(found, {}, Choice(ME, name="b"), NOW)
+    with pytest.raises(ConfigurationError, match=r"belongs to 'x@y'.*--all-owners"):
+        choose(found, {}, Choice(ME, name="a"), NOW)
+    assert len(choose(found, {}, Choice("", name="a"), NOW)) == 1

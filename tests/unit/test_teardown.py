@@ -1,0 +1,413 @@
+"""Recorded ids -> gone: with the real SDK, on an emulator without machines."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipcluster_azure import teardown
+from ipcluster_azure.azure_api import AzureApi
+from ipcluster_azure.emulator import client, testing
+from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
+from ipcluster_azure.job_file import ResourceRequest, requests
+from ipcluster_azure.naming import CLUSTER_TAG, ClusterNames
+from ipcluster_azure.plan import ClusterPlan
+from ipcluster_azure.progress import Progress
+from ipcluster_azure.provision import create_all, create_group, creates_in_flight
+from ipcluster_azure.record import DELETING, KEPT, READY, Endpoint, EngineSet, Machine, Record
+from ipcluster_azure.record_file import RecordFile, write_private
+from ipcluster_azure.template import NETWORK_API, NSG, controller_template, engine_set_template
+
+from .plans import CLUSTER, ENGINES
+from .test_record import _record
+
+TEAM = "team"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7cGSFDQ3Y0KVG5cE2LxV0nZc3ZkT6wSCTqXkVOcY9L x"
+
+
+@pytest.fixture(scope="module")
+def info(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]:
+    directory = tmp_path_factory.mktemp("emulator")
+    yield client.start(directory, machines="none", seed=1)
+    client.stop(directory)
+
+
+@pytest.fixture
+def api(info: EmulatorInfo) -> Iterator[AzureApi]:
+    with AzureApi(_endpoint(info), info.subscription_id) as api:
+        yield api
+    client.withdraw_faults(info)
+    client.reset(info.state_dir)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+@pytest.fixture
+def farewells(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What would be asked of machines, which aren't there; the first answer is that it worked."""
+    asked: list[dict[str, Any]] = []
+
+    def note(file: RecordFile, **options: Any) -> bool:
+        asked.append(options)
+        return len(asked) == 1
+
+    monkeypatch.setattr(teardown, "say_farewell", note)
+    return asked
+
+
+def _endpoint(info: EmulatorInfo) -> Endpoint:
+    return Endpoint(info.endpoint, info.endpoint, info.ca_file, info.token_file)
+
+
+def _progress() -> Progress:
+    return Progress(logging.getLogger("test"))
+
+
+def _planned(plan: ClusterPlan) -> list[ResourceRequest]:
+    parameters = {"sshPublicKey": KEY, "customData": ""}
+    engines = replace(ENGINES, n=2, scale_set=f"{plan.names.base}-e0", location=plan.location)
+    controller = requests(controller_template(plan), parameters, plan)
+    return [*controller, *requests(engine_set_template(plan, engines), parameters, plan)]
+
+
+def _plan(info: EmulatorInfo, group: str = "") -> ClusterPlan:
+    names = ClusterNames.for_cluster("azure", "c1")
+    return replace(
+        CLUSTER,
+        subscription_id=info.subscription_id,
+        resource_group=group or names.base,
+        owns_resource_group=not group,
+        names=names,
+        tags={CLUSTER_TAG: names.base},
+    )
+
+
+async def _cluster(
+    api: AzureApi, info: EmulatorInfo, folder: Path, group: str = "", **changes: Any
+) -> RecordFile:
+    """A cluster's record and, at Azure, all that it names."""
+    plan = _plan(info, group)
+    planned = _planned(plan)
+    engines = EngineSet(planned[-1].id, 2, 4, 4, "key", machines=[Machine("m", "10.0.0.4", 2)])
+    secret = folder / "client.json"
+    record = replace(
+        _record(),
+        endpoint=_endpoint(info),
+        plan=plan,
+        resources=[item.id for item in planned],
+        engine_sets={"s": engines},
+        secret_files=[str(secret)],
+        **changes,
+    )
+    file = RecordFile.of(str(folder / "profile_azure"), "c1")
+    file.create(record)
+    for path in (file.key_file, file.public_key_file, file.client_file, secret):
+        write_private(path, "secret")
+    (file.path.parent / f".{file.key_file.name}.abcdefgh").write_text("half a secret")
+    if group:
+        api.put_group(group, plan.location, {})
+    await create_group(api, file, plan)
+    await create_all(api, file, planned[:-1], lambda: None, _progress())
+    api.put(planned[-1])
+    return file
+
+
+def _left(file: RecordFile) -> set[str]:
+    return {path.name for path in file.path.parent.iterdir()} - {".azure.lock"}
+
+
+async def test_nothing_is_left_of_a_cluster(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    group = file.require().plan.resource_group
+    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
+    await teardown.delete_cluster(file, _progress())
+    assert client.status(info.state_dir) == {"resource_groups": [], "virtual_machines": []}
+    assert _left(file) == set()
+    assert not (tmp_path / "client.json").exists()
+    assert f"Azure has accepted the deletion of resource group {group}" in said.text
+    await teardown.delete_cluster(file, _progress())  # harmless when repeated
+    assert _left(file) == set()
+
+
+async def test_machines_are_deleted_before_their_group(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    kept = testing.fault("refuse", method="DELETE", type="*/resourceGroups", status=409)
+    with testing.faults(info, {**kept, "code": "ScopeLocked"}) as met:
+        with pytest.raises(AzureLauncherError, match="ScopeLocked"):
+            await teardown.delete_cluster(file, _progress())
+        assert met.fired == [1]
+    assert client.status(info.state_dir)["virtual_machines"] == []
+    assert file.require().deleting  # and can be stopped again
+    await teardown.delete_cluster(file, _progress())
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
+async def test_a_machine_that_cannot_be_deleted_alone_goes_with_its_group(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    refuse = testing.fault("refuse", method="DELETE", type="*/virtualMachines", status=409)
+    with testing.faults(info, {**refuse, "code": "Conflict"}) as met:
+        await teardown.delete_cluster(file, _progress())
+    assert met.fired == [1]
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
+async def test_in_a_group_of_the_users_only_recorded_ids_go(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    file = await _cluster(api, info, tmp_path, TEAM)
+    similar = f"{file.require().plan.names.base}-nsg2"
+    root = f"/subscriptions/{info.subscription_id}/resourceGroups/{TEAM}/providers"
+    foreign = f"{root}/{NSG}/{similar}"
+    body = {"location": "eastus", "properties": {}}
+    api.put(ResourceRequest(NSG, similar, foreign, NETWORK_API, (), body))
+    await teardown.delete_cluster(file, _progress())
+    listed = api.listed(f"resourceGroups/{TEAM}/resources", "2021-04-01", doing="looking")
+    assert [item["name"] for item in listed] == [similar]
+    assert _left(file) == set()
+    assert f"Deleted the cluster's resources in resource group {TEAM}" in said.text
+
+
+async def test_what_azure_does_not_finish_deleting_is_named(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "IN_ORDER_TIMEOUT_S", 0.5)
+    file = await _cluster(api, info, tmp_path, TEAM)
+    stuck = testing.fault("never_ends", method="DELETE", type="*/virtualMachines", times=None)
+    with (
+        testing.faults(info, stuck),
+        pytest.raises(AzureLauncherError, match=r"has not deleted .*virtualMachines"),
+    ):
+        await teardown.delete_cluster(file, _progress())
+    assert file.require().deleting
+
+
+async def test_a_deletion_that_takes_a_while_is_waited_for(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def slowly(look: Any) -> Any:
+        def looked(self: AzureApi, name: str) -> bool:
+            looks.append(name)
+            return looks.count(name) < 3 or bool(look(self, name))
+
+        return looked
+
+    monkeypatch.setattr(AzureApi, "exists", slowly(AzureApi.exists))
+    monkeypatch.setattr(AzureApi, "group_exists", slowly(AzureApi.group_exists))
+    for group in (TEAM, ""):
+        file = await _cluster(api, info, tmp_path, group)
+        expected = file.require().resources if group else [file.require().plan.resource_group]
+        looks.clear()
+        await teardown.delete_cluster(file, _progress())
+        assert all(looks.count(name) >= 3 for name in expected)
+        assert _left(file) == set()
+
+
+def test_a_stop_elsewhere_just_before_ours_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(_record())
+
+    def gone() -> None:
+        raise ClusterStopped("There is no cluster on record (any more).")
+
+    monkeypatch.setattr(file, "edit", gone)
+    assert teardown.mark_deleting(file) is False
+    file.erase()
+    assert teardown.mark_deleting(file) is False
+
+
+async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "EMULATED_GONE_LOOKS_S", 0.2)
+    file = await _cluster(api, info, tmp_path)
+    failing = testing.fault(
+        "fail", method="DELETE", type="*/resourceGroups", code="InternalServerError"
+    )
+    with testing.faults(info, failing):
+        await teardown.delete_cluster(file, _progress())
+    assert _left(file) == {"azure_deleting"}
+    assert file.read() is None
+    await teardown.sweep(file)  # asks again: it may have failed
+    assert len(file.retired()) == 1
+    while client.status(info.state_dir)["resource_groups"]:
+        await asyncio.sleep(0.05)
+    await teardown.sweep(file)
+    assert file.retired() == []
+
+
+async def test_a_damaged_retired_record_is_left_to_reap(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    file.retire()
+    for name in ("aaa", "zzz"):  # neither of them keeps the other from being looked after
+        (file.retired_dir / f"{name}.json").write_text("{")
+    await teardown.sweep(file)
+    await asyncio.sleep(0.1)
+    await teardown.sweep(file)
+    assert [path.name for path in file.retired()] == ["aaa.json", "zzz.json"]
+
+
+async def test_a_deletion_waits_for_creates_in_flight(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    landed = threading.Event()
+    thread = threading.Thread(target=creates_in_flight.call, args=(file.path, landed.wait))
+    thread.start()
+    deleting = asyncio.ensure_future(teardown.delete_cluster(file, _progress()))
+    await asyncio.sleep(0.3)
+    assert file.require().deleting
+    assert client.status(info.state_dir)["resource_groups"]
+    landed.set()
+    await deleting
+    thread.join()
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
+@pytest.mark.parametrize("state", ["creating", READY])
+async def test_logs_are_fetched_from_a_controller_that_runs(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]], state: str
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.controller.state = state
+    await teardown.delete_cluster(file, _progress())
+    assert farewells == ([{"timeout_s": 5.0}] if state == READY else [])
+    assert _left(file) == set()
+
+
+async def test_one_engine_set_goes_and_the_rest_stays(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    farewells: list[dict[str, Any]],
+    said: pytest.LogCaptureFixture,
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    await teardown.delete_engine_set(file, "other", _progress())
+    assert "s" in file.require().engine_sets
+    await teardown.delete_engine_set(file, "s", _progress())
+    assert farewells == [{"set_id": "s", "stop": True, "timeout_s": 5.0}]
+    assert file.require().engine_sets == {}
+    assert not file.require().deleting
+    left = client.status(info.state_dir)["virtual_machines"]
+    assert [name.rpartition("-")[2] for name in left] == ["controller"]
+    assert "Azure has accepted the deletion of engine set s" in said.text
+
+
+async def test_an_engine_set_that_was_never_made_needs_no_farewell(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.engine_sets["s"].machines = []
+    await teardown.delete_engine_set(file, "s", _progress())
+    assert farewells == []
+    assert file.require().engine_sets == {}
+
+
+async def test_while_the_cluster_is_deleted_no_set_is(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.state = DELETING
+    await teardown.delete_engine_set(file, "s", _progress())
+    await teardown.stop_engine_processes(file, "s", _progress())
+    assert farewells == []
+    assert file.require().engine_sets["s"].state == "creating"
+
+
+async def test_a_set_is_marked_before_its_machines_are_deleted(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    refuse = testing.fault("refuse", method="DELETE", status=409, code="Conflict")
+    with testing.faults(info, refuse), pytest.raises(AzureLauncherError):
+        await teardown.delete_engine_set(file, "s", _progress())
+    assert file.require().engine_sets["s"].state == DELETING
+
+
+async def test_engines_end_and_their_machines_stay(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    farewells: list[dict[str, Any]],
+    said: pytest.LogCaptureFixture,
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    await teardown.stop_engine_processes(file, "other", _progress())
+    await teardown.stop_engine_processes(file, "s", _progress())
+    assert farewells == [{"set_id": "s", "stop": True, "timeout_s": 20.0}]
+    assert file.require().engine_sets["s"].state == KEPT
+    assert "Stopped the engines of set s" in said.text
+    with pytest.raises(AzureLauncherError, match="ipcluster stop"):  # the second farewell fails
+        await teardown.stop_engine_processes(file, "s", _progress())
+    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
+
+
+async def test_a_record_of_another_version_is_deleted_by_its_tags(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    text = json.loads(file.path.read_text())
+    file.path.write_text(json.dumps({**text, "format": 99, "surprise": []}))
+    await teardown.delete_cluster(file, _progress())
+    while client.status(info.state_dir)["resource_groups"]:
+        await asyncio.sleep(0.05)
+    assert _left(file) == set()
+    assert "by its tags" in said.text
+
+
+async def test_with_its_emulator_a_cluster_is_gone(
+    tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "emulator"
+    info = client.start(directory, machines="none")
+    client.stop(directory)
+    record: Record = replace(_record(), endpoint=_endpoint(info), secret_files=[])
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(record)
+    await teardown.delete_cluster(file, _progress())
+    assert _left(file) == set()
+    assert "The emulator that ran this cluster is gone" in said.text
+    file.create(record)
+    file.retire()
+    await teardown.sweep(file)
+    assert file.retired() == []
+
+
+def test_whether_an_emulator_is_gone(info: EmulatorInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = _endpoint(info)
+    assert not teardown.emulator_is_gone(endpoint)
+    assert teardown.emulator_is_gone(replace(endpoint, url="https://127.0.0.1:1"))
+    assert not teardown.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
+
+    def busy(directory: object) -> None:
+        raise client.EmulatorError("no answer in time")
+
+    monkeypatch.setattr(teardown.emulator, "find", busy)
+    with pytest.raises(EndpointUnreachable, match="no answer in time"):
+        teardown.emulator_is_gone(endpoint)
