@@ -5,13 +5,16 @@ python -m benchmarks.pricer --help
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
 import statistics
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import ipyparallel as ipp
@@ -62,30 +65,48 @@ def original_s(grid: Grid) -> float:
     return grid[0].size * grid[1].size * (time.process_time() - begin_s) / ORIGINAL_PATHS
 
 
-def pricer_s(grid: Grid, method: str, n_paths: int) -> float:
+def pricer_s(grid: Grid, method: str, n_paths: int, kernel: str = "numpy") -> float:
     """Processor seconds for one path, which all options share."""
     begin_s = time.process_time()
-    surface = price_surface(Model(), *grid, n_paths, method=method)
+    surface = price_surface(Model(), *grid, n_paths, method=method, kernel=kernel)
     return (time.process_time() - begin_s) / surface.n_paths
 
 
+def kernels() -> list[str]:
+    """numba's is compiled here and now."""
+    if importlib.util.find_spec("numba") is None:
+        return ["numpy"]
+    pricer_s(ONE, "plain", 1, "numba")
+    return ["numpy", "numba"]
+
+
 def speeds(rounds: int, n_paths: int) -> Table:
-    """Time for each path, of both in turns."""
-    table = Table(["grid", "original", "pricer, plain", "times as fast"])
+    """Time for each path, of all sides in turns."""
+    table = Table(["grid", "kernel", "original", "pricer, plain", "times as fast"])
     for name, grid in GRIDS.items():
-        sides = {
-            "original": lambda number, grid=grid: original_s(grid),
-            "plain": lambda number, grid=grid: pricer_s(grid, "plain", n_paths),
-        }
-        found: dict[str, list[float]] = in_turns(sides, rounds)
-        ratios = [a / b for a, b in zip(found["original"], found["plain"], strict=True)]
-        table.add(
-            name,
-            *(figure((1e6 * s for s in found[side]), "µs a path", 2) for side in sides),
-            figure(ratios, ""),
-            goal=at_least(statistics.median(ratios), LEAST_SPEED[name]),
-        )
+        sides: dict[str, Callable[[int], float]] = {"original": partial(_original, grid)}
+        for kernel in kernels():
+            sides[kernel] = partial(_pricer, grid, kernel, n_paths)
+        found = in_turns(sides, rounds)
+        for kernel in kernels():
+            ratios = [a / b for a, b in zip(found["original"], found[kernel], strict=True)]
+            goal = at_least(statistics.median(ratios), LEAST_SPEED[name])
+            table.add(
+                name,
+                kernel,
+                *(figure((1e6 * s for s in found[side]), "µs", 2) for side in ("original", kernel)),
+                figure(ratios, ""),
+                goal=goal if kernel == "numpy" else None,
+            )
     return table
+
+
+def _original(grid: Grid, number: int) -> float:
+    return original_s(grid)
+
+
+def _pricer(grid: Grid, kernel: str, n_paths: int, number: int) -> float:
+    return pricer_s(grid, "plain", n_paths, kernel)
 
 
 def one_path(surface: Surface, payoff: str) -> npt.NDArray[np.float64]:
@@ -147,6 +168,7 @@ def _task() -> Task:
     """One that WAITING understands: a block takes as many seconds as the option has years."""
     return Task(
         method="plain",
+        kernel="numpy",
         seed=0,
         carry=0.0,
         maturity_years=BLOCK_S,
@@ -221,7 +243,9 @@ of efficiency is ipyparallel's schedulers, the client and the cutting into tasks
             scheduling(many, seconds),
         ],
         ["32 cores are calculated from one core's time and that efficiency, not measured."],
-        packages=(f"numpy {np.__version__}",),
+        packages=[
+            f"{name} {importlib.metadata.version(name)}" for name in ("numpy", *kernels()[1:])
+        ],
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .block import METHODS
 from .checkpoint import CheckpointError
 from .model import Model
+from .paths import KERNELS
 from .run import MixedArithmetic
 from .surface import Surface, price_surface
 from .table import format_table, write_csv, write_npz
@@ -65,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         help="plain: averages of the payoffs; control: the geometric average as control variate; "
         "stratified: strata of the average and the end, and a closed form for most of the Asian "
         "price (%(default)s)",
+    )
+    add(
+        "--kernel",
+        choices=list(KERNELS),
+        default="numpy",
+        help="numba is faster, and compiles for some seconds first; all engines need it "
+        "(%(default)s)",
     )
     add(
         "--paths",
@@ -144,6 +152,7 @@ def _price(options: argparse.Namespace) -> Surface:
             options.vols,
             options.paths,
             method=options.method,
+            kernel=options.kernel,
             standard_error=options.standard_error,
             seed=options.seed,
             client=client,
@@ -185,6 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{options.checkpoint} has what is done; the same command goes on.", file=sys.stderr
             )
         return 130
+    except ImportError as error:
+        print(f"{parser.prog}: {error}; pip install 'ipcluster-azure[numba]'", file=sys.stderr)
+        return 1
     except (OverflowError, MixedArithmetic, CheckpointError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .compiled import Loops, loops
 from .normals import STRATA, Float32Array, FloatArray, fill_with_normals
 from .task import Task
 
 PATHS_PER_BLOCK = STRATA**2  # with 260 fixings 1 MB in float32, for a core's L2 cache
+KERNELS = ("numpy", "numba")
 VALUES_PER_BATCH = 300_000  # steps x paths that are worked on at a time
 
 
@@ -35,32 +37,64 @@ def simulate(
     while width > 32 and width * n > VALUES_PER_BATCH:
         width //= 2
     years = step_years * np.arange(1, n + 1)
+    volatilities = np.array(task["volatilities"])
+    scales = (volatilities * math.sqrt(step_years)).astype(np.float32)
+    drift = task["carry"] - volatilities[:, None] ** 2 / 2
+    growth = (np.exp(drift * years) / n).astype(np.float32)
+    compiled = loops() if task["kernel"] == "numba" else None
     paths = Paths(
         np.empty(PATHS_PER_BLOCK),
         np.empty(PATHS_PER_BLOCK),
         np.empty((len(task["volatilities"]), PATHS_PER_BLOCK)),
     )
-    walk, price = np.empty((2, n, width), dtype=np.float32)
+    walk, spare = np.empty((2, n, width), dtype=np.float32)
     for begin in range(0, PATHS_PER_BLOCK, width):
         part = slice(begin, begin + width)
-        fill_with_normals(random, walk.reshape(-1))
-        before = walk[0]
-        for row in walk[1:]:  # cumsum along the first axis would take five times as long
-            np.add(row, before, row)
-            before = row
+        _fill_with_walks(walk, random, compiled)
         if ends is None:
             last, mean = walk[-1], walk.sum(axis=0) / n
         else:
-            last, mean = _tie(walk, price, ends[0][part], ends[1][part])
+            last, mean = _tie(walk, spare, ends[0][part], ends[1][part])
         paths.last[part] = last * math.sqrt(step_years)
         paths.mean[part] = mean * math.sqrt(step_years)
-        for i, volatility in enumerate(task["volatilities"]):
-            np.multiply(walk, np.float32(volatility * math.sqrt(step_years)), out=price)
-            np.exp(price, out=price)
-            growth = np.exp((task["carry"] - volatility**2 / 2) * years) / n
-            # einsum, as BLAS would choose its order of summation by its number of threads
-            paths.average[i, part] = np.einsum("j,jp->p", growth.astype(np.float32), price)
+        paths.average[:, part] = _averages(walk, spare, scales, growth, compiled)
     return paths
+
+
+def _fill_with_walks(
+    walk: Float32Array, random: np.random.Generator, compiled: Loops | None
+) -> None:
+    """Random walks along the first axis, of steps with variance 1."""
+    if compiled:
+        bits = random.bit_generator.random_raw(walk.size // 2)
+        compiled.normals(bits.view(np.uint32), walk.reshape(-1))
+        compiled.accumulate(walk)
+        return
+    fill_with_normals(random, walk.reshape(-1))
+    before = walk[0]
+    for row in walk[1:]:  # cumsum along the first axis would take five times as long
+        np.add(row, before, row)
+        before = row
+
+
+def _averages(
+    walk: Float32Array,
+    spare: Float32Array,
+    scales: Float32Array,
+    growth: Float32Array,
+    compiled: Loops | None,
+) -> Float32Array:
+    """For each volatility, the sum over steps of growth exp(scale walk)."""
+    sums = np.empty((len(scales), walk.shape[1]), dtype=np.float32)
+    if compiled:
+        compiled.averages(walk, scales, growth, sums)
+        return sums
+    for i in range(len(scales)):
+        np.multiply(walk, scales[i], out=spare)
+        np.exp(spare, out=spare)
+        # einsum, as BLAS would choose its order of summation by its number of threads
+        np.einsum("j,jp->p", growth[i], spare, out=sums[i])
+    return sums
 
 
 def _tie(

@@ -35,6 +35,7 @@ class Run:
         strikes: FloatArray,
         volatilities: FloatArray,
         method: str,
+        kernel: str,
         n_blocks: int,
         standard_error: float | None,
         seed: int,
@@ -43,6 +44,7 @@ class Run:
         self._n_blocks, self._standard_error = n_blocks, standard_error
         self._task = Task(
             method=method,
+            kernel=kernel,
             seed=seed,
             carry=carry(model),
             maturity_years=model.maturity_years,
@@ -69,7 +71,7 @@ class Run:
         if self._finished(state):
             return state
         engines = None if client is None else Engines(client, self._task, chosen)
-        hosts = engines.hosts if engines else {arithmetic(): ["this computer"]}
+        hosts = engines.hosts if engines else {arithmetic(self._task["kernel"]): ["this computer"]}
         if not mixed:
             _refuse_mixture(state.arithmetic, hosts, checkpoint)
         bar = tqdm(unit="path", unit_scale=True, disable=not progress)
@@ -101,7 +103,7 @@ class Run:
         if engines:
             return engines.run(gaps, state.goal - state.tree.n_blocks)
         return (
-            (arithmetic(), first, price_blocks(self._task, first, n_blocks))
+            (arithmetic(self._task["kernel"]), first, price_blocks(self._task, first, n_blocks))
             for first, n_blocks in cut(gaps, SERIAL_BLOCKS)
         )
 

@@ -26,7 +26,7 @@ from .model import (
     positive_number,
     whole_number,
 )
-from .paths import PATHS_PER_BLOCK
+from .paths import KERNELS, PATHS_PER_BLOCK
 from .run import Run
 
 LEAST_BLOCKS = 8  # fewer tell too little of their spread
@@ -92,6 +92,7 @@ def price_surface(
     n_paths: float,
     *,
     method: str = "stratified",
+    kernel: str = "numpy",
     standard_error: float | None = None,
     seed: int = 0,
     client: "ipp.Client | None" = None,
@@ -112,7 +113,11 @@ def price_surface(
     kept there, so that the same call goes on after an interruption. `progress` shows a bar on
     stderr that counts paths.
 
-    Raises ValueError, naming the parameter, for an impossible value; OverflowError if a price is
+    `kernel` "numba" is faster where numba is installed, which each engine needs then; it compiles
+    for some seconds at the first run.
+
+    Raises ValueError, naming the parameter, for an impossible value; ImportError (from an engine,
+    RemoteError) without numba that is asked for; OverflowError if a price is
     beyond a float; MixedArithmetic, unless `mixed` allows it, if processors differ in their last
     bits; CheckpointError for a damaged checkpoint; ipyparallel's RemoteError for a failure on an
     engine, and NoEnginesRegistered if there is none. After an error or Ctrl-C the tasks that have
@@ -123,6 +128,8 @@ def price_surface(
     check_range(model, strike_axis, volatility_axis)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if kernel not in KERNELS:
+        raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, not {kernel!r}")
     if standard_error is not None:
         standard_error = positive_number("standard_error", standard_error)
     n_blocks = max(LEAST_BLOCKS, -(-whole_number("n_paths", n_paths, least=1) // PATHS_PER_BLOCK))
@@ -134,7 +141,14 @@ def price_surface(
     state = State(goal=n_blocks)
     if moving.any():
         run = Run(
-            model, strike_axis, volatility_axis[moving], method, n_blocks, standard_error, seed
+            model,
+            strike_axis,
+            volatility_axis[moving],
+            method,
+            kernel,
+            n_blocks,
+            standard_error,
+            seed,
         )
         state = run.to_the_end(client, engines, checkpoint, mixed, progress)
         prices[:, :, moving], errors[:, :, moving] = run.estimator.prices(state.tree.total())

@@ -7,6 +7,7 @@ class Task(TypedDict):
     """All that the prices depend on, as plain values."""
 
     method: str  # of METHODS
+    kernel: str  # of paths.KERNELS
     seed: int
     carry: float  # per year
     maturity_years: float

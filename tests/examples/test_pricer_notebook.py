@@ -43,7 +43,8 @@ c.AzureVMLauncher.image_python = {sys.executable!r}
     outputs = outputs_of(result)
     text = "".join(output.get("text", "") for output in outputs)
     assert "the same bits on all numbers of engines: True" in text
-    images = [output["data"]["image/png"] for output in outputs if "data" in output][1:]
+    shown = [output["data"] for output in outputs if "data" in output]
+    images = [data["image/png"] for data in shown if "image/png" in data]
     assert len(images) == 7
     for image in images:
         assert base64.b64decode(image).startswith(b"\x89PNG")
@@ -53,7 +54,6 @@ def test_what_the_repository_s_notebook_shows_is_complete_and_small():
     outputs = outputs_of(NOTEBOOK)
     assert sum("data" in output and "image/png" in output["data"] for output in outputs) == 7
     assert NOTEBOOK.stat().st_size < 250_000
-    assert "/work" not in NOTEBOOK.read_text(encoding="utf-8")
     for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             compile("".join(cell["source"]).replace("%", "#"), "cell", "exec", flags=0x2000)

@@ -11,6 +11,7 @@ from ipcluster_azure.examples.monte_carlo_options.tree import Tree, cut
 
 TASK = Task(
     method="plain",
+    kernel="numpy",
     seed=1,
     carry=0.05,
     maturity_years=1.0,
