@@ -5,6 +5,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import ipyparallel as ipp
 from tqdm import tqdm
@@ -74,28 +75,38 @@ class Run:
         hosts = engines.hosts if engines else {arithmetic(self._task["kernel"]): ["this computer"]}
         if not mixed:
             _refuse_mixture(state.arithmetic, hosts, checkpoint)
-        bar = tqdm(unit="path", unit_scale=True, disable=not progress)
-        try:
-            while not self._finished(state):
-                state.goal = self._next_goal(state)
-                bar.total = state.goal * PATHS_PER_BLOCK
-                bar.n = state.tree.n_blocks * PATHS_PER_BLOCK
-                # closed at once, whatever happens: it calls off tasks that have not begun
-                with closing(self._round(state, engines)) as done:
-                    for origin, first, moments in done:
-                        if not mixed and origin not in hosts:
-                            hosts = {**hosts, origin: ["an engine that joined"]}
-                            _refuse_mixture(state.arithmetic, hosts, checkpoint)
-                        state.arithmetic.add(origin)
-                        state.tree.add(first, moments)
-                        bar.update(moments.n_blocks * PATHS_PER_BLOCK)
-                        if checkpoint:
-                            checkpoint.save(state, now=False)
-        finally:
-            bar.close()
-            if checkpoint:
-                checkpoint.save(state, now=True)
+        with (
+            tqdm(unit="path", unit_scale=True, disable=not progress) as bar,
+            # closed at once, whatever happens: it calls off the tasks that have not begun
+            closing(self._rounds(state, engines, bar)) as results,
+        ):
+            try:
+                for origin, first, moments in results:
+                    if not mixed and origin not in hosts:
+                        hosts = {**hosts, origin: ["an engine that joined"]}
+                        _refuse_mixture(state.arithmetic, hosts, checkpoint)
+                    state.arithmetic.add(origin)
+                    state.tree.add(first, moments)
+                    if checkpoint:
+                        checkpoint.save(state, now=False)
+            finally:
+                if checkpoint:
+                    checkpoint.save(state, now=True)
         return state
+
+    def _rounds(
+        self, state: State, engines: Engines | None, bar: "tqdm[NoReturn]"
+    ) -> Generator[Done, None, None]:
+        """Round after round, until `state`, to which the caller adds what it gets, is enough."""
+        while not self._finished(state):
+            state.goal = self._next_goal(state)
+            bar.total = state.goal * PATHS_PER_BLOCK
+            bar.n = state.tree.n_blocks * PATHS_PER_BLOCK
+            bar.refresh()
+            with closing(self._round(state, engines)) as results:
+                for done in results:
+                    yield done
+                    bar.update(done[2].n_blocks * PATHS_PER_BLOCK)
 
     def _round(self, state: State, engines: Engines | None) -> Generator[Done, None, None]:
         """What the round lacks, from the engines or this process, in any order."""
