@@ -184,7 +184,11 @@ def engines(n_engines: int) -> Iterator[ipp.Client]:
     """A local cluster; its engines only wait, so that they may be more than the cores."""
     with tempfile.TemporaryDirectory(prefix="pricer-") as folder:
         cluster = ipp.Cluster(
-            n=n_engines, profile_dir=str(Path(folder, "profile_bench")), cluster_id="", delay=0
+            n=n_engines,
+            profile_dir=str(Path(folder, "profile_bench")),
+            cluster_id="",
+            delay=0,
+            engine_timeout=600,
         )
         with cluster as client:
             client.wait_for_engines(n_engines, timeout=600, interactive=False)

@@ -16,7 +16,7 @@ TASK = Task(
     carry=0.05,
     maturity_years=1.0,
     n_fixings=2,
-    strikes=[0.9, 1.0],
+    strikes=[0.9, 1.9],  # hardly any path reaches the second: means that differ by factors
     volatilities=[0.3],
     betas=[],
 )
@@ -60,6 +60,25 @@ def test_the_same_bits_after_an_interruption():
 def test_neighbours_are_merged_at_once():
     tree = added((block, 1) for block in reversed(range(64)))
     assert list(tree.nodes) == [0]
+
+
+def test_the_order_of_arrival_does_not_matter_for_means_of_any_size():
+    """Where merging left with right and right with left differ in the last bit."""
+    random = np.random.default_rng(3)
+    left, right = (
+        Moments(1, 10.0 ** random.uniform(-4, 4, 1000), random.random(1000)) for _ in range(2)
+    )
+    trees = Tree(), Tree()
+    for tree, order in zip(trees, ((0, 1), (1, 0)), strict=True):
+        for first in order:
+            tree.add(first, (left, right)[first])
+    assert_same_bits(trees[0].total(), trees[1].total())
+
+
+def test_every_block_and_every_seed_has_random_numbers_of_its_own():
+    tasks = [TASK, {**TASK, "seed": 2}]
+    means = [price_blocks(task, block, 1).mean[0, 0, 0] for task in tasks for block in range(64)]
+    assert len(set(means)) == 128
 
 
 def test_moments_are_those_of_the_blocks():
