@@ -17,6 +17,7 @@ import asyncssh
 from .connection import Connection
 from .errors import BootTimeout, HostKeyMismatch
 from .keys import read_login_key
+from .naming import NOBODY
 from .record import Machine, Record
 from .record_file import RecordFile
 
@@ -176,4 +177,4 @@ def _ensure_local_user() -> None:
     try:
         getpass.getuser()
     except (KeyError, OSError, ImportError):
-        os.environ["LOGNAME"] = "nobody"
+        os.environ["LOGNAME"] = NOBODY

@@ -12,6 +12,7 @@ TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
+NOBODY = "unknown"  # the user of a process that has none
 MAX_USER_TAGS = MAX_TAGS - 6  # the rest is ours
 
 
@@ -36,7 +37,7 @@ def owner() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
-        user = "unknown"
+        user = NOBODY
     return f"{user}@{socket.gethostname()}"
 
 

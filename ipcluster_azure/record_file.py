@@ -182,12 +182,12 @@ class RecordFile:
             erase_unfinished(companion)
         erase_unfinished(self.path)
         with suppress(OSError):
-            self._bootstrap_lock.unlink(missing_ok=True)
+            self._bootstrap_lock.unlink()
 
     def remove_teardown_lock(self) -> None:
         """For the last one out: whoever takes the lock from now on finds no record."""
         with suppress(OSError):  # Windows keeps a lock's file while another waits for it
-            self._teardown_lock.unlink(missing_ok=True)
+            self._teardown_lock.unlink()
 
     def retired(self) -> list[Path]:
         """Records of clusters whose deletion Azure has accepted but not finished."""

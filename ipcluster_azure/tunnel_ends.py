@@ -26,6 +26,7 @@ class ClientEnd(asyncio.Protocol):
         counted = name not in PUBLISHERS
         self.up = Reader(self._requests.asked if counted else None)
         self.down = Reader(self._requests.answered if counted else None)
+        self._early = b""  # Python 3.10 reads on even if connection_made pauses it
         self._handed_over = self._released = False
 
     @property
@@ -42,6 +43,8 @@ class ClientEnd(asyncio.Protocol):
         self.up.feed(data)
         if self.far is not None:
             self.far.channel.write(data)
+        elif self.waits:
+            self._early += data
         self._hand_over()
         if self.tunnels.dead_because and not self._released:
             self._answer_with(self.tunnels.dead_because)
@@ -70,6 +73,8 @@ class ClientEnd(asyncio.Protocol):
             far.channel.close()
             return
         self.far, self.waits = far, False
+        if self._early:
+            far.channel.write(self._early)
         self.transport.resume_reading()
 
     def heard(self, data: bytes) -> None:

@@ -37,7 +37,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]
     state_dir = tmp_path_factory.mktemp("emulator")
     patch = pytest.MonkeyPatch()
     patch.setenv(client.STATE_DIR_VARIABLE, str(state_dir))
-    info = client.start(state_dir)
+    # it ends with the tests, and not while a worker is at those that don't need it
+    info = client.start(state_dir, idle_timeout_s=86_400)
     yield info
     nothing: dict[str, list[str]] = {"resource_groups": [], "virtual_machines": []}
     deadline = time.monotonic() + 10

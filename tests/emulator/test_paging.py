@@ -11,6 +11,7 @@ from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.testing import page_size
 from ipcluster_azure.record import Endpoint
+from ipcluster_azure.sizes import SKUS_API
 
 from .cloud import LOCATION, Cloud, Keys, Site, scale_set_body
 
@@ -72,10 +73,11 @@ def test_the_launchers_own_lists_are_whole(arm: Cloud, site: Site, five: str) ->
         arm.info.endpoint, "audience", ca_file=arm.info.ca_file, token_file=arm.info.token_file
     )
     with AzureApi(endpoint, arm.info.subscription_id) as api:
-        whole = api.sizes(LOCATION)
+        path, doing = "providers/Microsoft.Compute/skus", "listing the VM sizes"
+        whole = api.listed(path, SKUS_API, doing=doing)
         with page_size(arm.info, 2):
             machines = api.machines(site.group, five)
-            assert api.sizes(LOCATION) == whole
+            assert api.listed(path, SKUS_API, doing=doing) == whole
     assert len(machines) == 5
     assert all(machine.address for machine in machines)
 

@@ -175,12 +175,12 @@ async def test_a_user_without_a_name(target: Target, monkeypatch: pytest.MonkeyP
             return os.environ["LOGNAME"]
         raise KeyError("getpwuid(): uid not found: 12345")
 
+    monkeypatch.setenv("LOGNAME", "whoever")  # put back as it was at the end
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(getpass, "getuser", nobody)
     async with await connect(target, timeout_s=5) as connection:
         assert await connection.events("true", timeout_s=5) == {}
-    monkeypatch.delenv("LOGNAME")
 
 
 async def test_a_cancellation_beside_a_refusal_is_not_swallowed() -> None:

@@ -1,6 +1,7 @@
 """The order of the create calls, with a stand-in for Azure that notes them."""
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -31,6 +32,7 @@ from ipcluster_azure.record import DELETING
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import controller_template
 
+from .conftest import Clock
 from .plans import CLUSTER
 from .test_record import _record
 
@@ -43,7 +45,8 @@ class Azure:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.looks: dict[str, int] = {}
-        self.refuse = self.slow = ""
+        self.refuse = self.slow = self.fail_with = ""
+        self.registering: list[bool] = []  # what is answered to each question, True at the end
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
         self.log.append("group")
@@ -59,7 +62,7 @@ class Azure:
     def put(self, request: ResourceRequest) -> tuple[template.Json, str]:
         kind = request.type.split("/")[1]
         if kind == self.refuse:
-            raise RequestRefused("no")
+            raise RequestRefused("no", self.fail_with)
         self.log.append(f"put {kind}")
         state = "Succeeded" if request.type == template.NIC else "Updating"
         return self._body(request, state), f"https://operations/{kind}"
@@ -72,11 +75,19 @@ class Azure:
         self.log.append(f"ready {kind}")
         return self._body(request, "Succeeded")
 
+    def register(self, namespace: str) -> bool:
+        self.log.append(f"register {namespace}")
+        done = self.registering.pop(0) if self.registering else True
+        if done:
+            self.refuse = ""
+        return done
+
     def _body(self, request: ResourceRequest, state: str) -> template.Json:
         body = {"properties": {**request.body["properties"], "provisioningState": state}}
         if request.type == template.PUBLIC_IP and state == "Succeeded":
             body["properties"]["ipAddress"] = "203.0.113.99"
-        return body
+        answer: template.Json = json.loads(json.dumps(body))
+        return answer
 
 
 @pytest.fixture
@@ -88,7 +99,8 @@ def file(tmp_path: Path) -> RecordFile:
 
 def _requests() -> list[ResourceRequest]:
     parameters = {"sshPublicKey": "k", "customData": "c"}
-    return requests(controller_template(CLUSTER), parameters, CLUSTER)
+    written = json.dumps(controller_template(CLUSTER))  # a job file, which users may edit
+    return requests(json.loads(written), parameters, CLUSTER)
 
 
 async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
@@ -96,6 +108,15 @@ async def _create_all(azure: Any, file: RecordFile) -> dict[str, template.Json]:
     return await create_all(azure, file, _requests(), lambda: None, PROGRESS)
 
 
+async def _create_needed(azure: Any, file: RecordFile, kind: str) -> dict[str, template.Json]:
+    """Create one resource, and a NIC that needs nothing else."""
+    [one] = [request for request in _requests() if request.type == kind]
+    [nic] = [request for request in _requests() if request.type == template.NIC]
+    needing = replace(nic, depends_on=(one.id,))
+    return await create_all(azure, file, [one, needing], lambda: None, PROGRESS)
+
+
+@pytest.mark.usefixtures("clock")
 async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> None:
     azure = Azure()
     answers = await _create_all(azure, file)
@@ -113,12 +134,80 @@ async def test_each_is_created_when_what_it_needs_is_ready(file: RecordFile) -> 
     assert answers[_requests()[-1].id]["operation"] == "https://operations/virtualMachines"
 
 
-async def test_one_refusal_ends_the_others(file: RecordFile) -> None:
+async def test_in_a_group_that_exists_none_is_made(file: RecordFile) -> None:
     azure = Azure()
-    azure.refuse = "virtualNetworks"
+    await create_group(azure, file, replace(CLUSTER, owns_resource_group=False))  # type: ignore[arg-type]
+    assert azure.log == []
+
+
+@pytest.mark.usefixtures("clock")
+async def test_without_a_public_address_the_private_one_is_used(file: RecordFile) -> None:
+    answers = await _create_all(Azure(), file)
+    private = replace(CLUSTER, public_ip=False)
+    assert controller_addresses(private, answers) == ("10.42.0.4", "10.42.0.4")
+
+
+async def test_one_refusal_ends_the_others(file: RecordFile, clock: Clock) -> None:
+    azure = Azure()
+    azure.refuse, azure.slow = "virtualNetworks", "networkSecurityGroups"
     with pytest.raises(RequestRefused):
         await _create_all(azure, file)
     assert "put networkInterfaces" not in azure.log
+    assert clock.passed_s < 10
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+MISSING = "MissingSubscriptionRegistration"
+
+
+async def test_a_provider_that_is_not_registered_is(
+    file: RecordFile, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    azure = Azure()
+    azure.refuse, azure.fail_with = "virtualNetworks", json.loads(f'"{MISSING}"')
+    azure.registering = [False] * 60
+    answers = await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert azure.log[:61] == ["register Microsoft.Network"] * 61
+    assert azure.log[-1] == "put networkInterfaces"
+    assert 100 < clock.passed_s < 300
+    assert len(answers) == 2
+    assert "Registering Microsoft.Network with the subscription" in caplog.text
+
+
+async def test_a_registration_that_never_ends_ends_the_start(
+    file: RecordFile, clock: Clock
+) -> None:
+    azure = Azure()
+    azure.refuse, azure.fail_with, azure.registering = "virtualNetworks", MISSING, [False] * 2000
+    with pytest.raises(AzureLauncherError, match=r"not registered after 300 s.*az provider show"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert 300 < clock.passed_s < 305
+    assert "put networkInterfaces" not in azure.log
+
+
+async def test_a_stop_ends_the_wait_for_a_registration(file: RecordFile, clock: Clock) -> None:
+    azure = Azure()
+    azure.refuse, azure.fail_with, azure.registering = "virtualNetworks", MISSING, [False] * 2000
+    register = azure.register
+
+    def stop_and_register(namespace: str) -> bool:
+        file.erase()
+        return register(namespace)
+
+    azure.register = stop_and_register  # type: ignore[method-assign]
+    with pytest.raises(ClusterStopped):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert azure.log == ["register Microsoft.Network"]
+
+
+@pytest.mark.parametrize("code", ["", "AuthorizationFailed", "QuotaExceeded"])
+async def test_other_refusals_are_no_reason_to_register(file: RecordFile, code: str) -> None:
+    azure = Azure()
+    azure.refuse, azure.fail_with = "virtualNetworks", code
+    with pytest.raises(RequestRefused, match="no"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert azure.log == []
 
 
 async def test_nothing_is_created_once_the_cluster_is_being_deleted(file: RecordFile) -> None:
@@ -130,6 +219,7 @@ async def test_nothing_is_created_once_the_cluster_is_being_deleted(file: Record
     assert azure.log == []
 
 
+@pytest.mark.usefixtures("clock")
 async def test_what_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) -> None:
     # the other process may have looked for it before it was there
     azure = Azure()
@@ -162,8 +252,9 @@ async def test_a_group_that_lands_after_a_stop_elsewhere_is_deleted(file: Record
 
 
 async def test_a_call_in_flight_is_waited_for_even_if_its_task_is_cancelled(
-    file: RecordFile,
+    file: RecordFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 5.0)
     release, done = threading.Event(), []
 
     def slow() -> None:
@@ -212,7 +303,10 @@ async def test_what_was_created_in_peace_stays(file: RecordFile) -> None:
     assert undone == []
 
 
-def test_calls_of_another_cluster_are_not_waited_for(tmp_path: Path) -> None:
+def test_calls_of_another_cluster_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 5.0)
     flights = CreatesInFlight()
     release = threading.Event()
     thread = threading.Thread(target=flights.call, args=(tmp_path / "a", release.wait))
@@ -220,47 +314,68 @@ def test_calls_of_another_cluster_are_not_waited_for(tmp_path: Path) -> None:
     started = time.monotonic()
     assert flights.wait(tmp_path / "b")
     assert time.monotonic() - started < 1
+    monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 0.1)
+    assert not flights.wait(tmp_path / "a")
     release.set()
     thread.join()
     assert flights.wait(tmp_path / "a")
 
 
 async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
-    file: RecordFile,
+    file: RecordFile, clock: Clock
 ) -> None:
     azure = Azure()
     azure.slow = "networkSecurityGroups"
-    said = asyncio.Event()
-    creating = asyncio.ensure_future(
-        create_all(azure, file, _requests(), said.set, PROGRESS)  # type: ignore[arg-type]
-    )
-    await asyncio.wait_for(said.wait(), 5)
-    assert "ready virtualNetworks" in azure.log
-    assert "put networkInterfaces" not in azure.log
-    azure.slow = ""
-    await creating
+    logs: list[list[str]] = []
+
+    def said() -> None:
+        logs.append(list(azure.log))
+        azure.slow = ""
+
+    await create_all(azure, file, _requests(), said, PROGRESS)  # type: ignore[arg-type]
+    [log] = logs
+    assert "ready virtualNetworks" in log
+    assert "put networkInterfaces" not in log
     assert azure.log[-1] == "put virtualMachines"
 
 
-@pytest.mark.parametrize("code", ["ResourceNotFound", "AuthorizationFailed"])
-async def test_only_what_is_not_seen_yet_is_looked_for_again(file: RecordFile, code: str) -> None:
-    azure, get, unseen = Azure(), Azure.get, [True]
-
+def _unseen(azure: Azure, code: str, clock: Clock, until_s: float) -> Any:
     def look(request: ResourceRequest) -> template.Json:
-        if unseen:
-            unseen.pop()
-            raise RequestRefused("not seen", code)
-        return get(azure, request)
+        if clock.passed_s < until_s:
+            raise RequestRefused("not seen", json.loads(f'"{code}"'))
+        return Azure.get(azure, request)
 
-    azure.get = look  # type: ignore[method-assign]
-    if code == "ResourceNotFound":
-        await _create_all(azure, file)
-        assert azure.log[-1] == "put virtualMachines"
-    else:
-        with pytest.raises(RequestRefused, match="not seen"):
-            await _create_all(azure, file)
+    return look
 
 
+async def test_what_is_not_seen_yet_is_looked_for_again(file: RecordFile, clock: Clock) -> None:
+    azure = Azure()
+    azure.get = _unseen(azure, "ResourceNotFound", clock, 29)  # type: ignore[method-assign]
+    await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert azure.log[-1] == "put networkInterfaces"
+    assert max(clock.pauses_s) == 0.5  # the start waits for it
+
+
+async def test_what_is_never_seen_ends_the_start(file: RecordFile, clock: Clock) -> None:
+    azure = Azure()
+    azure.get = _unseen(azure, "ResourceNotFound", clock, 1000)  # type: ignore[method-assign]
+    with pytest.raises(RequestRefused, match="not seen"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert 30 < clock.passed_s < 30.6
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailed", "SubscriptionNotFound"])
+async def test_a_look_that_is_refused_ends_the_start(
+    file: RecordFile, clock: Clock, code: str
+) -> None:
+    azure = Azure()
+    azure.get = _unseen(azure, code, clock, 1000)  # type: ignore[method-assign]
+    with pytest.raises(RequestRefused, match="not seen"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert clock.passed_s < 1
+
+
+@pytest.mark.usefixtures("clock")
 async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
     azure, plan = Azure(), replace(CLUSTER, subnet_id="/subscriptions/s/subnets/office")
     found = requests(controller_template(plan), {"sshPublicKey": "k", "customData": "c"}, plan)
@@ -274,11 +389,38 @@ async def test_a_network_that_exists_needs_no_waiting(file: RecordFile) -> None:
 
 
 async def test_a_network_that_never_gets_ready_ends_the_start(
-    file: RecordFile, monkeypatch: pytest.MonkeyPatch
+    file: RecordFile, clock: Clock
 ) -> None:
-    monkeypatch.setattr(provision, "SETTLING_TIMEOUT_S", 0.5)
     azure = Azure()
     azure.slow = "virtualNetworks"
-    with pytest.raises(AzureLauncherError, match="not finished ipp-azure-0a1b2c3d-vnet within"):
-        await _create_all(azure, file)
+    with pytest.raises(AzureLauncherError, match=r"ipp-azure-0a1b2c3d-vnet within 120 s.*Updating"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert 120 < clock.passed_s < 121
     assert "put networkInterfaces" not in azure.log
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+async def test_a_network_that_cannot_be_made_ends_the_start(
+    file: RecordFile, clock: Clock, state: str
+) -> None:
+    azure = Azure()
+    azure.get = lambda request: azure._body(request, state)  # type: ignore[method-assign]
+    with pytest.raises(AzureLauncherError, match=f"could not create .*-vnet: it is {state}"):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert clock.passed_s < 1
+
+
+async def test_a_public_address_is_waited_for(file: RecordFile, clock: Clock) -> None:
+    azure, looks = Azure(), []
+
+    def look(request: ResourceRequest) -> template.Json:
+        looks.append(request.name)
+        body = azure._body(request, "Succeeded")
+        if len(looks) < 4:
+            del body["properties"]["ipAddress"]
+        return body
+
+    azure.get = look  # type: ignore[method-assign]
+    answers = await _create_needed(azure, file, template.PUBLIC_IP)
+    assert controller_addresses(CLUSTER, answers) == ("203.0.113.99", "10.42.0.4")
+    assert len(looks) == 4

@@ -1,8 +1,13 @@
+import asyncio
 import json
-import multiprocessing
 import stat
+import subprocess
+import sys
 import threading
+import time
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +18,11 @@ from ipcluster_azure.errors import (
     RecordOfOtherVersion,
 )
 from ipcluster_azure.record import (
+    CREATING,
+    DELETING,
     FORMAT,
+    KEPT,
+    READY,
     Controller,
     Core,
     Endpoint,
@@ -23,8 +32,9 @@ from ipcluster_azure.record import (
     Record,
     Tunnel,
 )
-from ipcluster_azure.record_file import RecordFile, read_core, write_private
+from ipcluster_azure.record_file import RecordFile, held, read_core, write_private
 
+from .conftest import Clock
 from .plans import CLUSTER
 
 
@@ -74,33 +84,21 @@ def test_edits_are_kept_and_failed_ones_are_not(file: RecordFile) -> None:
     assert file.require().controller.state == "ready"
 
 
-def _add_resources(path: Path, name: str) -> None:
-    for index in range(20):
-        with RecordFile(path).edit() as record:
-            record.resources.append(f"{name}{index}")
-
-
-def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
-    file.create(_record())
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_add_resources, args=(file.path, name)) for name in "xyz"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert len(file.require().resources) == 2 + 3 * 20
-
-
 @pytest.mark.parametrize(
-    "newer",
-    [{"format": 99}, {"surprise": True}, {"format": 2, "engine_sets": 5, "controller": None}],
-    ids=["format", "member", "other shape"],
+    "other",
+    [
+        {"format": 99},
+        {"format": 0},
+        {"surprise": True},
+        {"format": 2, "engine_sets": 5, "controller": None},
+    ],
+    ids=["format", "older", "member", "other shape"],
 )
-def test_of_a_record_from_a_newer_version_the_core_is_read(
-    file: RecordFile, newer: dict[str, object]
+def test_of_a_record_from_another_version_the_core_is_read(
+    file: RecordFile, other: dict[str, object]
 ) -> None:
     file.create(_record())
-    file.path.write_text(json.dumps(json.loads(file.path.read_text()) | newer))
+    file.path.write_text(json.dumps(json.loads(file.path.read_text()) | other))
     with pytest.raises(RecordOfOtherVersion, match=r"another version.*ipcluster stop") as caught:
         file.read()
     assert caught.value.core == _record().core == read_core(file.path)
@@ -132,6 +130,46 @@ def test_records_of_earlier_releases_stay_readable(path: Path) -> None:
     assert record.controller.state == record.engine_sets["1732190000"].state == "ready"
     assert len(record.resources) == 6
     assert Record.from_data(json.loads(record.to_json())) == record
+
+
+def test_what_older_records_lack_is_as_if_it_was_never_wanted(file: RecordFile) -> None:
+    file.create(_record())
+    data = json.loads(file.path.read_text())
+    for part in ("limits", "link_pid", "ended_because", "secret_files"):
+        del data[part]
+    data["controller"] = {}
+    for part in ("boot_timeout_s", "lost_engines", "args", "variables", "operation"):
+        del data["engine_sets"]["s"][part]
+    file.path.write_text(json.dumps(data))
+    record = file.require()
+    limits = record.limits
+    assert (limits.max_lifetime_h, limits.idle_timeout_min, limits.self_deletion) == (0, 0, False)
+    assert (record.controller.network_ready, record.controller.pid) == (False, 0)
+    assert (record.link_pid, record.ended_because, record.secret_files) == (0, "", [])
+    engine_set = record.engine_sets["s"]
+    assert (engine_set.boot_timeout_s, engine_set.lost_engines) == (600, 0)
+    assert record.controller.state == CREATING
+
+
+@pytest.mark.parametrize("value", [False, None, 0, 1, "true"])
+def test_only_what_is_surely_ours_is_deleted_whole(value: object) -> None:
+    data = json.loads(_record().to_json())
+    data["plan"]["owns_resource_group"] = value
+    assert Core.from_data(data).owns_resource_group is False
+
+
+def test_where_a_cluster_is_never_changes() -> None:
+    core = _record().core
+    with pytest.raises(FrozenInstanceError):
+        core.resource_group = "x"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        core.endpoint.url = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("state", [CREATING, READY, KEPT, DELETING])
+def test_only_a_cluster_that_is_being_deleted_is(file: RecordFile, state: str) -> None:
+    file.create(replace(_record(), state=state))
+    assert file.require().deleting is (state == DELETING)
 
 
 def test_there_is_a_golden_record_of_this_format() -> None:
@@ -173,6 +211,78 @@ def test_retiring_frees_the_name_and_removes_the_keys(file: RecordFile) -> None:
     assert [path.name for path in file.retired()] == [f"{CLUSTER.names.base}.json"]
     left = {path.name for path in file.path.parent.iterdir()}
     assert left == {"azure_deleting", ".azure.lock"}
+
+
+def test_a_name_may_be_retired_and_erased_again_and_again(file: RecordFile) -> None:
+    for base in ("ipp-azure-1", "ipp-azure-2"):
+        plan = replace(CLUSTER, names=replace(CLUSTER.names, base=base))
+        file.create(replace(_record(), plan=plan))
+        file.retire()
+    assert stat.S_IMODE(file.retired_dir.stat().st_mode) == 0o700
+    assert [path.stem for path in file.retired()] == ["ipp-azure-1", "ipp-azure-2"]
+    for _ in range(2):
+        file.erase()
+        file.remove_teardown_lock()
+    assert {path.name for path in file.path.parent.iterdir()} == {"azure_deleting", ".azure.lock"}
+
+
+@pytest.mark.parametrize(("cluster_id", "name"), [("c1", "ipcontroller-c1"), ("", "ipcontroller")])
+def test_secrets_go_with_the_cluster_and_the_profile_stays(
+    tmp_path: Path, cluster_id: str, name: str
+) -> None:
+    file = RecordFile.of(str(tmp_path), cluster_id)
+    file.create(replace(_record(), cluster_id=cluster_id))
+    security = tmp_path / "security"
+    secrets = [security / f"{name}-{kind}.json" for kind in ("client", "engine")]
+    secrets.append(tmp_path / f"azure_engineset-{cluster_id}.parameters.json")
+    others = [security / "ipcontroller-other-client.json", tmp_path / "ipcluster_config.py"]
+    for path in (*secrets, *others):
+        write_private(path, "text")
+    file.erase()
+    assert not [path for path in secrets if path.exists()]
+    assert all(path.exists() for path in others)
+
+
+def test_logs_are_found_by_their_machines_set(tmp_path: Path) -> None:
+    file, other = (RecordFile.of(str(tmp_path), name) for name in ("*", "c"))
+    controller = file.log_path("", "controller")
+    engines = [file.log_path("17", machine) for machine in ("m_0", "m_1")]
+    for path in (controller, *engines, file.log_path("18", "m_0"), other.log_path("17", "m_0")):
+        write_private(path, "text")
+    assert controller == tmp_path / "log" / "azure-*-ipcontroller-controller.log"
+    assert file.log_paths("") == [controller]
+    assert file.log_paths("17") == engines == sorted(engines)
+
+
+async def test_a_lock_is_waited_for_without_blocking_others(file: RecordFile, clock: Clock) -> None:
+    file.create(_record())
+    for lock, same in (
+        (file.teardown_lock(), file.teardown_lock()),
+        (file.bootstrap_lock(), file.bootstrap_lock()),
+    ):
+        await _wait_for(lock, same, clock)
+
+
+async def _wait_for(lock: Any, same: Any, clock: Clock) -> None:
+    lock.acquire(timeout=0)
+    entered = asyncio.Event()
+
+    async def enter() -> None:
+        async with held(same):
+            entered.set()
+            raise ZeroDivisionError
+
+    entering, began_s = asyncio.ensure_future(enter()), time.monotonic()
+    for _ in range(8):
+        await asyncio.sleep(0.05)
+    assert time.monotonic() - began_s < 5  # eight looks, none of which blocks
+    assert not entered.is_set()
+    assert set(clock.pauses_s) == {0.05}
+    lock.release()
+    with pytest.raises(ZeroDivisionError):
+        await entering
+    lock.acquire(timeout=0)  # released in spite of that
+    lock.release()
 
 
 def test_logs_of_an_earlier_cluster_are_forgotten(file: RecordFile) -> None:
@@ -221,3 +331,22 @@ def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> 
         write_private(path, None)  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["record.json"]
+
+
+EDITING = """
+import sys
+from pathlib import Path
+from ipcluster_azure.record_file import RecordFile
+
+for index in range(20):
+    with RecordFile(Path(sys.argv[1])).edit() as record:
+        record.resources.append(f"{sys.argv[2]}{index}")
+"""
+
+
+def test_no_edit_of_several_processes_is_lost(file: RecordFile) -> None:
+    file.create(_record())
+    command = [sys.executable, "-c", EDITING, str(file.path)]
+    processes = [subprocess.Popen([*command, name]) for name in "xy"]
+    assert [process.wait(30) for process in processes] == [0, 0]
+    assert len(file.require().resources) == 2 + 2 * 20

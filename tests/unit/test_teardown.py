@@ -25,6 +25,7 @@ from ipcluster_azure.record import DELETING, KEPT, READY, Endpoint, EngineSet, M
 from ipcluster_azure.record_file import RecordFile, write_private
 from ipcluster_azure.template import NETWORK_API, NSG, controller_template, engine_set_template
 
+from .conftest import Clock
 from .plans import CLUSTER, ENGINES
 from .test_record import _record
 
@@ -53,7 +54,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def farewells(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would be asked of machines, which aren't there; the first answer is that it worked."""
     asked: list[dict[str, Any]] = []
@@ -76,7 +77,8 @@ def _progress() -> Progress:
 
 def _planned(plan: ClusterPlan) -> list[ResourceRequest]:
     parameters = {"sshPublicKey": KEY, "customData": ""}
-    engines = replace(ENGINES, n=2, scale_set=f"{plan.names.base}-e0", location=plan.location)
+    name = f"{plan.names.base}-e0"
+    engines = replace(ENGINES, n=2, scale_set=name, location=plan.location, tags=plan.tags)
     controller = requests(controller_template(plan), parameters, plan)
     return [*controller, *requests(engine_set_template(plan, engines), parameters, plan)]
 
@@ -123,12 +125,94 @@ async def _cluster(
     return file
 
 
+async def _groups_at_last(info: EmulatorInfo, expected: list[str]) -> list[str]:
+    for _ in range(100):
+        if (groups := client.status(info.state_dir)["resource_groups"]) == expected:
+            break
+        await asyncio.sleep(0.05)
+    return groups
+
+
 def _left(file: RecordFile) -> set[str]:
     return {path.name for path in file.path.parent.iterdir()} - {".azure.lock"}
 
 
+class Slow:
+    """Stands in for Azure where its slowness matters; notes what is deleted."""
+
+    def __init__(self, looks: int) -> None:
+        self.deleted: list[str] = []
+        self.gone: set[str] = set()
+        self.looks, self._left = looks, looks
+
+    def delete(self, resource_id: str) -> bool:
+        self.deleted.append(resource_id)
+        self._left = self.looks
+        return resource_id not in self.gone
+
+    def exists(self, resource_id: str) -> bool:
+        self._left -= 1
+        return self._left > 0
+
+
+def _shuffled_ids() -> tuple[list[str], list[str]]:
+    """Ids as recorded, and in the order that they must be deleted in."""
+    ids = [item.id for item in _planned(CLUSTER)]
+    kinds = ("virtualMachineScaleSets", "virtualMachines", "networkInterfaces")
+    kinds += ("publicIPAddresses", "virtualNetworks", "networkSecurityGroups")
+    ordered = [next(item for item in ids if f"/{kind}/" in item) for kind in kinds]
+    odd = ids[0].replace("Microsoft.Network/", "Microsoft.Odd/")
+    return [odd, *sorted(ids)], [*ordered, odd]
+
+
+async def test_what_needs_others_is_deleted_first_and_waited_for(clock: Clock) -> None:
+    ids, ordered = _shuffled_ids()
+    azure = Slow(looks=20)
+    azure.gone = {ordered[1]}
+    await teardown.delete_in_order(azure, ids)  # type: ignore[arg-type]
+    assert azure.deleted == ordered
+    assert 100 < clock.passed_s < 600
+
+
+async def test_what_azure_does_not_finish_deleting_is_named(clock: Clock) -> None:
+    ids, ordered = _shuffled_ids()
+    azure = Slow(looks=10_000)
+    with pytest.raises(AzureLauncherError, match=rf"has not deleted {ordered[0]} within 600 s"):
+        await teardown.delete_in_order(azure, ids)  # type: ignore[arg-type]
+    assert 600 < clock.passed_s < 604
+    assert azure.deleted == ordered[:1]
+
+
+def test_a_stop_elsewhere_just_before_ours_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(_record())
+
+    def gone() -> None:
+        raise ClusterStopped("There is no cluster on record (any more).")
+
+    monkeypatch.setattr(file, "edit", gone)
+    assert teardown.mark_deleting(file) is False
+    file.erase()
+    assert teardown.mark_deleting(file) is False
+
+
+async def test_of_a_cluster_that_is_gone_no_set_is_deleted(
+    tmp_path: Path, farewells: list[dict[str, Any]]
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    await teardown.delete_engine_set(file, "s", _progress())
+    await teardown.stop_engine_processes(file, "s", _progress())
+    assert farewells == []
+
+
 async def test_nothing_is_left_of_a_cluster(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    said: pytest.LogCaptureFixture,
+    farewells: list[dict[str, Any]],
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     group = file.require().plan.resource_group
@@ -140,6 +224,7 @@ async def test_nothing_is_left_of_a_cluster(
     assert f"Azure has accepted the deletion of resource group {group}" in said.text
     await teardown.delete_cluster(file, _progress())  # harmless when repeated
     assert _left(file) == set()
+    assert farewells == []  # its controller never ran
 
 
 async def test_machines_are_deleted_before_their_group(
@@ -184,56 +269,41 @@ async def test_in_a_group_of_the_users_only_recorded_ids_go(
     assert f"Deleted the cluster's resources in resource group {TEAM}" in said.text
 
 
-async def test_what_azure_does_not_finish_deleting_is_named(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("emulated", "looks_s"), [(True, 5.0), (False, 0.5)])
+async def test_a_group_that_goes_slowly_is_not_waited_for_long(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    emulated: bool,
+    looks_s: float,
 ) -> None:
-    monkeypatch.setattr(teardown, "IN_ORDER_TIMEOUT_S", 0.5)
-    file = await _cluster(api, info, tmp_path, TEAM)
-    stuck = testing.fault("never_ends", method="DELETE", type="*/virtualMachines", times=None)
-    with (
-        testing.faults(info, stuck),
-        pytest.raises(AzureLauncherError, match=r"has not deleted .*virtualMachines"),
-    ):
-        await teardown.delete_cluster(file, _progress())
-    assert file.require().deleting
+    file = await _cluster(api, info, tmp_path)
+    if not emulated:  # but what is asked goes to the emulator
+        monkeypatch.setattr(
+            teardown, "AzureApi", lambda *_: AzureApi(_endpoint(info), info.subscription_id)
+        )
+        with file.edit() as record:
+            record.endpoint = replace(record.endpoint, token_file="")
+    monkeypatch.setattr(AzureApi, "group_exists", lambda *_: True)
+    clock.restart()
+    await teardown.delete_cluster(file, _progress())
+    assert looks_s < clock.passed_s < looks_s + 0.35
+    assert max(clock.pauses_s) <= 0.3
+    assert len(file.retired()) == 1
 
 
-async def test_a_deletion_that_takes_a_while_is_waited_for(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_group_that_goes_soon_is_not_looked_after_later(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    looks: list[str] = []
-
-    def slowly(look: Any) -> Any:
-        def looked(self: AzureApi, name: str) -> bool:
-            looks.append(name)
-            return looks.count(name) < 3 or bool(look(self, name))
-
-        return looked
-
-    monkeypatch.setattr(AzureApi, "exists", slowly(AzureApi.exists))
-    monkeypatch.setattr(AzureApi, "group_exists", slowly(AzureApi.group_exists))
-    for group in (TEAM, ""):
-        file = await _cluster(api, info, tmp_path, group)
-        expected = file.require().resources if group else [file.require().plan.resource_group]
-        looks.clear()
-        await teardown.delete_cluster(file, _progress())
-        assert all(looks.count(name) >= 3 for name in expected)
-        assert _left(file) == set()
-
-
-def test_a_stop_elsewhere_just_before_ours_is_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
-    file.create(_record())
-
-    def gone() -> None:
-        raise ClusterStopped("There is no cluster on record (any more).")
-
-    monkeypatch.setattr(file, "edit", gone)
-    assert teardown.mark_deleting(file) is False
-    file.erase()
-    assert teardown.mark_deleting(file) is False
+    file = await _cluster(api, info, tmp_path)
+    answers = [True] * 12
+    monkeypatch.setattr(AzureApi, "group_exists", lambda *_: bool(answers) and answers.pop())
+    clock.restart()
+    await teardown.delete_cluster(file, _progress())
+    assert 2 < clock.passed_s < 5
+    assert _left(file) == set()
 
 
 async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
@@ -250,8 +320,7 @@ async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
     assert file.read() is None
     await teardown.sweep(file)  # asks again: it may have failed
     assert len(file.retired()) == 1
-    while client.status(info.state_dir)["resource_groups"]:
-        await asyncio.sleep(0.05)
+    assert await _groups_at_last(info, []) == []
     await teardown.sweep(file)
     assert file.retired() == []
 
@@ -368,15 +437,17 @@ async def test_engines_end_and_their_machines_stay(
     assert len(client.status(info.state_dir)["virtual_machines"]) == 2
 
 
+@pytest.mark.parametrize("group", ["", TEAM])
 async def test_a_record_of_another_version_is_deleted_by_its_tags(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture, group: str
 ) -> None:
-    file = await _cluster(api, info, tmp_path)
+    file = await _cluster(api, info, tmp_path, group)
     text = json.loads(file.path.read_text())
     file.path.write_text(json.dumps({**text, "format": 99, "surprise": []}))
     await teardown.delete_cluster(file, _progress())
-    while client.status(info.state_dir)["resource_groups"]:
-        await asyncio.sleep(0.05)
+    assert await _groups_at_last(info, [group] if group else []) == ([group] if group else [])
+    if group:
+        assert api.listed(f"resourceGroups/{group}/resources", "2021-04-01", doing="looking") == []
     assert _left(file) == set()
     assert "by its tags" in said.text
 
@@ -393,8 +464,27 @@ async def test_with_its_emulator_a_cluster_is_gone(
     await teardown.delete_cluster(file, _progress())
     assert _left(file) == set()
     assert "The emulator that ran this cluster is gone" in said.text
-    file.create(record)
+    for names in (record.plan.names, ClusterNames("another")):
+        file.create(replace(record, plan=replace(record.plan, names=names)))
+        file.retire()
+    await teardown.sweep(file)
+    assert file.retired() == []
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_two_sweeps_at_once_are_harmless(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
+    file.create(replace(_record(), endpoint=_endpoint(info), plan=_plan(info), secret_files=[]))
     file.retire()
+
+    def meanwhile(endpoint: Endpoint) -> bool:
+        for path in file.retired():
+            path.unlink()
+        return gone
+
+    monkeypatch.setattr(teardown, "emulator_is_gone", meanwhile)
     await teardown.sweep(file)
     assert file.retired() == []
 
@@ -402,7 +492,8 @@ async def test_with_its_emulator_a_cluster_is_gone(
 def test_whether_an_emulator_is_gone(info: EmulatorInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = _endpoint(info)
     assert not teardown.emulator_is_gone(endpoint)
-    assert teardown.emulator_is_gone(replace(endpoint, url="https://127.0.0.1:1"))
+    for other in ("https://127.0.0.1:1", "https://127.0.0.1:99999"):
+        assert teardown.emulator_is_gone(replace(endpoint, url=other))
     assert not teardown.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
 
     def busy(directory: object) -> None:
