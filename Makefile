@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench schemas test-azure kills soak mutation clean
+.PHONY: demo test lint bench bench-pricer schemas test-azure kills soak mutation clean
 
 demo: $(STAMP)
 	$(BIN)/python -m ipcluster_azure.examples.demo
@@ -27,10 +27,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# All benchmarks, about 75 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
+# All benchmarks, about 80 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
 # the other sections left as they are: make bench BENCH="forked tunnel"
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The Monte Carlo pricer's section of that page alone: speed, variance, scheduling.
+bench-pricer: $(STAMP)
+	$(BIN)/python -m benchmarks pricer
 
 # The emulator's body schemas, from the models of the installed Azure SDK.
 schemas: $(STAMP)

@@ -1,6 +1,6 @@
 """Runs benchmarks and puts their sections into docs/benchmarks.md.
 
-    make bench                              all of them, about 75 minutes
+    make bench                              all of them, about 80 minutes
     make bench BENCH="forked tunnel"        only these; the other sections stay as they are
     make bench BENCH=endurance              an hour of load, which is only run by name
     make soak                               3,000 starts and stops, also only by name
@@ -34,6 +34,7 @@ MINUTES = {
     "stop": 7,
     "far_away": 5,
     "import_time": 1,
+    "pricer": 6,
     "endurance": 61,
     "soak": 120,
 }

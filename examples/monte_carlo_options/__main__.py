@@ -3,14 +3,19 @@
 import argparse
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import ipyparallel as ipp
 import numpy as np
 
+from .block import METHODS
+from .checkpoint import CheckpointError
 from .model import Model
+from .paths import KERNELS
+from .run import MixedArithmetic
 from .surface import Surface, price_surface
-from .table import format_table, write_csv
+from .table import format_table, write_csv, write_npz
 
 
 def _axis(text: str) -> list[float]:
@@ -31,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ipcluster_azure.examples.monte_carlo_options",
         description="Price European and Asian options on a grid of strikes and volatilities by "
-        "plain Monte Carlo, on the engines of a running cluster. Prints prices with standard "
-        "errors; all cells share their paths, and so one error.",
+        "Monte Carlo, on the engines of a running cluster. Prints prices with standard errors; all "
+        "cells share their paths, and so one error. Money is in the unit of the spot price.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -54,7 +59,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="AXIS",
         help="volatilities, likewise, per square root of a year: .25 is 25 %% (%(default)s)",
     )
-    add("--paths", type=float, default=1e5, help="number of simulated paths (%(default)g)")
+    add(
+        "--method",
+        choices=list(METHODS),
+        default="stratified",
+        help="plain: averages of the payoffs; control: the geometric average as control variate; "
+        "stratified: strata of the average and the end, and a closed form for most of the Asian "
+        "price (%(default)s)",
+    )
+    add(
+        "--kernel",
+        choices=list(KERNELS),
+        default="numpy",
+        help="numba is faster, and compiles for some seconds first; all engines need it "
+        "(%(default)s)",
+    )
+    add(
+        "--paths",
+        type=float,
+        default=1e5,
+        help="number of simulated paths, rounded up to blocks of 1024 (%(default)g)",
+    )
+    add(
+        "--standard-error",
+        type=float,
+        metavar="MONEY",
+        help="end as soon as no price's standard error is larger; --paths is then the most",
+    )
     add(
         "--fixings",
         type=float,
@@ -87,7 +118,18 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="also write prices.csv and four contour plots (PNG) into this folder",
+        help="also write prices.csv, prices.npz and plots (PNG) into this folder",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="keep finished blocks in this folder: the same command goes on after an interruption",
+    )
+    add(
+        "--mixed",
+        action="store_true",
+        help="allow processors that differ in the last bits; the result can't be repeated exactly",
     )
     return parser
 
@@ -100,25 +142,39 @@ def _price(options: argparse.Namespace) -> Surface:
         maturity_years=options.maturity,
         n_fixings=options.fixings,
     )
-    arguments = (model, options.strikes, options.vols, options.paths)
-    if options.serial:
-        return price_surface(*arguments, seed=options.seed, progress=True)
-    with ipp.Client(profile=options.profile) as client:
-        return price_surface(*arguments, seed=options.seed, client=client, progress=True)
+    with ExitStack() as stack:
+        client = None
+        if not options.serial:
+            client = stack.enter_context(ipp.Client(profile=options.profile))
+        return price_surface(
+            model,
+            options.strikes,
+            options.vols,
+            options.paths,
+            method=options.method,
+            kernel=options.kernel,
+            standard_error=options.standard_error,
+            seed=options.seed,
+            client=client,
+            checkpoint=options.checkpoint,
+            mixed=options.mixed,
+            progress=True,
+        )
 
 
 def _write_files(surface: Surface, folder: Path) -> None:
     from .plots import write_plots  # matplotlib is needed here only
 
     folder.mkdir(parents=True, exist_ok=True)
-    table = folder / "prices.csv"
+    table, arrays = folder / "prices.csv", folder / "prices.npz"
     write_csv(surface, table)
-    for path in [table, *write_plots(surface, folder)]:
+    write_npz(surface, arrays)
+    for path in [table, arrays, *write_plots(surface, folder)]:
         print(f"wrote {path}")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 2 for an impossible value, 1 for a failure."""
+    """Run the command; returns the exit status: 2 for an impossible value, 1 for a failure, 130."""
     parser = _parser()
     options = parser.parse_args(arguments)
     begin_s = time.perf_counter()
@@ -131,7 +187,20 @@ def main(arguments: list[str] | None = None) -> int:
             _write_files(surface, options.output)
     except ValueError as error:
         parser.error(str(error))
-    except (OSError, OverflowError, ipp.error.IPythonError) as error:
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted", file=sys.stderr)
+        if options.checkpoint:
+            print(
+                f"{options.checkpoint} has what is done; the same command goes on.", file=sys.stderr
+            )
+        return 130
+    except ImportError as error:
+        print(f"{parser.prog}: {error}; pip install 'ipcluster-azure[numba]'", file=sys.stderr)
+        return 1
+    except (OverflowError, MixedArithmetic, CheckpointError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, ipp.error.IPythonError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         if not options.serial:
             start = f"ipcluster start --profile={options.profile} -n 4"

@@ -1,4 +1,4 @@
-"""What is priced: the model, the four payoffs, the grid of cells and the closed form.
+"""What is priced: the model, the four payoffs, the grid of cells.
 
 Every impossible value is refused here, with its name and the value, before any work starts.
 """
@@ -15,13 +15,13 @@ FloatArray = npt.NDArray[np.float64]
 Numbers = float | Sequence[float] | FloatArray
 
 PAYOFFS = ("european_call", "european_put", "asian_call", "asian_put")
-"""Names of the four prices, in the order in which the engines return their sums."""
+"""Names of the four prices, in the order of all tables."""
 
-# Small enough for a step's arrays to stay in a core's L2 cache, large enough for numpy's cost per
-# call not to matter. A change is a change of results: other paths get other random numbers.
-PATHS_PER_BLOCK = 4096
-
-_normal_cdf = np.vectorize(lambda x: 0.5 * math.erfc(-x / math.sqrt(2.0)), otypes=[float])
+MOST_FIXINGS = 100_000  # more would need more memory than an engine may have
+# The engines work with float32, which ends at exp(88); and long before, hardly any path decides
+# the price.
+LARGEST_EXPONENT = 80.0
+WIDEST_NORMAL = 7.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class Model:
         for name in ("spot", "rate", "dividend_yield", "maturity_years"):
             object.__setattr__(self, name, _finite(name, getattr(self, name)))
         for name in ("spot", "maturity_years"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+            positive_number(name, getattr(self, name))
         object.__setattr__(self, "n_fixings", whole_number("n_fixings", self.n_fixings, least=1))
+        if self.n_fixings > MOST_FIXINGS:
+            raise ValueError(f"n_fixings must be at most {MOST_FIXINGS}, not {self.n_fixings}")
 
     @property
     def discount(self) -> float:
@@ -59,6 +60,14 @@ def _finite(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, not {value!r}")
     return float(value)
+
+
+def positive_number(name: str, value: object) -> float:
+    """`value` as a float. Raises ValueError if it is not finite and positive."""
+    number = _finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name} must be positive, not {value!r}")
+    return number
 
 
 def whole_number(name: str, value: float, least: int) -> int:
@@ -88,24 +97,21 @@ def grid_axis(name: str, values: Numbers, *, zero_allowed: bool = False) -> Floa
     return axis
 
 
-def black_scholes(
-    model: Model, strikes: Numbers, volatilities: Numbers
-) -> tuple[FloatArray, FloatArray]:
-    """Closed-form prices of the European call and put, each of shape (n_strikes, n_volatilities).
-
-    Merton's formula with a continuous dividend yield (Theory of Rational Option Pricing, 1973).
-    `volatilities` are per square root of a year (0.25 is 25 %); at zero the option is worth its
-    discounted payoff at the forward. Raises ValueError for an impossible strike or volatility.
-    """
-    strike = grid_axis("strikes", strikes)[:, None]
-    volatility = grid_axis("volatilities", volatilities, zero_allowed=True)[None, :]
-    forward = model.spot * math.exp((model.rate - model.dividend_yield) * model.maturity_years)
-    deviation = volatility * math.sqrt(model.maturity_years)
-    # The smallest normal number stands in for zero: d1 and d2 become huge, or zero at the money.
-    scale = np.maximum(deviation, np.finfo(np.float64).tiny)
-    with np.errstate(over="ignore"):
-        d1 = np.log(forward / strike) / scale + deviation / 2
-    d2 = d1 - deviation
-    call = model.discount * (forward * _normal_cdf(d1) - strike * _normal_cdf(d2))
-    put = model.discount * (strike * _normal_cdf(-d2) - forward * _normal_cdf(-d1))
-    return call, put
+def check_range(model: Model, strikes: FloatArray, volatilities: FloatArray) -> None:
+    """Raises ValueError, naming the parameter, for what is finite but beyond the arithmetic."""
+    years = model.maturity_years
+    drift = (model.rate - model.dividend_yield) * years
+    if abs(drift) > LARGEST_EXPONENT / 2 or abs(model.rate * years) > LARGEST_EXPONENT / 2:
+        raise ValueError(
+            f"rate or dividend_yield: {max(model.rate, abs(drift) / years):g} a year over "
+            f"{years:g} years is beyond the arithmetic"
+        )
+    largest = float(volatilities.max())
+    deviation = largest * math.sqrt(years)
+    if WIDEST_NORMAL * deviation + deviation**2 / 2 > LARGEST_EXPONENT / 2:
+        raise ValueError(
+            f"volatilities: {largest:g} over {years:g} years is beyond what paths can price"
+        )
+    for strike in strikes:
+        if not 1e-9 <= strike / model.spot <= 1e9:
+            raise ValueError(f"strikes: {strike:g} is too far from the spot, {model.spot:g}")

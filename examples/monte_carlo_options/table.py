@@ -1,12 +1,16 @@
-"""The prices with their standard errors as text, and as CSV."""
+"""The prices with their standard errors as text, as CSV, and as NPZ."""
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .model import PAYOFFS
 from .surface import Surface
 
-_COLUMN = 20
+_COLUMN = 24
 
 
 def format_table(surface: Surface) -> str:
@@ -16,21 +20,29 @@ def format_table(surface: Surface) -> str:
     lines = [
         f"spot {model.spot:g}, rate {model.rate:.2%}, dividend yield {model.dividend_yield:.2%}, "
         f"maturity {model.maturity_years:g} years, {model.n_fixings} fixings",
-        f"{surface.n_paths:,} paths, shared by all cells, seed {surface.seed}; "
-        "price ± standard error",
+        f"method {surface.method}, {surface.n_paths:,} paths shared by all cells, "
+        f"seed {surface.seed}; price ± standard error",
         "",
         f"{'strike':>9}{'volatility':>12}{titles}",
     ]
     for i, strike in enumerate(surface.strikes):
         for j, volatility in enumerate(surface.volatilities):
             cells = "".join(
-                f"{surface.prices[name][i, j]:{_COLUMN - 9}.4f} ± "
-                f"{surface.standard_errors[name][i, j]:.4f}"
+                f"{surface.prices[name][i, j]:{_COLUMN - 11}.6f} ± "
+                f"{surface.standard_errors[name][i, j]:.6f}"
                 for name in PAYOFFS
             )
             lines.append(f"{strike:>9.2f}{volatility:>12.2%}{cells}")
     deviation = surface.european_deviation()
-    lines += ["", f"European prices are within {deviation:.1f} standard errors of Black-Scholes."]
+    origin = ", ".join(surface.arithmetic) or "none: nothing was simulated"
+    lines += [
+        "",
+        f"The largest standard error is {surface.worst_error():.2g}; European prices are within "
+        f"{deviation:.1f} standard errors of Black-Scholes.",
+        f"Processors' arithmetic: {origin}.",
+    ]
+    if len(surface.arithmetic) > 1:
+        lines.append("It differs in the last bits: another run would agree to some 1e-6 only.")
     return "\n".join(lines)
 
 
@@ -45,3 +57,23 @@ def write_csv(surface: Surface, path: Path) -> None:
                 prices = [float(surface.prices[name][i, j]) for name in PAYOFFS]
                 spreads = [float(surface.standard_errors[name][i, j]) for name in PAYOFFS]
                 writer.writerow([strike, volatility, *prices, *spreads])
+
+
+def write_npz(surface: Surface, path: Path) -> None:
+    """All of the surface as arrays; those of prices have strikes as rows, volatilities as columns.
+
+    Their names: strikes, volatilities, each payoff, each payoff_standard_error, each parameter of
+    the model, method, n_paths, seed, arithmetic.
+    """
+    arrays: dict[str, Any] = {
+        "strikes": surface.strikes,
+        "volatilities": surface.volatilities,
+        "method": surface.method,
+        "n_paths": surface.n_paths,
+        "seed": str(surface.seed),  # it may be longer than 64 bits
+        "arithmetic": np.array(surface.arithmetic, dtype=np.str_),
+        **asdict(surface.model),
+        **surface.prices,
+        **{f"{name}_standard_error": surface.standard_errors[name] for name in PAYOFFS},
+    }
+    np.savez_compressed(path, **arrays)

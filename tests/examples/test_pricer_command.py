@@ -1,19 +1,31 @@
 """The command line, the table, the CSV and the plots."""
 
 import csv
+import signal
 import subprocess
 import sys
+import time
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from ipcluster_azure.examples.monte_carlo_options.__main__ import main
 from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
-from ipcluster_azure.examples.monte_carlo_options.plots import write_plots
+from ipcluster_azure.examples.monte_carlo_options.plots import (
+    convergence,
+    cpu_load,
+    speed_up,
+    write_plots,
+)
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
-from ipcluster_azure.examples.monte_carlo_options.table import format_table, write_csv
+from ipcluster_azure.examples.monte_carlo_options.table import (
+    format_table,
+    write_csv,
+    write_npz,
+)
 from matplotlib.image import imread
 
+PICTURES = {*PAYOFFS, "asian_call_3d", "standard_errors", "closed_form"}
 SMALL = ["--serial", "--paths", "3000", "--fixings", "12"]
 
 
@@ -22,7 +34,7 @@ def surface():
     return price_surface(Model(n_fixings=12), [90, 100, 110], [0.1, 0.4], 5000, seed=2)
 
 
-def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
+def test_the_command_writes_a_table_the_numbers_and_the_plots(tmp_path):
     folder = tmp_path / "new" / "folder"
     done = subprocess.run(
         [
@@ -35,10 +47,39 @@ def test_the_command_writes_a_table_a_csv_and_four_plots(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "dividend yield 3.00%, maturity 0.5 years, 12 fixings" in done.stdout
-    assert "3,000 paths" in done.stdout
-    assert "3.00k/3.00k" in done.stderr
+    assert "8,192 paths" in done.stdout
+    assert "8.19k/8.19k" in done.stderr
     names = sorted(path.name for path in folder.iterdir())
-    assert names == sorted(["prices.csv", *(f"{payoff}.png" for payoff in PAYOFFS)])
+    assert names == sorted(["prices.csv", "prices.npz", *(f"{name}.png" for name in PICTURES)])
+
+
+def test_the_command_of_the_documentation(tmp_path, capsys):
+    """Its strikes, volatilities and paths as they are typed there, with fewer fixings."""
+    arguments = ["--strikes", "90:110:20", "--vols", ".1:.4:20", "--paths", "1e6", "--fixings", "2"]
+    assert main(["--serial", *arguments, "--standard-error", "1e-3"]) == 0
+    out = capsys.readouterr().out
+    assert len([line for line in out.splitlines() if "±" in line]) == 401
+    assert "Processors' arithmetic: " in out
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path):
+    command = [
+        *(sys.executable, "-m", "ipcluster_azure.examples.monte_carlo_options", "--serial"),
+        *("--paths", "1e9", "--checkpoint", str(tmp_path)),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline_s = time.monotonic() + 60
+        while not list(tmp_path.glob("*.npz")) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert f"{tmp_path} has what is done; the same command goes on." in err
 
 
 def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
@@ -55,7 +96,7 @@ def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
         (["--strikes", "0:110:6"], "strikes must be finite and positive"),
         (["--strikes", "90:110"], "'90:110' is neither first:last:count nor numbers"),
         (["--strikes", "90:110:0"], "strikes must be a non-empty list"),
-        (["--paths", "0"], "n_paths must be a whole number of at least 2"),
+        (["--paths", "0"], "n_paths must be a whole number of at least 1"),
         (["--fixings", "0"], "n_fixings must be a whole number of at least 1"),
         (["--maturity", "nan"], "maturity_years must be a finite number"),
         (["--spot", "x"], "argument --spot: invalid float value"),
@@ -82,11 +123,11 @@ def test_the_table_has_a_line_per_cell_and_aligned_columns(surface):
     assert cells[1].split()[:5] == [
         "90.00",
         "40.00%",
-        f"{surface.prices['european_call'][0, 1]:.4f}",
+        f"{surface.prices['european_call'][0, 1]:.6f}",
         "±",
-        f"{surface.standard_errors['european_call'][0, 1]:.4f}",
+        f"{surface.standard_errors['european_call'][0, 1]:.6f}",
     ]
-    assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.4f}"
+    assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.6f}"
 
 
 def test_the_csv_holds_all_digits(surface, tmp_path):
@@ -101,21 +142,45 @@ def test_the_csv_holds_all_digits(surface, tmp_path):
         assert float(rows[3][f"{payoff}_standard_error"]) == error
 
 
+def test_the_npz_holds_all(surface, tmp_path):
+    write_npz(surface, tmp_path / "prices.npz")
+    with np.load(tmp_path / "prices.npz") as file:
+        assert str(file["method"]) == "stratified"
+        assert int(file["n_paths"]) == surface.n_paths
+        assert int(file["n_fixings"]) == 12
+        assert tuple(file["arithmetic"]) == surface.arithmetic
+        for payoff in PAYOFFS:
+            assert np.array_equal(file[payoff], surface.prices[payoff])
+            errors = file[f"{payoff}_standard_error"]
+            assert np.array_equal(errors, surface.standard_errors[payoff])
+
+
 def test_the_plots_are_not_blank_and_leave_matplotlib_alone(surface, tmp_path):
     before = dict(mpl.rcParams)
     paths = write_plots(surface, tmp_path)
-    assert [path.stem for path in paths] == [
-        "european_call",
-        "asian_call",
-        "european_put",
-        "asian_put",
-    ]
+    assert {path.stem for path in paths} == PICTURES
     assert dict(mpl.rcParams) == before
     images = [imread(path) for path in paths]
     for image in images:
         assert len(np.unique(image[..., 0])) > 20
-        assert min(image.shape[:2]) >= 800
+        assert min(image.shape[:2]) >= 600
     assert not np.array_equal(images[0], images[1])
+
+
+def test_pictures_of_runs_say_what_they_show():
+    n_paths = [100, 400, 1600]
+    errors = {"plain": [0.2, 0.1, 0.05], "control": [0.04, 0.02, 0.01]}
+    figure = convergence(n_paths, errors, "an option")
+    (axes,) = figure.axes
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["plain: slope -0.50", "control: slope -0.50"]
+    (axes,) = speed_up([1, 2, 4], [8.0, 4.0, 2.5], 2).axes
+    ideal, measured = axes.get_lines()
+    assert list(ideal.get_ydata()) == [1, 2, 2]
+    assert list(measured.get_ydata()) == [1, 2, 3.2]
+    seconds = np.array([0.1, 0.2])
+    figure = cpu_load({3: (seconds, np.array([0.9, 1.0])), 1: (seconds, np.array([0.1, 0.2]))})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["engine 1", "engine 3"]
 
 
 def test_a_plot_does_not_depend_on_the_order_of_the_grid(tmp_path):

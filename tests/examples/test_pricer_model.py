@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from ipcluster_azure.examples.monte_carlo_options.model import (
-    Model,
+from ipcluster_azure.examples.monte_carlo_options.closed_form import (
+    asian_parity,
     black_scholes,
-    grid_axis,
-    whole_number,
+    curran_part,
+    european_beta,
+    geometric_asian,
 )
+from ipcluster_azure.examples.monte_carlo_options.model import Model, grid_axis, whole_number
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,46 @@ def test_black_scholes_at_zero_volatility_is_the_discounted_payoff_at_the_forwar
     np.testing.assert_allclose(put[:, 0], [0, 0, 10], atol=1e-12)
 
 
+def lognormal_sample(model, volatility, n_paths):
+    """Prices at the fixings, by the plainest of ways, in float64; shape (n_paths, n_fixings)."""
+    random = np.random.default_rng(5)
+    step = model.maturity_years / model.n_fixings
+    carry = model.rate - model.dividend_yield
+    moves = random.standard_normal((n_paths, model.n_fixings)) * volatility * math.sqrt(step)
+    moves += (carry - volatility**2 / 2) * step
+    return model.spot * np.exp(np.cumsum(moves, axis=1))
+
+
+MODELS = [Model(n_fixings=12), Model(80, 0.01, 0.06, 2.0, 4), Model(rate=-0.03, n_fixings=1)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("volatility", [0.1, 0.5])
+def test_closed_forms_of_averages_agree_with_a_plain_simulation(model, volatility):
+    prices = lognormal_sample(model, volatility, 200_000)
+    arithmetic, geometric = prices.mean(axis=1), np.exp(np.log(prices).mean(axis=1))
+    for strike in (0.9 * model.spot, model.spot):
+        arguments = (model, np.array([strike]), np.array([volatility]))
+        call, put = geometric_asian(*arguments)
+        for exact, sample in (
+            (call, np.maximum(geometric - strike, 0)),
+            (put, np.maximum(strike - geometric, 0)),
+            (curran_part(*arguments), (arithmetic - strike) * (geometric >= strike)),
+            (asian_parity(*arguments[:2]), arithmetic - strike),
+        ):
+            error = sample.std() / math.sqrt(sample.size)
+            assert abs(exact.item() - model.discount * sample.mean()) < 4 * error
+        terminal = prices[:, -1]
+        covariance = np.cov(np.maximum(terminal - strike, 0), terminal)
+        beta = european_beta(*arguments).item()
+        assert beta == pytest.approx(covariance[0, 1] / covariance[1, 1], abs=0.02)
+
+
+def test_the_geometric_asian_call_of_the_reference():
+    call, _ = geometric_asian(Model(), np.array([100.0]), np.array([0.25]))
+    assert call.item() == pytest.approx(6.551043, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -54,6 +96,7 @@ def test_black_scholes_at_zero_volatility_is_the_discounted_payoff_at_the_forwar
         ("maturity_years", 0),
         ("maturity_years", -1),
         ("n_fixings", 0),
+        ("n_fixings", 1e9),
         ("n_fixings", 2.5),
         ("n_fixings", math.nan),
         ("n_fixings", True),
