@@ -77,4 +77,4 @@ def test_a_walk_through(
     assert set(os.listdir(security)) <= {".azure.lock", "azure_deleting"}
     if name == "tutorial":
         made = {path.suffix for path in (folder / "prices").iterdir()}
-        assert made == {".csv", ".png"}
+        assert made == {".csv", ".npz", ".png"}
