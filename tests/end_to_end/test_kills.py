@@ -32,6 +32,7 @@ NO_CLUSTER = 11  # what `ipcluster stop` exits with
 UNREACHABLE_S = 90.0  # the SDK tries again for a while, and then once more to undo
 LEAST_EXCHANGES = 4  # of a stop; else a series has ended too early
 COMPLETE = bool(os.environ.get("IPCLUSTER_AZURE_TEST_KILLS"))
+long_series = pytest.mark.skipif(not COMPLETE, reason="a long series, run by `make kills`")
 CONFIG = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\nc.Cluster.delay = 0\n{IMAGE}'
 PROGRAM = """
 import signal, sys
@@ -268,7 +269,10 @@ def decoys(azure: Azure) -> Callable[[], object]:
 
 
 @pytest.mark.timeout(SERIES_S)
-@pytest.mark.parametrize("group", ["", TEAM], ids=["own group", "shared group"])
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param("", id="own group"), pytest.param(TEAM, id="shared group", marks=long_series)],
+)
 def test_a_start_killed_and_its_files_erased_is_deleted_by_reap(
     stage: Stage, azure: Azure, group: str
 ) -> None:
@@ -319,7 +323,10 @@ WAYS = {
 
 
 @pytest.mark.timeout(SERIES_S)
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[long_series] if number else []) for number, name in enumerate(WAYS)],
+)
 def test_a_signal_at_any_exchange_of_a_start_leaves_nothing(stage: Stage, name: str) -> None:
     way = WAYS[name]
 
@@ -358,6 +365,7 @@ def test_a_stop_elsewhere_at_any_exchange_of_a_start_ends_both(stage: Stage) -> 
     die_each(stage, deaths(stage.writes_of_start()[1::2], MOMENTS), die)
 
 
+@long_series
 @pytest.mark.timeout(SERIES_S)
 def test_a_refusal_at_any_exchange_of_a_start_leaves_nothing(stage: Stage) -> None:
     def die(death: Death) -> bool:
@@ -400,6 +408,7 @@ def test_azure_out_of_reach_from_any_exchange_of_a_start_on(stage: Stage) -> Non
     die_each(stage, deaths(stage.writes_of_start()[::3], (AFTER,)), die)
 
 
+@long_series
 @pytest.mark.timeout(SERIES_S)
 def test_azure_out_of_reach_from_any_exchange_of_a_stop_on(stage: Stage) -> None:
     def die(death: Death) -> bool:
