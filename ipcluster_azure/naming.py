@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
@@ -30,6 +31,12 @@ def slug(text: str, max_length: int = 24) -> str:
 def random_suffix() -> str:
     """Eight hexadecimal digits: a deleted name stays taken for minutes, so none is used twice."""
     return secrets.token_hex(4)
+
+
+@cache
+def this_process() -> str:
+    """A random suffix that is the same for all of this process."""
+    return random_suffix()
 
 
 def owner() -> str:

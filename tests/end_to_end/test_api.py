@@ -149,6 +149,28 @@ async def test_engines_stopped_during_their_start_leave_the_cluster_alone(
     await asyncio.to_thread(bare_profile.assert_nothing_left)
 
 
+async def test_engine_sets_of_one_id(bare_profile: Profile, config: Config) -> None:
+    """ipyparallel's ids are seconds: two processes that add engines may come upon the same."""
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_controller()
+    await cluster.start_engines(1, engine_set_id="1795339923")
+    joining = _cluster(bare_profile, config)
+    await joining.start_engines(1, engine_set_id="1795339923")
+    restored = ipp.Cluster.from_file(cluster.cluster_file)
+    assert len(restored.engines) == 2
+    with pytest.raises(AzureLauncherError, match="engine set '1795339923' already"):
+        await restored.start_engines(1, engine_set_id="1795339923")
+    with await cluster.connect_client() as rc:
+        assert rc.ids == [0, 1]
+    await joining.restart_engines("1795339923")
+    with await cluster.connect_client() as rc:
+        assert rc.ids == [0, 2]
+    await joining.stop_engines("1795339923")
+    await asyncio.to_thread(_machines_left, bare_profile, 2)
+    await cluster.stop_cluster()
+    await asyncio.to_thread(bare_profile.assert_nothing_left)
+
+
 async def test_a_cancelled_start_is_undone(bare_profile: Profile, config: Config) -> None:
     cluster = _cluster(bare_profile, config, n=1)
     starting = asyncio.ensure_future(cluster.start_cluster())
