@@ -36,6 +36,7 @@ async def schedule(api: AzureApi, record: Record, vm_ids: list[str], progress: P
     if not is_wanted(record):
         return
     try:
+        await bridge(api.register, PROVIDER)  # once more: only now may it have become wanted
         for first in range(0, len(vm_ids), BATCH):
             await bridge(_submit, api, record, vm_ids[first : first + BATCH])
     except AzureLauncherError as error:

@@ -218,7 +218,7 @@ async def bring_up(
         gate = asyncio.ensure_future(open_gate(order, settings, connections))
         running = asyncio.ensure_future(controller_running(order, gate))
         tunnels = asyncio.ensure_future(open_tunnels(order, running))
-        side = EngineSide(api, order, settings, set_id, gate, running)
+        side = EngineSide(api, order, settings, set_id, requesting, gate, running)
         again = partial(request_engines, order, submit=submit)
         engines = asyncio.ensure_future(side.up(others, again))
         await all_or_none(requesting, gate, running, tunnels, engines)

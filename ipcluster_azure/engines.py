@@ -26,13 +26,14 @@ Plans = Sequence[EngineSetPlan]
 
 @dataclass(frozen=True)
 class EngineSide:
-    """One engine set while it starts. `gate` is the way to its machines, once it is open; `running`
-    is done when the controller runs."""
+    """One engine set while it starts. `requesting` is done when the controller is requested, `gate`
+    is the way to the machines, once it is open; `running` is done when the controller runs."""
 
     api: AzureApi
     order: Order
     settings: Settings
     set_id: str
+    requesting: "asyncio.Future[None]"
     gate: "asyncio.Future[Connection]"
     running: "asyncio.Future[None]"
 
@@ -103,14 +104,18 @@ class EngineSide:
 
     async def _limit(self, fleet: Fleet) -> None:
         """See to the end of these machines, should nobody else be there to."""
-        record, progress = await controller_requested(self.order.file), self.order.progress
+        file, progress = self.order.file, self.order.progress
+        await asyncio.shield(self.requesting)
+        if not require_alive(file).plan.owns_resource_group:
+            await allow_self_deletion(self.api, file, progress)
+        record = await controller_requested(file)
         machines = [record.controller.vm_id, *(machine.id for machine in fleet.ready)]
         await dead_man.schedule(self.api, record, machines, progress)
-        if not record.plan.owns_resource_group:
-            await allow_self_deletion(self.api, self.order.file, progress)
-            await asyncio.shield(self.running)
-            settings = guard_settings(require_alive(self.order.file))
-            await instruct_guard(await asyncio.shield(self.gate), settings)
+        if record.plan.owns_resource_group and record.limits.self_deletion:
+            return  # the guard was told so when it was started
+        await asyncio.shield(self.running)
+        settings = guard_settings(require_alive(file))
+        await instruct_guard(await asyncio.shield(self.gate), settings)
 
     def _count(self, n: int, started: Started, fleet: Fleet) -> int:
         """Say how many of the engines there are, and what is wrong with the others."""

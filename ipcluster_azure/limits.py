@@ -20,8 +20,9 @@ async def find_limits(api: AzureApi, settings: Settings) -> Limits:
     limits = Limits(settings.max_lifetime_h, settings.idle_timeout_min)
     if settings.self_deletion == "off" or not (limits.max_lifetime_h or limits.idle_timeout_min):
         return limits
+    limits.self_deletion_required = settings.self_deletion == "required"
     missing = await bridge(_missing_rights, api, settings.resource_group)
-    if missing and settings.self_deletion == "required":
+    if missing and limits.self_deletion_required:
         raise AccessDenied(
             f"self_deletion is 'required', but you may not {', '.join(missing)}. Ask for the role "
             "Role Based Access Control Administrator on the resource group or the subscription, or "

@@ -85,11 +85,12 @@ class Environment:
 @dataclass
 class Limits:
     """When the cluster ends by itself; 0: never. `self_deletion`: its controller's machine may
-    delete it, with a managed identity."""
+    delete it, with a managed identity; without that right a start fails where it is required."""
 
     max_lifetime_h: float = 0.0
     idle_timeout_min: float = 0.0
     self_deletion: bool = False
+    self_deletion_required: bool = False
 
 
 @dataclass

@@ -5,8 +5,9 @@ import uuid
 
 from .alive import require_alive
 from .azure_api import AzureApi
-from .errors import AzureLauncherError, ClusterStopped, RequestRefused
+from .errors import AccessDenied, AzureLauncherError, ClusterStopped, RequestRefused
 from .job_file import ResourceRequest
+from .limits import promise
 from .progress import Progress
 from .provision import create_resource
 from .record_file import RecordFile
@@ -22,7 +23,9 @@ UNKNOWN_PRINCIPAL_TIMEOUT_S = 60.0
 async def allow_self_deletion(api: AzureApi, file: RecordFile, progress: Progress) -> None:
     """Let the controller's machine delete the cluster's own group, or in another its machines.
 
-    Repeatable. Without success the start goes on, and says so: the limits then need this computer.
+    Repeatable. Without success the start goes on, and says what holds then.
+
+    Raises AccessDenied if that is not enough for the settings.
     """
     record = require_alive(file)
     if not record.limits.self_deletion:
@@ -33,13 +36,16 @@ async def allow_self_deletion(api: AzureApi, file: RecordFile, progress: Progres
     except ClusterStopped:
         raise
     except AzureLauncherError as error:
-        progress.log.warning(
-            "The controller can't delete the cluster by itself (%s): its limits hold only while "
-            "this computer is on and online.",
-            error,
-        )
+        if record.limits.self_deletion_required:
+            raise AccessDenied(
+                f"self_deletion is 'required', and the controller can't be given the right: {error}"
+            ) from error
         with file.edit() as record:
             record.limits.self_deletion = False
+        progress.log.warning(
+            "The controller can't be given the right to delete the cluster: %s", error
+        )
+        progress.log.warning("%s", promise(record.limits, record.plan))
 
 
 def _scopes(file: RecordFile) -> list[str]:

@@ -15,6 +15,7 @@ from ipcluster_azure.record import Endpoint, Record
 from ipcluster_azure.record_file import RecordFile
 
 from .conftest import Profile, wait_for
+from .test_eviction import guard_file
 
 ASSIGN = "Microsoft.Authorization/roleAssignments/*"
 
@@ -31,6 +32,11 @@ def _configure(profile: Profile, text: str) -> None:
 def _writes(profile: Profile) -> int:
     log = Path(profile.emulator.state_dir, "emulator.log").read_text(encoding="utf-8")
     return len(re.findall(r" PUT /subscriptions\S+", log))
+
+
+def _answered(profile: Profile, method: str, path: str) -> int:
+    log = Path(profile.emulator.state_dir, "emulator.log").read_text(encoding="utf-8")
+    return len(re.findall(rf" {method} \S*{path}\S* -> 200", log))
 
 
 def _assignments(record: Record) -> list[dict[str, Any]]:
@@ -124,6 +130,38 @@ def test_an_end_that_nobody_can_promise_is_said(profile: Profile) -> None:
         assert "Azure does not schedule the end of the machines" in output
         assert "ipcluster-azure reap" in output
         profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+# as by a deny assignment or a condition, which the list of one's permissions does not show
+REFUSED = testing.fault(
+    "refuse", type="Microsoft.Authorization/roleAssignments", method="PUT", status=403, times=9
+)
+
+
+def test_a_right_that_is_refused_after_all_is_said_and_made_up_for(profile: Profile) -> None:
+    before = _answered(profile, "POST", "virtualMachinesSubmitDeallocate")
+    with testing.faults(profile.emulator, REFUSED):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize")
+    assert "The controller can't be given the right to delete the cluster" in output
+    assert output.index("also if this computer is off") < output.index("as long as this computer")
+    record = _record(profile)
+    assert not record.limits.self_deletion
+    assert _answered(profile, "POST", "virtualMachinesSubmitDeallocate") == before + 1
+    assert (
+        json.loads(guard_file(profile).with_name("guard_settings.json").read_text())["delete"] == []
+    )
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+def test_self_deletion_that_is_required_and_refused_after_all_ends_the_start(
+    profile: Profile,
+) -> None:
+    _configure(profile, 'c.AzureVMLauncher.self_deletion = "required"\n')
+    with testing.faults(profile.emulator, REFUSED):
+        output = profile.ipcluster("start", "-n", "1", "--daemonize", expect=1)
+    assert "self_deletion is 'required', and the controller can't be given the right" in output
     profile.assert_nothing_left()
 
 
