@@ -1,14 +1,29 @@
-"""ipyparallel's cluster file, for engines that join a cluster which another process started.
+"""ipyparallel's cluster file, by which `ipcluster stop` finds a cluster: written so that it can.
 
-There, ipyparallel's own code would overwrite it without the controller, and `ipcluster stop` would
-leave the controller running.
+ipyparallel empties it before it writes it anew. A process that is killed in between would leave a
+file that `ipcluster stop` can't read.
+
+For engines that join a cluster which another process started, ipyparallel would overwrite it
+without the controller, and `ipcluster stop` would leave the controller running.
 """
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
 from .record_file import write_private
+
+
+def write_in_one_piece(cluster: Any) -> None:
+    """From now on this Cluster replaces its file, so that readers see the old one or the new."""
+    reference = weakref.ref(cluster)  # a cycle would keep a dropped Cluster from being collected
+
+    def write_cluster_file() -> None:
+        cluster: Any = reference()  # there is one, since it calls this
+        write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
+
+    cluster.write_cluster_file = write_cluster_file
 
 
 def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:

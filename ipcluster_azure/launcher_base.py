@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipyparallel.cluster.launcher import NotRunning
 
+from .cluster_file import write_in_one_piece
 from .config import AzureVMLauncher
 from .errors import AzureLauncherError, ClusterStopped
 from .host import in_own_loop, ipcluster_app, is_stopping
@@ -35,6 +36,11 @@ class AzureVMBase(_Base):
 
     _template: dict[str, Any] | None = None
     _began = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.parent is not None:
+            write_in_one_piece(self.parent)
 
     @property
     def record_file(self) -> RecordFile:

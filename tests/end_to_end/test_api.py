@@ -211,6 +211,25 @@ def test_without_shutdown_atexit_the_cluster_stays(bare_profile: Profile) -> Non
     bare_profile.assert_nothing_left()
 
 
+def test_a_cluster_file_is_never_half_written(bare_profile: Profile, config: Config) -> None:
+    """Who dies while it is written would leave a file that `ipcluster stop` can't read."""
+
+    class Dying(ipp.Cluster):  # type: ignore[misc]
+        def to_dict(self) -> Any:
+            raise KeyboardInterrupt
+
+    cluster = Dying(profile_dir=str(bare_profile.folder), config=config, load_profile=False)
+    path = Path(cluster.cluster_file)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}")
+    launcher = AzureVMControllerLauncher(parent=cluster)
+    assert launcher.parent is cluster
+    with pytest.raises(KeyboardInterrupt):
+        cluster.write_cluster_file()
+    assert path.read_text() == "{}"
+    assert list(path.parent.glob(".*")) == []
+
+
 def test_from_file_needs_no_configuration(profile: Profile) -> None:
     # contract 23: JupyterLab and `ipcluster list` load another profile's, or none
     profile.ipcluster("start", "-n", "1", "--daemonize")
