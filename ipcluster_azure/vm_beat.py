@@ -3,9 +3,9 @@
 Lines of JSON over one TCP connection, each signed with the cluster's key:
 
     guard    {"nonce"}                     a new one for each connection
-    machine  {"count", "machine", "ids", "begun", "done", "evicted", "mac"}      once a second;
-             count goes up, begun and done are numbers of tasks. {"count", "machine", "bye",
-             "evicted", "mac"} is its last
+    machine  {"count", "machine", "ids", "starting", "begun", "done", "evicted", "mac"}  once a
+             second, more often while engines are starting; count goes up, begun and done are
+             numbers of tasks. {"count", "machine", "bye", "evicted", "mac"} is its last
     guard    {"count", "unknown", "mac"}   to each; unknown: ids that the hub doesn't have
 
 The command that has a machine's engines unregistered sends {"count", "unregister", "mac"} and gets
@@ -27,6 +27,7 @@ from typing import Any
 Json = dict[str, Any]
 
 BEAT_S = 1.0
+STARTING_S = 0.1  # a machine may be lost as soon as its engines are there: whose were they?
 ANSWER_S = 3.0  # then the line counts as broken
 LINE_LIMIT = 1 << 16
 DOMAIN = b"ipcluster-azure guard"
@@ -112,9 +113,11 @@ def keep_beating(
         with contextlib.suppress(OSError, ValueError, KeyError), Line.to(hub) as line:
             while True:
                 beat_at = time.monotonic()
-                if unknown := line.ask(state())["unknown"]:
+                beat = state()
+                if unknown := line.ask(beat)["unknown"]:
                     on_unknown(unknown)
-                time.sleep(max(0.0, beat_at + BEAT_S - time.monotonic()))
+                pause_s = STARTING_S if beat["starting"] else BEAT_S
+                time.sleep(max(0.0, beat_at + pause_s - time.monotonic()))
         time.sleep(BEAT_S / 2)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import vm_beat, vm_eviction, vm_hub
-from .vm_places import REGISTERED
+from .vm_places import REGISTERED, STARTING
 from .vm_processes import Json
 from .vm_work import read_json
 
@@ -39,8 +39,10 @@ class Errands:
         def state() -> Json:
             now = read_json(self.set_file)
             ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
+            starting = any(e["state"] == STARTING for e in now["engines"])
             work = {"begun": sum(self.tally[::2]), "done": sum(self.tally[1::2])}
-            return {"machine": self.address, "ids": ids, "evicted": now["evicted"], **work}
+            about = {"machine": self.address, "ids": ids, "starting": starting}
+            return {**about, "evicted": now["evicted"], **work}
 
         def on_unknown(ids: list[int]) -> None:
             self.report("unknown", ids)

@@ -139,9 +139,9 @@ class Guard:
             return await asyncio.to_thread(ask)
 
     async def look_at_hub_now_and_then(self) -> None:
-        timeout_s = self.settings.get("idle_timeout_min", 0) * 60
-        look_s = min(LONGEST_LOOK_S, max(SHORTEST_LOOK_S, timeout_s / 20 or LONGEST_LOOK_S))
         while True:
+            timeout_s = self.settings.get("idle_timeout_min", 0) * 60
+            look_s = min(LONGEST_LOOK_S, max(SHORTEST_LOOK_S, timeout_s / 20 or LONGEST_LOOK_S))
             await asyncio.sleep(look_s)
             await self.look_at_hub()
             was_idle, self.idle = self.idle, self.idleness.is_idle(timeout_s)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors, groups, quota, sku_restrictions
+from . import errors, groups, machine_faults, quota, sku_restrictions
 from .arm import ArmResponse, Json
 from .clock import VirtualClock
 from .networks import networks_in_use
@@ -108,7 +108,9 @@ async def advance_clock(request: ControlRequest) -> Json:
 
 
 def declare_fault(request: ControlRequest) -> Json:
-    return request.em.faults.declare(request.body)
+    fault = request.em.faults.declare(request.body)
+    machine_faults.strike_running(request.em, fault["id"])
+    return fault
 
 
 def list_faults(request: ControlRequest) -> Json:

@@ -10,7 +10,7 @@ from fnmatch import translate
 from . import errors
 from .arm import Json
 from .calls import Call
-from .declarations import COUNT, LIMIT, SECONDS, SHARE, STATUS, TEXT, Rule, checked, or_null
+from .declarations import COUNT, FLAG, LIMIT, SECONDS, SHARE, STATUS, TEXT, Rule, checked, or_null
 
 MATCHING: dict[str, Rule] = {
     "method": TEXT,
@@ -39,9 +39,9 @@ MACHINE_KINDS: dict[str, dict[str, Rule]] = {
     "never_boots": {},
     "no_ssh": {},
     "wrong_host_key": {},
-    "no_network": {"after_s": SECONDS, "for_s": SECONDS},
-    "dies": {"after_s": SECONDS},
-    "evicted": {"after_s": SECONDS, "notice_s": SECONDS},
+    "no_network": {"running": FLAG, "after_s": SECONDS, "for_s": SECONDS},
+    "dies": {"running": FLAG, "after_s": SECONDS},
+    "evicted": {"running": FLAG, "after_s": SECONDS, "notice_s": SECONDS},
 }
 KINDS = REQUEST_KINDS | MACHINE_KINDS
 WRITES_ONLY = ("fail", "never_ends", "not_found")

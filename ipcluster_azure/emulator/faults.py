@@ -19,9 +19,10 @@ fail, never_ends and not_found meet no GET. Of one kind the first that fires is 
 kinds can meet the same request.
 
 Of machines (fault_rules.MACHINE_KINDS): never_boots, no_ssh, wrong_host_key, no_network (after_s,
-for_s), dies (after_s), evicted (after_s, notice_s). `name` is the VM's, `type` tells apart
-Microsoft.Compute/virtualMachines and ...virtualMachineScaleSets/virtualMachines, scale sets'
-instances. Whoever makes a VM asks for_machine() once and does to the machine what it says.
+for_s), dies (after_s), evicted (after_s, notice_s); the latter three meet machines that are made
+later, after_s from their boot on, or with `running` those that run now. `name` is the VM's, `type`
+tells apart Microsoft.Compute/virtualMachines and ...virtualMachineScaleSets/virtualMachines, scale
+sets' instances. Whoever makes a VM asks for_machine() once and does to the machine what it says.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ ENDS = ("refuse", "drop")
 
 @dataclass(frozen=True)
 class MachineFault:
-    """kind: one of fault_rules.MACHINE_KINDS; after_s: from the machine's boot on; for_s: how long
-    it lasts, None: for ever.
+    """kind: one of fault_rules.MACHINE_KINDS; after_s: from the machine's boot on, or if it runs
+    already from now on; for_s: how long it lasts, None: for ever.
     """
 
     kind: str
@@ -124,6 +125,24 @@ class Faults:
 
     def for_machine(self, vm_name: str, *, in_scale_set: bool = False) -> list[MachineFault]:
         """What happens to a new VM's machine. Call it once for each VM, as each call draws."""
+        made_later = [
+            fault
+            for fault in self._declared.values()
+            if fault.kind in MACHINE_KINDS and not fault.body.get("running")
+        ]
+        return self._of_machine(made_later, vm_name, in_scale_set)
+
+    def for_running(
+        self, identifier: str, vm_name: str, *, in_scale_set: bool
+    ) -> list[MachineFault]:
+        """What a fault that was just declared does to a machine that runs."""
+        fault = self._declared[identifier]
+        chosen = [fault] if fault.body.get("running") else []
+        return self._of_machine(chosen, vm_name, in_scale_set)
+
+    def _of_machine(
+        self, chosen: list[DeclaredFault], vm_name: str, in_scale_set: bool
+    ) -> list[MachineFault]:
         kind = f"{SCALE_SET}/virtualMachines" if in_scale_set else VM
         call = Call("PUT", f"{kind}/write", kind, vm_name, "")
         return [
@@ -133,8 +152,8 @@ class Faults:
                 fault.seconds("notice_s") or 0,
                 fault.seconds("for_s"),
             )
-            for fault in list(self._declared.values())
-            if fault.kind in MACHINE_KINDS and fault.fits(call) and fault.fires(self._random)
+            for fault in chosen
+            if fault.fits(call) and fault.fires(self._random)
         ]
 
     # New resources that reads don't see yet

@@ -1,4 +1,4 @@
-"""What declared faults do to a machine some time after its first boot."""
+"""What declared faults do to a machine some time after its first boot, or while it runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from . import eviction, vm_lifecycle, vm_machine
 from .faults import MachineFault
 from .state import Emulator
 from .store import Resource
+from .views import VM
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,16 @@ def prepare(em: Emulator, vm: Resource) -> None:
         em.machines.prepare(vm_machine.machine_spec(em, vm))
     for fault in faults:
         if fault.kind in TIMED:
+            em.operations.spawn(_strike(em, vm, fault))
+
+
+def strike_running(em: Emulator, identifier: str) -> None:
+    """A fault was declared that may meet machines which are there already."""
+    for vm in em.store.all(VM):
+        if vm.deleting or vm.hidden.get("power") != "running":
+            continue
+        in_scale_set = bool(vm_lifecycle.set_of(vm))
+        for fault in em.faults.for_running(identifier, vm.name, in_scale_set=in_scale_set):
             em.operations.spawn(_strike(em, vm, fault))
 
 

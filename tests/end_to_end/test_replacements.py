@@ -116,10 +116,10 @@ def test_a_spot_machine_is_taken_back(profile: Profile) -> None:
         "AzureVMLauncher.engines_per_vm = 1",
         "AzureVMEngineSetLauncher.priority = 'Spot'",
     )
-    eviction = fault("evicted", type=f"{SCALE_SET}/virtualMachines", after_s=20, notice_s=4)
+    eviction = fault("evicted", type=f"{SCALE_SET}/virtualMachines", running=True, notice_s=4)
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    before = {machine.name for machine in the_set(record_of(profile))[1]}
     with faults(profile.emulator, eviction) as met:
-        profile.ipcluster("start", "-n", "2", "--daemonize")
-        before = {machine.name for machine in the_set(record_of(profile))[1]}
         wait_for(lambda: "and its 1 engines with it" in link_log(profile), 60)
         wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
         assert met.fired == [1]

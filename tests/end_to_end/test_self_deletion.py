@@ -14,44 +14,57 @@ from ipcluster_azure.record_file import RecordFile
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file
 
-LIMIT_S = 40.0  # more than a start takes on a busy computer
+LIFETIME = {"max_lifetime_h": 1.0}
+IDLE = {"idle_timeout_min": 2.0}  # more than a start takes on a busy computer
+LIMIT_S = 5.0
 GONE_S = 90.0
 
 
-def _start(profile: Profile, config: str, *more_engines: str) -> Record:
-    """A cluster whose link is killed; its guard waits a second, not a minute, for this computer."""
+def _start(
+    profile: Profile, limit: dict[str, float], config: str = "", *more_engines: str
+) -> Record:
+    """A cluster whose link is killed."""
+    config += "".join(f"c.AzureVMLauncher.{name} = {value}\n" for name, value in limit.items())
     path = profile.folder / "ipcluster_config.py"
     profile.configure(path.read_text(encoding="utf-8") + config)
     profile.ipcluster("start", "-n", "2", "--daemonize")
     for n in more_engines:
         profile.ipcluster("engines", "-n", n, "--daemonize")
-    settings_file = guard_file(profile).with_name("guard_settings.json")
-    assert settings_file.stat().st_mode & 0o077 == 0
-    settings = json.loads(settings_file.read_text())
-    settings_file.write_text(json.dumps(settings | {"grace_s": 1}))
     record = RecordFile.of(str(profile.folder), "").require()
     psutil.Process(record.link_pid).kill()
     return record
+
+
+def _hurry(profile: Profile, limit: dict[str, float]) -> None:
+    """The limit is seconds instead, and the guard waits a second, not a minute, for this computer.
+
+    Not from the start, as the link would delete the cluster itself.
+    """
+    settings_file = guard_file(profile).with_name("guard_settings.json")
+    assert settings_file.stat().st_mode & 0o077 == 0
+    settings = json.loads(settings_file.read_text())
+    assert limit.items() <= settings.items()
+    unit_s = {"max_lifetime_h": 3600, "idle_timeout_min": 60}
+    shorter = {name: LIMIT_S / unit_s[name] for name in limit}
+    settings_file.write_text(json.dumps(settings | {"grace_s": 1} | shorter))
 
 
 def _machines(profile: Profile) -> list[str]:
     return profile.left_on_azure()["virtual_machines"]
 
 
-@pytest.mark.parametrize(
-    "limit",
-    [f"max_lifetime_h = {LIMIT_S} / 3600", f"idle_timeout_min = {LIMIT_S} / 60"],
-)
-def test_its_own_group_is_deleted(profile: Profile, limit: str) -> None:
+@pytest.mark.parametrize("limit", [LIFETIME, IDLE], ids=lambda limit: next(iter(limit)))
+def test_its_own_group_is_deleted(profile: Profile, limit: dict[str, float]) -> None:
     refusals = (
         fault("refuse", method="DELETE", status=429, retry_after_s=2),
         fault("refuse", method="DELETE", status=503),
         fault("drop", method="DELETE"),
     )
     with faults(profile.emulator, *refusals) as met:
-        _start(profile, f"c.AzureVMLauncher.{limit}\n")
+        _start(profile, limit)
         assert len(_machines(profile)) > 1
-        wait_for(lambda: not profile.left_on_azure()["resource_groups"], LIMIT_S + GONE_S)
+        _hurry(profile, limit)
+        wait_for(lambda: not profile.left_on_azure()["resource_groups"], GONE_S)
         assert met.fired == [1, 1, 1]
     profile.ipcluster("stop")
     profile.assert_nothing_left()
@@ -65,12 +78,13 @@ def test_in_a_shared_group_the_machines_are_deleted_and_nothing_else(profile: Pr
         try:
             _start(
                 profile,
-                'c.AzureVMLauncher.resource_group = "team"\n'
-                f"c.AzureVMLauncher.idle_timeout_min = {LIMIT_S} / 60\n",
+                IDLE,
+                'c.AzureVMLauncher.resource_group = "team"\n',
                 "1",  # a set that did not exist when the guard was started
             )
             assert len(_machines(profile)) > 2
-            wait_for(lambda: not _machines(profile), LIMIT_S + GONE_S)
+            _hurry(profile, IDLE)
+            wait_for(lambda: not _machines(profile), GONE_S)
             assert profile.left_on_azure()["resource_groups"] == ["team"]
             profile.ipcluster("stop")
         finally:
@@ -79,14 +93,23 @@ def test_in_a_shared_group_the_machines_are_deleted_and_nothing_else(profile: Pr
 
 
 def test_a_cluster_at_work_is_kept(profile: Profile) -> None:
-    _start(profile, f"c.AzureVMLauncher.idle_timeout_min = {LIMIT_S} / 60\n")
+    _start(profile, IDLE)
     # its tunnels are gone with the link; the connection file on the machine leads to the hub
     (connection_file,) = Path(guard_file(profile).parent).glob("profile/security/*-client.json")
-    profile.python(
+    program = profile.popen(
+        "python",
+        "-c",
         "import time, ipyparallel as ipp\n"
         f"c = ipp.Client({str(connection_file)!r})\n"
-        f"c.broadcast_view().apply_sync(time.sleep, {LIMIT_S + 8})"
+        f"result = c.broadcast_view().apply(time.sleep, {LIMIT_S + 15})\n"
+        "print('begun', flush=True)\n"
+        "result.get()",
     )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "begun\n"
+    _hurry(profile, IDLE)
+    program.communicate(timeout=60)
+    assert program.returncode == 0
     assert len(_machines(profile)) > 1
     profile.ipcluster("stop")
     profile.assert_nothing_left()
