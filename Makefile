@@ -3,7 +3,7 @@
 # Fewer tests:    make test PYTEST_ADDOPTS="-k emulator"
 PYTHON ?= python3
 # The tests mostly wait for processes, so a few more workers than cores are fastest.
-WORKERS ?= 3
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
