@@ -62,6 +62,7 @@ class Caretaker:
 
     def __init__(self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None]) -> None:
         self._file, self._tunnels, self._on_open = file, tunnels, on_open
+        self._cluster = file.require().plan.names.base
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._guard_heard_at = 0.0  # 0: not on this connection
         self._replacements: Replacements | None = None
@@ -71,6 +72,9 @@ class Caretaker:
         end = await self._watch_until_end()
         if end is None:
             self._tunnels.mourn("The cluster was stopped.")
+            # nothing is left to do by then, unless who stops it fails, or is killed meanwhile: as
+            # Jupyter does to kernels after 5 s
+            await self._delete_cluster()
         else:
             await self._delete(end)
 
@@ -204,7 +208,7 @@ class Caretaker:
         pause_s = RETRY_S
         while True:
             try:
-                await delete_cluster(self._file, Progress(log))
+                await delete_cluster(self._file, Progress(log), only=self._cluster)
                 return
             except Exception as error:  # whatever it is: it must not cost money for ever
                 log.warning("The cluster can't be deleted now: %r", error)

@@ -35,8 +35,8 @@ async def schedule(api: AzureApi, record: Record, vm_ids: list[str], progress: P
     """Have Azure deallocate the machines when max_lifetime_h is over; warns if it does not."""
     if not is_wanted(record):
         return
+    await prepare(api, record)  # once more: only now may it have become wanted
     try:
-        await bridge(api.register, PROVIDER)  # once more: only now may it have become wanted
         for first in range(0, len(vm_ids), BATCH):
             await bridge(_submit, api, record, vm_ids[first : first + BATCH])
     except AzureLauncherError as error:

@@ -1,11 +1,13 @@
 """What has become of a machine of which nothing is heard: Azure's word, for it alone is sure."""
 
 import logging
+from pathlib import Path
 
 from .azure_api import GONE, AzureApi, bridge
-from .errors import AzureLauncherError
+from .emulator import client as emulator
+from .errors import AzureLauncherError, EndpointUnreachable
+from .record import Endpoint
 from .record_file import RecordFile
-from .teardown import emulator_is_gone
 
 NOT_RUNNING = (GONE, "stopping", "stopped", "deallocating", "deallocated")
 
@@ -23,3 +25,14 @@ async def power_of(file: RecordFile, vm_id: str) -> str:
     except AzureLauncherError as error:
         log.info("Azure can't say whether %s runs: %s", vm_id.rsplit("/", 1)[-1], error)
         return ""
+
+
+def emulator_is_gone(endpoint: Endpoint) -> bool:
+    """Whether the endpoint was an emulator that runs no more: its machines end with it."""
+    if not endpoint.token_file:
+        return False
+    try:
+        info = emulator.find(Path(endpoint.token_file).parent)
+    except emulator.EmulatorError as error:  # it is there, but too busy to answer
+        raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
+    return info is None or info.endpoint != endpoint.url

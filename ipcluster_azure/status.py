@@ -7,11 +7,11 @@ from pathlib import Path
 
 from .azure_api import AzureApi
 from .errors import AzureLauncherError
+from .inquiry import emulator_is_gone
 from .link import is_link
 from .profiles import profile_dir
 from .record import READY, Record
 from .record_file import RecordFile
-from .teardown import emulator_is_gone
 from .words import duration
 
 HUB_TIMEOUT_S = 5.0

@@ -8,19 +8,18 @@ from pathlib import Path
 from . import template
 from .azure_api import AzureApi, bridge, kind_and_name
 from .discovery import resources_of_cluster
-from .emulator import client as emulator
 from .errors import (
     AzureLauncherError,
     ClusterStopped,
-    EndpointUnreachable,
     RecordDamaged,
     RecordOfOtherVersion,
 )
 from .farewell import say_farewell
+from .inquiry import emulator_is_gone
 from .link import end_link
 from .progress import Progress
 from .provision import creates_in_flight
-from .record import DELETING, KEPT, READY, Endpoint, Record
+from .record import DELETING, KEPT, READY, Record
 from .record_file import RecordFile, erase_unfinished, held, read_core
 from .waiting import Looks
 
@@ -51,7 +50,7 @@ async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
         file.remove_teardown_lock()
 
 
-def mark_deleting(file: RecordFile) -> bool:
+def mark_deleting(file: RecordFile, only: str = "") -> bool:
     """Tell every step that is still running to give up; False if the cluster is gone already.
 
     Never awaits: both launchers' stop() are called at once, and the second must see this.
@@ -60,39 +59,51 @@ def mark_deleting(file: RecordFile) -> bool:
         return False
     try:
         with file.edit() as record:
+            if not _is_it(record, only):
+                return False
             record.state = DELETING
     except ClusterStopped:  # by another process, just now
         return False
     return True
 
 
-async def delete_cluster(file: RecordFile, progress: Progress) -> None:
+def _is_it(record: Record | None, only: str) -> bool:
+    return record is not None and only in ("", record.plan.names.base)
+
+
+async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = "") -> None:
     """Delete everything. Returns when Azure has accepted that, and says so.
 
+    `only`: the name of the cluster that is meant, where another may have come in its place.
     Raises AzureLauncherError if it can't be done now; then the record stays, and
     `ipcluster stop` can be repeated.
     """
     try:
-        begun = mark_deleting(file)
+        begun = mark_deleting(file, only)
     except RecordOfOtherVersion as error:
         await _delete_by_core(file, error, progress)
         return
     if not begun:
         return
     async with one_teardown(file) as record:
-        if record is None:
+        if record is None or not _is_it(record, only):
             return
         await bridge(creates_in_flight.wait, file.path)
         record = file.require()
-        if record.controller.state == READY:
-            await bridge(_fetch_logs, file)
-        await bridge(end_link, record.link_pid, file)
-        _erase_client_files(file, record)
-        if emulator_is_gone(record.endpoint):
-            progress.say("The emulator that ran this cluster is gone, and its machines with it")
-            file.erase()
-            return
-        await _delete_resources(file, record, progress)
+        await _delete_recorded(file, record, progress)
+    # not before: it takes over if this process dies or fails
+    await bridge(end_link, record.link_pid, file)
+
+
+async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:
+    if record.controller.state == READY:
+        await bridge(_fetch_logs, file)
+    _erase_client_files(file, record)
+    if emulator_is_gone(record.endpoint):
+        progress.say("The emulator that ran this cluster is gone, and its machines with it")
+        file.erase()
+        return
+    await _delete_resources(file, record, progress)
 
 
 async def _delete_by_core(
@@ -176,17 +187,6 @@ async def _gone(api: AzureApi, group: str, timeout_s: float) -> bool:
             return False
         await looks.pause()
     return True
-
-
-def emulator_is_gone(endpoint: Endpoint) -> bool:
-    """Whether the endpoint was an emulator that runs no more: its machines end with it."""
-    if not endpoint.token_file:
-        return False
-    try:
-        info = emulator.find(Path(endpoint.token_file).parent)
-    except emulator.EmulatorError as error:  # it is there, but too busy to answer
-        raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
-    return info is None or info.endpoint != endpoint.url
 
 
 def _erase_client_files(file: RecordFile, record: Record) -> None:

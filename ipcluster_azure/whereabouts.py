@@ -9,10 +9,10 @@ from .azure_login import check_login
 from .config import PUBLIC_CLOUD
 from .emulator import client as emulator
 from .errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
+from .inquiry import emulator_is_gone
 from .record import Core, Endpoint
 from .settings import EMULATOR, Settings
 from .subscription import find_subscription
-from .teardown import emulator_is_gone
 
 
 @dataclass(frozen=True)

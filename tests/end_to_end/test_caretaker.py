@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ipcluster_azure.azure_api import AzureApi
@@ -133,6 +134,34 @@ def test_the_controllers_machine_crashes(profile: Profile) -> None:
     for error in told(waiting, VIEWS, time.monotonic()).values():
         assert "is stopped: its machine does not run" in error
     waiting.communicate(timeout=60)
+    wait_for(lambda: not profile.left_on_azure()["resource_groups"], 30)
+    profile.ipcluster("stop", expect=None)
+    profile.assert_nothing_left()
+
+
+def test_a_stop_that_is_killed_is_ended_by_the_link(profile: Profile) -> None:
+    """As in Jupyter, which kills a kernel 5 s after it was told to end."""
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    record = record_of(profile)
+    slow = fault("delay", method="DELETE", type=VIRTUAL_MACHINE, delay_s=600)
+    with faults(profile.emulator, slow) as met:
+        stopping = profile.popen("ipcluster", "stop", f"--profile={profile.name}")
+        wait_for(lambda: met.fired == [1], 15)
+        stopping.kill()
+        stopping.communicate(timeout=10)
+    wait_for(lambda: not profile.left_on_azure()["resource_groups"], 15)
+    wait_for(lambda: not psutil.pid_exists(record.link_pid))
+    # what ipyparallel wrote down of the cluster goes with the next command
+    assert "not running" in profile.ipcluster("stop", expect=None)
+    profile.assert_nothing_left()
+
+
+def test_a_stop_that_azure_does_not_hear_is_repeated_by_the_link(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    refused = fault("refuse", method="DELETE", status=409, code="Conflict", times=None)
+    with faults(profile.emulator, refused):
+        assert "run `ipcluster stop` again" in profile.ipcluster("stop", expect=1)
+        assert profile.left_on_azure()["resource_groups"]
     wait_for(lambda: not profile.left_on_azure()["resource_groups"], 30)
     profile.ipcluster("stop", expect=None)
     profile.assert_nothing_left()

@@ -174,10 +174,11 @@ def die_each(
         except BaseException:
             print(f"{death}; exchanges: {stage.proxy.kinds}")
             raise
-        if not reached:
-            assert COMPLETE, f"{death} is not reached"
+        if not reached and COMPLETE:
             assert count >= 2 * LEAST_EXCHANGES
             break
+        # what is asked while something is waited for may be asked in one start and not in another
+        assert reached or death.kind.startswith("GET "), f"{death} is not reached"
 
 
 def fault_at(death: Death) -> dict[str, object]:

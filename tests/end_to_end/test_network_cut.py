@@ -1,17 +1,22 @@
-"""The network of an engines' machine is cut and heals: nobody is lost, or others come."""
+"""The network is cut, and heals: nobody is lost, or others come; and a stop waits for nobody."""
 
 import json
 import time
 
+import pytest
+
 from ipcluster_azure.emulator.testing import fault, faults
+from ipcluster_azure.template import SCALE_SET, VIRTUAL_MACHINE
 
 from .conftest import Profile, wait_for
 from .test_engine_deaths import client_of
 from .test_eviction import guard_file, work
 
+INSTANCE = f"{SCALE_SET}/virtualMachines"
 NOTICED_S = 5.0
 RESTORED_S = 15.0
 TASK_TIMEOUT_S = 60.0
+STOP_ACCEPTED_S = 15.0
 
 
 def _silent(profile: Profile) -> list[str]:
@@ -20,7 +25,7 @@ def _silent(profile: Profile) -> list[str]:
 
 
 def test_a_short_cut_loses_nothing(profile: Profile) -> None:
-    cut = fault("no_network", type="*ScaleSets/virtualMachines", running=True, for_s=8)
+    cut = fault("no_network", type=INSTANCE, running=True, for_s=8)
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
@@ -46,7 +51,7 @@ def test_after_a_long_cut_others_take_the_place_of_engines_that_were_given_up(
     """
     engine_config = profile.folder / "ipengine_config.py"
     engine_config.write_text("c = get_config()\nc.IPEngine.max_heartbeat_misses = 0\n")
-    cut = fault("no_network", type="*ScaleSets/virtualMachines", running=True, for_s=36)
+    cut = fault("no_network", type=INSTANCE, running=True, for_s=36)
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
@@ -60,4 +65,18 @@ def test_after_a_long_cut_others_take_the_place_of_engines_that_were_given_up(
             assert len(set(client[:].apply_async(work, 0).get(timeout=TASK_TIMEOUT_S))) == 2
             assert time.monotonic() - healed_at < RESTORED_S + 5
     profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
+@pytest.mark.parametrize("lost", [(), (VIRTUAL_MACHINE,), (VIRTUAL_MACHINE, INSTANCE)])
+def test_a_stop_is_accepted_in_time(profile: Profile, lost: tuple[str, ...]) -> None:
+    cuts = [fault("no_network", type=kind, running=True, times=None) for kind in lost]
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    with faults(profile.emulator, *cuts):
+        began = time.monotonic()
+        stopping = profile.popen("ipcluster", "stop", f"--profile={profile.name}")
+        assert stopping.stdout is not None
+        assert any("has accepted the deletion" in line for line in stopping.stdout)
+        assert time.monotonic() - began < STOP_ACCEPTED_S
+        stopping.communicate(timeout=30)
     profile.assert_nothing_left()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import teardown
+from ipcluster_azure import inquiry, teardown
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
@@ -491,14 +491,14 @@ async def test_two_sweeps_at_once_are_harmless(
 
 def test_whether_an_emulator_is_gone(info: EmulatorInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = _endpoint(info)
-    assert not teardown.emulator_is_gone(endpoint)
+    assert not inquiry.emulator_is_gone(endpoint)
     for other in ("https://127.0.0.1:1", "https://127.0.0.1:99999"):
-        assert teardown.emulator_is_gone(replace(endpoint, url=other))
-    assert not teardown.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
+        assert inquiry.emulator_is_gone(replace(endpoint, url=other))
+    assert not inquiry.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
 
     def busy(directory: object) -> None:
         raise client.EmulatorError("no answer in time")
 
-    monkeypatch.setattr(teardown.emulator, "find", busy)
+    monkeypatch.setattr(inquiry.emulator, "find", busy)
     with pytest.raises(EndpointUnreachable, match="no answer in time"):
-        teardown.emulator_is_gone(endpoint)
+        inquiry.emulator_is_gone(endpoint)
