@@ -8,7 +8,6 @@ never waited for (`polling=False`): the SDK would look every 30 s, provision.py 
 import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from . import template
+from .arm_bodies import GONE, MachineState, machine_states, power_state
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
 from .job_file import ResourceRequest
@@ -25,7 +25,6 @@ from .record import Endpoint
 
 T = TypeVar("T")
 BROKEN_ANSWERS = 3
-GONE = "gone"
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{template.VIRTUAL_MACHINE},{template.SCALE_SET}"
 
@@ -38,16 +37,6 @@ async def bridge(function: Callable[..., T], *args: Any) -> T:
     except RuntimeError:  # the interpreter is exiting, and its executors refuse
         return function(*args)
     return await future
-
-
-@dataclass(frozen=True)
-class MachineState:
-    """A machine of a scale set as Azure sees it; the address is empty until its NIC exists."""
-
-    id: str
-    name: str
-    address: str
-    provisioning_state: str
 
 
 class AzureApi:
@@ -141,10 +130,7 @@ class AzureApi:
             )
             vms = list(found)
             nics = self._list(f"{providers}/{template.NIC}", template.NETWORK_API)
-            addresses = {nic["id"].lower(): nic_address(nic) for nic in nics}
-        return sorted(
-            (_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name
-        )
+            return machine_states(vms, nics)
 
     def scale(self, scale_set_id: str, capacity: int) -> str:
         """Ask that a scale set have so many machines; returns the operation's URL."""
@@ -172,11 +158,7 @@ class AzureApi:
                 if error.status_code == HTTPStatus.NOT_FOUND:
                     return GONE
                 raise
-        if properties.get("provisioningState") == "Deleting":
-            return GONE
-        codes = [item["code"] for item in properties["instanceView"].get("statuses", ())]
-        powers = [code.partition("/")[2] for code in codes if code.startswith("PowerState/")]
-        return powers[0] if powers else "unknown"
+        return power_state(properties)
 
     def register(self, namespace: str) -> bool:
         """Ask that the subscription may use a resource provider; whether it may by now."""
@@ -282,16 +264,3 @@ def _whole(request: Callable[[], T]) -> T:
         except IncompleteReadError:
             continue
     return request()
-
-
-def nic_address(nic: template.Json) -> str:
-    """The private address of a network interface, or an empty string while it has none."""
-    configurations = nic.get("properties", {}).get("ipConfigurations") or [{}]
-    return str(configurations[0].get("properties", {}).get("privateIPAddress") or "")
-
-
-def _machine_state(vm: template.Json, addresses: dict[str, str]) -> MachineState:
-    properties = vm.get("properties", {})
-    references = properties.get("networkProfile", {}).get("networkInterfaces") or []
-    address = addresses.get(references[0]["id"].lower(), "") if references else ""
-    return MachineState(vm["id"], vm["name"], address, properties.get("provisioningState", ""))

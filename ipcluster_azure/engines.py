@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from . import dead_man
 from .alive import edited_set, require_alive
-from .azure_api import AzureApi, MachineState, bridge
+from .arm_bodies import MachineState
+from .azure_api import AzureApi, bridge
 from .bootstrap import instruct_guard
 from .connection import Connection
 from .controller import controller_requested

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .alive import require_alive
-from .azure_api import AzureApi, MachineState, bridge
+from .arm_bodies import MachineState
+from .azure_api import AzureApi, bridge
 from .errors import AzureLauncherError, BootTimeout, MachineFailed
 from .record_file import RecordFile
 from .waiting import OPERATION_LOOK_S, Looks

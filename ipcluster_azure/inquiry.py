@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from .azure_api import GONE, AzureApi, bridge
+from .arm_bodies import GONE
+from .azure_api import AzureApi, bridge
 from .emulator import client as emulator
 from .errors import AzureLauncherError, EndpointUnreachable
 from .record import Endpoint

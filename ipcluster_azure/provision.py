@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from .alive import is_alive, require_alive
-from .azure_api import AzureApi, bridge, nic_address
+from .arm_bodies import nic_address
+from .azure_api import AzureApi, bridge
 from .errors import AzureLauncherError, RequestRefused
 from .job_file import ResourceRequest
 from .plan import ClusterPlan

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from . import dead_man
 from .alive import edited_set, require_alive
-from .azure_api import AzureApi, MachineState, bridge
+from .arm_bodies import MachineState
+from .azure_api import AzureApi, bridge
 from .connection import Connection
 from .errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
 from .order import Order

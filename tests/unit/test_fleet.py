@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ipcluster_azure import fleet
-from ipcluster_azure.azure_api import MachineState
+from ipcluster_azure.arm_bodies import MachineState
 from ipcluster_azure.errors import (
     AzureLauncherError,
     BootTimeout,
