@@ -9,15 +9,11 @@ import importlib.metadata
 import importlib.util
 import json
 import statistics
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import ipyparallel as ipp
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +23,7 @@ from examples.monte_carlo_options.paths import PATHS_PER_BLOCK
 from examples.monte_carlo_options.surface import Surface, price_surface
 from examples.monte_carlo_options.task import Task
 
+from .agents import controller
 from .pricer_original import price_option
 from .report import Section, Table, at_least, figure, in_turns, run_alone, say
 
@@ -179,22 +176,6 @@ def _task() -> Task:
     )
 
 
-@contextmanager
-def engines(n_engines: int) -> Iterator[ipp.Client]:
-    """A local cluster; its engines only wait, so that they may be more than the cores."""
-    with tempfile.TemporaryDirectory(prefix="pricer-") as folder:
-        cluster = ipp.Cluster(
-            n=n_engines,
-            profile_dir=str(Path(folder, "profile_bench")),
-            cluster_id="",
-            delay=0,
-            engine_timeout=600,
-        )
-        with cluster as client:
-            client.wait_for_engines(n_engines, timeout=600, interactive=False)
-            yield client
-
-
 def scheduling(many: tuple[int, ...], seconds: float) -> Table:
     """Tasks that only wait, cut, sent and collected as those of a run are."""
     table = Table(
@@ -202,7 +183,10 @@ def scheduling(many: tuple[int, ...], seconds: float) -> Table:
     )
     for n_engines in many:
         say(f"starting {n_engines} engines")
-        with engines(n_engines) as client:
+        with controller(n_engines) as agent, agent.client() as client:
+            # forked: twice as many processes of their own would be minutes of this computer's time
+            agent.engines(n_engines, timeout_s=600)
+            client.wait_for_engines(n_engines, timeout=60, interactive=False)
             source = zlib.compress(json.dumps({"block": WAITING}).encode())
             waiting = Engines(client, _task(), source=source)
             n_blocks = int(seconds * n_engines / BLOCK_S)
