@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ipyparallel as ipp
 import psutil
 import pytest
 
@@ -88,6 +90,23 @@ class Profile:
     def python(self, code: str) -> str:
         """What a program of the user's prints, in a process of its own."""
         return self.run("python", "-W", "ignore", "-c", code).stdout.strip()
+
+    @contextmanager
+    def client(self) -> "Iterator[ipp.Client]":
+        """A client in this process, of the cluster with the empty id, whose engines answer."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ipyparallel's own
+            client = ipp.Client(str(self.folder / "security" / "ipcontroller-client.json"))
+            try:
+                if client.ids:
+                    client[:].apply_sync(os.getpid)
+                yield client
+            finally:
+                client.close()
+
+    def engine_ids(self) -> list[int]:
+        with self.client() as client:
+            return list(client.ids)
 
     def left_on_azure(self) -> dict[str, list[str]]:
         return client.status(self.emulator.state_dir)

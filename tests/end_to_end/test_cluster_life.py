@@ -20,13 +20,6 @@ c.IPClusterEngines.engine_launcher_class = 'AzureVMEngineSetLauncher'
 """
 
 
-def _engines(profile: Profile) -> str:
-    return profile.python(
-        "import ipyparallel as ipp\n"
-        f"with ipp.Client(profile={profile.name!r}, cluster_id='') as c: print(len(c.ids))"
-    )
-
-
 def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> None:
     """And with `endpoint` as the only further line; environment, copy and tunnels for real."""
     profile = bare_profile
@@ -39,7 +32,7 @@ def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> No
     config.write_text(f"{stock}{DEPRECATED_LINES}{endpoint}")
     output = profile.ipcluster("start", "-n", "6", "--daemonize")
     assert "6 of 6 engines are registered" in output
-    assert _engines(profile) == "6"
+    assert len(profile.engine_ids()) == 6
     assert (
         profile.python(
             "import ipyparallel as ipp\n"
@@ -156,7 +149,7 @@ def test_engines_added_by_another_process_are_removed_by_stop(profile: Profile) 
     more = profile.popen("ipcluster", "engines", f"--profile={profile.name}", "-n", "2")
     assert more.stdout is not None
     assert any("2 of 2 engines are registered" in line for line in more.stdout)
-    assert _engines(profile) == "3"
+    assert len(profile.engine_ids()) == 3
     cluster = read_json(profile.folder / "security" / "cluster-.json")
     assert cluster["controller"]
     assert len(cluster["engines"]["sets"]) == 2  # type: ignore[index]
@@ -171,7 +164,7 @@ def test_engines_added_while_the_controller_still_boots(profile: Profile) -> Non
     assert any("Requesting the controller" in line for line in process.stdout)
     profile.ipcluster("engines", "-n", "1", "--daemonize")
     assert any("are registered" in line for line in process.stdout)
-    assert _engines(profile) == "2"
+    assert len(profile.engine_ids()) == 2
     profile.ipcluster("stop")
     process.communicate(timeout=30)
     profile.assert_nothing_left()
@@ -180,7 +173,7 @@ def test_engines_added_while_the_controller_still_boots(profile: Profile) -> Non
 def test_engines_added_with_daemonize(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
     profile.ipcluster("engines", "-n", "1", "--daemonize")
-    assert _engines(profile) == "2"
+    assert len(profile.engine_ids()) == 2
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 
@@ -189,7 +182,7 @@ def test_two_clusters_of_one_profile_do_not_touch_each_other(profile: Profile) -
     profile.ipcluster("start", "-n", "1", "--daemonize")
     profile.ipcluster("start", "-n", "1", "--daemonize", "--cluster-id=b")
     profile.ipcluster("stop", "--cluster-id=b")
-    assert _engines(profile) == "1"
+    assert len(profile.engine_ids()) == 1
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 
@@ -216,7 +209,7 @@ def test_odd_paths(tmp_path: Path, emulator: EmulatorInfo) -> None:
     read_only.chmod(0o555)
     try:
         profile.ipcluster("start", "-n", "2", "--daemonize")
-        assert _engines(profile) == "2"
+        assert len(profile.engine_ids()) == 2
         profile.ipcluster("stop")
         profile.assert_nothing_left()
     finally:
@@ -248,6 +241,6 @@ def test_no_proxy_is_asked_for_the_way_to_the_emulator(profile: Profile) -> None
     nobody = "http://127.0.0.1:9"
     profile.environment.update(HTTPS_PROXY=nobody, https_proxy=nobody, ALL_PROXY=nobody)
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    assert _engines(profile) == "1"
+    assert len(profile.engine_ids()) == 1
     profile.ipcluster("stop")
     profile.assert_nothing_left()

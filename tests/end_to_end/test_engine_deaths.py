@@ -3,9 +3,7 @@
 import os
 import signal
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +35,6 @@ def die() -> None:
     os._exit(139)
 
 
-@contextmanager
-def client_of(profile: Profile) -> Iterator[ipp.Client]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ipyparallel's own
-        client = ipp.Client(str(profile.folder / "security" / "ipcontroller-client.json"))
-        try:
-            client[:].apply_sync(os.getpid)
-            yield client
-        finally:
-            client.close()
-
-
 def wait_until_restored(client: ipp.Client, n: int, gone: set[int]) -> None:
     killed_at = time.monotonic()
     wait_for(lambda: gone.isdisjoint(client.ids), HEARD_S)
@@ -63,7 +49,7 @@ def running(profile: Profile) -> Iterator[tuple[Profile, ipp.Client]]:
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 2\n")
     profile.ipcluster("start", "-n", "3", "--daemonize")
-    with client_of(profile) as client:
+    with profile.client() as client:
         yield profile, client
     profile.ipcluster("stop")
     profile.assert_nothing_left()

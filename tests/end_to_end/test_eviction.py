@@ -9,7 +9,6 @@ import ipyparallel as ipp
 from ipcluster_azure.emulator.testing import fault, faults
 
 from .conftest import Profile, wait_for
-from .test_engine_deaths import client_of
 
 NOTICE_S = 12.0
 TASK_TIMEOUT_S = 90.0
@@ -39,7 +38,7 @@ def test_no_task_is_lost_with_an_evicted_machine(profile: Profile) -> None:
     controller_config.write_text("c = get_config()\nc.TaskScheduler.hwm = 0\n", encoding="utf-8")
     evicted = fault("evicted", type="*ScaleSets/virtualMachines", running=True, notice_s=NOTICE_S)
     profile.ipcluster("start", "-n", "4", "--daemonize")
-    with client_of(profile) as client:
+    with profile.client() as client:
         before = set(client.ids)
         assert len(before) == 4
         # without retries: a task that is sent to the machine at the wrong moment would fail
@@ -62,7 +61,7 @@ def test_a_task_that_takes_too_long_goes_with_its_machine(profile: Profile) -> N
         config.write('c.AzureVMLauncher.priority = "Spot"\n')
     evicted = fault("evicted", type="*ScaleSets/virtualMachines", running=True, notice_s=6)
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    with client_of(profile) as client:
+    with profile.client() as client:
         result = client.load_balanced_view().apply_async(work, 300)
         (victim,) = client.ids
         with faults(profile.emulator, evicted):

@@ -9,7 +9,6 @@ from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.template import SCALE_SET, VIRTUAL_MACHINE
 
 from .conftest import Profile, wait_for
-from .test_engine_deaths import client_of
 from .test_eviction import guard_file, work
 
 INSTANCE = f"{SCALE_SET}/virtualMachines"
@@ -29,7 +28,7 @@ def test_a_short_cut_loses_nothing(profile: Profile) -> None:
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
-    with client_of(profile) as client:
+    with profile.client() as client:
         before, pids = client.ids, set(client[:].apply_sync(work, 0))
         assert _silent(profile) == []
         results = client[:].apply_async(work, 10)
@@ -55,7 +54,7 @@ def test_after_a_long_cut_others_take_the_place_of_engines_that_were_given_up(
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 1\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
-    with client_of(profile) as client:
+    with profile.client() as client:
         assert len(client.ids) == 2
         with faults(profile.emulator, cut):
             wait_for(lambda: len(client.ids) == 1, 40)

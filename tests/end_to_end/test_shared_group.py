@@ -52,8 +52,7 @@ def test_a_cluster_in_a_given_group(profile: Profile, subnet_id: str, own_networ
     profile.configure(config)
     profile.ipcluster("start", "-n", "5", "--daemonize")
     assert profile.left_on_azure()["resource_groups"] == [GROUP]
-    code = f"import ipyparallel as ipp; print(len(ipp.Client(profile={profile.name!r}).ids))"
-    assert profile.python(code) == "5"
+    assert len(profile.engine_ids()) == 5
     output = profile.ipcluster("stop")
     assert f"Deleted the cluster's resources in resource group {GROUP}" in output
     assert profile.files() == set()
@@ -65,8 +64,7 @@ def test_without_a_public_address(profile: Profile, subnet_id: str) -> None:
     config += f"c.AzureVMLauncher.subnet_id = {subnet_id!r}\nc.AzureVMLauncher.public_ip = False\n"
     profile.configure(config)
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    code = f"import ipyparallel as ipp; print(ipp.Client(profile={profile.name!r}).ids)"
-    assert profile.python(code) == "[0]"
+    assert profile.engine_ids() == [0]
     profile.ipcluster("stop")
     assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
     assert profile.files() == set()
