@@ -20,7 +20,7 @@ from .errors import AzureLauncherError
 from .last_words import LastWords
 from .line import is_silent, keep_line
 from .record import Record
-from .record_file import RecordFile
+from .record_file import RecordFile, held
 from .tunnels import Tunnels
 from .watch import WATCH_INTERVAL_S
 
@@ -72,9 +72,7 @@ class Caretaker:
         end = await self._watch_until_end()
         if end is None:
             self._tunnels.mourn("The cluster was stopped.")
-            # nothing is left to do by then, unless who stops it fails, or is killed meanwhile: as
-            # Jupyter does to kernels after 5 s
-            await self._delete_cluster()
+            await self._see_it_deleted()
         else:
             await self._delete(end)
 
@@ -200,6 +198,21 @@ class Caretaker:
         await self._delete_cluster()
         await self._tunnels.deserted(MOURNING_LIMIT_S)
         self._tunnels.farewell()
+
+    async def _see_it_deleted(self) -> None:
+        """Do what is left to do if who stops the cluster fails, or dies: Jupyter gives a kernel
+        5 s to end.
+
+        Usually that is nothing, so that what it takes to delete is not even imported.
+        """
+        gone = False
+        async with held(self._file.teardown_lock()):
+            with suppress(AzureLauncherError):  # unreadable is not the same as gone
+                gone = self._file.read() is None
+        if gone:
+            self._file.remove_teardown_lock()
+        else:
+            await self._delete_cluster()
 
     async def _delete_cluster(self) -> None:
         from .progress import Progress
