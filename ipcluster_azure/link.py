@@ -21,7 +21,7 @@ import psutil
 from .errors import AzureLauncherError
 from .record_file import RecordFile
 
-NOTICING_S = 3.0
+NOTICING_S, TERMINATING_S, LOOK_S = 3.0, 5.0, 0.02
 NOT_REPEATED_S = 600.0
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
@@ -85,16 +85,23 @@ def end_link(pid: int, file: RecordFile) -> None:
     It is given a moment to notice that by itself, and to answer clients. A link that deletes the
     cluster goes on as long as there are clients to be told.
     """
-    if pid != os.getpid() and is_link(pid, file):
+    if pid != os.getpid() and not _has_ended(pid, file, NOTICING_S):
         with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            with suppress(psutil.TimeoutExpired):
-                process.wait(timeout=NOTICING_S)
-            process.terminate()
-            process.wait(timeout=5)
+            psutil.Process(pid).terminate()
+        _has_ended(pid, file, TERMINATING_S)
     if (child := _started.pop(pid, None)) is not None:
         with suppress(subprocess.TimeoutExpired):
             child.wait(timeout=5)
+
+
+def _has_ended(pid: int, file: RecordFile, timeout_s: float) -> bool:
+    """Whether it has within that time. psutil would wait until its parent, too, has noticed."""
+    deadline = time.monotonic() + timeout_s
+    while is_link(pid, file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def main() -> None:
