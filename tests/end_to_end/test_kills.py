@@ -390,6 +390,7 @@ def test_a_refusal_at_any_exchange_of_a_start_leaves_nothing(stage: Stage) -> No
     die_each(stage, deaths(stage.writes_of_start(), (BEFORE,)), die)
 
 
+@long_series
 @pytest.mark.timeout(SERIES_S)
 def test_azure_out_of_reach_from_any_exchange_of_a_start_on(stage: Stage) -> None:
     """The start gives up; once Azure is back, `ipcluster stop` deletes what there is."""
