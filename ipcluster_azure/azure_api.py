@@ -182,13 +182,19 @@ class AzureApi:
         return True
 
     def exists(self, resource_id: str) -> bool:
+        return bool(self.state_of(resource_id))
+
+    def state_of(self, resource_id: str) -> str:
+        """Its provisioning state, such as "Deleting"; empty if it is not there (any more)."""
         kind, name = kind_and_name(resource_id)
+        api_version = template.api_version(kind)
         with translated(f"looking for {kind.split('/')[-1]} {name}"):
             try:
-                self._arm.resources.get_by_id(resource_id, api_version=template.api_version(kind))
+                found = self._arm.resources.get_by_id(resource_id, api_version=api_version)
             except ResourceNotFoundError:
-                return False
-        return True
+                return ""
+        properties: template.Json = found.properties or {}
+        return str(properties.get("provisioningState") or "unknown")
 
     def delete_group(self, name: str) -> bool:
         """Ask for the deletion of a group with all that is in it; False if there is none."""

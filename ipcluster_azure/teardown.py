@@ -28,6 +28,7 @@ ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 IN_ORDER_TIMEOUT_S = 600.0
+DELETE_AGAIN_S = 5.0
 _DELETED_FIRST = [
     kind.lower()
     for kind in (
@@ -162,8 +163,12 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str]) -> None:
     for resource in sorted(resources, key=_rank):
         if not await bridge(api.delete, resource):
             continue
-        looks = Looks()
-        while await bridge(api.exists, resource):
+        looks, asked_at = Looks(), loop.time()
+        while state := await bridge(api.state_of, resource):
+            if state != "Deleting" and loop.time() > asked_at + DELETE_AGAIN_S:
+                # Azure had accepted that, and failed
+                await bridge(api.delete, resource)
+                asked_at = loop.time()
             if loop.time() > deadline:
                 raise AzureLauncherError(
                     f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run "

@@ -7,9 +7,10 @@ import pytest
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.record import Endpoint
-from ipcluster_azure.template import NETWORK_API, VIRTUAL_NETWORK
+from ipcluster_azure.template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
 
 from ..emulator.cloud import Cloud
 from .conftest import Profile
@@ -55,6 +56,21 @@ def test_a_cluster_in_a_given_group(profile: Profile, subnet_id: str, own_networ
     assert len(profile.engine_ids()) == 5
     output = profile.ipcluster("stop")
     assert f"Deleted the cluster's resources in resource group {GROUP}" in output
+    assert profile.files() == set()
+    assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
+
+
+def test_a_deletion_that_azure_accepts_and_fails_is_asked_for_again(
+    profile: Profile, subnet_id: str
+) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.resource_group = {GROUP!r}\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    kinds = (SCALE_SET, PUBLIC_IP)
+    failing = [fault("fail", type=kind, method="DELETE") for kind in kinds]
+    with faults(profile.emulator, *failing) as met:
+        profile.ipcluster("stop")
+        assert met.fired == [1, 1]
     assert profile.files() == set()
     assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}
 

@@ -150,9 +150,9 @@ class Slow:
         self._left = self.looks
         return resource_id not in self.gone
 
-    def exists(self, resource_id: str) -> bool:
+    def state_of(self, resource_id: str) -> str:
         self._left -= 1
-        return self._left > 0
+        return "Deleting" if self._left > 0 else ""
 
 
 def _shuffled_ids() -> tuple[list[str], list[str]]:
