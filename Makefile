@@ -2,7 +2,7 @@
 # Another Python: make PYTHON=python3.12 ...
 # Fewer tests:    make test PYTEST_ADDOPTS="-k emulator"
 PYTHON ?= python3
-# The tests mostly wait for processes, so a few more workers than cores are fastest.
+# For two cores: while some tests wait for machines, the others use them.
 WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin

@@ -2,8 +2,8 @@
 
     python -m ipcluster_azure.link RECORD
 
-What it does is in caretaker.py. It ends when the record says that the cluster is being deleted, or
-is gone.
+What it does is in caretaker.py. It ends when the cluster is deleted, and sees to it that a deletion
+which another process began comes to its end.
 """
 
 import asyncio

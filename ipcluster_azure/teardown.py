@@ -87,7 +87,7 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
     if not begun:
         return
     async with one_teardown(file) as record:
-        if record is None or not _is_it(record, only):
+        if not _is_it(record, only):
             return
         await bridge(creates_in_flight.wait, file.path)
         record = file.require()
