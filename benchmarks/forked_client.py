@@ -136,6 +136,9 @@ def _serve() -> dict[str, object] | None:
 
 def _become(asked: dict[str, Any]) -> None:
     """What a new process has of its own: environment, folder, standard files, arguments."""
+    # ignored, and inherited, where the whole runs under nohup or in a script's background
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(asked["environment"])
     os.chdir(str(asked["cwd"]))
     nothing = os.open(os.devnull, os.O_RDONLY)
