@@ -9,6 +9,7 @@ without the controller, and `ipcluster stop` would leave the controller running.
 
 import json
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def write_in_one_piece(cluster: Any) -> None:
 
     def write_cluster_file() -> None:
         cluster: Any = reference()  # there is one, since it calls this
-        write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
+        with suppress(FileNotFoundError):  # stopped elsewhere just now, with what was half written
+            write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
 
     cluster.write_cluster_file = write_cluster_file
 

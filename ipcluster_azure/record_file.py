@@ -65,6 +65,11 @@ class RecordFile:
         return self.path.with_suffix(".client")
 
     @property
+    def cluster_file(self) -> Path:
+        """ipyparallel's: written by cluster_file.py, removed by ipyparallel."""
+        return self.path.with_name(f"cluster-{self.cluster_id}.json")
+
+    @property
     def usual_secret_files(self) -> list[Path]:
         """What Record.secret_files names unless a setting says otherwise: for when it can't be
         read."""
@@ -192,7 +197,8 @@ class RecordFile:
         for companion in (*own, *self.usual_secret_files):
             companion.unlink(missing_ok=True)
             erase_unfinished(companion)
-        erase_unfinished(self.path)
+        for unfinished in (self.path, self.cluster_file):
+            erase_unfinished(unfinished)
         with suppress(OSError):
             self._bootstrap_lock.unlink()
 

@@ -55,6 +55,7 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     """A Flexible scale set in the controller's network; same parameters."""
     nic = {
         "name": f"{plan.scale_set}-nic",
+        "tags": _tags(plan.tags),  # not inherited, unlike those of machines and disks
         "properties": {
             "primary": True,
             "deleteOption": "Delete",
@@ -127,8 +128,11 @@ def _resource(
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
-    shown = {name: _literal(value) for name, value in tags.items()}
-    return {**resource, "tags": shown, **top, "properties": properties}
+    return {**resource, "tags": _tags(tags), **top, "properties": properties}
+
+
+def _tags(tags: Mapping[str, str]) -> Json:
+    return {name: _literal(value) for name, value in tags.items()}
 
 
 def _literal(text: str) -> str:

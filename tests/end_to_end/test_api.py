@@ -17,6 +17,7 @@ from traitlets.config import Config
 from ipcluster_azure.emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from ipcluster_azure.record_file import RecordFile
 
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
@@ -228,6 +229,20 @@ def test_a_cluster_file_is_never_half_written(bare_profile: Profile, config: Con
         cluster.write_cluster_file()
     assert path.read_text() == "{}"
     assert list(path.parent.glob(".*")) == []
+
+
+def test_a_cluster_file_whose_cluster_is_stopped_meanwhile_is_not_missed(
+    bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = ipp.Cluster(
+        profile_dir=str(bare_profile.folder), config=config, load_profile=False, cluster_id="c"
+    )
+    launcher = AzureVMControllerLauncher(parent=cluster)
+    assert launcher.parent is cluster
+    elsewhere = RecordFile.of(str(bare_profile.folder), "c")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: elsewhere.erase())
+    cluster.write_cluster_file()
+    assert {path.name for path in elsewhere.path.parent.iterdir()} == {".azure.lock"}
 
 
 def test_from_file_needs_no_configuration(profile: Profile) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import testing
+from ipcluster_azure.emulator.remote import ask
 from ipcluster_azure.record import Endpoint
 
 from .conftest import Profile
@@ -160,6 +161,12 @@ def test_a_policy_that_wants_tags_everywhere_is_met(profile: Profile) -> None:
     untagged = {"field": "tags['costCenter']", "exists": False}
     with testing.policy(profile.emulator, "require-costCenter", untagged, mode="All"):
         profile.ipcluster("start", "-n", "1", "--daemonize")
+    # what Azure makes for machines, too: disks, and interfaces of scale sets
+    path = f"/subscriptions/{profile.emulator.subscription_id}/resources?api-version=2025-04-01"
+    found = ask(profile.emulator, "GET", path)["value"]
+    kinds = {item["type"].split("/")[1] for item in found}
+    assert {"disks", "networkInterfaces", "virtualMachines", "virtualNetworks"} <= kinds
+    assert [item["id"] for item in found if item["tags"].get("costCenter") != "7"] == []
     profile.ipcluster("stop")
     forbidden = {"field": "type", "equals": "Microsoft.Network/publicIPAddresses"}
     with testing.policy(profile.emulator, "no-public-addresses", forbidden):

@@ -305,7 +305,7 @@ def test_logs_of_an_earlier_cluster_are_forgotten(file: RecordFile) -> None:
 def test_what_a_killed_write_left_goes_with_the_cluster(file: RecordFile) -> None:
     file.create(_record())
     folder = file.path.parent
-    for path in (file.path, file.key_file, file.client_file):
+    for path in (file.path, file.key_file, file.client_file, folder / "cluster-c1.json"):
         (folder / f".{path.name}.a1b2c3d4").write_text("half")
     others = folder / ".azure-c1-too.json.a1b2c3d4"
     others.write_text("another cluster's")
