@@ -1,6 +1,6 @@
 """When Azure has no room for the controller's machine: the next size or zone."""
 
-import asyncio
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ from .provision import controller_addresses, create_all
 from .record_file import RecordFile
 from .self_deletion import allow_self_deletion
 from .template import PUBLIC_IP, Json, controller_template
-from .waiting import Looks
+from .waiting import gone
 
 GONE_TIMEOUT_S = 300.0  # recorded: 46 s by force, nine of ten without it less than 136 s
 NIC_GONE_TIMEOUT_S = 20.0
@@ -42,21 +42,33 @@ async def place_again(
     *network, nic, vm = planned
     with file.edit() as record:
         record.plan, record.controller.alternatives = plan, controller.alternatives[1:]
-    if await bridge(api.exists, vm.id):
-        await bridge(api.delete, vm.id)
-        if not await _gone(api, file, vm.id, GONE_TIMEOUT_S):
-            raise AzureLauncherError(
-                f"Azure has not deleted {vm.name} within {GONE_TIMEOUT_S:.0f} s, so that it can't "
-                "be asked for elsewhere. Run `ipcluster start` again."
-            )
-        # goes with its machine, unless that failed before they met
-        await _gone(api, file, nic.id, NIC_GONE_TIMEOUT_S)
+    await _remove(api, file, nic, vm)
     answers = await create_all(api, file, [nic, vm], lambda: None, progress)
     for request in network:
         if request.type == PUBLIC_IP:
             answers[request.id] = await bridge(api.get, request)
     note_controller(file, plan, vm, answers)
     await allow_self_deletion(api, file, progress)
+
+
+async def _remove(
+    api: AzureApi, file: RecordFile, nic: ResourceRequest, vm: ResourceRequest
+) -> None:
+    """Delete the failed machine; its interface goes with it, unless it failed before they met."""
+
+    def exists(resource: str) -> bool:
+        require_alive(file)
+        return api.exists(resource)
+
+    if not await bridge(api.exists, vm.id):
+        return
+    await bridge(api.delete, vm.id)
+    if not await gone(functools.partial(exists, vm.id), GONE_TIMEOUT_S):
+        raise AzureLauncherError(
+            f"Azure has not deleted {vm.name} within {GONE_TIMEOUT_S:.0f} s, so that it can't be "
+            "asked for elsewhere. Run `ipcluster start` again."
+        )
+    await gone(functools.partial(exists, nic.id), NIC_GONE_TIMEOUT_S)
 
 
 def _planned(job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
@@ -66,16 +78,6 @@ def _planned(job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
     parameters = json.loads(parameter_file_of(job_file).read_text(encoding="utf-8"))
     values = {name: item["value"] for name, item in parameters["parameters"].items()}
     return requests(template, values, plan)
-
-
-async def _gone(api: AzureApi, file: RecordFile, resource: str, timeout_s: float) -> bool:
-    deadline, looks = asyncio.get_running_loop().time() + timeout_s, Looks()
-    while await bridge(api.exists, resource):
-        require_alive(file)
-        if asyncio.get_running_loop().time() > deadline:
-            return False
-        await looks.pause()
-    return True
 
 
 def note_controller(

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .azure_api import AzureApi, bridge
+from .deletion import delete_in_order, delete_whole_group
 from .discovery import DELETING, FoundCluster, foreign_resources
 from .errors import AzureLauncherError, ConfigurationError
 from .local_records import LocalRecord
 from .progress import Progress
-from .teardown import delete_cluster, delete_in_order, delete_whole_group
+from .teardown import delete_cluster
 from .whereabouts import Whereabouts
 
 NOT_ON_RECORD = "not on record in any profile here"
@@ -120,7 +121,7 @@ async def _delete_found(api: AzureApi, cluster: FoundCluster, progress: Progress
         await delete_whole_group(api, group, cluster.resources)
         progress.say(f"Azure has accepted the deletion of resource group {group}")
         return
-    await delete_in_order(api, cluster.resources)
+    await delete_in_order(api, cluster.resources, progress)
     progress.say(f"Deleted the resources of cluster {cluster.name} in resource group {group}")
     if foreign:
         progress.log.warning(

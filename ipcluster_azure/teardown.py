@@ -1,12 +1,12 @@
 """Recorded ids -> gone. Every part may be repeated, and may run while another does the same."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+import functools
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from . import template
-from .azure_api import AzureApi, bridge, kind_and_name
+from .azure_api import AzureApi, bridge
+from .deletion import delete_in_order, delete_whole_group
 from .discovery import resources_of_cluster
 from .errors import (
     AzureLauncherError,
@@ -21,25 +21,12 @@ from .progress import Progress
 from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Record
 from .record_file import RecordFile, erase_unfinished, held, read_core
-from .waiting import Looks
+from .waiting import gone
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
-IN_ORDER_TIMEOUT_S = 600.0
-DELETE_AGAIN_S = 5.0
-_DELETED_FIRST = [
-    kind.lower()
-    for kind in (
-        template.SCALE_SET,
-        template.VIRTUAL_MACHINE,
-        template.NIC,
-        template.PUBLIC_IP,
-        template.VIRTUAL_NETWORK,
-        template.NSG,
-    )
-]
 
 
 @asynccontextmanager
@@ -120,7 +107,7 @@ async def _delete_by_core(
                 if core.owns_resource_group:
                     await delete_whole_group(api, core.resource_group, found)
                 else:
-                    await delete_in_order(api, found)
+                    await delete_in_order(api, found, progress)
         file.erase()
     file.remove_teardown_lock()
     progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
@@ -134,64 +121,17 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
     group = record.plan.resource_group
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         if not record.plan.owns_resource_group:
-            await delete_in_order(api, record.resources)
+            await delete_in_order(api, record.resources, progress)
             file.erase()
             progress.say(f"Deleted the cluster's resources in resource group {group}")
             return
         await delete_whole_group(api, group, record.resources)
         progress.say(f"Azure has accepted the deletion of resource group {group}")
         looks_s = EMULATED_GONE_LOOKS_S if record.endpoint.token_file else GONE_LOOKS_S
-        if await _gone(api, group, looks_s):
+        if await gone(functools.partial(api.group_exists, group), looks_s, every_s=0.3):
             file.erase()
         else:
             file.retire()
-
-
-async def delete_whole_group(api: AzureApi, group: str, resources: Iterable[str]) -> None:
-    """Delete a cluster's own group; returns when Azure has accepted that."""
-    # machines first: their billing ends minutes before the group is gone
-    machines = [item for item in resources if "/Microsoft.Compute/" in item]
-    deletions = (bridge(api.delete, item) for item in machines)
-    await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
-    await bridge(api.delete_group, group)
-
-
-async def delete_in_order(api: AzureApi, resources: Iterable[str]) -> None:
-    """In a group that isn't ours: what depends on others first, and waited for."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + IN_ORDER_TIMEOUT_S
-    for resource in sorted(resources, key=_rank):
-        if not await bridge(api.delete, resource):
-            continue
-        looks, asked_at = Looks(), loop.time()
-        while state := await bridge(api.state_of, resource):
-            if state != "Deleting" and loop.time() > asked_at + DELETE_AGAIN_S:
-                # Azure had accepted that, and failed
-                await bridge(api.delete, resource)
-                asked_at = loop.time()
-            if loop.time() > deadline:
-                raise AzureLauncherError(
-                    f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run "
-                    "the same command again."
-                )
-            await looks.pause()
-
-
-def _rank(resource_id: str) -> int:
-    """What is deleted before what it needs: engines, controller, NIC, network, the rest."""
-    kind, _ = kind_and_name(resource_id)
-    return _DELETED_FIRST.index(kind.lower()) if kind.lower() in _DELETED_FIRST else 99
-
-
-async def _gone(api: AzureApi, group: str, timeout_s: float) -> bool:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    looks = Looks(last_s=0.3)
-    while await bridge(api.group_exists, group):
-        if loop.time() > deadline:
-            return False
-        await looks.pause()
-    return True
 
 
 def _erase_client_files(file: RecordFile, record: Record) -> None:

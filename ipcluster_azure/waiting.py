@@ -1,7 +1,7 @@
 """Waiting: for machines, for failures, for several things at once."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from .alive import require_alive
@@ -22,6 +22,17 @@ class Looks:
     async def pause(self) -> None:
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(self._last_s, self._pause_s * 1.5)
+
+
+async def gone(exists: Callable[[], bool], timeout_s: float, every_s: float = LAST_LOOK_S) -> bool:
+    """Whether `exists`, which blocks, turns false within this time; looked at least so often."""
+    loop, looks = asyncio.get_running_loop(), Looks(last_s=every_s)
+    deadline = loop.time() + timeout_s
+    while await bridge(exists):
+        if loop.time() > deadline:
+            return False
+        await looks.pause()
+    return True
 
 
 async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:

@@ -22,6 +22,7 @@ TESTS = {
     "record_file": "tests/unit/test_record.py",
     "provision": "tests/unit/test_provision.py",
     "teardown": "tests/unit/test_teardown.py",
+    "deletion": "tests/unit/test_deletion.py",
 }
 CONFIG = """
 [cosmic-ray]

@@ -55,6 +55,7 @@ def test_a_cluster_in_a_given_group(profile: Profile, subnet_id: str, own_networ
     assert profile.left_on_azure()["resource_groups"] == [GROUP]
     assert len(profile.engine_ids()) == 5
     output = profile.ipcluster("stop")
+    assert "Azure has accepted the deletion of the machines" in output
     assert f"Deleted the cluster's resources in resource group {GROUP}" in output
     assert profile.files() == set()
     assert profile.left_on_azure() == {"resource_groups": [GROUP], "virtual_machines": []}

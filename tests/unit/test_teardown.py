@@ -137,52 +137,6 @@ def _left(file: RecordFile) -> set[str]:
     return {path.name for path in file.path.parent.iterdir()} - {".azure.lock"}
 
 
-class Slow:
-    """Stands in for Azure where its slowness matters; notes what is deleted."""
-
-    def __init__(self, looks: int) -> None:
-        self.deleted: list[str] = []
-        self.gone: set[str] = set()
-        self.looks, self._left = looks, looks
-
-    def delete(self, resource_id: str) -> bool:
-        self.deleted.append(resource_id)
-        self._left = self.looks
-        return resource_id not in self.gone
-
-    def state_of(self, resource_id: str) -> str:
-        self._left -= 1
-        return "Deleting" if self._left > 0 else ""
-
-
-def _shuffled_ids() -> tuple[list[str], list[str]]:
-    """Ids as recorded, and in the order that they must be deleted in."""
-    ids = [item.id for item in _planned(CLUSTER)]
-    kinds = ("virtualMachineScaleSets", "virtualMachines", "networkInterfaces")
-    kinds += ("publicIPAddresses", "virtualNetworks", "networkSecurityGroups")
-    ordered = [next(item for item in ids if f"/{kind}/" in item) for kind in kinds]
-    odd = ids[0].replace("Microsoft.Network/", "Microsoft.Odd/")
-    return [odd, *sorted(ids)], [*ordered, odd]
-
-
-async def test_what_needs_others_is_deleted_first_and_waited_for(clock: Clock) -> None:
-    ids, ordered = _shuffled_ids()
-    azure = Slow(looks=20)
-    azure.gone = {ordered[1]}
-    await teardown.delete_in_order(azure, ids)  # type: ignore[arg-type]
-    assert azure.deleted == ordered
-    assert 100 < clock.passed_s < 600
-
-
-async def test_what_azure_does_not_finish_deleting_is_named(clock: Clock) -> None:
-    ids, ordered = _shuffled_ids()
-    azure = Slow(looks=10_000)
-    with pytest.raises(AzureLauncherError, match=rf"has not deleted {ordered[0]} within 600 s"):
-        await teardown.delete_in_order(azure, ids)  # type: ignore[arg-type]
-    assert 600 < clock.passed_s < 604
-    assert azure.deleted == ordered[:1]
-
-
 def test_a_stop_elsewhere_just_before_ours_is_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

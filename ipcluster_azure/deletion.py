@@ -1,0 +1,89 @@
+"""What Azure is asked to delete: a cluster's own group, or what is a cluster's in another group."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from itertools import groupby
+from typing import TypeVar
+
+from . import template
+from .azure_api import AzureApi, bridge, kind_and_name
+from .errors import AzureLauncherError
+from .progress import Progress
+from .waiting import Looks
+
+T = TypeVar("T")
+IN_ORDER_TIMEOUT_S = 600.0
+DELETE_AGAIN_S = 5.0
+MACHINES, PARTS_OF_SCALE_SETS, THE_REST = 0, 1, 9
+RANKS = {
+    template.SCALE_SET.lower(): MACHINES,
+    template.NIC.lower(): 2,
+    template.PUBLIC_IP.lower(): 3,
+    template.VIRTUAL_NETWORK.lower(): 4,
+    template.NSG.lower(): 5,
+}
+
+
+async def delete_whole_group(api: AzureApi, group: str, resources: Iterable[str]) -> None:
+    """Delete a cluster's own group; returns when Azure has accepted that."""
+    # machines first: their billing ends minutes before the group is gone
+    machines = [item for item, rank in _ranks(resources).items() if rank == MACHINES]
+    deletions = (bridge(api.delete, item) for item in machines)
+    await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
+    await bridge(api.delete_group, group)
+
+
+async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Progress) -> None:
+    """In a group that isn't ours: what is needed by others after them. Returns when all are gone.
+
+    What doesn't need each other is asked for at once; first come all machines, as they cost money.
+    Raises AzureLauncherError if Azure refuses, or doesn't do it.
+    """
+    deadline = asyncio.get_running_loop().time() + IN_ORDER_TIMEOUT_S
+    ranks = _ranks(resources)
+    for rank, same in groupby(sorted(ranks, key=ranks.__getitem__), key=ranks.__getitem__):
+        items = list(same)
+        found = await _each(bridge(api.delete, item) for item in items)
+        going = [item for item, was_there in zip(items, found, strict=True) if was_there]
+        if going and rank == MACHINES:
+            progress.say("Azure has accepted the deletion of the machines")
+        await _each(_wait_until_gone(api, item, deadline) for item in going)
+
+
+def _ranks(resources: Iterable[str]) -> dict[str, int]:
+    """What needs others has a lower number than those. A scale set's machines go with it."""
+    parts = {item: kind_and_name(item.lower()) for item in resources}
+    scale_sets = [name for kind, name in parts.values() if kind == template.SCALE_SET.lower()]
+    of_scale_sets = tuple(f"{name}_" for name in scale_sets)
+    ranks = {}
+    for item, (kind, name) in parts.items():
+        if kind == template.VIRTUAL_MACHINE.lower():
+            ranks[item] = PARTS_OF_SCALE_SETS if name.startswith(of_scale_sets) else MACHINES
+        else:
+            ranks[item] = RANKS.get(kind, THE_REST)
+    return ranks
+
+
+async def _each(tasks: Iterable[Awaitable[T]]) -> list[T]:
+    """All results; one that fails keeps no other from its end, and is raised after that."""
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes  # type: ignore[return-value]
+
+
+async def _wait_until_gone(api: AzureApi, resource: str, deadline: float) -> None:
+    loop = asyncio.get_running_loop()
+    looks, asked_at = Looks(), loop.time()
+    while state := await bridge(api.state_of, resource):
+        if state != "Deleting" and loop.time() > asked_at + DELETE_AGAIN_S:
+            # Azure had accepted that, and failed
+            await bridge(api.delete, resource)
+            looks, asked_at = Looks(), loop.time()
+        if loop.time() > deadline:
+            raise AzureLauncherError(
+                f"Azure has not deleted {resource} within {IN_ORDER_TIMEOUT_S:.0f} s. Run the same "
+                "command again."
+            )
+        await looks.pause()
