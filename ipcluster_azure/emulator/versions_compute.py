@@ -93,6 +93,9 @@ TABLES: Mapping[str, Table] = {
         "properties.orchestrationMode": since("2021-03-01"),  # R: not before; U since when
         **_below("properties.virtualMachineProfile.osProfile", _MODEL_LOGIN),
         **_below("properties.virtualMachineProfile.storageProfile", _STORAGE),
+        "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations.tags": (
+            since("2025-04-01")  # D
+        ),
         **_below(
             "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations"
             ".properties",

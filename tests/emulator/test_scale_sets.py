@@ -62,6 +62,26 @@ def test_instances_are_machines_like_any(site: Site, four: str) -> None:
     assert {item["instanceId"] for item in listed} == {vm.name for vm in machines}
 
 
+def test_interfaces_have_the_tags_of_their_own_configuration(site: Site, keys: Keys) -> None:
+    body = {**scale_set_body(keys, site.network(), 1), "tags": {"team": "set"}}
+    network = body["properties"]["virtualMachineProfile"]["networkProfile"]
+    (configuration,) = network["networkInterfaceConfigurations"]
+    for tags in (None, {"team": "nic"}):
+        if tags:
+            configuration["tags"] = tags
+        site.cloud.wait_for(put(site, "set", body))
+        (vm,) = instances(site, "set")
+        (nic,) = site.cloud.network.network_interfaces.list(site.group)
+        assert vm.tags == {"team": "set"}
+        assert nic.tags == tags
+        path = site.provider("virtualMachineScaleSets", "set")
+        for version, shown in (("2024-11-01", False), ("2025-04-01", bool(tags))):
+            answer = site.cloud.call("GET", path, version=version).body["properties"]
+            profile = answer["virtualMachineProfile"]["networkProfile"]
+            assert ("tags" in profile["networkInterfaceConfigurations"][0]) == shown
+        site.deleted("virtualMachineScaleSets", "set")
+
+
 def test_named_instances_are_deleted(site: Site, four: str) -> None:
     names = [vm.name for vm in instances(site, four)]
     path = site.provider("virtualMachineScaleSets", four, "delete")

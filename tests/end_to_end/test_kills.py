@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.forked_client import Client, Server, fork_server
+from benchmarks.forked_client import Client, Server
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
 
@@ -113,12 +113,6 @@ class Stage:
         running = command()
         assert running.wait(START_S) == 0, running.output
         return list(self.proxy.kinds)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with fork_server(tmp_path_factory.mktemp("clients")) as server:
-        yield server
 
 
 @pytest.fixture
