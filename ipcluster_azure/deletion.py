@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from itertools import groupby
+from itertools import compress
 from typing import TypeVar
 
 from . import template
@@ -14,21 +14,23 @@ from .waiting import Looks
 T = TypeVar("T")
 IN_ORDER_TIMEOUT_S = 600.0
 DELETE_AGAIN_S = 5.0
-MACHINES, PARTS_OF_SCALE_SETS, THE_REST = 0, 1, 9
-RANKS = {
-    template.SCALE_SET.lower(): MACHINES,
-    template.NIC.lower(): 2,
-    template.PUBLIC_IP.lower(): 3,
-    template.VIRTUAL_NETWORK.lower(): 4,
-    template.NSG.lower(): 5,
-}
+MACHINES, PARTS_OF_SCALE_SETS, THE_REST = "machines", "parts of scale sets", "the rest"
+# none of these needs one that comes after it
+STEPS = (
+    MACHINES,
+    PARTS_OF_SCALE_SETS,
+    template.NIC.lower(),
+    template.PUBLIC_IP.lower(),
+    template.VIRTUAL_NETWORK.lower(),
+    template.NSG.lower(),
+    THE_REST,
+)
 
 
 async def delete_whole_group(api: AzureApi, group: str, resources: Iterable[str]) -> None:
     """Delete a cluster's own group; returns when Azure has accepted that."""
     # machines first: their billing ends minutes before the group is gone
-    machines = [item for item, rank in _ranks(resources).items() if rank == MACHINES]
-    deletions = (bridge(api.delete, item) for item in machines)
+    deletions = (bridge(api.delete, item) for item in _steps(resources)[MACHINES])
     await asyncio.gather(*deletions, return_exceptions=True)  # the group's deletion decides
     await bridge(api.delete_group, group)
 
@@ -40,28 +42,26 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Pro
     Raises AzureLauncherError if Azure refuses, or doesn't do it.
     """
     deadline = asyncio.get_running_loop().time() + IN_ORDER_TIMEOUT_S
-    ranks = _ranks(resources)
-    for rank, same in groupby(sorted(ranks, key=ranks.__getitem__), key=ranks.__getitem__):
-        items = list(same)
+    for step, items in _steps(resources).items():
         found = await _each(bridge(api.delete, item) for item in items)
-        going = [item for item, was_there in zip(items, found, strict=True) if was_there]
-        if going and rank == MACHINES:
+        going = list(compress(items, found))
+        if going and step == MACHINES:
             progress.say("Azure has accepted the deletion of the machines")
         await _each(_wait_until_gone(api, item, deadline) for item in going)
 
 
-def _ranks(resources: Iterable[str]) -> dict[str, int]:
-    """What needs others has a lower number than those. A scale set's machines go with it."""
+def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
+    """What is to be deleted in each of STEPS. The machines of a scale set go with it."""
     parts = {item: kind_and_name(item.lower()) for item in resources}
-    scale_sets = [name for kind, name in parts.values() if kind == template.SCALE_SET.lower()]
+    scale_sets = (name for kind, name in parts.values() if kind == template.SCALE_SET.lower())
     of_scale_sets = tuple(f"{name}_" for name in scale_sets)
-    ranks = {}
+    steps: dict[str, list[str]] = {step: [] for step in STEPS}
     for item, (kind, name) in parts.items():
-        if kind == template.VIRTUAL_MACHINE.lower():
-            ranks[item] = PARTS_OF_SCALE_SETS if name.startswith(of_scale_sets) else MACHINES
+        if kind in (template.SCALE_SET.lower(), template.VIRTUAL_MACHINE.lower()):
+            steps[PARTS_OF_SCALE_SETS if name.startswith(of_scale_sets) else MACHINES].append(item)
         else:
-            ranks[item] = RANKS.get(kind, THE_REST)
-    return ranks
+            steps[kind if kind in STEPS else THE_REST].append(item)
+    return steps
 
 
 async def _each(tasks: Iterable[Awaitable[T]]) -> list[T]:

@@ -51,6 +51,7 @@ class Line:
     port: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
     connections: list[tuple[asyncio.Event, asyncio.StreamWriter]] = field(default_factory=list)
+    far_ends: list[asyncio.StreamWriter] = field(default_factory=list)
     tasks: set["asyncio.Task[None] | None"] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,6 +61,7 @@ class Line:
         await self.open.wait()
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         self.connections.append((flowing, writer))
+        self.far_ends.append(far_writer)
 
         async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             with suppress(OSError):
@@ -90,6 +92,8 @@ class Line:
         self.open.set()
         self.resume()
         self.cut()
+        for writer in self.far_ends:
+            writer.transport.abort()
         await asyncio.wait({task for task in self.tasks if task}, timeout=5)
 
 
@@ -132,8 +136,7 @@ async def line(tmp_path: Path) -> AsyncIterator[tuple[Line, int]]:
         connection.abort()
         await connection.wait_closed()
     for server in (relay, sshd, echoing):
-        server.close()
-        await server.wait_closed()
+        server.close()  # wait_closed() would wait for connections, too, from Python 3.12 on
     await asyncio.sleep(0.1)  # for what the servers close in their turn
 
 
