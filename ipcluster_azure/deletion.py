@@ -7,13 +7,27 @@ from typing import TypeVar
 
 from . import template
 from .azure_api import AzureApi, bridge, kind_and_name
-from .errors import AzureLauncherError
+from .errors import AzureLauncherError, RequestRefused
 from .progress import Progress
 from .waiting import Looks
 
 T = TypeVar("T")
 IN_ORDER_TIMEOUT_S = 600.0
 DELETE_AGAIN_S = 5.0
+# An interface is kept for 180 s for a machine that could not be made, as Azure's message says; what
+# is being deleted is in use for some seconds more.
+NOT_YET_TIMEOUT_S = 240.0
+NOT_YET_CODES = frozenset(
+    {
+        "NicReservedForAnotherVm",
+        "NicInUse",
+        "PublicIPAddressCannotBeDeleted",
+        "InUseSubnetCannotBeDeleted",
+        "InUseNetworkSecurityGroupCannotBeDeleted",
+        "AnotherOperationInProgress",
+        "RetryableErrorDueToAnotherOperation",
+    }
+)
 MACHINES, PARTS_OF_SCALE_SETS, THE_REST = "machines", "parts of scale sets", "the rest"
 # none of these needs one that comes after it
 STEPS = (
@@ -43,11 +57,11 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Pro
     """
     deadline = asyncio.get_running_loop().time() + IN_ORDER_TIMEOUT_S
     for step, items in _steps(resources).items():
-        found = await _each(bridge(api.delete, item) for item in items)
+        found = await _each(_delete(api, item, progress) for item in items)
         going = list(compress(items, found))
         if going and step == MACHINES:
             progress.say("Azure has accepted the deletion of the machines")
-        await _each(_wait_until_gone(api, item, deadline) for item in going)
+        await _each(_wait_until_gone(api, item, deadline, progress) for item in going)
 
 
 def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
@@ -73,13 +87,31 @@ async def _each(tasks: Iterable[Awaitable[T]]) -> list[T]:
     return outcomes  # type: ignore[return-value]
 
 
-async def _wait_until_gone(api: AzureApi, resource: str, deadline: float) -> None:
+async def _delete(api: AzureApi, resource: str, progress: Progress) -> bool:
+    """Ask for a deletion until Azure accepts it; False if there is nothing to delete."""
+    loop = asyncio.get_running_loop()
+    deadline, said = loop.time() + NOT_YET_TIMEOUT_S, ""
+    while True:
+        try:
+            return await bridge(api.delete, resource)
+        except RequestRefused as error:
+            if error.code not in NOT_YET_CODES or loop.time() > deadline:
+                raise
+            if error.code != said:
+                progress.say(f"{error} Asking again until it can be")
+                said = error.code
+        await asyncio.sleep(DELETE_AGAIN_S)
+
+
+async def _wait_until_gone(
+    api: AzureApi, resource: str, deadline: float, progress: Progress
+) -> None:
     loop = asyncio.get_running_loop()
     looks, asked_at = Looks(), loop.time()
     while state := await bridge(api.state_of, resource):
         if state != "Deleting" and loop.time() > asked_at + DELETE_AGAIN_S:
             # Azure had accepted that, and failed
-            await bridge(api.delete, resource)
+            await _delete(api, resource, progress)
             looks, asked_at = Looks(), loop.time()
         if loop.time() > deadline:
             raise AzureLauncherError(

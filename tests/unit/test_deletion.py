@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from ipcluster_azure.deletion import delete_in_order, delete_whole_group
-from ipcluster_azure.errors import AzureLauncherError
+from ipcluster_azure.errors import AzureLauncherError, RequestRefused
 from ipcluster_azure.progress import Progress
 
 from .conftest import Clock
@@ -30,13 +30,13 @@ class Azure:
     """Stands in where Azure's slowness matters: a deletion takes so many looks.
 
     `gone`: what isn't there; `fails`: how many deletions of it are accepted and fail; `refuses`:
-    what may not be deleted.
+    with which of Azure's codes the next deletions of it are refused.
     """
 
     def __init__(self, looks: int, gone: tuple[str, ...] = ()) -> None:
         self.looks, self.gone = looks, {*gone}
         self.fails: Counter[str] = Counter()
-        self.refuses: set[str] = set()
+        self.refuses: dict[str, list[str]] = {}
         self.asked: list[str] = []
         self.deleted: list[str] = []
         self.groups: list[str] = []
@@ -44,8 +44,9 @@ class Azure:
 
     def delete(self, resource_id: str) -> bool:
         self.asked.append(resource_id)
-        if resource_id in self.refuses:
-            raise AzureLauncherError(f"{resource_id} is locked.")
+        if self.refuses.get(resource_id):
+            code = self.refuses[resource_id].pop()
+            raise RequestRefused(f"Azure refused {resource_id} ({code})", code)
         self.fails[resource_id] -= 1
         self._left[resource_id] = self.looks
         return resource_id not in self.gone
@@ -127,7 +128,28 @@ async def test_what_azure_accepts_and_fails_is_asked_for_again(clock: Clock) -> 
 
 async def test_a_refusal_keeps_no_other_machine_alive(clock: Clock) -> None:
     azure = Azure(looks=3)
-    azure.refuses = {SCALE_SET}
-    with pytest.raises(AzureLauncherError, match="is locked"):
+    azure.refuses = {SCALE_SET: ["ScopeLocked"]}
+    with pytest.raises(RequestRefused, match="ScopeLocked"):
         await _delete(azure, SCALE_SET, CONTROLLER, NIC)
     assert azure.asked == [SCALE_SET, CONTROLLER]
+
+
+async def test_what_is_still_in_use_is_asked_for_until_it_is_not(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    azure = Azure(looks=1)
+    azure.refuses = {NIC: ["NicReservedForAnotherVm"] * 36, RULES: ["AnotherOperationInProgress"]}
+    await _delete(azure, NIC, RULES)
+    assert azure.asked == [NIC] * 37 + [RULES] * 2
+    assert 36 * 5 < clock.passed_s < 38 * 5
+    assert caplog.text.count("(NicReservedForAnotherVm)") == 1
+
+
+async def test_what_stays_in_use_is_said(clock: Clock) -> None:
+    azure = Azure(looks=1)
+    azure.refuses = {NETWORK: ["InUseSubnetCannotBeDeleted"] * 100}
+    with pytest.raises(RequestRefused, match="InUseSubnetCannotBeDeleted"):
+        await _delete(azure, NETWORK, RULES)
+    assert 240 < clock.passed_s < 250
+    assert RULES not in azure.asked

@@ -23,7 +23,7 @@ from ipcluster_azure.progress import Progress
 from ipcluster_azure.provision import create_all, create_group, creates_in_flight
 from ipcluster_azure.record import DELETING, KEPT, READY, Endpoint, EngineSet, Machine, Record
 from ipcluster_azure.record_file import RecordFile, write_private
-from ipcluster_azure.template import NETWORK_API, NSG, controller_template, engine_set_template
+from ipcluster_azure.template import NETWORK_API, NIC, NSG, controller_template, engine_set_template
 
 from .conftest import Clock
 from .plans import CLUSTER, ENGINES
@@ -221,6 +221,28 @@ async def test_in_a_group_of_the_users_only_recorded_ids_go(
     assert [item["name"] for item in listed] == [similar]
     assert _left(file) == set()
     assert f"Deleted the cluster's resources in resource group {TEAM}" in said.text
+
+
+async def test_an_interface_that_azure_keeps_for_a_machine_is_deleted_when_it_can_be(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, clock: Clock, said: pytest.LogCaptureFixture
+) -> None:
+    file = await _cluster(api, info, tmp_path, TEAM)
+    message = "Nic(s) in request is reserved for another Virtual Machine for 180 seconds."
+    reserved = testing.fault(
+        "refuse",
+        method="DELETE",
+        type=NIC,
+        status=400,
+        code="NicReservedForAnotherVm",
+        message=message,
+        times=3,
+    )
+    with testing.faults(info, reserved) as met:
+        await teardown.delete_cluster(file, _progress())
+    assert met.fired == [3]
+    assert said.text.count(message) == 1
+    assert api.listed(f"resourceGroups/{TEAM}/resources", "2021-04-01", doing="looking") == []
+    assert _left(file) == set()
 
 
 @pytest.mark.parametrize(("emulated", "looks_s"), [(True, 5.0), (False, 0.5)])
