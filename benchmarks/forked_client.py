@@ -6,6 +6,7 @@ which can be killed. Used by the soak and by the tests of all ways to die.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ LOOK_S = 0.01
 class Client:
     """A user's command, running; `log` has all that it said."""
 
+    number: int
     pid: int
     log: Path
     _server: Server
@@ -36,10 +38,10 @@ class Client:
 
     def status(self) -> int | None:
         """None while it runs, else its exit status, negative for a signal."""
-        return self._server.status(self.pid)
+        return self._server.status(self)
 
     def signal(self, signum: int) -> None:
-        """Nothing happens if it has ended. Its id is not reused before its status was asked for."""
+        """Nothing happens if it has ended. Its pid is not used again before that was asked for."""
         if self.status() is None:
             os.kill(self.pid, signum)
 
@@ -61,25 +63,26 @@ class Server:
     """The process that has imported everything; forks a client at each request."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
-        self._process, self._folder, self._count = process, folder, 0
-        self._ended: dict[int, int] = {}
+        self._process, self._folder = process, folder
+        self._numbers = itertools.count()
+        self._ended: dict[int, int] = {}  # by number: pids are used again, after some thousands
         self._asking = threading.Lock()
 
     def run(self, command: list[str], environment: Mapping[str, str], cwd: Path) -> Client:
         """`command`: `ipcluster ...`, `ipcluster-azure ...` or `python -c CODE`."""
-        self._count += 1
-        log = self._folder / f"{self._count}.log"
+        number = next(self._numbers)
+        log = self._folder / f"{number}.log"
         log.touch(mode=0o600)
         asked = {"run": command, "environment": dict(environment), "cwd": str(cwd), "log": str(log)}
-        return Client(self._ask(asked), log, self)
+        return Client(number, self._ask(asked), log, self)
 
-    def status(self, pid: int) -> int | None:
-        if pid not in self._ended:
-            status = self._ask({"status": pid})
+    def status(self, client: Client) -> int | None:
+        if client.number not in self._ended:
+            status = self._ask({"status": client.pid})
             if status is None:
                 return None
-            self._ended[pid] = status
-        return self._ended[pid]
+            self._ended[client.number] = status
+        return self._ended[client.number]
 
     def _ask(self, request: Mapping[str, object]) -> int:
         with self._asking:
