@@ -181,6 +181,18 @@ async def test_nothing_is_left_of_a_cluster(
     assert farewells == []  # its controller never ran
 
 
+async def test_another_cluster_that_came_in_its_place_is_left_alone(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    base = file.require().plan.names.base
+    await teardown.delete_cluster(file, _progress(), only=f"{base}0")
+    assert not file.require().deleting
+    assert client.status(info.state_dir)["resource_groups"] == [base]
+    await teardown.delete_cluster(file, _progress(), only=base)
+    assert client.status(info.state_dir)["resource_groups"] == []
+
+
 async def test_machines_are_deleted_before_their_group(
     api: AzureApi, info: EmulatorInfo, tmp_path: Path
 ) -> None:
