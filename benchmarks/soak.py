@@ -1,6 +1,6 @@
 """Thousands of starts and stops with random faults and deaths: nothing may be left.
 
-    python -m benchmarks.soak [--rounds 3000] [--seed 1] [--lanes 2] [--first 0]
+    python -m benchmarks.soak [--rounds 3000] [--seed 1] [--lanes 4] [--first 0]
 
 Each round is drawn from the seed and its number alone: one that fails can be repeated by
 `--first NUMBER --rounds 1`, as far as time itself can be repeated.
@@ -67,7 +67,7 @@ def opened(machines: str, count: int, server: Server, seed: int) -> Iterator[lis
         yield lanes
 
 
-def measure(rounds: int = 3000, seed: int = 1, lanes: int = 2, first: int = 0) -> Section:
+def measure(rounds: int = 3000, seed: int = 1, lanes: int = 4, first: int = 0) -> Section:
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     plan = [drawn(seed, number) for number in range(first, first + rounds)]
     try:
