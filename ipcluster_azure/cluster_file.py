@@ -24,6 +24,10 @@ def write_in_one_piece(cluster: Any) -> None:
         cluster: Any = reference()  # there is one, since it calls this
         with suppress(FileNotFoundError):  # stopped elsewhere just now, with what was half written
             write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
+        launchers = [cluster.controller, *cluster.engines.values()]
+        if all(launcher is None or launcher.state == "after" for launcher in launchers):
+            # the last one stopped in another thread meanwhile, and what it removed is back
+            cluster.remove_cluster_file()
 
     cluster.write_cluster_file = write_cluster_file
 

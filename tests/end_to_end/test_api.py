@@ -231,6 +231,28 @@ def test_a_cluster_file_is_never_half_written(bare_profile: Profile, config: Con
     assert list(path.parent.glob(".*")) == []
 
 
+def test_a_cluster_file_does_not_come_back(
+    bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each launcher's watch may notice in a thread of its own that the cluster is gone."""
+    cluster = ipp.Cluster(profile_dir=str(bare_profile.folder), config=config, load_profile=False)
+    cluster.controller = AzureVMControllerLauncher(parent=cluster)
+    cluster.controller.state = "running"
+    path = Path(cluster.cluster_file)
+    fsync = os.fsync
+
+    def stop_elsewhere(descriptor: int) -> None:
+        fsync(descriptor)
+        cluster.controller.state = "after"
+        cluster.remove_cluster_file()
+
+    cluster.update_cluster_file()
+    assert path.exists()
+    monkeypatch.setattr(os, "fsync", stop_elsewhere)
+    cluster.update_cluster_file()
+    assert not path.exists()
+
+
 def test_a_cluster_file_whose_cluster_is_stopped_meanwhile_is_not_missed(
     bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
