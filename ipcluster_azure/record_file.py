@@ -66,7 +66,7 @@ class RecordFile:
 
     @property
     def cluster_file(self) -> Path:
-        """ipyparallel's: written by cluster_file.py, removed by ipyparallel."""
+        """ipyparallel's, which removes it too, but not where the link ends a stop that died."""
         return self.path.with_name(f"cluster-{self.cluster_id}.json")
 
     @property
@@ -193,12 +193,11 @@ class RecordFile:
         self._erase_companions()
 
     def _erase_companions(self) -> None:
-        own = (self.key_file, self.public_key_file, self.client_file)
+        own = (self.key_file, self.public_key_file, self.client_file, self.cluster_file)
         for companion in (*own, *self.usual_secret_files):
             companion.unlink(missing_ok=True)
             erase_unfinished(companion)
-        for unfinished in (self.path, self.cluster_file):
-            erase_unfinished(unfinished)
+        erase_unfinished(self.path)
         with suppress(OSError):
             self._bootstrap_lock.unlink()
 

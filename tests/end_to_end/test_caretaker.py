@@ -151,8 +151,6 @@ def test_a_stop_that_is_killed_is_ended_by_the_link(profile: Profile) -> None:
         stopping.communicate(timeout=10)
     wait_for(lambda: not profile.left_on_azure()["resource_groups"], 15)
     wait_for(lambda: not psutil.pid_exists(record.link_pid))
-    # what ipyparallel wrote down of the cluster goes with the next command
-    assert "not running" in profile.ipcluster("stop", expect=None)
     profile.assert_nothing_left()
 
 

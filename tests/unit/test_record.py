@@ -237,6 +237,7 @@ def test_secrets_go_with_the_cluster_and_the_profile_stays(
     security = tmp_path / "security"
     secrets = [security / f"{name}-{kind}.json" for kind in ("client", "engine")]
     secrets.append(tmp_path / f"azure_engineset-{cluster_id}.parameters.json")
+    secrets.append(security / f"cluster-{cluster_id}.json")
     others = [security / "ipcontroller-other-client.json", tmp_path / "ipcluster_config.py"]
     for path in (*secrets, *others):
         write_private(path, "text")
