@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30.0
 LOCK_LOOK_S = 0.05
+# by their files: the locks that this process holds, and the loops of those who do
+_holders: dict[str, tuple["FileLock", asyncio.AbstractEventLoop]] = {}
 
 
 @asynccontextmanager
@@ -30,11 +32,23 @@ async def held(lock: "FileLock") -> AsyncIterator[None]:
             lock.acquire(timeout=0)
             break
         except Timeout:
+            _release_if_abandoned(lock.lock_file)
             await asyncio.sleep(LOCK_LOOK_S)
+    _holders[lock.lock_file] = lock, asyncio.get_running_loop()
     try:
         yield
     finally:
         lock.release()
+        if _holders.get(lock.lock_file, (None,))[0] is lock:
+            del _holders[lock.lock_file]
+
+
+def _release_if_abandoned(lock_file: str) -> None:
+    """A second signal may end the loop of a stop at the interpreter's exit, where ipyparallel stops
+    the cluster once more: it would wait for itself, and the link for both."""
+    lock, loop = _holders.get(lock_file, (None, None))
+    if lock is not None and loop is not None and not loop.is_running():
+        lock.release(force=True)
 
 
 class RecordFile:

@@ -288,6 +288,27 @@ async def _wait_for(lock: Any, same: Any, clock: Clock) -> None:
     lock.release()
 
 
+def test_a_lock_whose_holder_never_goes_on_is_taken_over(file: RecordFile) -> None:
+    """A signal at the interpreter's exit ends a loop; what waits in it is never closed."""
+    file.create(_record())
+
+    async def hold(entered: list[str], name: str) -> None:
+        async with held(file.teardown_lock()):
+            entered.append(name)
+            await asyncio.sleep(60 if name == "first" else 0)
+
+    entered: list[str] = []
+    left = asyncio.new_event_loop()
+    waiting = left.create_task(hold(entered, "first"))
+    left.run_until_complete(asyncio.sleep(0.1))
+    asyncio.run(asyncio.wait_for(hold(entered, "second"), 10))
+    assert entered == ["first", "second"]
+    waiting.cancel()
+    left.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
+    left.close()
+    asyncio.run(asyncio.wait_for(hold(entered, "third"), 10))
+
+
 def test_logs_of_an_earlier_cluster_are_forgotten(file: RecordFile) -> None:
     other = RecordFile.of(str(file.profile_dir), "c2")
     file.link_log.parent.mkdir(parents=True)
