@@ -28,7 +28,10 @@ FAILED = (
     "At least one resource deployment operation failed. Please list deployment operations for "
     "details. Please see https://aka.ms/DeployOperations for usage details."
 )
-CANCELED = ArmError(409, "DeploymentCanceled", "The deployment was canceled.")
+
+
+def canceled() -> ArmError:
+    return ArmError(409, "DeploymentCanceled", "The deployment was canceled.")
 
 
 class Run:
@@ -46,7 +49,7 @@ class Run:
         """To the deployment's end; what it raises is the failure of its operation."""
         deployment = self._deployment
         if deployment.stop.is_set():
-            raise CANCELED
+            raise canceled()
         work = asyncio.ensure_future(self._work())
         stop = asyncio.ensure_future(deployment.stop.wait())
         try:
@@ -57,7 +60,7 @@ class Run:
         if deployment.stop.is_set():
             await asyncio.gather(work, return_exceptions=True)
             self._end_as_canceled()
-            raise CANCELED
+            raise canceled()
         try:
             work.result()
         except ArmError as error:

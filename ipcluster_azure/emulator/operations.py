@@ -130,7 +130,7 @@ class Operations:
                 await self._clock.sleep(duration_s)
                 await finish()
         except errors.ArmError as error:
-            operation.error = error
+            operation.error = error.with_traceback(None)  # it would hold all that it passed
         except Exception as exception:
             log.exception("operation %s failed", operation.id)
             operation.error = errors.internal(exception)

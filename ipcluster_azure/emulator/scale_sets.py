@@ -74,7 +74,7 @@ def _begin(
     async def finish() -> None:
         failed = [error for error in await asyncio.gather(*map(one, vms)) if error]
         if scale_set.deleting:
-            raise vm_lifecycle.PREEMPTED
+            raise vm_lifecycle.preempted()
         scale_set.properties["provisioningState"] = "Failed" if failed else "Succeeded"
         if failed:
             raise failed[0]

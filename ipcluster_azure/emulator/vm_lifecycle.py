@@ -12,15 +12,16 @@ from .views import VM
 
 log = logging.getLogger(__name__)
 
-PREEMPTED = errors.ArmError(
-    409, "OperationPreempted", "The operation was preempted by a more recent operation."
-)
+
+def preempted() -> errors.ArmError:
+    message = "The operation was preempted by a more recent operation."
+    return errors.ArmError(409, "OperationPreempted", message)
 
 
 async def finish_creation(em: Emulator, vm: Resource) -> None:
     """The VM's disk appears, the machine boots; a failure is kept in provisioningState."""
     if not _present(em, vm):
-        raise PREEMPTED
+        raise preempted()
     vm_disks.make(em, vm)
     try:
         await vm_machine.wait_for_guest(em, vm)
@@ -29,7 +30,7 @@ async def finish_creation(em: Emulator, vm: Resource) -> None:
         vm.properties["provisioningState"] = "Failed"
         raise
     if not _present(em, vm):
-        raise PREEMPTED
+        raise preempted()
     vm.properties["provisioningState"] = "Succeeded"
 
 
@@ -85,7 +86,7 @@ def _remove(em: Emulator, vm: Resource) -> None:
 async def change_power(em: Emulator, vm: Resource, power: str) -> None:
     """running, stopped or deallocated; stopping kills all processes, the disk stays."""
     if not _present(em, vm):
-        raise PREEMPTED
+        raise preempted()
     if power == "running":
         if vm.hidden.get("power") != "running":
             await boot(em, vm)
@@ -101,7 +102,7 @@ async def change_power(em: Emulator, vm: Resource, power: str) -> None:
 
 async def restart(em: Emulator, vm: Resource) -> None:
     if not _present(em, vm):
-        raise PREEMPTED
+        raise preempted()
     await em.machines.halt([vm.properties["vmId"]])
     await boot(em, vm)
     vm.properties["provisioningState"] = "Succeeded"
@@ -110,7 +111,7 @@ async def restart(em: Emulator, vm: Resource) -> None:
 async def reimage(em: Emulator, vm: Resource) -> None:
     """A new OS disk, so that all files are gone, and booted as the first time."""
     if not _present(em, vm):
-        raise PREEMPTED
+        raise preempted()
     await em.machines.destroy([vm.properties["vmId"]])
     await boot(em, vm)
     vm.properties["provisioningState"] = "Succeeded"
