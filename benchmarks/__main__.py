@@ -34,6 +34,7 @@ MINUTES = {
     "stop": 7,
     "far_away": 5,
     "import_time": 1,
+    "emulator": 3,
     "pricer": 6,
     "endurance": 61,
     "soak": 60,

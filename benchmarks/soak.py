@@ -36,6 +36,8 @@ of two clusters in one profile, {shared} in a resource group with foreign resour
 some requests met declared faults: refused with 409, 429 or 503, not carried out, carried out but
 not answered, a reply cut short or late, a new resource not found, an operation that fails. After a
 round Azure is asked for what is left, the profile for its files, the computer for its processes.
+Memory may grow by the operations that each of the {emulators} emulators remembers, as
+[above](#the-emulator-by-itself).
 """
 
 
@@ -87,6 +89,7 @@ def measure(rounds: int = 3000, seed: int = 1, lanes: int = 4, first: int = 0) -
         rounds=rounds,
         seed=seed,
         lanes=lanes,
+        emulators=2 * lanes,
         pairs=sum(a.pair for a in plan),
         real=sum(a.real for a in plan),
         faulty=sum(bool(a.faults) for a in plan),

@@ -316,7 +316,11 @@ def test_calls_of_another_cluster_are_not_waited_for(
     assert time.monotonic() - started < 1
     monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 0.1)
     assert not flights.wait(tmp_path / "a")
-    release.set()
+    monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 20.0)
+    threading.Timer(0.1, release.set).start()
+    started = time.monotonic()
+    assert flights.wait(tmp_path / "a")
+    assert time.monotonic() - started < 10  # told at once, not found at the end
     thread.join()
     assert flights.wait(tmp_path / "a")
 
@@ -397,6 +401,20 @@ async def test_a_network_that_never_gets_ready_ends_the_start(
         await _create_needed(azure, file, template.VIRTUAL_NETWORK)
     assert 120 < clock.passed_s < 121
     assert "put networkInterfaces" not in azure.log
+
+
+async def test_a_stop_ends_the_wait_for_a_network(file: RecordFile, clock: Clock) -> None:
+    azure = Azure()
+    azure.slow = "virtualNetworks"
+
+    def look(request: ResourceRequest) -> template.Json:
+        file.erase()
+        return Azure.get(azure, request)
+
+    azure.get = look  # type: ignore[method-assign]
+    with pytest.raises(ClusterStopped):
+        await _create_needed(azure, file, template.VIRTUAL_NETWORK)
+    assert clock.passed_s < 2
 
 
 @pytest.mark.parametrize("state", ["Failed", "Canceled"])

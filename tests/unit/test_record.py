@@ -184,9 +184,9 @@ def _cut(text: str, share: float) -> str:
 
 DAMAGED = ["", "{", "[]", "null", "{}", '{"format": 1}', '{"format": 1, "x": 2}', "\udcff"]
 DAMAGED += [_cut(_record().to_json(), share) for share in (0.1, 0.5, 0.99)]
-DAMAGED += [
-    json.dumps({**json.loads(_record().to_json()), part: None}) for part in ("plan", "endpoint")
-]
+WHOLE = json.loads(_record().to_json())
+DAMAGED += [json.dumps({**WHOLE, part: None}) for part in ("plan", "endpoint")]
+DAMAGED += [json.dumps({**WHOLE, "plan": {**WHOLE["plan"], "resource_group": 7}})]
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))

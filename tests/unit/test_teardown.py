@@ -4,14 +4,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ipcluster_azure import inquiry, teardown
+from ipcluster_azure import inquiry, record_file, teardown
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
@@ -116,7 +116,8 @@ async def _cluster(
     file.create(record)
     for path in (file.key_file, file.public_key_file, file.client_file, secret):
         write_private(path, "secret")
-    (file.path.parent / f".{file.key_file.name}.abcdefgh").write_text("half a secret")
+    for path in (file.key_file, secret):
+        (path.parent / f".{path.name}.abcdefgh").write_text("half a secret")
     if group:
         api.put_group(group, plan.location, {})
     await create_group(api, file, plan)
@@ -133,8 +134,20 @@ async def _groups_at_last(info: EmulatorInfo, expected: list[str]) -> list[str]:
     return groups
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came true")
+
+
 def _left(file: RecordFile) -> set[str]:
-    return {path.name for path in file.path.parent.iterdir()} - {".azure.lock"}
+    return _names(file.path.parent) - {".azure.lock"}
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_a_stop_elsewhere_just_before_ours_is_enough(
@@ -174,7 +187,7 @@ async def test_nothing_is_left_of_a_cluster(
     await teardown.delete_cluster(file, _progress())
     assert client.status(info.state_dir) == {"resource_groups": [], "virtual_machines": []}
     assert _left(file) == set()
-    assert not (tmp_path / "client.json").exists()
+    assert _names(tmp_path) == {"profile_azure"}
     assert f"Azure has accepted the deletion of resource group {group}" in said.text
     await teardown.delete_cluster(file, _progress())  # harmless when repeated
     assert _left(file) == set()
@@ -191,6 +204,41 @@ async def test_another_cluster_that_came_in_its_place_is_left_alone(
     assert client.status(info.state_dir)["resource_groups"] == [base]
     await teardown.delete_cluster(file, _progress(), only=base)
     assert client.status(info.state_dir)["resource_groups"] == []
+
+
+async def test_another_cluster_that_comes_while_a_stop_waits_is_left_alone(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    record = file.require()
+    base = record.plan.names.base
+    async with record_file.held(file.teardown_lock()):
+        stopping = asyncio.ensure_future(teardown.delete_cluster(file, _progress(), only=base))
+        await _until(lambda: file.require().deleting)
+        other = replace(record.plan, names=ClusterNames("ipp-azure-0ther001"))
+        file.create(replace(record, plan=other))
+    await stopping
+    assert not file.require().deleting
+    assert client.status(info.state_dir)["resource_groups"] == [base]
+
+
+async def test_a_stop_that_means_another_cluster_waits_for_nobody(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path)
+    async with record_file.held(file.teardown_lock()):
+        stopping = teardown.delete_cluster(file, _progress(), only="ipp-azure-0ther001")
+        await asyncio.wait_for(stopping, 5.0)
+
+
+async def test_the_link_ends_once_all_is_deleted(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = await _cluster(api, info, tmp_path, link_pid=17)
+    ended: list[tuple[int, Record | None]] = []
+    monkeypatch.setattr(teardown, "end_link", lambda pid, file: ended.append((pid, file.read())))
+    await teardown.delete_cluster(file, _progress())
+    assert ended == [(17, None)]  # it goes on with the deletion if this process dies
 
 
 async def test_machines_are_deleted_before_their_group(
@@ -326,21 +374,50 @@ async def test_a_damaged_retired_record_is_left_to_reap(
     assert [path.name for path in file.retired()] == ["aaa.json", "zzz.json"]
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["cluster", "engine set"])
 async def test_a_deletion_waits_for_creates_in_flight(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, whole: bool
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     landed = threading.Event()
     thread = threading.Thread(target=creates_in_flight.call, args=(file.path, landed.wait))
     thread.start()
-    deleting = asyncio.ensure_future(teardown.delete_cluster(file, _progress()))
+    deletion = (
+        teardown.delete_cluster(file, _progress())
+        if whole
+        else teardown.delete_engine_set(file, "s", _progress())
+    )
+    deleting = asyncio.ensure_future(deletion)
     await asyncio.sleep(0.3)
-    assert file.require().deleting
-    assert client.status(info.state_dir)["resource_groups"]
+    assert file.require().deleting == whole
+    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
     landed.set()
     await deleting
     thread.join()
-    assert client.status(info.state_dir)["resource_groups"] == []
+    assert len(client.status(info.state_dir)["virtual_machines"]) == (0 if whole else 1)
+
+
+async def test_what_is_recorded_while_a_create_is_in_flight_is_deleted_too(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await _cluster(api, info, tmp_path, TEAM)
+    with file.edit() as record:
+        *record.resources, late = record.resources
+    landed = threading.Event()
+
+    def land() -> None:
+        landed.wait(10.0)
+        with file.edit() as record:
+            record.resources.append(late)
+
+    thread = threading.Thread(target=creates_in_flight.call, args=(file.path, land))
+    thread.start()
+    deleting = asyncio.ensure_future(teardown.delete_cluster(file, _progress()))
+    await asyncio.sleep(0.3)
+    landed.set()
+    await deleting
+    thread.join()
+    assert not api.exists(late)
 
 
 @pytest.mark.parametrize("state", ["creating", READY])
@@ -438,6 +515,7 @@ async def test_a_record_of_another_version_is_deleted_by_its_tags(
         assert api.listed(f"resourceGroups/{group}/resources", "2021-04-01", doing="looking") == []
     assert _left(file) == set()
     assert "by its tags" in said.text
+    assert f"accepted the deletion of cluster {text['plan']['names']['base']}" in said.text
 
 
 async def test_with_its_emulator_a_cluster_is_gone(
