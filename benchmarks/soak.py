@@ -43,18 +43,17 @@ Memory may grow by the operations that each of the {emulators} emulators remembe
 
 @dataclass(frozen=True)
 class Size:
-    """What must not grow: of the emulators' processes, and in the profiles."""
+    """What must not grow, of the emulators' processes."""
 
     memory_mb: float
     descriptors: int
-    files: int
 
     @classmethod
     def of(cls, lanes: list[Lane]) -> Size:
         processes = [psutil.Process(lane.place.emulator.pid) for lane in lanes]
         memory = sum(process.memory_info().rss for process in processes) / 2**20
         descriptors = sum(process.num_fds() for process in processes)
-        return cls(memory, descriptors, sum(lane.profile_files() for lane in lanes))
+        return cls(memory, descriptors)
 
 
 @contextlib.contextmanager
@@ -107,20 +106,22 @@ class _Run:
         self._settled: Size | None = None
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
+        self._files: list[int] = []  # in the round's profile, after it
 
     def work(self, lane: int) -> None:
         try:
             while (index := next(self._next)) < len(self._plan):
                 a = self._plan[index]
-                outcome = play((self._real if a.real else self._bare)[lane], a)
-                self._note(outcome)
+                home = (self._real if a.real else self._bare)[lane]
+                self._note(play(home, a), home.profile_files())
         except BaseException:
             self._next = itertools.count(len(self._plan))  # the others end too
             raise
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Outcome, files: int) -> None:
         with self._lock:
             self._outcomes.append(outcome)
+            self._files.append(files)
             done = len(self._outcomes)
             if done >= SETTLED * len(self._plan) and self._settled is None:
                 self._settled = Size.of([*self._bare, *self._real])
@@ -147,13 +148,14 @@ class _Run:
         return table
 
     def growth(self, after: Size) -> Table:
-        table = Table(("of all emulators and profiles", f"after {SETTLED:.0%}", "at the end"))
-        before = self._settled or after
+        table = Table(("what must not grow", f"after {SETTLED:.0%} of the rounds", "at the end"))
+        before, some = self._settled or after, max(1, round(SETTLED * len(self._files)))
         table.add(
             "memory of the emulators, MB", f"{before.memory_mb:.0f}", f"{after.memory_mb:.0f}"
         )
         table.add("open files of the emulators", before.descriptors, after.descriptors)
-        table.add("files in the profiles", before.files, after.files)
+        first, last = max(self._files[:some]), max(self._files[-some:])
+        table.add(f"files in a profile after a round, most of {some} rounds", first, last)
         return table
 
 
