@@ -46,7 +46,7 @@ async def make(order: Order, settings: tuple[Any, Any], n: int) -> float:
     site = await deployment.find_site(order, ours, engines, n)
     network = asyncio.Event()
     requesting = asyncio.ensure_future(
-        deployment.request_controller(order, site, submit, network.set)
+        deployment.request_controller(order, site, lambda: None, submit, network.set)
     )
     await first_of(requesting, network.wait())
     plans = await planning.plan_engines(order, engines, SET_ID, n)

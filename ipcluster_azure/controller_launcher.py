@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from .launcher_base import AzureVMBase, restore
 from .progress import Progress
 from .record_file import RecordFile
 from .settings import Settings, wide_sources
+
+RECORD_FOLLOWS_S = 0.3  # a start that is under way writes it just after the cluster file
 
 
 class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher):  # type: ignore[misc]
@@ -61,7 +64,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         submit = partial(self._submit, 1)
         network = asyncio.Event()
         requesting = asyncio.ensure_future(
-            deployment.request_controller(order, site, submit, network.set)
+            deployment.request_controller(order, site, self._announce, submit, network.set)
         )
         requesting.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
@@ -169,5 +172,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
     def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMControllerLauncher":
         """Restore from the record, without asking Azure; NotRunning only if there is none."""
         self: AzureVMControllerLauncher = super().from_dict(d, **kwargs)
+        if not self.record_file.path.exists():
+            time.sleep(RECORD_FOLLOWS_S)
         restore(self)
         return self

@@ -79,11 +79,16 @@ async def _free_names(api: AzureApi, order: Order, place: Place) -> ClusterNames
 
 
 async def request_controller(
-    order: Order, site: Site, submit: Submit, on_network: Callable[[], None]
+    order: Order,
+    site: Site,
+    announce: Callable[[], None],
+    submit: Submit,
+    on_network: Callable[[], None],
 ) -> None:
     """Write the record, then ask Azure for the network and the controller's machine.
 
-    Calls `on_network` as soon as engines can be requested.
+    Calls `on_network` as soon as engines can be requested. `announce` is called just before the
+    record is written.
 
     `submit` is called with the template once the record exists, before the first create call; it
     writes the job file. What is submitted is what that says.
@@ -93,7 +98,9 @@ async def request_controller(
     parameters = secure_parameters(login_key.public, host_key)
     template = controller_template(plan)
     planned = requests(template, parameters, plan)
-    file.create(new_record(order, site, plan, host_key.public, [item.id for item in planned]))
+    record = new_record(order, site, plan, host_key.public, [item.id for item in planned])
+    announce()
+    file.create(record)
     submit(template)
     # secrets last: who dies before has left none, who dies later a cluster that can be stopped
     write_private(file.key_file, login_key.private)

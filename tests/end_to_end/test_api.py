@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -297,7 +298,9 @@ def test_restoring_asks_nothing_of_azure(profile: Profile, emulator: Any) -> Non
     assert restored.n == 1
     record.write_text("{")
     assert AzureVMControllerLauncher.from_dict(state["controller"]["state"]).running
-    record.write_text(content)
+    record.unlink()  # as a start, which writes it just after ipyparallel's file
+    threading.Timer(0.1, record.write_text, [content]).start()
+    assert AzureVMControllerLauncher.from_dict(state["controller"]["state"]).running
     profile.ipcluster("stop")
     with pytest.raises(NotRunning):
         AzureVMControllerLauncher.from_dict(state["controller"]["state"])

@@ -48,7 +48,21 @@ print("1 of 1 engines are registered", flush=True)
 signal.pause()
 """
 
+DYING_PROGRAM = """
+import os, signal
+import ipyparallel as ipp
+from ipcluster_azure.record_file import RecordFile
 
+create = RecordFile.create
+
+def fail(file, record):
+    if {written}:
+        create(file, record)
+    {failure}
+
+RecordFile.create = fail
+ipp.Cluster(profile="azure", cluster_id="", n=1).start_cluster_sync()
+"""
 NEEDED = {
     "PUT resourceGroups",
     "PUT Microsoft.Network/networkSecurityGroups",
@@ -232,6 +246,24 @@ def test_a_start_killed_at_any_exchange_is_deleted_by_stop(stage: Stage) -> None
     kinds = stage.kinds_of_start()
     stage.stop()
     die_each(stage, deaths(kinds), die)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
+def test_a_start_killed_as_it_writes_its_record_leaves_nothing(stage: Stage, written: bool) -> None:
+    failure = "os.kill(os.getpid(), signal.SIGKILL)"
+    dying = stage.run("python", "-c", DYING_PROGRAM.format(written=written, failure=failure))
+    assert dying.wait(START_S) == -signal.SIGKILL, dying.output
+    assert "azure-.json" in stage.profile.files() or not written
+    stage.stop()
+    stage.profile.assert_nothing_left()
+
+
+def test_a_start_that_cannot_write_its_record_leaves_nothing(stage: Stage) -> None:
+    failure = "raise OSError(28, 'No space left on device')"
+    failing = stage.run("python", "-c", DYING_PROGRAM.format(written=False, failure=failure))
+    assert failing.wait(START_S) == 1, failing.output
+    assert "No space left on device" in failing.output
+    stage.profile.assert_nothing_left()
 
 
 @pytest.mark.timeout(SERIES_S)

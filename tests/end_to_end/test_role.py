@@ -80,7 +80,7 @@ class Life:
         file = RecordFile.of(str(self.folder / name), "")
         order = self._order(file, "controller")
         site = await find_site(order, self.settings, None, 1)
-        await request_controller(order, site, lambda template: None, lambda: None)
+        await request_controller(order, site, lambda: None, lambda template: None, lambda: None)
         order = self._order(file, "engines")
         plans = await plan_engines(order, self.settings, "1", 1)
         await request_engines(order, plans, lambda template: None)

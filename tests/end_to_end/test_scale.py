@@ -52,7 +52,7 @@ async def _request(order: Order, ours: Settings, engines: Settings) -> int:
         order.job_file.write_text(json.dumps(template))
 
     site = await deployment.find_site(order, ours, engines, MACHINES)
-    await deployment.request_controller(order, site, submit, lambda: None)
+    await deployment.request_controller(order, site, lambda: None, submit, lambda: None)
     plans = await planning.plan_engines(order, engines, "set", MACHINES)
     await deployment.request_engines(order, plans, submit)
     record = order.file.require()
