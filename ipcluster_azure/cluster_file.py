@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .record_file import write_private
+from .record_file import RecordFile, write_private
 
 
 def write_in_one_piece(cluster: Any) -> None:
@@ -22,14 +22,23 @@ def write_in_one_piece(cluster: Any) -> None:
 
     def write_cluster_file() -> None:
         cluster: Any = reference()  # there is one, since it calls this
+        record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).path
+        if "after" in _states(cluster) and not record.exists():
+            # the others learn in a moment that it is gone: a kill now would leave half a file
+            cluster.remove_cluster_file()
+            return
         with suppress(FileNotFoundError):  # stopped elsewhere just now, with what was half written
             write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
-        launchers = [cluster.controller, *cluster.engines.values()]
-        if all(launcher is None or launcher.state == "after" for launcher in launchers):
+        if _states(cluster) <= {"after"}:
             # the last one stopped in another thread meanwhile, and what it removed is back
             cluster.remove_cluster_file()
 
     cluster.write_cluster_file = write_cluster_file
+
+
+def _states(cluster: Any) -> set[str]:
+    launchers = (cluster.controller, *cluster.engines.values())
+    return {launcher.state for launcher in launchers if launcher is not None}
 
 
 def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:

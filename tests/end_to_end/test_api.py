@@ -254,6 +254,33 @@ def test_a_cluster_file_does_not_come_back(
     assert not path.exists()
 
 
+def test_the_cluster_file_of_a_cluster_that_is_gone_is_not_written_again(
+    bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its launchers learn one after the other that it is gone; a kill between them may come."""
+    cluster = ipp.Cluster(profile_dir=str(bare_profile.folder), config=config, load_profile=False)
+    cluster.shutdown_atexit = False
+    cluster.controller = AzureVMControllerLauncher(parent=cluster)
+    cluster.engines["s"] = AzureVMEngineSetLauncher(parent=cluster, engine_set_id="s")
+    cluster.controller.state = cluster.engines["s"].state = "running"
+    cluster.update_cluster_file()
+    path = Path(cluster.cluster_file)
+    assert path.exists()
+    cluster.controller.state = "after"
+    writes: list[int] = []
+    monkeypatch.setattr(os, "fsync", writes.append)
+    cluster.update_cluster_file()
+    assert (writes, path.exists()) == ([], False)
+    record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).path
+    record.touch()
+    cluster.update_cluster_file()  # the controller's stop alone does not end the cluster
+    assert (len(writes), path.exists()) == (1, True)
+    record.unlink()
+    cluster.engines["s"].state = "after"
+    cluster.update_cluster_file()
+    assert not path.exists()
+
+
 def test_a_cluster_file_whose_cluster_is_stopped_meanwhile_is_not_missed(
     bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
