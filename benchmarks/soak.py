@@ -37,7 +37,8 @@ some requests met declared faults: refused with 409, 429 or 503, not carried out
 not answered, a reply cut short or late, a new resource not found, an operation that fails. After a
 round Azure is asked for what is left, the profile for its files, the computer for its processes.
 Memory may grow by the operations that each of the {emulators} emulators remembers, as
-[above](#the-emulator-by-itself).
+[above](#the-emulator-by-itself). Files are the job files, and the logs of a profile's last
+clusters, which the next ones replace.
 """
 
 

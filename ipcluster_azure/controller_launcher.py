@@ -19,7 +19,8 @@ from .progress import Progress
 from .record_file import RecordFile
 from .settings import Settings, wide_sources
 
-RECORD_FOLLOWS_S = 0.3  # a start that is under way writes it just after the cluster file
+RECORD_FOLLOWS_S = 1.0  # a start that is under way writes it just after the cluster file
+RECORD_LOOK_S = 0.02
 
 
 class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher):  # type: ignore[misc]
@@ -76,6 +77,12 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         except BaseException:
             requesting.cancel()
             raise
+
+    def _announce(self) -> None:
+        """Called before there is a record: `ipcluster stop` can't find one without the cluster
+        file, which a death between the two would else leave behind."""
+        self._began = True
+        self._save()
 
     def _was_dropped(self) -> bool:
         return self.parent is not None and self.parent.controller is not self
@@ -172,7 +179,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
     def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMControllerLauncher":
         """Restore from the record, without asking Azure; NotRunning only if there is none."""
         self: AzureVMControllerLauncher = super().from_dict(d, **kwargs)
-        if not self.record_file.path.exists():
-            time.sleep(RECORD_FOLLOWS_S)
+        deadline = time.monotonic() + RECORD_FOLLOWS_S
+        while not self.record_file.path.exists() and time.monotonic() < deadline:
+            time.sleep(RECORD_LOOK_S)
         restore(self)
         return self

@@ -81,12 +81,6 @@ class AzureVMBase(_Base):
             watch(self)
         self.log.info("Submitting %s", self.job_file)
 
-    def _announce(self) -> None:
-        """Before there is a record: who dies between the two leaves nothing that no command
-        finds."""
-        self._began = True
-        self._save()
-
     def _save(self) -> None:
         """Let `ipcluster stop` find the cluster: ipyparallel itself saves it only after start()."""
         if self.parent is not None:

@@ -37,10 +37,8 @@ name = "local"
 """
 LEAST_KILLED = 0.8
 REMOVED_TIMEOUT_S = 60.0
-STATEMENTS = (
-    *(ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete),
-    *(ast.Return, ast.Raise, ast.Continue, ast.Break),
-)
+ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
+STATEMENTS = (ast.Expr, ast.Delete, ast.Return, ast.Raise, ast.Continue, ast.Break, *ASSIGNMENTS)
 
 
 def unnoticed_changes(module: str, folder: Path) -> tuple[int, list[str]]:

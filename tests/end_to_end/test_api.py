@@ -18,7 +18,7 @@ from traitlets.config import Config
 from ipcluster_azure.emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record_file import RecordFile, write_private
 
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
@@ -326,7 +326,7 @@ def test_restoring_asks_nothing_of_azure(profile: Profile, emulator: Any) -> Non
     record.write_text("{")
     assert AzureVMControllerLauncher.from_dict(state["controller"]["state"]).running
     record.unlink()  # as a start, which writes it just after ipyparallel's file
-    threading.Timer(0.1, record.write_text, [content]).start()
+    threading.Timer(0.1, write_private, [record, content]).start()
     assert AzureVMControllerLauncher.from_dict(state["controller"]["state"]).running
     profile.ipcluster("stop")
     with pytest.raises(NotRunning):

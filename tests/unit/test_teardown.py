@@ -390,11 +390,14 @@ async def test_a_deletion_waits_for_creates_in_flight(
     deleting = asyncio.ensure_future(deletion)
     await asyncio.sleep(0.3)
     assert file.require().deleting == whole
-    assert len(client.status(info.state_dir)["virtual_machines"]) == 2
+    before = client.status(info.state_dir)
+    assert (len(before["resource_groups"]), len(before["virtual_machines"])) == (1, 2)
     landed.set()
     await deleting
     thread.join()
-    assert len(client.status(info.state_dir)["virtual_machines"]) == (0 if whole else 1)
+    left = client.status(info.state_dir)
+    assert len(left["virtual_machines"]) == (0 if whole else 1)
+    assert left["resource_groups"] == ([] if whole else [file.require().plan.resource_group])
 
 
 async def test_what_is_recorded_while_a_create_is_in_flight_is_deleted_too(
