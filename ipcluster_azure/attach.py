@@ -29,6 +29,8 @@ async def attach(profile_dir: Path, cluster_id: str) -> str:
     if source := await let_in(file):
         lines.append(f"This computer's address is {source} now; SSH is allowed from there.")
     ports = await bridge(ensure_link, file)
+    if any(ports[name] != tunnel.local for name, tunnel in record.tunnels.items()):
+        lines.append("Another program has a port of before: clients must be opened anew.")
     for path in map(Path, record.secret_files):
         if path.name.endswith("-client.json"):
             write_client_file(file, path, ports)

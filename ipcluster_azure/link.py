@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,6 +24,7 @@ from .record_file import RecordFile
 
 NOTICING_S, TERMINATING_S, LOOK_S = 3.0, 5.0, 0.02
 NOT_REPEATED_S = 600.0
+OPEN, FAILED = "open", "failed"  # what it tells its parent once
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -38,12 +40,15 @@ def ensure_link(file: RecordFile) -> dict[str, int]:
     process = _spawn(file)
     with process.stdout as stdout:  # type: ignore[union-attr]
         line = stdout.readline()
-    try:
-        ports: dict[str, int] = json.loads(line)
-    except ValueError:
+    told: dict[str, Any] = (
+        json.loads(line) if line else {FAILED: "The process that keeps them was ended."}
+    )
+    if FAILED in told:
         raise AzureLauncherError(
-            f"The tunnels to the controller could not be opened; see {file.link_log}."
-        ) from None
+            f"The tunnels to the controller could not be opened: {told[FAILED]} "
+            f"More in {file.link_log}."
+        )
+    ports: dict[str, int] = told[OPEN]
     with file.edit() as record:
         record.link_pid = process.pid
         for name, port in ports.items():
@@ -111,8 +116,15 @@ def main() -> None:
     for talkative in ("asyncssh", "azure"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     logging.getLogger().handlers[0].addFilter(Unrepeated())
-    with suppress(KeyboardInterrupt):
-        asyncio.run(take_care(RecordFile(Path(sys.argv[1])), announce))
+    file = RecordFile(Path(sys.argv[1]))
+    try:
+        asyncio.run(take_care(file, lambda ports: tell_parent({OPEN: ports})))
+    except KeyboardInterrupt:
+        pass
+    except Exception as error:
+        logging.getLogger(__name__).exception("The process that keeps the tunnels ends")
+        tell_parent({FAILED: str(error) or repr(error)})
+        sys.exit(1)
 
 
 class Unrepeated(logging.Filter):
@@ -130,10 +142,10 @@ class Unrepeated(logging.Filter):
         return self._said_at.setdefault(text, now) == now
 
 
-def announce(ports: dict[str, int]) -> None:
+def tell_parent(outcome: dict[str, object]) -> None:
     """Tell the parent once; then its end of the pipe is gone."""
     if sys.stdout is not None:
-        print(json.dumps(ports), flush=True)
+        print(json.dumps(outcome), flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.stdout = None
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from functools import partial
 
 from .connection import Connection
 from .errors import MachineFailed
@@ -38,7 +39,7 @@ class Tunnels:
         self.ssh: Connection | None = None
         self.address = ""
         self.dead_because = ""  # once the controller is known to be dead
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: list[asyncio.Server] = []
         self._ends: set[ClientEnd] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -46,13 +47,25 @@ class Tunnels:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, name: str, local_port: int, remote_port: int) -> int:
-        """Open the port of a channel of that name (0: any); returns which."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: ClientEnd(self, name, remote_port), HOST, local_port
-        )
+        """Open the port of a channel of that name (0: any); returns which.
+
+        It is another one if `local_port` is taken: after the death of the process that had it, the
+        system may give it to any program.
+        """
+        try:
+            server = await self._serve(name, local_port, remote_port)
+        except OSError as error:
+            if not local_port:
+                raise
+            log.warning("The port of %s can't be opened again: %s", name, error)
+            server = await self._serve(name, 0, remote_port)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
+
+    async def _serve(self, name: str, local_port: int, remote_port: int) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        end = partial(ClientEnd, self, name, remote_port)
+        return await loop.create_server(end, HOST, local_port)
 
     def attach(self, ssh: Connection, address: str) -> None:
         """Relay over `ssh` to the controller's `address` from now on."""

@@ -158,6 +158,11 @@ def allowed_sources(profile: Profile, emulator: EmulatorInfo) -> list[str]:
     return sources
 
 
+def is_open(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex((AT_HOME, port)) == 0
+
+
 def seven(profile: Profile) -> str:
     return profile.python(
         f"import ipyparallel as ipp; rc = ipp.Client(profile={profile.name!r}, timeout=30)\n"
@@ -194,6 +199,26 @@ def test_attach_from_elsewhere_after_a_restart(
     output = cloud.run("ipcluster-azure", "attach", f"--profile={cloud.name}").stdout
     assert "SSH is allowed" not in output
     assert record_of(cloud).link_pid == link_pid
+
+
+def test_attach_while_another_program_has_a_port_of_before(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    record = record_of(profile)
+    psutil.Process(record.link_pid).kill()
+    port = record.tunnels["task"].local
+    wait_for(lambda: not is_open(port))
+    with socket.create_server((AT_HOME, port)):
+        output = profile.run("ipcluster-azure", "attach", f"--profile={profile.name}").stdout
+        assert "clients must be opened anew" in output
+        assert seven(profile) == "[7]"
+        tunnels = record_of(profile).tunnels
+        changed = [name for name in tunnels if tunnels[name] != record.tunnels[name]]
+        assert changed == ["task"]
+        # this one runs: nothing changes
+        output = profile.run("ipcluster-azure", "attach", f"--profile={profile.name}").stdout
+        assert "anew" not in output
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
 
 
 def test_attach_to_what_is_not_there(cloud: Profile, identity: IdentityServer) -> None:

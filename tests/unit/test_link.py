@@ -11,6 +11,7 @@ from typing import ClassVar
 import asyncssh
 import pytest
 
+from ipcluster_azure.errors import AzureLauncherError
 from ipcluster_azure.link import end_link, ensure_link
 from ipcluster_azure.record import Controller, Tunnel
 from ipcluster_azure.record_file import RecordFile
@@ -113,11 +114,11 @@ async def line(tmp_path: Path) -> AsyncIterator[tuple[Line, int]]:
     line = Line(sshd.get_port())
     line.open.set()
     relay = await asyncio.start_server(line.handle, "127.0.0.1", 0)
+    line.port = relay.sockets[0].getsockname()[1]
     file = RecordFile.of(str(tmp_path / "profile_azure"), "")
-    port = relay.sockets[0].getsockname()[1]
     record = replace(
         _record(),
-        plan=replace(CLUSTER, ssh_port=port),
+        plan=replace(CLUSTER, ssh_port=line.port),
         controller=Controller(
             host="127.0.0.1", address="127.0.0.1", host_key=HOST_KEY.public, state="ready"
         ),
@@ -157,6 +158,20 @@ async def _echoed(port: int) -> None:
         assert await reader.readexactly(5) == b"hello"
     finally:
         writer.close()
+
+
+async def test_why_there_is_no_way_is_said(line: tuple[Line, int], tmp_path: Path) -> None:
+    way, _ = line
+    file = RecordFile.of(str(tmp_path / "profile_other"), "")
+    other_key = replace(_record().controller, host="127.0.0.1", host_key=LOGIN_KEY.public)
+    plan = replace(CLUSTER, ssh_port=way.port)
+    file.create(replace(_record(), plan=plan, controller=other_key, link_pid=0))
+    file.key_file.write_text(LOGIN_KEY.private)
+    file.client_file.write_text("{}")
+    with pytest.raises(AzureLauncherError, match="another host key") as caught:
+        await asyncio.to_thread(ensure_link, file)
+    assert f"More in {file.link_log}" in str(caught.value)
+    assert "HostKeyMismatch" in file.link_log.read_text()
 
 
 async def test_a_cut_is_healed_on_the_same_port(line: tuple[Line, int]) -> None:
