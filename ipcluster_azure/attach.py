@@ -5,11 +5,10 @@ from pathlib import Path
 
 from .alive import require_alive
 from .azure_api import AzureApi, bridge
-from .controller import write_client_file
+from .controller import open_way
 from .errors import AzureLauncherError, ConfigurationError
 from .inquiry import NOT_RUNNING
 from .job_file import ResourceRequest
-from .link import ensure_link
 from .preflight import own_address
 from .provision import create
 from .record import READY, Record
@@ -28,12 +27,11 @@ async def attach(profile_dir: Path, cluster_id: str) -> str:
     lines = []
     if source := await let_in(file):
         lines.append(f"This computer's address is {source} now; SSH is allowed from there.")
-    ports = await bridge(ensure_link, file)
-    if any(ports[name] != tunnel.local for name, tunnel in record.tunnels.items()):
+    secret_files = map(Path, record.secret_files)
+    client_files = [path for path in secret_files if path.name.endswith("-client.json")]
+    ports = await open_way(file, client_files)
+    if any(tunnel.local not in (0, ports[name]) for name, tunnel in record.tunnels.items()):
         lines.append("Another program has a port of before: clients must be opened anew.")
-    for path in map(Path, record.secret_files):
-        if path.name.endswith("-client.json"):
-            write_client_file(file, path, ports)
     argument = f", cluster_id={cluster_id!r}" if cluster_id else ""
     lines.append(f"The cluster can be reached: ipyparallel.Client(profile={profile!r}{argument})")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -96,9 +96,18 @@ async def open_tunnels(order: Order, running: "asyncio.Future[None] | None" = No
     """Make sure that clients on this computer can reach the controller; revives a dead link."""
     if running is not None:
         await asyncio.shield(running)
-    async with held(order.file.bootstrap_lock()):
-        ports = await bridge(ensure_link, order.file)
-    write_client_file(order.file, order.client_files["client"], ports)
+    await open_way(order.file, [order.client_files["client"]])
+
+
+async def open_way(file: RecordFile, client_files: Iterable[Path]) -> dict[str, int]:
+    """Tunnels to a running controller, opened by one process at a time; returns their local ports,
+    which the client files name.
+    """
+    async with held(file.bootstrap_lock()):
+        ports: dict[str, int] = await bridge(ensure_link, file)
+    for path in client_files:
+        _write_client_file(file, path, ports)
+    return ports
 
 
 async def _start_controller(order: Order, record: Record, gate: Connection) -> None:
@@ -131,7 +140,7 @@ async def _start_controller(order: Order, record: Record, gate: Connection) -> N
     order.progress.say("The controller is running")
 
 
-def write_client_file(file: RecordFile, path: Path, ports: Mapping[str, int]) -> None:
+def _write_client_file(file: RecordFile, path: Path, ports: Mapping[str, int]) -> None:
     """The controller's own client file, with the tunnels' ends on this computer in it."""
     remote = json.loads(file.client_file.read_text(encoding="utf-8"))
     local = {

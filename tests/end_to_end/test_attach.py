@@ -221,6 +221,24 @@ def test_attach_while_another_program_has_a_port_of_before(profile: Profile) -> 
     profile.assert_nothing_left()
 
 
+def test_two_at_once_open_one_way(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    psutil.Process(record_of(profile).link_pid).kill()
+    both = [
+        profile.popen("ipcluster-azure", "attach", f"--profile={profile.name}") for _ in range(2)
+    ]
+    for process in both:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+    links = [
+        process for process in profile.processes() if "ipcluster_azure.link" in process.cmdline()
+    ]
+    assert [link.pid for link in links] == [record_of(profile).link_pid]
+    assert seven(profile) == "[7]"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
 def test_attach_to_what_is_not_there(cloud: Profile, identity: IdentityServer) -> None:
     output = cloud.run("ipcluster-azure", "attach", f"--profile={cloud.name}", expect=1).stdout
     assert "There is no such cluster" in output
