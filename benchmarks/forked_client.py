@@ -115,10 +115,12 @@ def fork_server(folder: Path) -> Iterator[Server]:
 def _import_everything() -> None:
     import IPython  # noqa: F401
 
+    # all but launchers.py, which ipcluster finds and runs as it starts
     import ipcluster_azure.app
+    import ipcluster_azure.controller_launcher
     import ipcluster_azure.deployment
+    import ipcluster_azure.engine_launcher
     import ipcluster_azure.farewell
-    import ipcluster_azure.launchers
     import ipcluster_azure.teardown  # noqa: F401
 
 

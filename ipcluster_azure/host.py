@@ -8,6 +8,9 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from tornado.ioloop import IOLoop
+from traitlets.config import Application
+
 OTHERS_START_TIMEOUT_S = 6.0
 
 
@@ -19,6 +22,16 @@ def ipcluster_app(launcher: Any) -> Any:
     while parent is not None and not isinstance(parent, BaseParallelApplication):
         parent = parent.parent
     return parent
+
+
+def ready_for_signals() -> None:
+    """Make the event loop that an ipcluster command is going to run, if one is being launched.
+
+    It would make it when it first needs it, and so do its signal handlers: a signal in just these
+    milliseconds is told to another loop, which never runs. Now there are no handlers yet.
+    """
+    if "ipyparallel.cluster.app" in sys.modules and _called_by(Application.launch_instance):
+        IOLoop.current()
 
 
 def is_stopping(app: Any) -> bool:

@@ -9,5 +9,8 @@ are imported where they are needed.
 
 from .controller_launcher import AzureVMControllerLauncher
 from .engine_launcher import AzureVMEngineSetLauncher
+from .host import ready_for_signals
 
 __all__ = ["AzureVMControllerLauncher", "AzureVMEngineSetLauncher"]
+
+ready_for_signals()

@@ -244,3 +244,37 @@ def test_no_proxy_is_asked_for_the_way_to_the_emulator(profile: Profile) -> None
     assert len(profile.engine_ids()) == 1
     profile.ipcluster("stop")
     profile.assert_nothing_left()
+
+
+INTERRUPTED = """
+import asyncio, os, signal, sys
+from ipyparallel.cluster.app import main
+from ipyparallel.cluster.cluster import Cluster
+
+make, start = asyncio.BaseEventLoop.__init__, Cluster.start_cluster
+
+def end():
+    asyncio.BaseEventLoop.__init__, Cluster.start_cluster = make, start
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def make_and_end(loop):
+    make(loop)
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        end()
+
+async def end_and_start(cluster):
+    end()
+    await start(cluster)
+
+asyncio.BaseEventLoop.__init__, Cluster.start_cluster = make_and_end, end_and_start
+sys.argv = ["ipcluster", "start", sys.argv[1], "-n", "1"]
+main()
+"""
+
+
+def test_a_signal_while_ipcluster_makes_its_event_loop_is_not_lost(profile: Profile) -> None:
+    """If its handlers are there before its loop, they make another one; else it ends a bit later."""
+    argument = f"--profile={profile.name}"
+    ended = profile.run("python", "-W", "ignore", "-c", INTERRUPTED, argument, timeout_s=30)
+    assert "IPython cluster: stopping" in ended.stdout
+    profile.assert_nothing_left()
