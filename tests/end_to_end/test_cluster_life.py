@@ -273,7 +273,7 @@ main()
 
 
 def test_a_signal_while_ipcluster_makes_its_event_loop_is_not_lost(profile: Profile) -> None:
-    """If its handlers are there before its loop, they make another one; else it ends a bit later."""
+    """Handlers that are there before its loop make another one; else it is ended a bit later."""
     argument = f"--profile={profile.name}"
     ended = profile.run("python", "-W", "ignore", "-c", INTERRUPTED, argument, timeout_s=30)
     assert "IPython cluster: stopping" in ended.stdout
