@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .record_file import RecordFile, write_private
+from .private_files import write_private
+from .record_file import RecordFile
 
 
 def write_in_one_piece(cluster: Any) -> None:

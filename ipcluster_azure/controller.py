@@ -17,8 +17,9 @@ from .guarding import guard_settings
 from .link import ensure_link
 from .order import Order
 from .placing import place_again
+from .private_files import write_private
 from .record import READY, Controller, Record, Tunnel
-from .record_file import RecordFile, held, write_private
+from .record_file import RecordFile, held
 from .settings import Settings
 from .waiting import Looks, all_or_none, watch_operation, while_watching
 

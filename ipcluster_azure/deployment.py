@@ -34,9 +34,10 @@ from .placing import note_controller, place_again
 from .plan import ClusterPlan, EngineSetPlan
 from .planning import Site, new_record, plan_controller, secure_parameters, write_parameters
 from .preflight import Place, check_access, find_place
+from .private_files import write_private
 from .provision import create_all, create_group, create_resource
 from .record import READY, EngineSet, Machine
-from .record_file import RecordFile, write_private
+from .record_file import RecordFile
 from .self_deletion import allow_self_deletion
 from .settings import Settings
 from .sizes import controller_sizes, engine_sizes, look, usable

@@ -15,8 +15,8 @@ from .naming import ClusterNames, cluster_tags
 from .order import Order
 from .plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from .preflight import Place
+from .private_files import write_private
 from .record import Controller, Limits, Record
-from .record_file import write_private
 from .settings import Settings
 from .sizes import Market, engine_sizes, look
 from .template import cloud_config

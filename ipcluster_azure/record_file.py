@@ -4,13 +4,13 @@ import asyncio
 import glob
 import json
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from .private_files import erase_unfinished, write_private
 from .record import FORMAT, Core, Record, UnknownMembers
 
 if TYPE_CHECKING:
@@ -251,25 +251,3 @@ def read_core(path: Path) -> Core:
         return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core
     except RecordOfOtherVersion as error:
         return error.core
-
-
-def erase_unfinished(path: Path) -> None:
-    """Remove what a write_private of this file left behind that was killed."""
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.????????"):
-        temporary.unlink(missing_ok=True)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write atomically, readable by this user alone; a reader sees the old text or the new."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -13,8 +13,8 @@ from typing import Any
 from .azure_api import AzureApi, bridge
 from .errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
 from .plan import SizeOffer, VmSize
+from .private_files import write_private
 from .quota import Need, Usage, shortage
-from .record_file import write_private
 from .settings import Settings
 from .template import COMPUTE_API
 

@@ -17,10 +17,11 @@ from .errors import (
 from .farewell import say_farewell
 from .inquiry import emulator_is_gone
 from .link import end_link
+from .private_files import erase_unfinished
 from .progress import Progress
 from .provision import creates_in_flight
 from .record import DELETING, KEPT, READY, Record
-from .record_file import RecordFile, erase_unfinished, held, read_core
+from .record_file import RecordFile, held, read_core
 from .waiting import gone
 
 LOGS_TIMEOUT_S = 5.0

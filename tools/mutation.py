@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = {
     "record": "tests/unit/test_record.py",
     "record_file": "tests/unit/test_record.py",
+    "private_files": "tests/unit/test_private_files.py",
     "provision": "tests/unit/test_provision.py",
     "teardown": "tests/unit/test_teardown.py",
     "deletion": "tests/unit/test_deletion.py",

@@ -63,6 +63,20 @@ def fail(file, record):
 RecordFile.create = fail
 ipp.Cluster(profile="azure", cluster_id="", n=1).start_cluster_sync()
 """
+DYING_EARLY_PROGRAM = """
+import os, signal
+import ipyparallel as ipp
+from ipcluster_azure import cluster_file
+
+write = cluster_file.write_private
+
+def die(path, text):
+    os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+    write(path, text)
+
+cluster_file.write_private = die
+ipp.Cluster(profile="azure", cluster_id="", n=1).start_cluster_sync()
+"""
 NEEDED = {
     "PUT resourceGroups",
     "PUT Microsoft.Network/networkSecurityGroups",
@@ -255,6 +269,14 @@ def test_a_start_killed_as_it_writes_its_record_leaves_nothing(stage: Stage, wri
     assert dying.wait(START_S) == -signal.SIGKILL, dying.output
     assert "azure-.json" in stage.profile.files() or not written
     stage.stop()
+    stage.profile.assert_nothing_left()
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="leaves a hidden file on this system")
+def test_a_start_killed_as_it_writes_its_first_file_leaves_nothing(stage: Stage) -> None:
+    """There is no cluster that `ipcluster stop` or `reap` could find: nobody would remove it."""
+    dying = stage.run("python", "-c", DYING_EARLY_PROGRAM)
+    assert dying.wait(START_S) == -signal.SIGKILL, dying.output
     stage.profile.assert_nothing_left()
 
 

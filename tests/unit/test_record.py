@@ -19,6 +19,7 @@ from ipcluster_azure.errors import (
     RecordDamaged,
     RecordOfOtherVersion,
 )
+from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record import (
     CREATING,
     DELETING,
@@ -34,7 +35,7 @@ from ipcluster_azure.record import (
     Record,
     Tunnel,
 )
-from ipcluster_azure.record_file import RecordFile, held, read_core, write_private
+from ipcluster_azure.record_file import RecordFile, held, read_core
 
 from .conftest import Clock
 from .plans import CLUSTER
@@ -346,15 +347,6 @@ def test_an_edit_does_not_bring_an_erased_record_back(file: RecordFile) -> None:
     assert file.read() is None
     with pytest.raises(ClusterStopped, match="no cluster on record"), file.edit():
         pass
-
-
-def test_a_failed_write_leaves_the_old_text_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
-    write_private(path, "old")
-    with pytest.raises(TypeError):
-        write_private(path, None)  # type: ignore[arg-type]
-    assert path.read_text() == "old"
-    assert [item.name for item in tmp_path.iterdir()] == ["record.json"]
 
 
 EDITING = """

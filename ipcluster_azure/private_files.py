@@ -1,0 +1,60 @@
+"""Files that only this user may read, written whole or not at all, whenever the writer dies."""
+
+import glob
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write atomically, readable by this user alone; a reader sees the old text or the new.
+
+    A writer that is killed may leave a file that erase_unfinished finds. If the file is new it
+    leaves nothing where the file system has files without a name, as Linux' own do and NFS does
+    not: a cluster's first file may be all that there is of it, and nobody would look for the rest.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _created(path, text):
+        _replace(path, text)
+
+
+def erase_unfinished(path: Path) -> None:
+    """Remove what a write_private of this file left behind that was killed."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        temporary.unlink(missing_ok=True)
+
+
+def _created(path: Path, text: str) -> bool:
+    """False if the file exists already, or can't be made without another name."""
+    nameless: int | None = getattr(os, "O_TMPFILE", None)
+    if nameless is None or path.exists():
+        return False
+    try:
+        descriptor = os.open(path.parent, nameless | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            _write(file, text)
+            # with a src_dir_fd, which an absolute path makes moot, Python has the link followed
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=0)
+    except OSError:
+        return False
+    return True
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            _write(file, text)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _write(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
