@@ -44,6 +44,7 @@ def ensure_link(file: RecordFile) -> dict[str, int]:
         json.loads(line) if line else {FAILED: "The process that keeps them was ended."}
     )
     if FAILED in told:
+        _collect(process.pid)
         raise AzureLauncherError(
             f"The tunnels to the controller could not be opened: {told[FAILED]} "
             f"More in {file.link_log}."
@@ -94,6 +95,11 @@ def end_link(pid: int, file: RecordFile) -> None:
         with suppress(psutil.Error):
             psutil.Process(pid).terminate()
         _has_ended(pid, file, TERMINATING_S)
+    _collect(pid)
+
+
+def _collect(pid: int) -> None:
+    """Else an ended link stays a zombie as long as this process, a notebook's kernel perhaps."""
     if (child := _started.pop(pid, None)) is not None:
         with suppress(subprocess.TimeoutExpired):
             child.wait(timeout=5)

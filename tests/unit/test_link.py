@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import asyncssh
+import psutil
 import pytest
 
 from ipcluster_azure.errors import AzureLauncherError
@@ -168,8 +169,10 @@ async def test_why_there_is_no_way_is_said(line: tuple[Line, int], tmp_path: Pat
     file.create(replace(_record(), plan=plan, controller=other_key, link_pid=0))
     file.key_file.write_text(LOGIN_KEY.private)
     file.client_file.write_text("{}")
+    before = psutil.Process().children()
     with pytest.raises(AzureLauncherError, match="another host key") as caught:
         await asyncio.to_thread(ensure_link, file)
+    assert psutil.Process().children() == before  # a notebook may run for weeks
     assert f"More in {file.link_log}" in str(caught.value)
     assert "HostKeyMismatch" in file.link_log.read_text()
 
