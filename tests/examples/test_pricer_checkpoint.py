@@ -117,7 +117,7 @@ def test_a_damaged_file_is_named(tmp_path, content):
         price_surface(*ARGUMENTS, checkpoint=tmp_path)
 
 
-def test_blocks_of_another_processor_are_refused_or_said(tmp_path):
+def test_blocks_of_another_processor_are_refused_or_said(tmp_path, another_processor):
     interrupt(5, *ARGUMENTS, checkpoint=tmp_path)
     (file,) = tmp_path.iterdir()
     code = (
@@ -127,12 +127,11 @@ def test_blocks_of_another_processor_are_refused_or_said(tmp_path):
         f"{ARGUMENTS[3]}, checkpoint={str(tmp_path)!r}, mixed='mixed' in sys.argv);"
         "print(*surface.arithmetic)"
     )
-    environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
 
     def other_processor(*args):
         return subprocess.run(
             [sys.executable, "-c", code, *args],
-            env=environment,
+            env={**os.environ, **another_processor},
             capture_output=True,
             text=True,
             timeout=60,

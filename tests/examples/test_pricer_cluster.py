@@ -23,7 +23,6 @@ from ipcluster_azure.examples.monte_carlo_options.run import MixedArithmetic
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
 
 ARGUMENTS = (Model(n_fixings=40), [90.0, 110.0], [0.1, 0.2, 0.4], 44 * PATHS_PER_BLOCK + 5)
-WITHOUT_AVX512 = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
 
 
 @ipp.interactive
@@ -188,9 +187,11 @@ def test_a_failure_on_every_engine_is_raised_here(client, many_tasks, monkeypatc
         price_surface(*ARGUMENTS, client=client)
 
 
-def test_processors_that_differ_are_refused_or_said(client, many_tasks, another_engine, tmp_path):
+def test_processors_that_differ_are_refused_or_said(
+    client, many_tasks, another_engine, another_processor, tmp_path
+):
     serial = price_surface(*ARGUMENTS)
-    another_engine(WITHOUT_AVX512)
+    another_engine(another_processor)
     with pytest.raises(MixedArithmetic, match=r"different last bits.*mixed=True \(--mixed\)"):
         price_surface(*ARGUMENTS, client=client)
     mixed = price_surface(*ARGUMENTS, client=client, mixed=True, checkpoint=tmp_path)
@@ -201,7 +202,9 @@ def test_processors_that_differ_are_refused_or_said(client, many_tasks, another_
     assert price_surface(*ARGUMENTS, checkpoint=tmp_path).arithmetic == mixed.arithmetic
 
 
-def test_an_engine_that_differs_and_joins_later_is_refused(client, many_tasks, another_engine):
+def test_an_engine_that_differs_and_joins_later_is_refused(
+    client, many_tasks, another_engine, another_processor
+):
     original = cluster_module.Engines.run
     arguments = (*ARGUMENTS[:3], 4000 * PATHS_PER_BLOCK)
     joined = []
@@ -209,7 +212,7 @@ def test_an_engine_that_differs_and_joins_later_is_refused(client, many_tasks, a
     def join_while_running(self, *args):
         for number, done in enumerate(original(self, *args)):
             if number == 20:
-                joined.append(another_engine(WITHOUT_AVX512))
+                joined.append(another_engine(another_processor))
             yield done
 
     with pytest.MonkeyPatch.context() as patch:
