@@ -3,7 +3,7 @@
 # Fewer tests:    make test PYTEST_ADDOPTS="-k emulator"
 PYTHON ?= python3
 # For two cores: while some tests wait for machines, the others use them.
-WORKERS ?= 4
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
@@ -44,9 +44,10 @@ schemas: $(STAMP)
 test-azure: $(STAMP)
 	$(PYTEST) tests/azure --target=azure
 
-# Every way to die at every HTTP exchange; `make test` dies at each kind of exchange.
+# Every way to die at every HTTP exchange, where `make test` dies at each kind of exchange; and
+# ipyparallel's launcher tests in every way to call them.
 kills: $(STAMP)
-	IPCLUSTER_AZURE_TEST_KILLS=1 $(PYTEST) tests/end_to_end/test_kills.py -n $(WORKERS)
+	IPCLUSTER_AZURE_TEST_KILLS=1 $(PYTEST) tests/end_to_end/test_kills.py tests/contract -n $(WORKERS) --dist=worksteal
 
 # 3,000 starts and stops with random faults and kills, into docs/benchmarks.md.
 soak: $(STAMP)

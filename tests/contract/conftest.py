@@ -1,10 +1,12 @@
 """ipyparallel's own launcher tests, pointed at our launchers.
 
-They are run three times: awaited, called through `_sync` where no event loop runs, and called
-through `_sync` where one does, as in a notebook.
+They are run awaited, called through `_sync` where no event loop runs, and called through `_sync`
+where one does, as in a notebook: those of the whole life in each way, the others in one of them,
+in each if IPCLUSTER_AZURE_TEST_KILLS is set.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +19,12 @@ from traitlets.config import Config
 
 from ipcluster_azure.emulator.client import EmulatorInfo
 
+AWAITED, SYNC, IN_LOOP = WAYS = ("awaited", "sync", "sync-in-running-loop")
+ONE_WAY = {
+    "test_get_output": SYNC,
+    "test_signal_engines": IN_LOOP,
+    "test_to_from_dict": AWAITED,
+}
 COROUTINES = frozenset(
     "start_cluster stop_cluster start_controller stop_controller start_engines stop_engines "
     "restart_engines signal_engines connect_client start_and_connect".split()
@@ -82,9 +90,16 @@ def cluster_config(emulator: EmulatorInfo) -> Config:
     return config
 
 
-@pytest.fixture(params=["awaited", "sync", "sync-in-running-loop"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "Cluster" in metafunc.fixturenames:
+        complete = bool(os.environ.get("IPCLUSTER_AZURE_TEST_KILLS"))
+        way = None if complete else ONE_WAY.get(metafunc.function.__name__)
+        metafunc.parametrize("Cluster", [way] if way else WAYS, indirect=True)
+
+
+@pytest.fixture
 def Cluster(request: pytest.FixtureRequest, StockCluster: Any) -> Any:  # noqa: F811
-    if request.param == "awaited":
+    if request.param == AWAITED:
         return StockCluster
-    in_loop = request.param == "sync-in-running-loop"
+    in_loop = request.param == IN_LOOP
     return lambda **kwargs: SyncCaller(StockCluster(**kwargs), in_running_loop=in_loop)

@@ -175,13 +175,17 @@ class Death:
     kind: str = ""
 
 
-def deaths(kinds: list[str], moments: tuple[str, ...] = MOMENTS) -> Iterator[Death]:
-    """Once at each kind of exchange; if COMPLETE, at every exchange, without end."""
+def deaths(kinds: list[str], moments: tuple[str, ...] = ()) -> Iterator[Death]:
+    """Once at each kind of exchange; if COMPLETE, at every exchange, without end.
+
+    Without `moments` after a write, of which only Azure knows then, and before anything else.
+    """
     if COMPLETE:
         for number in itertools.count(1):
             yield from (Death(number, moment) for moment in MOMENTS)
     for kind in dict.fromkeys(kinds):
-        yield from (Death(1, moment, kind) for moment in moments)
+        usual = BEFORE if kind.startswith("GET") else AFTER
+        yield from (Death(1, moment, kind) for moment in moments or (usual,))
 
 
 def die_each(
