@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench bench-pricer schemas test-azure kills soak mutation clean
+.PHONY: demo test lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
 demo: $(STAMP)
 	$(BIN)/python -m ipcluster_azure.examples.demo
@@ -44,10 +44,13 @@ schemas: $(STAMP)
 test-azure: $(STAMP)
 	$(PYTEST) tests/azure --target=azure
 
-# Every way to die at every HTTP exchange, where `make test` dies at each kind of exchange; and
-# ipyparallel's launcher tests in every way to call them.
+# Every way to die at every HTTP exchange; `make test` dies at each kind of exchange.
 kills: $(STAMP)
-	IPCLUSTER_AZURE_TEST_KILLS=1 $(PYTEST) tests/end_to_end/test_kills.py tests/contract -n $(WORKERS) --dist=worksteal
+	IPCLUSTER_AZURE_TEST_COMPLETE=1 $(PYTEST) tests/end_to_end/test_kills.py -n $(WORKERS) --dist=worksteal
+
+# All tests, with those that are much like another and the long series: about 50 minutes.
+complete: $(STAMP)
+	IPCLUSTER_AZURE_TEST_COMPLETE=1 $(PYTEST) -n $(WORKERS) --dist=worksteal
 
 # 3,000 starts and stops with random faults and kills, into docs/benchmarks.md.
 soak: $(STAMP)

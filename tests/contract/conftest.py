@@ -2,11 +2,10 @@
 
 They are run awaited, called through `_sync` where no event loop runs, and called through `_sync`
 where one does, as in a notebook: those of the whole life in each way, the others in one of them,
-in each if IPCLUSTER_AZURE_TEST_KILLS is set.
+but in each by `make complete`.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,8 @@ from ipyparallel.tests.conftest import Context, ipython_dir  # noqa: F401
 from traitlets.config import Config
 
 from ipcluster_azure.emulator.client import EmulatorInfo
+
+from ..complete import COMPLETE
 
 AWAITED, SYNC, IN_LOOP = WAYS = ("awaited", "sync", "sync-in-running-loop")
 ONE_WAY = {
@@ -92,8 +93,7 @@ def cluster_config(emulator: EmulatorInfo) -> Config:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "Cluster" in metafunc.fixturenames:
-        complete = bool(os.environ.get("IPCLUSTER_AZURE_TEST_KILLS"))
-        way = None if complete else ONE_WAY.get(metafunc.function.__name__)
+        way = None if COMPLETE else ONE_WAY.get(metafunc.function.__name__)
         metafunc.parametrize("Cluster", [way] if way else WAYS, indirect=True)
 
 

@@ -21,6 +21,7 @@ from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSe
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record_file import RecordFile
 
+from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -199,7 +200,9 @@ def _start_and_end(profile: Profile, ending: str) -> None:
     )
 
 
-@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "1 / 0"])
+@pytest.mark.parametrize(
+    "ending", ["", pytest.param("raise SystemExit(3)", marks=variant), "1 / 0"]
+)
 def test_the_interpreters_exit_deletes_everything(bare_profile: Profile, ending: str) -> None:
     _start_and_end(bare_profile, ending)
     bare_profile.assert_nothing_left()

@@ -12,6 +12,7 @@ from ipcluster_azure.emulator import testing
 from ipcluster_azure.emulator.remote import ask
 from ipcluster_azure.record import Endpoint
 
+from ..complete import variant
 from .conftest import Profile
 
 VM, SCALE_SET = "Microsoft.Compute/virtualMachines", "Microsoft.Compute/virtualMachineScaleSets"
@@ -67,7 +68,15 @@ FALLBACKS = {
 }
 
 
-@pytest.mark.parametrize("case", FALLBACKS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        "controller, at once",
+        pytest.param("controller, later", marks=variant),
+        pytest.param("engines, at once", marks=variant),
+        "engines, later",
+    ],
+)
 def test_the_next_size_is_tried(profile: Profile, case: str) -> None:
     _add(profile, TWO_SIZES)
     with testing.faults(profile.emulator, FALLBACKS[case]) as met:

@@ -16,6 +16,7 @@ from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import VIRTUAL_MACHINE
 
+from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
 TOLD_S = 15.0
@@ -191,7 +192,11 @@ def _is_off(profile: Profile) -> bool:
     ("setting", "reason"),
     [
         ("idle_timeout_min = 0.1", "Deleted after 0.1 min without a task (idle_timeout_min)."),
-        ("max_lifetime_h = 0.005", "Deleted after 0.005 h, its longest life (max_lifetime_h)."),
+        pytest.param(
+            "max_lifetime_h = 0.005",
+            "Deleted after 0.005 h, its longest life (max_lifetime_h).",
+            marks=variant,
+        ),
     ],
 )
 def test_its_time_is_up(profile: Profile, setting: str, reason: str) -> None:

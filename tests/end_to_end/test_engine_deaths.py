@@ -10,6 +10,7 @@ from typing import Any
 import ipyparallel as ipp
 import pytest
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 
 HEARD_S = 5.0  # until clients know that an engine is dead
@@ -73,7 +74,7 @@ def test_all_killed_at_once_are_replaced_again_and_again(
         wait_until_restored(client, 3, ids)
 
 
-@pytest.mark.parametrize("status", [0, 3])
+@pytest.mark.parametrize("status", [0, pytest.param(3, marks=variant)])
 def test_a_task_that_ends_its_engine_is_tried_again_elsewhere(
     running: tuple[Profile, ipp.Client], tmp_path: Path, status: int
 ) -> None:

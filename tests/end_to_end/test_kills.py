@@ -21,6 +21,7 @@ from benchmarks.forked_client import Client, Server
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
 
+from ..complete import COMPLETE, long_series
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 from .kill_proxy import AFTER, BEFORE, MOMENTS, KillProxy
 from .test_reap import TEAM, Azure, tags
@@ -32,10 +33,8 @@ SERIES_S = 900
 NO_CLUSTER = 11  # what `ipcluster stop` exits with
 UNREACHABLE_S = 90.0  # the SDK tries again for a while, and then once more to undo
 LEAST_EXCHANGES = 4  # of a stop; else a series has ended too early
-COMPLETE = bool(os.environ.get("IPCLUSTER_AZURE_TEST_KILLS"))
 # asked of what takes a while: in a quick start perhaps not at all
 POLLED = "GET Microsoft.Compute/locations/operations"
-long_series = pytest.mark.skipif(not COMPLETE, reason="a long series, run by `make kills`")
 CONFIG = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\nc.Cluster.delay = 0\n{IMAGE}'
 PROGRAM = """
 import signal, sys
@@ -422,7 +421,7 @@ def test_a_stop_elsewhere_at_any_exchange_of_a_start_ends_both(stage: Stage) -> 
         assert "Traceback" not in client.output, client.output
         return died
 
-    die_each(stage, deaths(stage.writes_of_start()[1::2], MOMENTS), die)
+    die_each(stage, deaths(stage.writes_of_start()[1::2]), die)
 
 
 @long_series

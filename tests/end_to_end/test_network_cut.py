@@ -8,6 +8,7 @@ import pytest
 from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.template import SCALE_SET, VIRTUAL_MACHINE
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file, work
 
@@ -67,7 +68,15 @@ def test_after_a_long_cut_others_take_the_place_of_engines_that_were_given_up(
     profile.assert_nothing_left()
 
 
-@pytest.mark.parametrize("lost", [(), (VIRTUAL_MACHINE,), (VIRTUAL_MACHINE, INSTANCE)])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param((), marks=variant),
+        pytest.param((VIRTUAL_MACHINE,), marks=variant),
+        (VIRTUAL_MACHINE, INSTANCE),
+    ],
+    ids=["nothing", "controller", "all"],
+)
 def test_a_stop_is_accepted_in_time(profile: Profile, lost: tuple[str, ...]) -> None:
     cuts = [fault("no_network", type=kind, running=True, times=None) for kind in lost]
     profile.ipcluster("start", "-n", "2", "--daemonize")

@@ -11,6 +11,7 @@ from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.record import Endpoint, Record
 from ipcluster_azure.record_file import RecordFile
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file
 
@@ -53,7 +54,11 @@ def _machines(profile: Profile) -> list[str]:
     return profile.left_on_azure()["virtual_machines"]
 
 
-@pytest.mark.parametrize("limit", [LIFETIME, IDLE], ids=lambda limit: next(iter(limit)))
+@pytest.mark.parametrize(
+    "limit",
+    [LIFETIME, pytest.param(IDLE, marks=variant)],
+    ids=lambda limit: next(iter(limit)),
+)
 def test_its_own_group_is_deleted(profile: Profile, limit: dict[str, float]) -> None:
     refusals = (
         fault("refuse", method="DELETE", status=429, retry_after_s=2),
