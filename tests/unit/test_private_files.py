@@ -34,7 +34,7 @@ def _die_in(step: str, path: Path, nameless: str = "") -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "security" / "cluster-.json"
+    return tmp_path / "profile_azure" / "security" / "cluster-.json"
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
@@ -62,7 +62,7 @@ def test_a_new_file_is_whole_before_it_is_seen(path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("step", ["fdopen", "fsync", "link"])
 def test_a_first_write_that_is_killed_leaves_nothing(path: Path, step: str) -> None:
     """Nobody would look for it: `ipcluster stop` finds no cluster, and Azure has none."""
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     _die_in(step, path)
     assert list(path.parent.iterdir()) == []
 
@@ -70,7 +70,7 @@ def test_a_first_write_that_is_killed_leaves_nothing(path: Path, step: str) -> N
 @pytest.mark.parametrize("step", ["fdopen", "fsync", "replace"])
 @pytest.mark.parametrize("old", ["old", ""], ids=["later", "first"])
 def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str, old: str) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     if old:
         path.write_text(old)
     _die_in(step, path, NO_NAMELESS)
@@ -81,7 +81,7 @@ def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str
 
 
 def test_what_belongs_to_another_file_is_not_erased(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     others = {path.with_name(".cluster-.json"), path.with_name(".cluster-2.json.a1b2c3d4"), path}
     for other in others:
         other.touch()
@@ -126,7 +126,7 @@ def test_of_two_first_writes_both_are_whole(path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("before", ["old", ""], ids=["later", "first"])
 def test_a_failed_write_leaves_the_old_text_and_nothing_else(path: Path, before: str) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     if before:
         write_private(path, before)
     with pytest.raises(TypeError):
