@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ..complete import variant
 from .clean import REPOSITORY, UV, Installed, find_python, run
 from .conftest import Distributions
 
@@ -14,7 +13,6 @@ def test_a_cluster_from_the_wheel(built: Distributions, tmp_path: Path) -> None:
     installed.start_and_stop_a_cluster()
 
 
-@variant
 def test_a_cluster_from_the_lowest_versions(built: Distributions, tmp_path: Path) -> None:
     """Every lower bound in setup.cfg at once, on the oldest Python."""
     base = find_python(OLDEST)
