@@ -20,8 +20,8 @@ from . import template
 from .arm_bodies import GONE, MachineState, machine_states, power_state
 from .azure_errors import code_of, error_of_code, translated
 from .azure_login import credential_for, session_for
+from .endpoint import Endpoint
 from .job_file import ResourceRequest
-from .record import Endpoint
 
 T = TypeVar("T")
 BROKEN_ANSWERS = 3

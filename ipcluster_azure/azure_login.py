@@ -14,8 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from .azure_errors import translate
+from .endpoint import Endpoint
 from .errors import LoginError
-from .record import Endpoint
 
 LOGIN_TIMEOUT_S = 8.0
 CONNECTIONS = 16

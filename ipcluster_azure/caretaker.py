@@ -172,7 +172,7 @@ class Caretaker:
 
     async def _let_in(self) -> None:
         """The machine runs, so the way is shut: perhaps this computer has another address now."""
-        from .attach import let_in
+        from .ssh_rule import let_in
 
         if source := await let_in(self._file):
             log.warning("This computer's address is %s now; SSH is allowed from there", source)

@@ -14,7 +14,7 @@ from .connect import connect, controller_target
 from .connection import Connection
 from .errors import NO_ROOM, AzureLauncherError
 from .guarding import guard_settings
-from .link import ensure_link
+from .link_process import ensure_link
 from .order import Order
 from .placing import place_again
 from .private_files import write_private

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 
 from ipyparallel.cluster.launcher import LauncherError
 
-if TYPE_CHECKING:  # record.py imports this module
-    from .record import Core
+if TYPE_CHECKING:
+    from .endpoint import RecordCore
 
 
 class AzureLauncherError(LauncherError):  # type: ignore[misc]
@@ -104,7 +104,7 @@ class RecordOfOtherVersion(AzureLauncherError):
     `core` is what all formats have in common: enough to delete the cluster.
     """
 
-    def __init__(self, message: str, core: "Core") -> None:
+    def __init__(self, message: str, core: "RecordCore") -> None:
         super().__init__(message)
         self.core = core
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from .arm_bodies import GONE
 from .azure_api import AzureApi, bridge
 from .emulator import client as emulator
+from .endpoint import Endpoint
 from .errors import AzureLauncherError, EndpointUnreachable
-from .record import Endpoint
 from .record_file import RecordFile
 
 NOT_RUNNING = (GONE, "stopping", "stopped", "deallocating", "deallocated")

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .endpoint import RecordCore
 from .errors import RecordDamaged, RecordOfOtherVersion
-from .record import Core
 from .record_file import RecordFile, read_core
 
 
@@ -15,7 +15,7 @@ class LocalRecord:
     accepted the deletion of the cluster's group, which may still be there."""
 
     path: Path
-    core: Core | None
+    core: RecordCore | None
     stopping: bool = False
     retired: bool = False
 
@@ -48,7 +48,7 @@ def _current(path: Path) -> LocalRecord | None:
     return LocalRecord(path, record.core, stopping=record.deleting)
 
 
-def _core(path: Path) -> Core | None:
+def _core(path: Path) -> RecordCore | None:
     try:
         return read_core(path)
     except (RecordDamaged, FileNotFoundError):

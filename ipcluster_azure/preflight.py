@@ -1,21 +1,19 @@
 """Everything that can be found out before anything is created: settings -> a checked Place."""
 
 import asyncio
-import ipaddress
-import urllib.request
 from dataclasses import dataclass, replace
 
 from .azure_api import AzureApi, bridge
 from .azure_login import check_login
 from .emulator import client as emulator
+from .endpoint import Endpoint
 from .errors import ConfigurationError, EndpointUnreachable
 from .plan import DEFAULT_ADDRESS_PREFIX
-from .record import Endpoint
 from .settings import Settings
+from .ssh_rule import own_address
 from .subscription import find_subscription
 
 SSH_PORT = 22
-PUBLIC_IP_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,21 +71,6 @@ def _emulated_place(settings: Settings) -> Place:
 
 def _own_source(settings: Settings) -> str:
     return own_address(settings.public_ip_service) if "auto" in settings.ssh_source else ""
-
-
-def own_address(service: str) -> str:
-    """This computer's public address as a /32 network. Raises ConfigurationError."""
-    try:
-        if not service.startswith("https://"):
-            raise ValueError("the address does not begin with https://")
-        with urllib.request.urlopen(service, timeout=PUBLIC_IP_TIMEOUT_S) as reply:  # noqa: S310
-            # an address and nothing wider, whatever the service says
-            return f"{ipaddress.IPv4Address(reply.read(100).decode('ascii').strip())}/32"
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"ssh_source is 'auto', but {service} did not tell this computer's public address "
-            f"({error}). Set c.AzureVMLauncher.ssh_source = 'A.B.C.D/32'."
-        ) from error
 
 
 async def check_access(api: AzureApi, settings: Settings, new_group: str) -> bool:

@@ -6,8 +6,8 @@ lies beside it. The file's name matches neither `cluster-*.json`, which ipyparal
 cluster, nor `ipcontroller-*.json`, which `ipcluster clean` deletes.
 
 FORMAT changes when an older version could misread a record. A member that is new must have a
-default, so that older records stay readable; `Core` stays where it is in all formats, so that any
-version can delete the clusters of any other.
+default, so that older records stay readable; `RecordCore` of endpoint.py stays where it is in all
+formats, so that any version can delete the clusters of any other.
 """
 
 import json
@@ -15,56 +15,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from .endpoint import Endpoint, RecordCore
 from .naming import ClusterNames
 from .plan import ClusterPlan, MachinePlan, VmSize
 
 T = TypeVar("T")
 FORMAT = 1
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the Resource Manager is and how to log in there."""
-
-    url: str
-    audience: str
-    ca_file: str = ""
-    token_file: str = ""
-
-
-@dataclass(frozen=True)
-class Core:
-    """What records of all formats have, past and future: where the cluster is, and its name.
-
-    In JSON: `endpoint` with its four members; of `plan` subscription_id, resource_group,
-    owns_resource_group, and base in `names`.
-    """
-
-    endpoint: Endpoint
-    subscription_id: str
-    resource_group: str
-    owns_resource_group: bool
-    cluster: str
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> "Core":
-        """Raises KeyError or TypeError if `data` is no record at all."""
-        endpoint, plan = data["endpoint"], data["plan"]
-        known = {item.name: _text(endpoint[item.name]) for item in fields(Endpoint)}
-        return cls(
-            Endpoint(**known),
-            _text(plan["subscription_id"]),
-            _text(plan["resource_group"]),
-            plan["owns_resource_group"] is True,
-            _text(plan["names"]["base"]),
-        )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
 
 
 class UnknownMembers(ValueError):
@@ -189,8 +146,8 @@ class Record:
         return json.dumps(asdict(self), indent=1)
 
     @property
-    def core(self) -> Core:
-        return Core.from_data(asdict(self))
+    def core(self) -> RecordCore:
+        return RecordCore.from_data(asdict(self))
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Record":

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .endpoint import RecordCore
 from .errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from .private_files import erase_unfinished, write_private
-from .record import FORMAT, Core, Record, UnknownMembers
+from .record import FORMAT, Record, UnknownMembers
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -228,7 +229,7 @@ class RecordFile:
 def _parse(text: str, path: Path) -> Record:
     try:
         data = json.loads(text)
-        core = Core.from_data(data)
+        core = RecordCore.from_data(data)
         if data["format"] != FORMAT:
             raise UnknownMembers(f"format {data['format']}, here {FORMAT}")
         return Record.from_data(data)
@@ -245,7 +246,7 @@ def _parse(text: str, path: Path) -> Record:
         ) from error
 
 
-def read_core(path: Path) -> Core:
+def read_core(path: Path) -> RecordCore:
     """What a record of any format says of where its cluster is; raises RecordDamaged."""
     try:
         return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core

@@ -8,7 +8,7 @@ from pathlib import Path
 from .azure_api import AzureApi
 from .errors import AzureLauncherError
 from .inquiry import emulator_is_gone
-from .link import is_link
+from .link_process import is_link
 from .profiles import profile_dir
 from .record import READY, Record
 from .record_file import RecordFile

@@ -16,7 +16,7 @@ from .errors import (
 )
 from .farewell import say_farewell
 from .inquiry import emulator_is_gone
-from .link import end_link
+from .link_process import end_link
 from .private_files import erase_unfinished
 from .progress import Progress
 from .provision import creates_in_flight

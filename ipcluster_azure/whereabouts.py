@@ -8,9 +8,9 @@ from .azure_api import AzureApi
 from .azure_login import check_login
 from .config import PUBLIC_CLOUD
 from .emulator import client as emulator
+from .endpoint import Endpoint, RecordCore
 from .errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
 from .inquiry import emulator_is_gone
-from .record import Core, Endpoint
 from .settings import EMULATOR, Settings
 from .subscription import find_subscription
 
@@ -54,7 +54,7 @@ def of_settings(settings: Settings) -> Whereabouts:
     return configured(settings.endpoint, settings.subscription_id, settings.audience)
 
 
-def everywhere(cores: Iterable[Core]) -> list[Whereabouts]:
+def everywhere(cores: Iterable[RecordCore]) -> list[Whereabouts]:
     """Wherever clusters of this user may be: on the emulator if one runs, in the subscription
     that a start would use, and where those on record are.
 

@@ -19,7 +19,7 @@ import pytest
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.certificates import make
 from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.record import Endpoint
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import NETWORK_API, NSG
 

@@ -10,7 +10,7 @@ import pytest
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import testing
 from ipcluster_azure.emulator.remote import ask
-from ipcluster_azure.record import Endpoint
+from ipcluster_azure.endpoint import Endpoint
 
 from ..complete import variant
 from .conftest import Profile

@@ -11,7 +11,8 @@ from azure.mgmt.compute import ComputeManagementClient
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.azure_login import FileToken
 from ipcluster_azure.emulator import testing
-from ipcluster_azure.record import Endpoint, Record
+from ipcluster_azure.endpoint import Endpoint
+from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
 
 from .conftest import Profile, wait_for

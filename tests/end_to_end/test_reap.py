@@ -13,9 +13,9 @@ import pytest
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import fault, faults, page_size
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.naming import cluster_tags
-from ipcluster_azure.record import Endpoint
 from ipcluster_azure.template import NETWORK_API, NSG, VIRTUAL_NETWORK
 
 from .conftest import BIN, Profile, wait_for

@@ -15,6 +15,7 @@ from ipcluster_azure.discovery import find_clusters
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import restricted
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AccessDenied
 from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.launchers import AzureVMControllerLauncher
@@ -22,7 +23,6 @@ from ipcluster_azure.order import Order
 from ipcluster_azure.planning import plan_engines
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.reap import Doomed, reap
-from ipcluster_azure.record import Endpoint
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.role import (
     ACTIONS,

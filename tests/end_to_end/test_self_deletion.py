@@ -8,7 +8,8 @@ import pytest
 
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.testing import fault, faults
-from ipcluster_azure.record import Endpoint, Record
+from ipcluster_azure.endpoint import Endpoint
+from ipcluster_azure.record import Record
 from ipcluster_azure.record_file import RecordFile
 
 from ..complete import variant

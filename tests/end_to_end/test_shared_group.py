@@ -8,8 +8,8 @@ from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import fault, faults
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.job_file import ResourceRequest
-from ipcluster_azure.record import Endpoint
 from ipcluster_azure.template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
 
 from ..emulator.cloud import Cloud

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.provision import creates_in_flight
-from ipcluster_azure.record import Endpoint
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.teardown import delete_cluster
 from tests.unit.plans import CLUSTER

@@ -12,11 +12,11 @@ from ipcluster_azure.discovery import (
     foreign_resources,
     resources_of_cluster,
 )
+from ipcluster_azure.endpoint import Endpoint, RecordCore
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.local_records import LocalRecord
 from ipcluster_azure.naming import cluster_tags
 from ipcluster_azure.reap import Choice, choose, reason_to_reap
-from ipcluster_azure.record import Core, Endpoint
 from ipcluster_azure.whereabouts import Whereabouts
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
@@ -204,7 +204,7 @@ def test_what_is_foreign_in_a_clusters_group(azure: Any) -> None:
 
 
 WHERE = Whereabouts(ENDPOINT, "s")
-CORE = Core(ENDPOINT, "s", "a", True, "a")
+CORE = RecordCore(ENDPOINT, "s", "a", True, "a")
 ON_RECORD = LocalRecord(Path("azure-.json"), CORE)
 STOPPING = LocalRecord(Path("azure-.json"), CORE, stopping=True)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.guarding import guard_settings
-from ipcluster_azure.record import Controller, Endpoint, EngineSet, Environment, Limits, Record
+from ipcluster_azure.record import Controller, EngineSet, Environment, Limits, Record
 
 from .plans import CLUSTER
 

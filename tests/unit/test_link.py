@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ipcluster_azure.errors import AzureLauncherError
-from ipcluster_azure.link import end_link, ensure_link
+from ipcluster_azure.link_process import end_link, ensure_link
 from ipcluster_azure.record import Controller, Tunnel
 from ipcluster_azure.record_file import RecordFile
 

@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from ipcluster_azure import record_file
+from ipcluster_azure.endpoint import RecordCore
 from ipcluster_azure.errors import (
     AzureLauncherError,
     ClusterStopped,
@@ -27,7 +28,6 @@ from ipcluster_azure.record import (
     KEPT,
     READY,
     Controller,
-    Core,
     Endpoint,
     EngineSet,
     Environment,
@@ -123,7 +123,7 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("record-*.json"))
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
 def test_records_of_earlier_releases_stay_readable(path: Path) -> None:
     record = RecordFile(path).require()
-    assert record.core == Core(
+    assert record.core == RecordCore(
         endpoint=Endpoint("https://management.azure.com", "https://management.azure.com"),
         subscription_id="00000000-1111-2222-3333-444444444444",
         resource_group="ipp-azure-0a1b2c3d",
@@ -158,7 +158,7 @@ def test_what_older_records_lack_is_as_if_it_was_never_wanted(file: RecordFile) 
 def test_only_what_is_surely_ours_is_deleted_whole(value: object) -> None:
     data = json.loads(_record().to_json())
     data["plan"]["owns_resource_group"] = value
-    assert Core.from_data(data).owns_resource_group is False
+    assert RecordCore.from_data(data).owns_resource_group is False
 
 
 def test_where_a_cluster_is_never_changes() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -165,9 +166,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setattr(
-        preflight.urllib.request,
-        "urlopen",
-        _without_tls(preflight.urllib.request.urlopen, server.server_port),
+        "urllib.request.urlopen", _without_tls(urllib.request.urlopen, server.server_port)
     )
     yield "https://127.0.0.1"
     server.shutdown()

@@ -15,6 +15,7 @@ from ipcluster_azure import inquiry, record_file, teardown
 from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
+from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
 from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.naming import CLUSTER_TAG, ClusterNames
@@ -22,7 +23,7 @@ from ipcluster_azure.plan import ClusterPlan
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.provision import create_all, create_group, creates_in_flight
-from ipcluster_azure.record import DELETING, KEPT, READY, Endpoint, EngineSet, Machine, Record
+from ipcluster_azure.record import DELETING, KEPT, READY, EngineSet, Machine, Record
 from ipcluster_azure.record_file import RecordFile
 from ipcluster_azure.template import NETWORK_API, NIC, NSG, controller_template, engine_set_template
 
