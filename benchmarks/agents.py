@@ -15,8 +15,8 @@ from typing import Any
 
 import ipyparallel as ipp
 
-from ipcluster_azure import vm_agent
-from ipcluster_azure.bundle import controller_config
+from ipcluster_azure.on_vm.agent import commands
+from ipcluster_azure.ssh.bundle import controller_config
 
 IP = "127.0.0.1"
 
@@ -41,7 +41,7 @@ class Agent:
             *self.prefix,
             sys.executable,
             "-m",
-            vm_agent.__name__,
+            commands.__name__,
             command,
             f"--dir={self.dir}",
         ]

@@ -113,15 +113,13 @@ def fork_server(folder: Path) -> Iterator[Server]:
 
 
 def _import_everything() -> None:
+    # all but launchers.py, which ipcluster finds and runs as it starts
     import IPython  # noqa: F401
 
-    # all but launchers.py, which ipcluster finds and runs as it starts
-    import ipcluster_azure.app
-    import ipcluster_azure.controller_launcher
-    import ipcluster_azure.deployment
-    import ipcluster_azure.engine_launcher
-    import ipcluster_azure.farewell
-    import ipcluster_azure.teardown  # noqa: F401
+    import ipcluster_azure.commands.app
+    import ipcluster_azure.start.deployment
+    import ipcluster_azure.stop.last_visit
+    import ipcluster_azure.stop.teardown  # noqa: F401
 
 
 def _serve() -> dict[str, object] | None:
@@ -160,7 +158,7 @@ def _become(asked: dict[str, Any]) -> None:
     if words[0] == "ipcluster":
         from ipyparallel.cluster.app import main
     else:
-        from ipcluster_azure.app import main
+        from ipcluster_azure.commands.app import main
     sys.exit(main())
 
 

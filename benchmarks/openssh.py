@@ -25,9 +25,9 @@ from pathlib import Path
 
 import asyncssh
 
-from ipcluster_azure.connect import Target, connect
-from ipcluster_azure.last_words import LastWords
-from ipcluster_azure.tunnels import Tunnels
+from ipcluster_azure.link.error_replies import LastWords
+from ipcluster_azure.link.tunnels import Tunnels
+from ipcluster_azure.ssh.connect import Target, connect
 
 CHUNK = 1 << 20
 CONFIGURATION = """

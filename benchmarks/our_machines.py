@@ -20,14 +20,15 @@ from typing import Any
 
 from traitlets.config.loader import PyFileConfigLoader
 
-from ipcluster_azure import deployment, planning, teardown
-from ipcluster_azure.azure_api import AzureApi, bridge
-from ipcluster_azure.host import first_of
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-from ipcluster_azure.order import Order
+from ipcluster_azure.launchers.caller import first_of
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.waiting import Looks
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi, bridge
+from ipcluster_azure.resource_manager.waiting import Looks
+from ipcluster_azure.start import deployment, planning
+from ipcluster_azure.start.request import Order
+from ipcluster_azure.stop import teardown
 
 from .clusters import PROFILE
 from .our_cluster import Said

@@ -12,8 +12,8 @@ from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union
 
-from ipcluster_azure.config import AzureVMLauncher
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from ipcluster_azure.settings.traits import AzureVMLauncher
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRODUCTION = """\

@@ -1,1 +1,1 @@
-"""The subcommands of ipcluster-azure, one in each module."""
+"""The command ipcluster-azure, a module for each subcommand."""

@@ -5,8 +5,8 @@ import asyncio
 from IPython.paths import get_ipython_dir
 from traitlets import Unicode
 
-from ..attach import attach
-from ..profiles import profile_dir
+from ..clusters.profiles import profile_dir
+from ..start.reattach import attach
 from .base import Command
 
 

@@ -5,11 +5,11 @@ import json
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Integer
 
-from ..doctor import FAILED, Examination
-from ..profiles import profile_dir
-from ..role import role_definition
-from ..words import printable
-from .where import SubscriptionCommand
+from ..clusters.doctor import FAILED, Examination
+from ..clusters.profiles import profile_dir
+from ..formatting import printable
+from ..resource_manager.role import role_definition
+from .subscription_options import SubscriptionCommand
 
 DEFAULT_PROFILE = "azure"
 

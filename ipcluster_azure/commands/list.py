@@ -8,13 +8,13 @@ from typing import Any
 from IPython.paths import get_ipython_dir
 from traitlets import Bool
 
-from ..discovery import FoundCluster, find_clusters
+from ..clusters.local_records import LocalRecord, by_cluster, local_records
+from ..clusters.whereabouts import Whereabouts
 from ..errors import AzureLauncherError
-from ..local_records import LocalRecord, by_cluster, local_records
-from ..whereabouts import Whereabouts
-from ..words import duration, printable, table
+from ..formatting import duration, printable, table
+from ..resource_manager.discovery import FoundCluster, find_clusters
 from .base import say
-from .where import SubscriptionCommand
+from .subscription_options import SubscriptionCommand
 
 Found = list[tuple[Whereabouts, FoundCluster]]
 HEADINGS = ["NAME", "STATE", "AGE", "MACHINES", "OWNER", "PROFILE", "GROUP", "LOCATION", "HERE"]

@@ -8,14 +8,14 @@ from datetime import datetime, timezone
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Unicode
 
-from ..local_records import by_cluster, local_records
+from ..clusters.local_records import by_cluster, local_records
+from ..clusters.reap import Choice, Doomed, choose, reap
+from ..formatting import duration, printable, table
 from ..naming import owner
 from ..progress import Progress
-from ..reap import Choice, Doomed, choose, reap
-from ..words import duration, printable, table
 from .base import say, say_and_exit
 from .list import look_around
-from .where import SubscriptionCommand
+from .subscription_options import SubscriptionCommand
 
 
 class ReapApp(SubscriptionCommand):

@@ -3,7 +3,7 @@
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Unicode
 
-from ..status import report
+from ..clusters.status import report
 from .base import Command
 
 

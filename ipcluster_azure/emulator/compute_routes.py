@@ -22,15 +22,7 @@ from . import (
     vm_images,
 )
 from .crud import Handler, getter, lister
-from .views import (
-    AVAILABILITY_SET,
-    COMPUTE,
-    DISK,
-    PROXIMITY_GROUP,
-    SCALE_SET,
-    SSH_KEY,
-    VM,
-)
+from .views import AVAILABILITY_SET, COMPUTE, DISK, PROXIMITY_GROUP, SCALE_SET, SSH_KEY, VM
 
 Route = tuple[str, str, Handler]
 

@@ -9,13 +9,7 @@ from . import errors, provider_errors
 from .addresses import Network
 from .arm import ArmRequest, ArmResponse, Json, page
 from .crud import begin_network_deletion, begin_network_write
-from .networks import (
-    address_space,
-    check_subnets,
-    find_subnet,
-    refuse_subnet_in_use,
-    stored_subnet,
-)
+from .networks import address_space, check_subnets, find_subnet, refuse_subnet_in_use, stored_subnet
 from .schema import check_network, write_to
 from .state import Emulator
 from .store import Resource

@@ -13,15 +13,7 @@ from .arm import Json
 from .calls import Call
 from .clock import Clock
 from .declarations import FLAG, checked
-from .throttling_limits import (
-    ALL_PRINCIPALS,
-    ARM,
-    NETWORK,
-    Group,
-    Limit,
-    compute_group,
-    kind_of,
-)
+from .throttling_limits import ALL_PRINCIPALS, ARM, NETWORK, Group, Limit, compute_group, kind_of
 
 KEPT = 20_000  # buckets; full ones are forgotten then
 RESOURCE_HEADER = "x-ms-ratelimit-remaining-resource"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ipcluster_azure import errors
-from ipcluster_azure.config import setting_names
+from ipcluster_azure.settings.traits import setting_names
 
 from .markdown import ROOT, text_of
 
@@ -45,8 +45,8 @@ def test_every_error_is_explained() -> None:
     assert "AzureLauncherError" in page
 
 
-def test_every_module_is_in_the_architecture() -> None:
+def test_every_room_is_in_the_architecture() -> None:
     page = text_of(ROOT / "docs" / "architecture.md")
-    modules = {path.name for path in (ROOT / "ipcluster_azure").glob("*.py")} - {"__init__.py"}
-    table = page.partition("\n## Modules\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+\.py)` \|", table, re.MULTILINE)) == modules
+    rooms = {path.parent.name for path in (ROOT / "ipcluster_azure").glob("*/__init__.py")}
+    table = page.partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == rooms - {"emulator"}

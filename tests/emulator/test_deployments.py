@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from ipcluster_azure import template as job_files
 from ipcluster_azure.emulator.testing import fault, faults, policy, restricted
+from ipcluster_azure.plan import arm_template as job_files
 
 from ..unit.plans import CLUSTER, ENGINES, MACHINE
 from .cloud import IMAGE, LOCATION, Cloud, Keys, Site, encoded, os_profile, scale_set_body

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.testing import page_size
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.sizes import SKUS_API
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.start.sizes import SKUS_API
 
 from .cloud import LOCATION, Cloud, Keys, Site, scale_set_body
 

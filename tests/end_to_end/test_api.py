@@ -19,7 +19,7 @@ from ipcluster_azure.emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.private_files import write_private
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.file import RecordFile
 
 from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for

@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.certificates import make
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.template import NETWORK_API, NSG
+from ipcluster_azure.plan.arm_template import NETWORK_API, NSG
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import testing
 from ipcluster_azure.emulator.remote import ask
 from ipcluster_azure.endpoint import Endpoint
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..complete import variant
 from .conftest import Profile
@@ -188,7 +188,7 @@ def test_a_policy_that_wants_tags_everywhere_is_met(profile: Profile) -> None:
 def test_a_network_that_is_never_made_ends_the_start(profile: Profile) -> None:
     endless = testing.fault("never_ends", type="Microsoft.Network/virtualNetworks")
     code = (
-        "import ipcluster_azure.provision as p\n"
+        "import ipcluster_azure.start.provision as p\n"
         "p.SETTLING_TIMEOUT_S = 3.0\n"
         "import sys; sys.argv = ['ipcluster', 'start', '--profile=azure', '-n', '1']\n"
         "from ipyparallel.cluster.app import main; main()\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.testing import fault, faults
-from ipcluster_azure.record import Record
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.template import VIRTUAL_MACHINE
+from ipcluster_azure.plan.arm_template import VIRTUAL_MACHINE
+from ipcluster_azure.record.contents import Record
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for

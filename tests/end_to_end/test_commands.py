@@ -14,9 +14,9 @@ from .conftest import Profile, wait_for
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "golden"
 API = (
-    "from ipcluster_azure.whereabouts import configured",
+    "from ipcluster_azure.clusters.whereabouts import configured",
     "where = configured('emulator', '')",
-    "from ipcluster_azure.azure_api import AzureApi",
+    "from ipcluster_azure.resource_manager.api import AzureApi",
     "api = AzureApi(where.endpoint, where.subscription_id)",
 )
 

@@ -50,7 +50,7 @@ signal.pause()
 DYING_PROGRAM = """
 import os, signal
 import ipyparallel as ipp
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.file import RecordFile
 
 create = RecordFile.create
 

@@ -8,12 +8,12 @@ from typing import Any
 import psutil
 from azure.mgmt.compute import ComputeManagementClient
 
-from ipcluster_azure.azure_api import AzureApi
-from ipcluster_azure.azure_login import FileToken
 from ipcluster_azure.emulator import testing
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.record import Record
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.contents import Record
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.resource_manager.login import FileToken
 
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ipcluster_azure.emulator.testing import fault, faults
-from ipcluster_azure.template import SCALE_SET, VIRTUAL_MACHINE
+from ipcluster_azure.plan.arm_template import SCALE_SET, VIRTUAL_MACHINE
 
 from ..complete import variant
 from .conftest import Profile, wait_for

@@ -10,13 +10,13 @@ from typing import Any
 import pexpect
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import fault, faults, page_size
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.naming import cluster_tags
-from ipcluster_azure.template import NETWORK_API, NSG, VIRTUAL_NETWORK
+from ipcluster_azure.plan.arm_template import NETWORK_API, NSG, VIRTUAL_NETWORK
+from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from .conftest import BIN, Profile, wait_for
 

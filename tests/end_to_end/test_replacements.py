@@ -5,11 +5,11 @@ from collections.abc import Callable
 import psutil
 from azure.core.rest import HttpRequest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.testing import fault, faults
-from ipcluster_azure.record import Machine, Record
-from ipcluster_azure.refill import machine_id
-from ipcluster_azure.template import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
+from ipcluster_azure.link.refill import machine_id
+from ipcluster_azure.plan.arm_template import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
+from ipcluster_azure.record.contents import Machine, Record
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of

@@ -9,32 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
-from ipcluster_azure.deployment import find_site, request_controller, request_engines
-from ipcluster_azure.discovery import find_clusters
+from ipcluster_azure.clusters.reap import Doomed, reap
+from ipcluster_azure.clusters.whereabouts import Whereabouts
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import restricted
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AccessDenied
-from ipcluster_azure.job_file import ResourceRequest
 from ipcluster_azure.launchers import AzureVMControllerLauncher
-from ipcluster_azure.order import Order
-from ipcluster_azure.planning import plan_engines
+from ipcluster_azure.plan.arm_template import DISK, NSG, api_version
+from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.reap import Doomed, reap
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.role import (
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.resource_manager.discovery import find_clusters
+from ipcluster_azure.resource_manager.role import (
     ACTIONS,
     SCHEDULE_ACTIONS,
     SELF_DELETION_ACTIONS,
     lacking,
     role_definition,
 )
-from ipcluster_azure.settings import Settings
-from ipcluster_azure.teardown import delete_cluster
-from ipcluster_azure.template import DISK, NSG, api_version
-from ipcluster_azure.whereabouts import Whereabouts
+from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.start.deployment import find_site, request_controller, request_engines
+from ipcluster_azure.start.planning import plan_engines
+from ipcluster_azure.start.request import Order
+from ipcluster_azure.stop.teardown import delete_cluster
 
 from ..emulator.cloud import Cloud
 from .conftest import Profile, wait_for

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure import deployment, planning, teardown
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.fleet import machines_made
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-from ipcluster_azure.order import Order
+from ipcluster_azure.plan.arm_template import Json
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.settings import Settings
-from ipcluster_azure.template import Json
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.start import deployment, planning
+from ipcluster_azure.start.machine_creation import machines_made
+from ipcluster_azure.start.request import Order
+from ipcluster_azure.stop import teardown
 
 MACHINES = 1000
 MOST_WRITES = 12

@@ -6,11 +6,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.record import Record
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.contents import Record
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..complete import variant
 from .conftest import Profile, wait_for

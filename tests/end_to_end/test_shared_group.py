@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.emulator.testing import fault, faults
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.job_file import ResourceRequest
-from ipcluster_azure.template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
+from ipcluster_azure.plan.arm_template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
+from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..emulator.cloud import Cloud
 from .conftest import Profile

@@ -6,13 +6,13 @@ import threading
 import time
 from dataclasses import replace
 
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.provision import creates_in_flight
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.teardown import delete_cluster
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.start.provision import creates_in_flight
+from ipcluster_azure.stop.teardown import delete_cluster
 from tests.unit.plans import CLUSTER
 from tests.unit.test_record import _record
 

@@ -18,11 +18,7 @@ from ipcluster_azure.examples.monte_carlo_options.plots import (
     write_plots,
 )
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
-from ipcluster_azure.examples.monte_carlo_options.table import (
-    format_table,
-    write_csv,
-    write_npz,
-)
+from ipcluster_azure.examples.monte_carlo_options.table import format_table, write_csv, write_npz
 from matplotlib.image import imread
 
 PICTURES = {*PAYOFFS, "asian_call_3d", "standard_errors", "closed_form"}

@@ -73,7 +73,7 @@ def test_entry_points(wheel: zipfile.ZipFile) -> None:
     controller = "ipcluster_azure.launchers:AzureVMControllerLauncher"
     engines = "ipcluster_azure.launchers:AzureVMEngineSetLauncher"
     assert {section: dict(parser[section]) for section in parser.sections()} == {
-        "console_scripts": {"ipcluster-azure": "ipcluster_azure.app:main"},
+        "console_scripts": {"ipcluster-azure": "ipcluster_azure.commands.app:main"},
         "ipyparallel.controller_launchers": {
             "azurevm": controller,
             "AzureVMControllerLauncher": controller,

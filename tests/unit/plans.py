@@ -7,8 +7,8 @@ from traitlets.config import Config
 
 from ipcluster_azure.launchers import AzureVMControllerLauncher
 from ipcluster_azure.naming import ClusterNames
-from ipcluster_azure.plan import ClusterPlan, EngineSetPlan, MachinePlan
-from ipcluster_azure.settings import Settings
+from ipcluster_azure.plan.cluster_plan import ClusterPlan, EngineSetPlan, MachinePlan
+from ipcluster_azure.settings.values import Settings
 
 MACHINE = MachinePlan(
     "Standard_D4s_v5", "Canonical:ubuntu-24_04-lts:server:latest", 0, "azureuser", "Regular"

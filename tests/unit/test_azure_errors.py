@@ -13,7 +13,7 @@ from azure.core.exceptions import (
 )
 
 from ipcluster_azure import errors
-from ipcluster_azure.azure_errors import translate, translated
+from ipcluster_azure.resource_manager.error_mapping import translate, translated
 
 QUOTA = (
     "Operation could not be completed as it results in exceeding approved Total Regional Cores "

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure import bootstrap
-from ipcluster_azure.bootstrap import agent_command, check_versions, environment_of
-from ipcluster_azure.cluster_file import add_engine_set, remove_engine_set
 from ipcluster_azure.errors import BootstrapFailed
-from ipcluster_azure.record import Environment
+from ipcluster_azure.launchers.cluster_file import add_engine_set, remove_engine_set
+from ipcluster_azure.record.contents import Environment
+from ipcluster_azure.ssh import bootstrap
+from ipcluster_azure.ssh.bootstrap import agent_command, check_versions, environment_of
 
 IMAGE = Environment("image", "/opt/my python/bin/python", [], "3.11", "9.2.0")
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure import bundle
-from ipcluster_azure.bundle import (
+from ipcluster_azure.ssh.bundle import (
     ENTRIES,
-    MODULES,
+    ON_VM,
     PACKAGE,
     SCRIPTS,
     bundle_of,
@@ -41,11 +40,12 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
     (tmp_path / "startup" / "a.py").write_text("x = 1\n")
     made = bundle_of(tmp_path)
     content = _content(made.data)
-    scripts = {f"{name}.py" for name in ENTRIES}
-    scripts |= {f"{PACKAGE}/{name}.py" for name in ("__init__", *MODULES)}
+    agent = {f"{PACKAGE}/{path.name}" for path in (ON_VM / "agent").glob("*.py")}
+    assert len(agent) > 10
     assert set(content) == {
         *SCRIPTS,
-        *scripts,
+        *ENTRIES,
+        *agent,
         "profile/ipengine_config.py",
         "profile/startup/a.py",
     }
@@ -54,9 +54,12 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
 
 
 def test_no_script_is_forgotten() -> None:
-    scripts = {path.name for path in Path(bundle.__file__).parent.glob("vm_*.py")}
-    modules = {f"{name}.py" for name in MODULES}
-    assert scripts == {*SCRIPTS, *modules, "vm_lookout.py"}  # that one is sent by itself
+    scripts = {path.name for path in (ON_VM / "scripts").glob("*.py")}
+    assert scripts == {*SCRIPTS.values(), "__init__.py", "lookout.py"}  # that one is sent by itself
+
+
+def test_names_on_the_machines_are_those_that_other_versions_run() -> None:
+    assert set(ENTRIES) == {"vm_agent.py", "vm_guard.py"}
 
 
 def test_a_bundle_changes_with_the_files_alone(
@@ -90,9 +93,9 @@ def test_what_crosses_the_users_line_for_each_machine_is_small() -> None:
     assert len(upload) < 500
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, "vm_lookout.py"])
+@pytest.mark.parametrize("name", [*SCRIPTS.values(), "lookout.py"])
 def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
-    source = Path(bundle.__file__).with_name(name).read_text()
+    source = (ON_VM / "scripts" / name).read_text()
     ast.parse(source, feature_version=(3, 8))
 
 

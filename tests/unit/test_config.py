@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure.config import AzureVMLauncher, setting_names
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from ipcluster_azure.settings.traits import AzureVMLauncher, setting_names
 
 from .plans import SUBNET_ID, launcher
 

@@ -12,8 +12,6 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from ipcluster_azure.connect import Target, _within, connect
-from ipcluster_azure.connection import MAX_SESSIONS, Connection
 from ipcluster_azure.errors import (
     BootstrapFailed,
     BootTimeout,
@@ -21,7 +19,9 @@ from ipcluster_azure.errors import (
     HostKeyMismatch,
     MachineFailed,
 )
-from ipcluster_azure.keys import make_host_key, make_login_key
+from ipcluster_azure.ssh.connect import Target, _within, connect
+from ipcluster_azure.ssh.connection import MAX_SESSIONS, Connection
+from ipcluster_azure.ssh.keys import make_host_key, make_login_key
 
 LOGIN_KEY, HOST_KEY = make_login_key(), make_host_key()
 

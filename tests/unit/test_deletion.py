@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from ipcluster_azure.deletion import delete_in_order, delete_whole_group
 from ipcluster_azure.errors import AzureLauncherError, RequestRefused
 from ipcluster_azure.progress import Progress
+from ipcluster_azure.stop.deletion import delete_in_order, delete_whole_group
 
 from .conftest import Clock
 

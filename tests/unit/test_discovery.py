@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.discovery import (
+from ipcluster_azure.clusters.local_records import LocalRecord
+from ipcluster_azure.clusters.reap import Choice, choose, reason_to_reap
+from ipcluster_azure.clusters.whereabouts import Whereabouts
+from ipcluster_azure.endpoint import Endpoint, RecordCore
+from ipcluster_azure.errors import ConfigurationError
+from ipcluster_azure.naming import cluster_tags
+from ipcluster_azure.resource_manager.discovery import (
     FoundCluster,
     find_clusters,
     foreign_resources,
     resources_of_cluster,
 )
-from ipcluster_azure.endpoint import Endpoint, RecordCore
-from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.local_records import LocalRecord
-from ipcluster_azure.naming import cluster_tags
-from ipcluster_azure.reap import Choice, choose, reason_to_reap
-from ipcluster_azure.whereabouts import Whereabouts
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
 ROOT = "/subscriptions/s/resourceGroups"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.endings import as_news, end_of
-from ipcluster_azure.record import Limits
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.link.end_reasons import as_news, end_of
+from ipcluster_azure.record.contents import Limits
+from ipcluster_azure.record.file import RecordFile
 
 from .test_record import _record
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import fleet
-from ipcluster_azure.arm_bodies import MachineState
 from ipcluster_azure.errors import (
     AzureLauncherError,
     BootTimeout,
     CapacityUnavailable,
     MachineFailed,
 )
-from ipcluster_azure.fleet import dispensable, machines_made, watch_machines
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.answers import MachineState
+from ipcluster_azure.start import machine_creation
+from ipcluster_azure.start.machine_creation import dispensable, machines_made, watch_machines
 
 from .test_record import _record
 
@@ -60,8 +60,8 @@ class Azure:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordFile:
-    monkeypatch.setattr(fleet, "OPERATION_LOOK_S", 0.2)
-    monkeypatch.setattr(fleet, "WHY_LOOK_S", 0.05)
+    monkeypatch.setattr(machine_creation, "OPERATION_LOOK_S", 0.2)
+    monkeypatch.setattr(machine_creation, "WHY_LOOK_S", 0.05)
     file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
     record = _record()
     record.engine_sets["s"].operation = "https://operation"
@@ -69,7 +69,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordFile:
     return file
 
 
-async def _made(azure: Any, file: RecordFile, spare: int, limit_s: float = 30) -> fleet.Fleet:
+async def _made(
+    azure: Any, file: RecordFile, spare: int, limit_s: float = 30
+) -> machine_creation.Fleet:
     deadline = asyncio.get_running_loop().time() + limit_s
     making = machines_made(
         azure, file, "s", 3, dispensable=spare, deadline=deadline, on_progress=lambda n: None

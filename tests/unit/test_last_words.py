@@ -12,9 +12,9 @@ import zmq
 import zmq.asyncio
 from jupyter_client.session import Session
 
-from ipcluster_azure import zmtp
-from ipcluster_azure.last_words import LastWords, OpenRequests
-from ipcluster_azure.tunnels import CUT, Tunnels
+from ipcluster_azure.link import zmtp
+from ipcluster_azure.link.error_replies import LastWords, OpenRequests
+from ipcluster_azure.link.tunnels import CUT, Tunnels
 
 KEY = "00112233"
 INFO = {"key": KEY, "signature_scheme": "hmac-sha256"}

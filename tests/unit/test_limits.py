@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ipcluster_azure.limits import promise
-from ipcluster_azure.record import Limits
+from ipcluster_azure.record.contents import Limits
+from ipcluster_azure.start.limits import promise
 
 from .plans import CLUSTER
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from ipcluster_azure.errors import AzureLauncherError
-from ipcluster_azure.link_process import end_link, ensure_link
-from ipcluster_azure.record import Controller, Tunnel
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.contents import Controller, Tunnel
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.start.link_process import end_link, ensure_link
 
 from .plans import CLUSTER
 from .test_connect import HOST_KEY, LOGIN_KEY

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.plan import VmSize, plan_cluster, plan_engine_set
+from ipcluster_azure.plan.cluster_plan import VmSize, plan_cluster, plan_engine_set
 
 from .plans import CLUSTER, SUBNET_ID, settings
 

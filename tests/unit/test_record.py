@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from ipcluster_azure import record_file
 from ipcluster_azure.endpoint import RecordCore
 from ipcluster_azure.errors import (
     AzureLauncherError,
@@ -21,7 +20,8 @@ from ipcluster_azure.errors import (
     RecordOfOtherVersion,
 )
 from ipcluster_azure.private_files import write_private
-from ipcluster_azure.record import (
+from ipcluster_azure.record import file as record_file
+from ipcluster_azure.record.contents import (
     CREATING,
     DELETING,
     FORMAT,
@@ -35,7 +35,7 @@ from ipcluster_azure.record import (
     Record,
     Tunnel,
 )
-from ipcluster_azure.record_file import RecordFile, held, read_core
+from ipcluster_azure.record.file import RecordFile, held, read_core
 
 from .conftest import Clock
 from .plans import CLUSTER
@@ -352,7 +352,7 @@ def test_an_edit_does_not_bring_an_erased_record_back(file: RecordFile) -> None:
 EDITING = """
 import sys
 from pathlib import Path
-from ipcluster_azure.record_file import RecordFile
+from ipcluster_azure.record.file import RecordFile
 
 for index in range(20):
     with RecordFile(Path(sys.argv[1])).edit() as record:

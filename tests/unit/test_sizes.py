@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
-from ipcluster_azure.plan import SizeOffer, VmSize
-from ipcluster_azure.quota import Usage
-from ipcluster_azure.sizes import Market, _cached, controller_sizes, engine_sizes, offer_of, usable
+from ipcluster_azure.plan.cluster_plan import SizeOffer, VmSize
+from ipcluster_azure.plan.quota import Usage
+from ipcluster_azure.start.sizes import (
+    Market,
+    _cached,
+    controller_sizes,
+    engine_sizes,
+    offer_of,
+    usable,
+)
 
 from .plans import settings
 

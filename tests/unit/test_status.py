@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.status import ClusterStatus, EngineSetStatus, as_json, as_text, clusters
-from ipcluster_azure.words import duration
+from ipcluster_azure.clusters.status import (
+    ClusterStatus,
+    EngineSetStatus,
+    as_json,
+    as_text,
+    clusters,
+)
+from ipcluster_azure.formatting import duration
+from ipcluster_azure.record.file import RecordFile
 
 NEWER = json.loads((Path(__file__).parent / "golden" / "record-1.json").read_text())
 

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure import preflight
 from ipcluster_azure.emulator.templates import expressions
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.job_file import requests
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.naming import MAX_USER_TAGS
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.settings import wide_sources
-from ipcluster_azure.subscription import find_subscription
-from ipcluster_azure.template import controller_template, engine_set_template
+from ipcluster_azure.plan.arm_template import controller_template, engine_set_template
+from ipcluster_azure.plan.requests import requests
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager.subscription import find_subscription
+from ipcluster_azure.settings.values import wide_sources
+from ipcluster_azure.start import preflight
 
 from .plans import CLUSTER, ENGINES, launcher
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.subscription import find_subscription
+from ipcluster_azure.resource_manager.subscription import find_subscription
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_an_unusable_profile_is_passed_over(tmp_path: Path, content: str) -> Non
 def test_a_cli_that_fails_or_hangs_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr("ipcluster_azure.subscription.CLI_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("ipcluster_azure.resource_manager.subscription.CLI_TIMEOUT_S", 0.3)
     _az(tmp_path, f"PATH=/usr/bin:/bin; {script}")
     with pytest.raises(ConfigurationError, match="emulator"):
         find_subscription("")

@@ -11,21 +11,29 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import inquiry, record_file, teardown
-from ipcluster_azure.azure_api import AzureApi
 from ipcluster_azure.emulator import client, testing
 from ipcluster_azure.emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
-from ipcluster_azure.job_file import ResourceRequest, requests
 from ipcluster_azure.naming import CLUSTER_TAG, ClusterNames
-from ipcluster_azure.plan import ClusterPlan
+from ipcluster_azure.plan.arm_template import (
+    NETWORK_API,
+    NIC,
+    NSG,
+    controller_template,
+    engine_set_template,
+)
+from ipcluster_azure.plan.cluster_plan import ClusterPlan
+from ipcluster_azure.plan.requests import ResourceRequest, requests
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.provision import create_all, create_group, creates_in_flight
-from ipcluster_azure.record import DELETING, KEPT, READY, EngineSet, Machine, Record
-from ipcluster_azure.record_file import RecordFile
-from ipcluster_azure.template import NETWORK_API, NIC, NSG, controller_template, engine_set_template
+from ipcluster_azure.record import file as record_file
+from ipcluster_azure.record.contents import DELETING, KEPT, READY, EngineSet, Machine, Record
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.resource_manager import power
+from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.start.provision import create_all, create_group, creates_in_flight
+from ipcluster_azure.stop import teardown
 
 from .conftest import Clock
 from .plans import CLUSTER, ENGINES
@@ -562,14 +570,14 @@ async def test_two_sweeps_at_once_are_harmless(
 
 def test_whether_an_emulator_is_gone(info: EmulatorInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = _endpoint(info)
-    assert not inquiry.emulator_is_gone(endpoint)
+    assert not power.emulator_is_gone(endpoint)
     for other in ("https://127.0.0.1:1", "https://127.0.0.1:99999"):
-        assert inquiry.emulator_is_gone(replace(endpoint, url=other))
-    assert not inquiry.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
+        assert power.emulator_is_gone(replace(endpoint, url=other))
+    assert not power.emulator_is_gone(Endpoint("https://management.azure.com", "x"))
 
     def busy(directory: object) -> None:
         raise client.EmulatorError("no answer in time")
 
-    monkeypatch.setattr(inquiry.emulator, "find", busy)
+    monkeypatch.setattr(power.emulator, "find", busy)
     with pytest.raises(EndpointUnreachable, match="no answer in time"):
-        inquiry.emulator_is_gone(endpoint)
+        power.emulator_is_gone(endpoint)

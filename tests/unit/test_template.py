@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import template
 from ipcluster_azure.emulator.schema import normalise
-from ipcluster_azure.job_file import ResourceRequest, requests
-from ipcluster_azure.template import cloud_config, controller_template, engine_set_template
+from ipcluster_azure.plan import arm_template
+from ipcluster_azure.plan.arm_template import cloud_config, controller_template, engine_set_template
+from ipcluster_azure.plan.requests import ResourceRequest, requests
 
 from .plans import CLUSTER, ENGINES, MACHINE, SUBNET_ID
 
@@ -73,7 +73,7 @@ def test_every_resource_carries_all_tags() -> None:
 
 
 def test_only_ssh_from_the_sources_reaches_the_controller_and_nothing_the_engines() -> None:
-    (group,) = [item for item in _requests("controller") if item.type == template.NSG]
+    (group,) = [item for item in _requests("controller") if item.type == arm_template.NSG]
     (rule,) = group.body["properties"]["securityRules"]
     assert rule["properties"]["sourceAddressPrefixes"] == ["203.0.113.7/32"]
     assert rule["properties"]["destinationPortRange"] == "22"
@@ -89,7 +89,9 @@ def test_no_secret_is_in_a_template() -> None:
 
 
 def test_without_public_ip_there_is_none() -> None:
-    assert template.PUBLIC_IP not in {item.type for item in _requests("controller-existing-subnet")}
+    assert arm_template.PUBLIC_IP not in {
+        item.type for item in _requests("controller-existing-subnet")
+    }
 
 
 def test_seven_writes_whatever_the_number_of_engines() -> None:
@@ -115,12 +117,12 @@ def test_an_unknown_expression_is_refused() -> None:
 
 
 KINDS = {
-    template.NSG: ("network", "NetworkSecurityGroup"),
-    template.PUBLIC_IP: ("network", "PublicIPAddress"),
-    template.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
-    template.NIC: ("network", "NetworkInterface"),
-    template.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
-    template.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
+    arm_template.NSG: ("network", "NetworkSecurityGroup"),
+    arm_template.PUBLIC_IP: ("network", "PublicIPAddress"),
+    arm_template.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
+    arm_template.NIC: ("network", "NetworkInterface"),
+    arm_template.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
+    arm_template.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
 }
 
 

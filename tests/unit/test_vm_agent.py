@@ -18,7 +18,8 @@ from typing import Any
 import ipyparallel as ipp
 import pytest
 
-from ipcluster_azure import vm_agent, vm_engine
+from ipcluster_azure.on_vm.agent import commands
+from ipcluster_azure.on_vm.agent import engine as vm_engine
 
 Json = dict[str, Any]
 TIMEOUT_S = 8.0
@@ -46,7 +47,7 @@ class Agent:
         env |= {"HOME": str(self.home), "IPP_PROFILE_DIR": "/not/for/the/vm"}
         where = [] if command == "check" else [f"--dir={self.dir}"]
         done = subprocess.run(
-            [sys.executable, "-m", vm_agent.__name__, command, *where, *map(str, arguments)],
+            [sys.executable, "-m", commands.__name__, command, *where, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

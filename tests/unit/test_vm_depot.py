@@ -22,9 +22,10 @@ from typing import Any
 import psutil
 import pytest
 
-from ipcluster_azure import vm_depot, vm_fetch
-from ipcluster_azure.bootstrap import BARE, TAKE
-from ipcluster_azure.vm_fetch import ask, relocate
+from ipcluster_azure.on_vm.scripts.depot import TRANSFERS
+from ipcluster_azure.on_vm.scripts.fetch import ask, relocate
+from ipcluster_azure.ssh.bootstrap import BARE, TAKE
+from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
 
 from .test_vm_agent import wait_for
 
@@ -35,8 +36,8 @@ TAR = f'#!/bin/sh\nsleep {SLOW}\nexec /bin/tar "$@"\n'
 
 
 def command(folder: Path, script: str, *args: str) -> list[str]:
-    for module in (vm_depot, vm_fetch):
-        shutil.copy(module.__file__, folder)
+    for name in ("vm_depot.py", "vm_fetch.py"):
+        shutil.copy(ON_VM / "scripts" / SCRIPTS[name], folder / name)
     return [sys.executable, script, *args]
 
 
@@ -131,7 +132,7 @@ def test_a_crowd_shares_what_it_has(controller: tuple[str, str], tmp_path: Path)
     with ThreadPoolExecutor(16) as pool:
         sources = list(pool.map(machine, range(16)))
     origin = urllib.parse.urlsplit(url).netloc
-    assert vm_depot.TRANSFERS <= sources.count(origin) < len(sources)
+    assert TRANSFERS <= sources.count(origin) < len(sources)
 
 
 @pytest.mark.parametrize("name", ["environment.tar", "bundle.tar.gz", "depot.json"])
@@ -177,7 +178,7 @@ def test_a_bad_neighbour_does_no_harm(controller: tuple[str, str], tmp_path: Pat
     (fake / "depot" / "environment.tar").write_bytes(b"something else")
     offer = [f"--origin={url}", "--address=127.0.0.1"]
     assert run(fake, "vm_depot.py", "pass-on", *offer) == (0, [])
-    turns = [ask(f"{url}/environment.tar")[0] for _ in range(vm_depot.TRANSFERS)]
+    turns = [ask(f"{url}/environment.tar")[0] for _ in range(TRANSFERS)]
     assert {turn.status for turn in turns} == {200}
     wait_for(lambda: ask(f"{url}/environment.tar")[0].status == 302)
     machine = tmp_path / "machine"

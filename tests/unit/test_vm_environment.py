@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import vm_environment
-from ipcluster_azure.vm_environment import Failed, newest_wheel
+from ipcluster_azure.on_vm.scripts import environment
+from ipcluster_azure.on_vm.scripts.environment import Failed, newest_wheel
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def run(folder: Path, *args: str) -> tuple[int, list[dict[str, Any]]]:
     script = folder / "vm_environment.py"
-    shutil.copy(vm_environment.__file__, script)
+    shutil.copy(environment.__file__, script)
     done = subprocess.run(
         [sys.executable, "vm_environment.py", *args],
         cwd=folder,

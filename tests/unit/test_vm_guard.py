@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure import vm_beat, vm_guard, vm_hub, vm_limits
-from ipcluster_azure.vm_hub import Load
-from ipcluster_azure.vm_places import Place
-from ipcluster_azure.vm_roll import Roll
+from ipcluster_azure.on_vm.agent import guard as vm_guard
+from ipcluster_azure.on_vm.agent import heartbeat, limits
+from ipcluster_azure.on_vm.agent import hub as vm_hub
+from ipcluster_azure.on_vm.agent.heard_machines import Roll
+from ipcluster_azure.on_vm.agent.hub import Load
+from ipcluster_azure.on_vm.agent.places import Place
 
 from .test_vm_agent import Agent, connect, processes_of, running, vm, wait_for
 
@@ -189,22 +191,27 @@ def test_nobody_is_heard_without_the_clusters_key(guarded: Agent) -> None:
     info = guarded.controller()["engine"]
     beat = {"machine": "127.70.3.9", "ids": [7], "evicted": False, "begun": 0, "done": 0}
     with pytest.raises((OSError, ValueError)):
-        vm_beat.tell({**info, "key": "wrong"}, beat)
+        heartbeat.tell({**info, "key": "wrong"}, beat)
     with socket.create_connection((info["location"], info["guard"])) as line:
         line.sendall(b"\xff{\n")
         assert b"nonce" in line.recv(1000)
         assert line.recv(1000) == b""
     assert "127.70.3.9" not in (guarded.dir / "guard.json").read_text()
-    assert vm_beat.tell(info, beat)["unknown"] == []
+    assert heartbeat.tell(info, beat)["unknown"] == []
     assert "127.70.3.9" in (guarded.dir / "guard.json").read_text()
 
 
 def test_a_recorded_beat_is_of_no_use(guarded: Agent) -> None:
     info = guarded.controller()["engine"]
     key = info["key"].encode()
-    with vm_beat.Line.to(info) as first, socket.create_connection(first._socket.getpeername()) as s:
+    with (
+        heartbeat.Line.to(info) as first,
+        socket.create_connection(first._socket.getpeername()) as s,
+    ):
         nonce = json.loads(s.recv(1000))["nonce"]
-        stolen = vm_beat.sign(key, first._nonce, "machine", {"count": 1, "machine": "x", "ids": []})
+        stolen = heartbeat.sign(
+            key, first._nonce, "machine", {"count": 1, "machine": "x", "ids": []}
+        )
         s.sendall(json.dumps(stolen).encode() + b"\n")
         assert nonce != first._nonce
         assert s.recv(1000) == b""
@@ -384,11 +391,11 @@ def test_the_pause_before_an_engine_is_started_again_grows() -> None:
 
 def test_idleness_waits_for_the_first_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(vm_limits, "boottime_s", lambda: now)
-    idleness = vm_limits.Idleness(now)
+    monkeypatch.setattr(limits, "boottime_s", lambda: now)
+    idleness = limits.Idleness(now)
     now = 600.0
     assert not idleness.is_idle(60)  # they may boot
-    now = vm_limits.FIRST_ENGINES_S
+    now = limits.FIRST_ENGINES_S
     assert idleness.is_idle(60)
     assert not idleness.is_idle(0)
     idleness.note_load(Load({0}, 0, 0))
@@ -414,16 +421,16 @@ def test_a_lifetime_goes_on_over_a_reboot_and_a_clock_that_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     boot, wall, name = 50.0, 1e9, "a"
-    monkeypatch.setattr(vm_limits, "boottime_s", lambda: boot)
-    monkeypatch.setattr(vm_limits, "boot_id", lambda: name)
+    monkeypatch.setattr(limits, "boottime_s", lambda: boot)
+    monkeypatch.setattr(limits, "boot_id", lambda: name)
     monkeypatch.setattr("time.time", lambda: wall)
-    lifetime = vm_limits.Lifetime(100, {})
+    lifetime = limits.Lifetime(100, {})
     boot, wall = 60.0, 2e9  # somebody set the clock
     assert lifetime.age_s() == 110
     saved = lifetime.to_save()
     boot, wall = 70.0, 1e9
-    assert vm_limits.Lifetime(0, saved).age_s() == 120
+    assert limits.Lifetime(0, saved).age_s() == 120
     boot, wall, name = 5.0, 2e9 + 1000, "b"
-    assert vm_limits.Lifetime(0, saved).age_s() == 1110
+    assert limits.Lifetime(0, saved).age_s() == 1110
     wall = 1e9  # and back
-    assert vm_limits.Lifetime(0, saved).age_s() == 115
+    assert limits.Lifetime(0, saved).age_s() == 115

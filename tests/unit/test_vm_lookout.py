@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure import vm_lookout
+from ipcluster_azure.on_vm.scripts import lookout
 
 SOON_S = 1.5
 
 
 def look(addresses: list[str], port: int, timeout_s: float, soft_limit: int = 256) -> list[str]:
     """The addresses that it says answer, in that order; it must end by itself."""
-    source = Path(vm_lookout.__file__).read_text()
+    source = Path(lookout.__file__).read_text()
     limited = f'ulimit -Sn {soft_limit}; exec "$@"'
     done = subprocess.run(
         ["/bin/sh", "-c", limited, "sh", sys.executable, "-IS", "-"],

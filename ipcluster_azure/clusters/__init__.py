@@ -1,0 +1,1 @@
+"""Looks over all clusters: found, examined, reaped."""

@@ -1,0 +1,192 @@
+"""`ipcluster-azure doctor`: looks at all that a start needs, and creates nothing.
+
+What a start would refuse is found by the code that would refuse it. Each check gives one line:
+what was found, or what is wrong and what to type.
+"""
+
+import asyncio
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ipyparallel.cluster.cluster import Cluster
+from traitlets import TraitError
+from traitlets.config import Config
+
+from ..errors import AccessDenied, AzureLauncherError, ConfigurationError
+from ..launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from ..plan.cluster_plan import check_engine_count
+from ..resource_manager.api import AzureApi
+from ..resource_manager.login import check_login
+from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
+from ..settings.values import Settings
+from ..start.limits import granted
+from ..start.preflight import Place, find_place
+from ..start.sizes import controller_sizes, engine_sizes, look
+
+PROVIDERS_API = "2021-04-01"
+PROVIDERS = ("Microsoft.Compute", "Microsoft.Network")
+OF_SUBSCRIPTION = (
+    "Microsoft.Resources/subscriptions/resources/read",
+    "Microsoft.Compute/skus/read",
+    "Microsoft.Compute/locations/usages/read",
+)
+OF_NEW_GROUPS = (f"{GROUP}/write", f"{GROUP}/delete")
+PACKAGES = ("ipyparallel", "ipcluster-azure", "azure-mgmt-resource", "azure-identity", "asyncssh")
+# on which no other check depends
+LEAVES = ("versions", "profile", "address", "providers", "rights", "sizes and quota")
+OK, FAILED, UNKNOWN, SKIPPED = "ok", "failed", "unknown", "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """state: OK, FAILED, UNKNOWN if Azure doesn't let the caller see it, or SKIPPED because
+    something that it depends on has failed."""
+
+    what: str
+    state: str
+    text: str
+
+
+class Examination:
+    """One look at a profile. `n`: how many engines are to be started."""
+
+    def __init__(self, profile_dir: Path, config: Config, n: int) -> None:
+        self._profile_dir, self._config, self._n = profile_dir, config, n
+        self._engine_settings: Settings
+        self._settings: Settings
+        self._place: Place
+        self._api: AzureApi
+        self._resources = ExitStack()
+
+    def findings(self) -> Iterator[Finding]:
+        """All checks in turn; what depends on one that failed is skipped."""
+        checks: tuple[tuple[str, Callable[[], str]], ...] = (
+            ("versions", self._versions),
+            ("profile", self._launchers),
+            ("settings", self._check_settings),
+            ("subscription", self._subscription),
+            ("address", self._address),
+            ("login", self._login),
+            ("endpoint", self._answers),
+            ("providers", self._providers),
+            ("rights", self._rights),
+            ("sizes and quota", self._sizes),
+        )
+        failed = ""
+        with self._resources:
+            for what, check in checks:
+                if failed:
+                    yield Finding(what, SKIPPED, f"needs {failed}")
+                    continue
+                found = _looked_at(what, check)
+                yield found
+                failed = what if found.state == FAILED and what not in LEAVES else ""
+
+    def _versions(self) -> str:
+        versions = (f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+        return f"Python {platform.python_version()}, {', '.join(versions)}"
+
+    def _launchers(self) -> str:
+        try:
+            cluster = Cluster(
+                config=self._config, profile_dir=str(self._profile_dir), shutdown_atexit=False
+            )
+            classes = (cluster.controller_launcher_class, cluster.engine_launcher_class)
+        except TraitError as error:
+            raise ConfigurationError(f"{error} Set both to 'azurevm'.") from error
+        wanted = (AzureVMControllerLauncher, AzureVMEngineSetLauncher)
+        for kind, ours, name in zip(classes, wanted, ("controller", "engine"), strict=True):
+            if not issubclass(kind, ours):
+                raise ConfigurationError(
+                    f"{name}s are started by {kind.__name__}: write c.Cluster.{name}_launcher_class"
+                    f" = 'azurevm' into {self._profile_dir / 'ipcluster_config.py'}."
+                )
+        return f"{self._profile_dir} starts clusters on Azure"
+
+    def _check_settings(self) -> str:
+        self._settings = AzureVMControllerLauncher(config=self._config).settings()
+        self._engine_settings = AzureVMEngineSetLauncher(config=self._config).settings()
+        check_engine_count(self._engine_settings, self._n)
+        return "all values are possible"
+
+    def _subscription(self) -> str:
+        without_address = replace(self._settings, ssh_source=())
+        self._place = asyncio.run(find_place(without_address))
+        return self._place.settings.subscription_id
+
+    def _address(self) -> str:
+        place = asyncio.run(find_place(self._settings))
+        return f"SSH will be allowed from {', '.join(place.ssh_sources)}"
+
+    def _login(self) -> str:
+        check_login(self._place.endpoint)
+        return "there is one"
+
+    def _answers(self) -> str:
+        settings = self._place.settings
+        api = AzureApi(self._place.endpoint, settings.subscription_id)
+        self._api = self._resources.enter_context(api)
+        group = settings.resource_group
+        if not self._api.group_exists(group or "ipcluster-azure-probe") and group:
+            raise ConfigurationError(
+                f"Resource group {group} does not exist. Create it with `az group create --name "
+                f"{group} --location {settings.location}`."
+            )
+        return f"{self._place.endpoint.url} answers"
+
+    def _providers(self) -> str:
+        for name in PROVIDERS:
+            found = self._api.read(
+                f"providers/{name}", PROVIDERS_API, doing=f"reading whether {name} is registered"
+            )
+            if found["registrationState"] != "Registered":
+                raise ConfigurationError(
+                    f"{name} is {found['registrationState']}. Run `az provider register "
+                    f"--namespace {name} --subscription {self._api.subscription_id}`."
+                )
+        return f"{' and '.join(PROVIDERS)} are registered"
+
+    def _rights(self) -> str:
+        group = self._settings.resource_group
+        roles = granted(self._api, "")
+        needed = (*ACTIONS, *(SELF_DELETION_ACTIONS if self._requires_self_deletion else ()))
+        missing = lacking(roles, OF_SUBSCRIPTION if group else needed)
+        if group:
+            roles = granted(self._api, group)
+            rest = (item for item in needed if item not in (*OF_SUBSCRIPTION, *OF_NEW_GROUPS))
+            missing += lacking(roles, rest)
+        if missing:
+            raise AzureLauncherError(
+                f"You may not {', '.join(missing)}. Ask for a role: `ipcluster-azure doctor "
+                "--role` prints one that suffices."
+            )
+        if lacking(roles, SELF_DELETION_ACTIONS):
+            return "all that is needed, but not to assign roles: see the how-to page on limits"
+        return "all that is needed"
+
+    @property
+    def _requires_self_deletion(self) -> bool:
+        return self._settings.self_deletion == "required"
+
+    def _sizes(self) -> str:
+        market = asyncio.run(look(self._api, self._place.settings, self._profile_dir))
+        controller = controller_sizes(self._place.settings, market)[0]
+        there = replace(self._engine_settings, location=self._place.settings.location)
+        engines = engine_sizes(there, market, self._n, controller)[0]
+        machines = -(-self._n // (there.engines_per_vm or engines.vcpus))
+        return (
+            f"room for {self._n} engines on {machines} x {engines}, the controller on {controller}"
+        )
+
+
+def _looked_at(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, OK, check())
+    except AccessDenied as error:
+        return Finding(what, UNKNOWN if what in ("providers", "rights") else FAILED, str(error))
+    except AzureLauncherError as error:
+        return Finding(what, FAILED, str(error))

@@ -1,0 +1,62 @@
+"""The clusters on record in all profiles of an IPython directory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..endpoint import RecordCore
+from ..errors import RecordDamaged, RecordOfOtherVersion
+from ..record.file import RecordFile, read_core
+
+
+@dataclass(frozen=True)
+class LocalRecord:
+    """`core` is None if the file is damaged. `stopping`: a stop has begun. `retired`: Azure has
+    accepted the deletion of the cluster's group, which may still be there."""
+
+    path: Path
+    core: RecordCore | None
+    stopping: bool = False
+    retired: bool = False
+
+    @property
+    def file(self) -> RecordFile:
+        return RecordFile(self.path)
+
+
+def local_records(ipython_dir: str) -> list[LocalRecord]:
+    """All records of all profiles, readable or not."""
+    folders = sorted(Path(ipython_dir).glob("profile_*/security"))
+    current = [_current(path) for folder in folders for path in sorted(folder.glob("azure-*.json"))]
+    retired = [
+        LocalRecord(path, _core(path), stopping=True, retired=True)
+        for folder in folders
+        for path in RecordFile(folder / "azure-.json").retired()
+    ]
+    return [item for item in current + retired if item is not None]
+
+
+def _current(path: Path) -> LocalRecord | None:
+    try:
+        record = RecordFile(path).read()
+    except RecordOfOtherVersion as error:
+        return LocalRecord(path, error.core)
+    except RecordDamaged:
+        return LocalRecord(path, None)
+    if record is None:  # stopped a moment ago
+        return None
+    return LocalRecord(path, record.core, stopping=record.deleting)
+
+
+def _core(path: Path) -> RecordCore | None:
+    try:
+        return read_core(path)
+    except (RecordDamaged, FileNotFoundError):
+        return None
+
+
+def by_cluster(records: Iterable[LocalRecord]) -> dict[str, LocalRecord]:
+    """Cluster's name -> its record, but for the damaged and the retired."""
+    return {
+        item.core.cluster: item for item in records if item.core is not None and not item.retired
+    }

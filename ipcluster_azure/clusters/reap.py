@@ -1,0 +1,133 @@
+"""Deletes clusters that were left behind: found by their tags, or whose time is over.
+
+Which ones is decided here, in one place, with the reason that the user is shown. A cluster that is
+on record in this IPython directory is deleted as `ipcluster stop` does; of any other only what
+carries its tag is known, and nothing else is touched.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..errors import AzureLauncherError, ConfigurationError
+from ..progress import Progress
+from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.discovery import DELETING, FoundCluster, foreign_resources
+from ..stop.deletion import delete_in_order, delete_whole_group
+from ..stop.teardown import delete_cluster
+from .local_records import LocalRecord
+from .whereabouts import Whereabouts
+
+NOT_ON_RECORD = "not on record in any profile here"
+EXPIRED = "its time is over"
+UNFINISHED = "its stop has not finished"
+NAMED = "named by you"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user asks for. `owner`: whose clusters; empty for everybody's."""
+
+    owner: str
+    name: str = ""
+    expired_only: bool = False
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A cluster to be deleted, and why; `record` if it is on record here."""
+
+    where: Whereabouts
+    cluster: FoundCluster
+    reason: str
+    record: LocalRecord | None
+
+
+def reason_to_reap(
+    cluster: FoundCluster, record: LocalRecord | None, choice: Choice, now: datetime
+) -> str:
+    """Why to delete a cluster; empty if it shall stay. `record`: that of this IPython directory.
+
+    A start that is under way has a record before anything exists, so it is left alone.
+    """
+    if choice.owner and cluster.owner != choice.owner:
+        return ""
+    if choice.name:
+        return NAMED if cluster.name == choice.name else ""
+    if cluster.state(now) == DELETING and cluster.owns_group:
+        return ""
+    if cluster.expired(now):
+        return EXPIRED
+    if choice.expired_only:
+        return ""
+    if record is None:
+        return NOT_ON_RECORD
+    return UNFINISHED if record.stopping else ""
+
+
+def choose(
+    found: Iterable[tuple[Whereabouts, FoundCluster]],
+    records: Mapping[str, LocalRecord],
+    choice: Choice,
+    now: datetime,
+) -> list[Doomed]:
+    """Those to be deleted. Raises ConfigurationError if the one that was named isn't there, or
+    is somebody else's."""
+    found = list(found)
+    doomed = [
+        Doomed(where, cluster, reason, records.get(cluster.name))
+        for where, cluster in found
+        if (reason := reason_to_reap(cluster, records.get(cluster.name), choice, now))
+    ]
+    if choice.name and not doomed:
+        others = [cluster for _, cluster in found if cluster.name == choice.name]
+        if others:
+            raise ConfigurationError(
+                f"Cluster {choice.name} belongs to {others[0].owner!r}, not to {choice.owner!r}. "
+                "Add --all-owners to delete it all the same."
+            )
+        raise ConfigurationError(
+            f"There is no cluster {choice.name}. `ipcluster-azure list` shows those there are."
+        )
+    return doomed
+
+
+async def reap(
+    doomed: Iterable[Doomed], progress: Progress, on_failure: Callable[[Doomed, Exception], None]
+) -> int:
+    """Delete them, one after the other; returns how many could not be.
+
+    Returns when Azure has accepted each deletion; in a group that stays, when it is done.
+    """
+    failures = 0
+    for item in doomed:
+        progress.say(f"Deleting cluster {item.cluster.name}")
+        try:
+            if item.record is not None:
+                await delete_cluster(item.record.file, progress)
+            else:
+                with item.where.api() as api:
+                    await _delete_found(api, item.cluster, progress)
+        except AzureLauncherError as error:
+            failures += 1
+            on_failure(item, error)
+    return failures
+
+
+async def _delete_found(api: AzureApi, cluster: FoundCluster, progress: Progress) -> None:
+    group = cluster.resource_group
+    foreign = await bridge(foreign_resources, api, cluster) if cluster.owns_group else []
+    if cluster.owns_group and not foreign:
+        await delete_whole_group(api, group, cluster.resources)
+        progress.say(f"Azure has accepted the deletion of resource group {group}")
+        return
+    await delete_in_order(api, cluster.resources, progress)
+    progress.say(f"Deleted the resources of cluster {cluster.name} in resource group {group}")
+    if foreign:
+        progress.log.warning(
+            "Resource group %s stays: it holds what is not the cluster's, %s. Move that elsewhere "
+            "or delete the group with `az group delete --name %s`.",
+            group,
+            ", ".join(foreign),
+            group,
+        )

@@ -1,0 +1,165 @@
+"""`ipcluster-azure status`: what the clusters of a profile are made of, and how they are."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..errors import AzureLauncherError
+from ..formatting import duration
+from ..record.contents import READY, Record
+from ..record.file import RecordFile
+from ..resource_manager.api import AzureApi
+from ..resource_manager.power import emulator_is_gone
+from ..start.link_process import is_link
+from .profiles import profile_dir
+
+HUB_TIMEOUT_S = 5.0
+UNREADABLE = "unreadable"
+
+
+@dataclass
+class EngineSetStatus:
+    """machines: Azure's provisioning state -> how many; vms counts those that were asked for."""
+
+    engines: int
+    vms: int
+    state: str
+    machines: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class ClusterStatus:
+    """registered: engines that the controller knows, None if it does not answer.
+
+    controller_exists: None if Azure could not be asked; `problem` says why.
+    """
+
+    cluster_id: str
+    state: str
+    resource_group: str = ""
+    location: str = ""
+    subscription_id: str = ""
+    age_s: float = 0.0
+    controller: str = ""
+    controller_exists: bool | None = None
+    tunnels_open: bool = False
+    registered: int | None = None
+    engine_sets: dict[str, EngineSetStatus] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def engines(self) -> int:
+        return sum(item.engines for item in self.engine_sets.values())
+
+
+def clusters(profile_dir: Path) -> list[ClusterStatus]:
+    """All clusters on record in a profile, as Azure and their controllers see them now.
+
+    What can't be asked or read is said in `problem`.
+    """
+    files = sorted((profile_dir / "security").glob("azure-*.json"))
+    return [status for status in map(_seen, map(RecordFile, files)) if status is not None]
+
+
+def _seen(file: RecordFile) -> ClusterStatus | None:
+    try:
+        record = file.read()
+    except AzureLauncherError as error:
+        return ClusterStatus(cluster_id=file.cluster_id, state=UNREADABLE, problem=str(error))
+    return None if record is None else _status(file, record)
+
+
+def _status(file: RecordFile, record: Record) -> ClusterStatus:
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(record.created)
+    status = ClusterStatus(
+        cluster_id=record.cluster_id,
+        state=_state(record),
+        resource_group=record.plan.resource_group,
+        location=record.plan.location,
+        subscription_id=record.plan.subscription_id,
+        age_s=age.total_seconds(),
+        controller=record.controller.state,
+        tunnels_open=is_link(record.link_pid, file),
+        engine_sets={
+            set_id: EngineSetStatus(item.n, -(-item.n // item.engines_per_vm), item.state)
+            for set_id, item in record.engine_sets.items()
+        },
+    )
+    try:
+        _ask_azure(record, status)
+    except AzureLauncherError as error:
+        status.problem = str(error)
+    if status.tunnels_open:
+        status.registered = _registered(record)
+    return status
+
+
+def _state(record: Record) -> str:
+    parts = [record.controller.state, *(item.state for item in record.engine_sets.values())]
+    if record.deleting:
+        return record.state
+    return "running" if all(part == READY for part in parts) else "starting"
+
+
+def _ask_azure(record: Record, status: ClusterStatus) -> None:
+    if emulator_is_gone(record.endpoint):
+        status.problem = "The emulator that ran it has ended, and its machines with it."
+        return
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        vm_id = record.controller.vm_id
+        status.controller_exists = bool(vm_id) and api.exists(vm_id)
+        for set_id, item in record.engine_sets.items():
+            states = status.engine_sets[set_id].machines
+            for machine in api.machines(record.plan.resource_group, item.scale_set_id):
+                state = machine.provisioning_state
+                states[state] = states.get(state, 0) + 1
+
+
+def _registered(record: Record) -> int | None:
+    import ipyparallel
+
+    found = [Path(name) for name in record.secret_files if name.endswith("-client.json")]
+    try:
+        with ipyparallel.Client(str(found[0]), timeout=HUB_TIMEOUT_S) as client:
+            return len(client.ids)
+    except (OSError, IndexError, TimeoutError, ipyparallel.TimeoutError):
+        return None
+
+
+def as_json(found: list[ClusterStatus]) -> str:
+    return json.dumps([asdict(status) for status in found])
+
+
+def as_text(profile: str, found: list[ClusterStatus]) -> str:
+    if not found:
+        return f"No cluster on Azure is on record in profile {profile}."
+    return "\n".join(line for status in found for line in _lines(status))
+
+
+def _lines(status: ClusterStatus) -> list[str]:
+    name = f"Cluster {status.cluster_id!r}" if status.cluster_id else "Cluster"
+    if status.state == UNREADABLE:
+        return [f"{name}: {status.problem}"]
+    known = "?" if status.registered is None else status.registered
+    lines = [
+        f"{name}: {status.state}, {known} of {status.engines} engines registered, "
+        f"started {duration(status.age_s)} ago",
+        f"  resource group {status.resource_group} in {status.location}, subscription "
+        f"{status.subscription_id}",
+        f"  controller: {status.controller}"
+        + ("; its machine is not there" if status.controller_exists is False else ""),
+    ]
+    for set_id, item in status.engine_sets.items():
+        seen = ", ".join(f"{count} {state}" for state, count in sorted(item.machines.items()))
+        lines.append(
+            f"  engine set {set_id}: {item.state}, {item.engines} engines on {item.vms} VMs "
+            f"({seen or ('unknown' if status.problem else 'none is there')})"
+        )
+    lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
+    return lines + ([f"  problem: {status.problem}"] if status.problem else [])
+
+
+def report(ipython_dir: str, profile: str, *, json_wanted: bool) -> str:
+    found = clusters(profile_dir(ipython_dir, profile))
+    return as_json(found) if json_wanted else as_text(profile, found)

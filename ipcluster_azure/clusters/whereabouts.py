@@ -1,0 +1,93 @@
+"""Which subscriptions to look for clusters in, when no local record can be trusted to say."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..emulator import client as emulator
+from ..endpoint import Endpoint, RecordCore
+from ..errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
+from ..resource_manager.api import AzureApi
+from ..resource_manager.login import check_login
+from ..resource_manager.power import emulator_is_gone
+from ..resource_manager.subscription import find_subscription
+from ..settings.traits import PUBLIC_CLOUD
+from ..settings.values import EMULATOR, Settings
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """A subscription at an endpoint."""
+
+    endpoint: Endpoint
+    subscription_id: str
+
+    @contextmanager
+    def api(self) -> Iterator[AzureApi]:
+        """Log in and see that the subscription answers, within 20 s.
+
+        Raises LoginError, AccessDenied or EndpointUnreachable.
+        """
+        check_login(self.endpoint)
+        with AzureApi(self.endpoint, self.subscription_id) as api:
+            api.group_exists("ipcluster-azure-probe")  # lists are asked for with more patience
+            yield api
+
+
+def configured(endpoint: str, subscription_id: str, audience: str = "") -> Whereabouts:
+    """The one that settings name. Raises ConfigurationError, for an emulator too that runs not."""
+    if endpoint == EMULATOR:
+        found = _emulator(subscription_id)
+        if found is None:
+            raise ConfigurationError("No emulator is running: its clusters are gone with it.")
+        return found
+    if not endpoint.startswith("https://"):
+        raise ConfigurationError(
+            f"The endpoint must be 'emulator' or begin with https://, not {endpoint!r}."
+        )
+    url = endpoint.rstrip("/")
+    where = Endpoint(url, (audience or url).rstrip("/"))
+    return Whereabouts(where, find_subscription(subscription_id))
+
+
+def of_settings(settings: Settings) -> Whereabouts:
+    return configured(settings.endpoint, settings.subscription_id, settings.audience)
+
+
+def everywhere(cores: Iterable[RecordCore]) -> list[Whereabouts]:
+    """Wherever clusters of this user may be: on the emulator if one runs, in the subscription
+    that a start would use, and where those on record are.
+
+    Raises ConfigurationError if that is nowhere.
+    """
+    found = [_emulator(""), _subscription()]
+    found += [
+        Whereabouts(core.endpoint, core.subscription_id)
+        for core in cores
+        if not emulator_is_gone(core.endpoint)
+    ]
+    places = list(dict.fromkeys(item for item in found if item is not None))
+    if not places:
+        raise ConfigurationError(
+            "There is nowhere to look: no emulator is running and no Azure subscription is known. "
+            "Run `az login`, or set $AZURE_SUBSCRIPTION_ID or --subscription-id."
+        )
+    return places
+
+
+def _emulator(subscription_id: str) -> Whereabouts | None:
+    try:
+        info = emulator.find()
+    except emulator.EmulatorError as error:
+        raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
+    if info is None:
+        return None
+    endpoint = Endpoint(info.endpoint, info.endpoint, str(info.ca_file), str(info.token_file))
+    return Whereabouts(endpoint, subscription_id or info.subscription_id)
+
+
+def _subscription() -> Whereabouts | None:
+    try:
+        return configured(PUBLIC_CLOUD, "")
+    except AzureLauncherError:
+        return None

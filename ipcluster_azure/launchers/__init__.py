@@ -1,0 +1,16 @@
+"""ipyparallel's launcher contract, translated into calls on a deployment.
+
+A launcher keeps nothing but JSON: its calls run on different event loops (`start_cluster_sync`
+makes one for each) and in different processes (`ipcluster stop`). All else is in the record; but
+within one `start_cluster` the engines' launcher awaits what the controller's still requests.
+Importing this module must stay cheap, since every `ipcluster` command does: azure.* and asyncssh
+are imported where they are needed.
+"""
+
+from .caller import ready_for_signals
+from .controller_launcher import AzureVMControllerLauncher
+from .engine_set_launcher import AzureVMEngineSetLauncher
+
+__all__ = ["AzureVMControllerLauncher", "AzureVMEngineSetLauncher"]
+
+ready_for_signals()

@@ -1,0 +1,200 @@
+"""What both launchers do alike: job files, failing without hanging, restoring, stop events."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipyparallel.cluster.launcher import NotRunning
+
+from ..errors import AzureLauncherError, ClusterStopped
+from ..progress import Progress
+from ..record.contents import Record
+from ..record.file import RecordFile
+from ..settings.traits import AzureVMLauncher
+from ..start.request import Order
+from .caller import in_own_loop, ipcluster_app, is_stopping
+from .cluster_file import write_in_one_piece
+from .stop_events import watch
+
+JOIN_INTERVAL_S = 0.1
+
+# a subclass of AzureVMLauncher would be one more section in every generated configuration file
+if TYPE_CHECKING:
+    _Base = AzureVMLauncher
+else:
+    _Base = object
+
+
+class AzureVMBase(_Base):
+    """What both launchers do alike; without traits, which a plain mixin could not initialise."""
+
+    job_file_name: str
+    entrypoint_name = "azurevm"  # the shorter of two; cluster files and `ipcluster list` show it
+
+    _template: dict[str, Any] | None = None
+    _began = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.parent is not None:
+            write_in_one_piece(self.parent)
+
+    @property
+    def record_file(self) -> RecordFile:
+        return RecordFile.of(self.profile_dir, self.cluster_id)
+
+    @property
+    def job_file(self) -> str:
+        """The ARM template that start() writes and submits."""
+        name = self.job_file_name.replace("{cluster_id}", self.cluster_id)
+        return str(Path(self.profile_dir) / name)
+
+    def find_args(self) -> list[str]:
+        """Names the launcher in log lines; the real command runs on the machines."""
+        return [f"{type(self).__name__}"]
+
+    def poll(self) -> int | None:
+        """None while running, else an exit code, as subprocess.Popen.poll()."""
+        return 0 if self.state == "after" else None
+
+    async def join(self, timeout: float | None = None) -> None:
+        """Wait until stopped. Raises TimeoutError after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.state != "after":
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{self.args[0]} did not stop in {timeout} s")
+            await asyncio.sleep(JOIN_INTERVAL_S)
+
+    def _submit(self, n: int, template: dict[str, Any]) -> None:
+        """Write the job file; from here on there may be something to stop."""
+        self._began = True
+        if self._was_dropped():
+            raise ClusterStopped("The cluster was stopped while it was starting.")
+        self._template = template
+        self.write_job_file(n)
+        if self.state != "running":  # else it is another try, in another size or zone
+            self.notify_start({"record": str(self.record_file.path)})
+            self._save()
+            watch(self)
+        self.log.info("Submitting %s", self.job_file)
+
+    def _save(self) -> None:
+        """Let `ipcluster stop` find the cluster: ipyparallel itself saves it only after start()."""
+        if self.parent is not None:
+            self.parent.update_cluster_file()
+
+    def write_job_file(self, n: int) -> None:
+        """Write job_file for `n` engines, or for the controller, whatever n is."""
+        if self._template is None:
+            self._template = in_own_loop(self._make_template(n))
+        self.log.info("Writing job description file: %s", self.job_file)
+        text = json.dumps(self._template, indent=2)
+        Path(self.job_file).write_text(text, encoding="utf-8")
+
+    async def _make_template(self, n: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _order(self, args: list[str]) -> Order:
+        return Order(
+            file=self.record_file,
+            cluster_id=self.cluster_id,
+            profile=Path(self.profile_dir).name.removeprefix("profile_"),
+            job_file=Path(self.job_file),
+            progress=Progress(self.log),
+            args=list(args),
+            variables=dict(self.environment),
+        )
+
+    async def _start_or_undo(
+        self, starting: Awaitable[None], undo: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
+        try:
+            await starting
+        except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
+            raise
+        except BaseException as error:
+            being_deleted = self._being_deleted()
+            if not being_deleted:
+                await self._undo_or_say(undo)
+            stopped = being_deleted or isinstance(error, ClusterStopped)
+            if stopped and isinstance(error, Exception) and is_stopping(ipcluster_app(self)):
+                # it ends by itself once its stop is through; tornado passes this over
+                raise asyncio.CancelledError from error
+            self._exit_application(error)
+            raise
+
+    async def _undo_or_say(self, undo: Callable[[], Awaitable[None]]) -> None:
+        """Undo a failed start. If that fails too the record stays, and why the start failed is
+        still what is raised."""
+        try:
+            await undo()
+        except AzureLauncherError as error:
+            self.log.error("%s", error)
+            self.log.error(
+                "What was created could not be deleted now, and may cost money; run `ipcluster "
+                "stop` when this is solved"
+            )
+
+    def _exit_application(self, error: BaseException) -> None:
+        """Make ipcluster, if that is what runs, exit with status 1 and one line.
+
+        It has no handler around what it calls: after an exception it would go on running, without
+        a cluster, for ever.
+        """
+        app = ipcluster_app(self)
+        if app is None or not isinstance(error, Exception):
+            return
+        expected = isinstance(error, AzureLauncherError)
+        self.log.critical("%s", error, exc_info=not expected)
+        # `ipcluster engines` would say it once more, with a page of tracebacks
+        app.log.addFilter(lambda entry: entry.msg != "Engine start failed")
+        app.exit(1)
+
+    async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
+        """Await a stop. If it fails the record stays, and the stop can be repeated."""
+        try:
+            await stopping
+        except Exception as error:
+            self.log.error("The cluster could not be deleted; run `ipcluster stop` again")
+            self._exit_application(error)
+            raise
+        self.stopped()
+
+    def is_on_record(self, record: Record | None) -> bool:
+        """Whether this launcher's machines may still exist."""
+        return record is not None
+
+    def _was_dropped(self) -> bool:
+        """Whether stop_cluster came so early that the Cluster forgot this launcher."""
+        raise NotImplementedError
+
+    def _being_deleted(self) -> bool:
+        """Whether a cluster that this launcher had begun to start is deleted, or soon will be."""
+        if self.state == "before":
+            return False
+        record = self.record_file.read()
+        return record is None or record.deleting
+
+    def stopped(self) -> None:
+        self.notify_stop({"exit_code": 0, "identifier": self.identifier})
+
+    def _read_logs(self, set_id: str) -> str:
+        paths = self.record_file.log_paths(set_id)
+        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
+
+
+def restore(launcher: Any) -> None:
+    """Make a launcher that was read from a cluster file a running one, if it is on record."""
+    try:
+        on_record = launcher.is_on_record(launcher.record_file.read())
+    except AzureLauncherError as error:  # unreadable is not the same as gone
+        launcher.log.warning("%s", error)
+        on_record = True
+    if not on_record:
+        raise NotRunning(f"{launcher.record_file.path} has no record of it")
+    launcher.state = "running"
+    watch(launcher)

@@ -1,0 +1,64 @@
+"""ipyparallel's cluster file, by which `ipcluster stop` finds a cluster: written so that it can.
+
+ipyparallel empties it before it writes it anew. A process that is killed in between would leave a
+file that `ipcluster stop` can't read.
+
+For engines that join a cluster which another process started, ipyparallel would overwrite it
+without the controller, and `ipcluster stop` would leave the controller running.
+"""
+
+import json
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..private_files import write_private
+from ..record.file import RecordFile
+
+
+def write_in_one_piece(cluster: Any) -> None:
+    """From now on this Cluster replaces its file, so that readers see the old one or the new."""
+    reference = weakref.ref(cluster)  # a cycle would keep a dropped Cluster from being collected
+
+    def write_cluster_file() -> None:
+        cluster: Any = reference()  # there is one, since it calls this
+        record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).path
+        if "after" in _states(cluster) and not record.exists():
+            # the others learn in a moment that it is gone: a kill now would leave half a file
+            cluster.remove_cluster_file()
+            return
+        with suppress(FileNotFoundError):  # stopped elsewhere just now, with what was half written
+            write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
+        if _states(cluster) <= {"after"}:
+            # the last one stopped in another thread meanwhile, and what it removed is back
+            cluster.remove_cluster_file()
+
+    cluster.write_cluster_file = write_cluster_file
+
+
+def _states(cluster: Any) -> set[str]:
+    launchers = (cluster.controller, *cluster.engines.values())
+    return {launcher.state for launcher in launchers if launcher is not None}
+
+
+def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:
+    cluster = _read(path)
+    if cluster is not None:
+        cluster["engines"]["sets"][set_id] = state
+        write_private(path, json.dumps(cluster))
+
+
+def remove_engine_set(path: Path, set_id: str) -> None:
+    cluster = _read(path)
+    if cluster is not None and cluster["engines"]["sets"].pop(set_id, None) is not None:
+        write_private(path, json.dumps(cluster))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None if the cluster was stopped meanwhile: then there is nothing to add to."""
+    try:
+        cluster: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return cluster

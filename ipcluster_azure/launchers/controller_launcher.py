@@ -1,0 +1,187 @@
+"""ipyparallel's launcher of the controller, translated into calls on a deployment."""
+
+import asyncio
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ipyparallel.cluster.launcher import ControllerLauncher
+from traitlets import Unicode
+
+from ..errors import ClusterStopped, ConfigurationError
+from ..progress import Progress
+from ..record.file import RecordFile
+from ..settings.traits import AzureVMLauncher
+from ..settings.values import Settings, wide_sources
+from .base import AzureVMBase, restore
+from .caller import engines_come_next, first_of
+from .engine_set_launcher import AzureVMEngineSetLauncher
+
+RECORD_FOLLOWS_S = 1.0  # a start that is under way writes it just after the cluster file
+RECORD_LOOK_S = 0.02
+
+
+class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher):  # type: ignore[misc]
+    """Starts ipcontroller on an Azure virtual machine, and the network for the engines."""
+
+    job_file_name = Unicode(
+        "azure_controller-{cluster_id}.json",
+        config=True,
+        help="File in the profile for the ARM template of the controller and its network.",
+    )
+
+    # only while Cluster.start_cluster runs, which has one event loop from here to the engines
+    requesting: "asyncio.Future[None] | None" = None
+
+    async def start(self) -> None:
+        """Ask Azure for the controller; returns when it has accepted, not when it has booted.
+
+        If engines come next, it returns as soon as they can be requested; their launcher waits
+        for the rest.
+        """
+        await self._start_or_undo(self._start(), self._undo)
+
+    async def _start(self) -> None:
+        settings, engine_settings = self.settings(), self._engine_settings()
+        for source in wide_sources(settings.ssh_source):
+            self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)
+        file = self.record_file
+        await self._clear_the_way(file)
+
+        from ..start import deployment
+        from ..stop import teardown
+
+        order = self._order(self.controller_args)
+        n = getattr(self.parent, "n", None)
+        site = await deployment.find_site(order, settings, engine_settings, n)
+        await teardown.sweep(file)
+        if self.parent is not None:
+            # else start_engines waits for the controller to boot before it calls our other half
+            self.parent.send_engines_connection_env = False
+        file.forget_logs()
+        if self._was_dropped():
+            raise ClusterStopped("The cluster was stopped before anything was created.")
+        submit = partial(self._submit, 1)
+        network = asyncio.Event()
+        requesting = asyncio.ensure_future(
+            deployment.request_controller(order, site, self._announce, submit, network.set)
+        )
+        requesting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            if engines_come_next():
+                await first_of(requesting, network.wait())
+                self.requesting = requesting
+            else:
+                await requesting
+        except BaseException:
+            requesting.cancel()
+            raise
+
+    def _announce(self) -> None:
+        """Called before there is a record: `ipcluster stop` can't find one without the cluster
+        file, which a death between the two would else leave behind."""
+        self._began = True
+        self._save()
+
+    def _was_dropped(self) -> bool:
+        return self.parent is not None and self.parent.controller is not self
+
+    async def _undo(self) -> None:
+        """Delete what this start created; a cluster that was there before is none of that."""
+        if self._began:
+            self.log.error("The start failed; undoing what was created")
+            await self._delete_cluster()
+            self.stopped()
+
+    def _engine_settings(self) -> Settings | None:
+        """What the engines' launcher will ask for, so that its mistakes are found now.
+
+        Raises ConfigurationError for an engine launcher that can't work with this controller.
+        """
+        cluster = self.parent
+        if cluster is None or not hasattr(cluster, "engine_launcher_class"):
+            return None
+        launcher_class = cluster.engine_launcher_class
+        if not issubclass(launcher_class, AzureVMEngineSetLauncher):
+            raise ConfigurationError(
+                f"A controller on Azure needs engines on Azure, not {launcher_class.__name__}: set "
+                "c.Cluster.engine_launcher_class = 'azurevm'."
+            )
+        engines = launcher_class(
+            parent=cluster, profile_dir=self.profile_dir, cluster_id=self.cluster_id
+        )
+        settings: Settings = engines.settings()
+        if cluster.n is not None:
+            from ..plan.cluster_plan import check_engine_count
+
+            check_engine_count(settings, cluster.n)
+        return settings
+
+    async def _clear_the_way(self, file: RecordFile) -> None:
+        """Refuse a second cluster of the same id; delete one that nobody else can find."""
+        record = file.read()
+        if record is None:
+            return
+        saved = Path(self.parent.cluster_file) if self.parent is not None else None
+        if saved is not None and saved.exists() and not record.deleting:
+            raise ConfigurationError(
+                f"A cluster with this id is running already ({saved}). Stop it with `ipcluster "
+                "stop`, or choose another cluster_id."
+            )
+        self.log.warning("Deleting what an earlier start left behind")
+        await self._delete_cluster()
+
+    async def _delete_cluster(self) -> None:
+        from ..stop.teardown import delete_cluster
+
+        await delete_cluster(self.record_file, Progress(self.log))
+
+    async def _make_template(self, n: int) -> dict[str, Any]:
+        from ..plan.arm_template import controller_template
+        from ..start import deployment, planning
+
+        order = self._order([])
+        site = await deployment.find_site(order, self.settings(), None, None)
+        return controller_template(planning.plan_controller(order, site))
+
+    async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
+        """{"client": {...}, "engine": {...}}, once the controller runs and can be reached.
+
+        Raises AzureLauncherError, or TimeoutError after `timeout` seconds if that is given.
+        """
+        from ..start import start_controller
+
+        order = self._order(self.controller_args)
+
+        ready = start_controller.get_ready(order, self.settings())
+        await asyncio.wait_for(ready, timeout if timeout is None or timeout >= 0 else None)
+        return {kind: json.loads(path.read_text()) for kind, path in order.client_files.items()}
+
+    async def stop(self) -> None:
+        """Delete the cluster. Returns when Azure has accepted; harmless when repeated."""
+        await self._stop_or_say(self._delete_cluster())
+
+    async def signal(self, sig: int) -> None:
+        """Send a signal to ipcontroller."""
+        from ..start.engine_start import signal_controller
+
+        await signal_controller(self.record_file, int(sig))
+
+    def get_output(self, remove: bool = False) -> str:
+        """The controller's log as it was when the cluster was stopped.
+
+        The file stays in the profile whatever `remove` says: its machine is gone.
+        """
+        return self._read_logs("")
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMControllerLauncher":
+        """Restore from the record, without asking Azure; NotRunning only if there is none."""
+        self: AzureVMControllerLauncher = super().from_dict(d, **kwargs)
+        deadline = time.monotonic() + RECORD_FOLLOWS_S
+        while not self.record_file.path.exists() and time.monotonic() < deadline:
+            time.sleep(RECORD_LOOK_S)
+        restore(self)
+        return self

@@ -1,0 +1,187 @@
+"""ipyparallel's launcher of engine sets, translated into calls on a deployment."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipyparallel.cluster.launcher import EngineLauncher
+from traitlets import Unicode
+
+from ..errors import ConfigurationError, RecordOfOtherVersion
+from ..naming import this_process
+from ..progress import Progress
+from ..record.contents import CREATING, DELETING, KEPT, READY, Record
+from ..record.file import RecordFile
+from ..settings.traits import AzureVMLauncher
+from .base import AzureVMBase, restore
+from .caller import ipcluster_app, restarting, wait_until_started
+from .cluster_file import add_engine_set, remove_engine_set
+from .stop_events import watch
+
+if TYPE_CHECKING:
+    from ..plan.cluster_plan import EngineSetPlan
+
+
+class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  # type: ignore[misc]
+    """Starts engines on a scale set of Azure virtual machines."""
+
+    job_file_name = Unicode(
+        "azure_engineset-{cluster_id}.json",
+        config=True,
+        help="File in the profile for the ARM template of the engines' scale set.",
+    )
+    engine_set_id: str  # ipyparallel's trait
+    _cluster_file = ""
+
+    async def start(self, n: int) -> None:
+        """Start n engines; returns when they are registered with the controller."""
+        self.n = n
+        await self._start_or_undo(self._start(n), self._undo)
+
+    async def _start(self, n: int) -> None:
+        from ..plan.cluster_plan import check_engine_count
+
+        settings, file = self.settings(), self.record_file
+        check_engine_count(settings, n)
+        record = await self._join_cluster(file)
+
+        from ..start import deployment, planning
+        from ..stop import teardown
+
+        order = self._order(self.engine_args)
+        kept = record.engine_sets.get(self.engine_set_id)
+        if kept is not None and kept.state in (CREATING, READY):
+            raise ConfigurationError(
+                f"The cluster has an engine set {self.engine_set_id!r} already. Choose another "
+                "engine_set_id, or end those engines first with Cluster.stop_engines()."
+            )
+        if kept is not None and (kept.state != KEPT or kept.n != n):
+            await teardown.delete_engine_set(file, self.engine_set_id, order.progress)
+            kept = None
+        submit = partial(self._submit, n)
+        others: Sequence[EngineSetPlan] = ()
+        if kept is None:
+            plans = await planning.plan_engines(order, settings, self.engine_set_id, n)
+            others = await deployment.request_engines(order, plans, submit)
+        else:
+            self.notify_start({"record": str(file.path)})
+            watch(self)
+        await deployment.bring_up(
+            order, settings, self.engine_set_id, self._requesting(), others=others, submit=submit
+        )
+
+    def _requesting(self) -> "asyncio.Future[None]":
+        """What our Cluster's controller launcher still asks of Azure, or failed to get."""
+        task = getattr(getattr(self.parent, "controller", None), "requesting", None)
+        if task is not None and (not task.done() or task.cancelled() or task.exception()):
+            requesting: asyncio.Future[None] = task
+        else:
+            requesting = asyncio.get_running_loop().create_future()
+            requesting.set_result(None)
+        return requesting
+
+    async def _join_cluster(self, file: RecordFile) -> Record:
+        """The cluster that these engines belong to, started by this process or by another."""
+        controller = getattr(self.parent, "controller", None)
+        if controller is not None and not isinstance(controller, AzureVMBase):
+            await wait_until_started(controller)
+            raise ConfigurationError(
+                f"Engines on Azure need a controller on Azure, not {type(controller).__name__}: "
+                "set c.Cluster.controller_launcher_class = 'azurevm'."
+            )
+        record = file.read()
+        if record is None:
+            raise ConfigurationError(
+                "There is no cluster on Azure in this profile to add engines to. Start one with "
+                "`ipcluster start`."
+            )
+        if self.parent is not None and controller is None:
+            # Cluster would save itself without the controller that another process started
+            self._cluster_file, self.parent.cluster_file = self.parent.cluster_file, ""
+            # ipyparallel's id is the second of the start; the other process may have that too
+            self.engine_set_id = f"{self.engine_set_id}-{this_process()}"
+        return record
+
+    def _save(self) -> None:
+        if self._cluster_file:
+            add_engine_set(Path(self._cluster_file), self.engine_set_id, self.to_dict())
+        else:
+            super()._save()
+
+    def _was_dropped(self) -> bool:
+        return bool(self.state == "after")
+
+    async def _undo(self) -> None:
+        """Delete these engines; the whole cluster if its first start is what failed."""
+        file, progress = self.record_file, Progress(self.log)
+        record = file.read()
+        if record is None:
+            return
+
+        from ..stop.teardown import delete_cluster, delete_engine_set
+
+        if self._was_dropped():  # stop() was here first; this may have come after it
+            await delete_engine_set(file, self.engine_set_id, progress)
+            return
+        ours = getattr(self.parent, "controller", None) is not None
+        first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
+        if ours and first and (self._began or ipcluster_app(self) is not None):
+            self.log.error("The start failed; undoing what was created")
+            await delete_cluster(file, progress)
+            self.parent.controller.stopped()
+        elif self._began:
+            self.log.error("The start failed; deleting these engines' machines")
+            await delete_engine_set(file, self.engine_set_id, progress)
+        self.stopped()
+
+    async def _make_template(self, n: int) -> dict[str, Any]:
+        from ..plan.arm_template import engine_set_template
+        from ..start import planning
+
+        set_id = self.engine_set_id
+        plans = await planning.plan_engines(self._order([]), self.settings(), set_id, n)
+        return engine_set_template(self.record_file.require().plan, plans[0])
+
+    async def stop(self) -> None:
+        """Delete the machines of this set; within restart_engines end only its processes."""
+        await self._stop_or_say(self._stop())
+        if self._cluster_file:
+            remove_engine_set(Path(self._cluster_file), self.engine_set_id)
+
+    async def _stop(self) -> None:
+        from ..stop import teardown
+
+        file, progress = self.record_file, Progress(self.log)
+        try:
+            record = file.read()
+        except RecordOfOtherVersion:
+            self.log.warning("These engines can only be deleted with their cluster")
+            return
+        if record is not None and record.state == DELETING:
+            await teardown.delete_cluster(file, progress)
+        elif restarting():
+            await teardown.stop_engine_processes(file, self.engine_set_id, progress)
+        else:
+            await teardown.delete_engine_set(file, self.engine_set_id, progress)
+
+    async def signal(self, sig: int) -> None:
+        """Send a signal to every engine of the set."""
+        from ..start.engine_start import signal_engine_set
+
+        await signal_engine_set(self.record_file, self.engine_set_id, int(sig))
+
+    def get_output(self, remove: bool = False) -> str:
+        """The engines' logs as they were when the set was stopped; the files stay."""
+        return self._read_logs(self.engine_set_id)
+
+    def is_on_record(self, record: Record | None) -> bool:
+        return record is not None and self.engine_set_id in record.engine_sets
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMEngineSetLauncher":
+        """Restore from the record, without asking Azure; NotRunning only if it isn't there."""
+        self: AzureVMEngineSetLauncher = super().from_dict(d, **kwargs)
+        restore(self)
+        return self

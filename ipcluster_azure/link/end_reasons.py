@@ -1,0 +1,68 @@
+"""Why a cluster ends by itself: what the guard on the controller's machine tells, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..record.file import RecordFile
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """Why the cluster ends: for its clients, and for the log."""
+
+    why: str
+    log_tail: str = ""
+
+
+def as_news(event: Event) -> Iterator[Event]:
+    """An event as it is; of a state, with which the guard begins, the events that led to it."""
+    if event["event"] != "state":
+        yield event
+        return
+    if not event["controller"]["alive"]:
+        yield {"event": "controller_exited", "log_tail": event["controller"].get("log_tail", "")}
+    if event["idle"]:
+        yield {"event": "idle"}
+    if event["expired"]:
+        yield {"event": "expired"}
+    silent = [address for address, machine in event["machines"].items() if machine["silent"]]
+    if silent:
+        yield {"event": "silent", "machines": silent}
+    if event["evicted"]:
+        yield {"event": "evicted", "machines": event["evicted"]}
+
+
+def end_of(event: Event, file: RecordFile) -> End | None:
+    """Why this event ends the cluster, if it does."""
+    limits = file.require().limits
+    if event["event"] == "controller_exited":
+        return died("ended", file, str(event.get("log_tail", "")))
+    if event["event"] == "idle":
+        minutes = f"{limits.idle_timeout_min:g} min"
+        return End(f"Deleted after {minutes} without a task (idle_timeout_min).")
+    if event["event"] == "expired":
+        hours = f"{limits.max_lifetime_h:g} h"
+        return End(f"Deleted after {hours}, its longest life (max_lifetime_h).")
+    return None
+
+
+def died(how: str, file: RecordFile, log_tail: str = "") -> End:
+    """The controller's death, seen now."""
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    name = file.require().plan.names.base
+    return End(
+        f"The controller of cluster {name} {how} (seen {now}). The cluster is being deleted, as it "
+        f"is of no use any more; start it again. Its log: {file.log_path('', 'controller')}",
+        log_tail,
+    )
+
+
+def append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as output:
+        output.write(text)

@@ -1,0 +1,101 @@
+"""The SSH connection to the controller: opened again when it breaks, replaced when it is dead."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from ..errors import AzureLauncherError
+from ..record.abort import require_alive
+from ..record.contents import Record
+from ..record.file import RecordFile
+from ..ssh.connect import Target, connect, controller_target
+from ..ssh.connection import Connection
+
+LOOK_S = 0.5
+START_TIMEOUT_S = 30.0
+RECONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 1
+# of silence, until another connection is tried. What is in flight on this one would be lost with
+# it, so that it is given up only if another gets through: a line that is down for half a minute,
+# as when a laptop changes its Wi-Fi, loses nothing.
+SILENT_S = 2.5
+OTHER_WAY_TIMEOUT_S = 1.0
+
+log = logging.getLogger(__name__)
+Use = Callable[[Connection, Record], Awaitable[None]]
+
+
+async def keep_line(file: RecordFile, use: Use) -> None:
+    """Run `use` with a connection, and with another one each time that it is lost.
+
+    Returns when the cluster is being deleted, or is gone. Raises AzureLauncherError if the first
+    connection can't be opened; later ones are tried for ever.
+    """
+    deleted = asyncio.ensure_future(_until_deleted(file))
+    keeping = asyncio.ensure_future(_keep(file, use))
+    try:
+        await asyncio.wait((deleted, keeping), return_when=asyncio.FIRST_COMPLETED)
+        if not deleted.done():
+            keeping.result()
+    finally:
+        for task in (deleted, keeping):
+            task.cancel()
+        await asyncio.gather(deleted, keeping, return_exceptions=True)
+
+
+async def _until_deleted(file: RecordFile) -> None:
+    while True:
+        with suppress(AzureLauncherError):  # unreadable is not the same as gone
+            record = file.read()
+            if record is None or record.deleting:
+                return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _keep(file: RecordFile, use: Use) -> None:
+    was_open = False
+    while True:
+        timeout_s = RECONNECT_TIMEOUT_S if was_open else START_TIMEOUT_S
+        try:
+            record = require_alive(file)
+            target = controller_target(file, record)
+            async with await connect(target, timeout_s=timeout_s, keepalive_s=KEEPALIVE_S) as ssh:
+                was_open = True
+                using = asyncio.ensure_future(use(ssh, record))
+                try:
+                    await _until_lost(ssh, target)
+                finally:
+                    ssh.abort()  # a machine that is dead would never answer a polite farewell
+                    using.cancel()
+                    await asyncio.gather(using, return_exceptions=True)
+        except (AzureLauncherError, OSError) as error:
+            if not was_open:
+                raise
+            log.warning("%s", error)
+            await asyncio.sleep(LOOK_S)
+
+
+async def _until_lost(ssh: Connection, target: Target) -> None:
+    closed = asyncio.ensure_future(ssh.wait_closed())
+    try:
+        while not closed.done():
+            await asyncio.wait([closed], timeout=LOOK_S)
+            # looked at again afterwards: the line may just have been down
+            if is_silent(ssh) and await _another_gets_through(target) and is_silent(ssh):
+                ssh.abort()
+    finally:
+        closed.cancel()
+    log.warning("The connection to the controller is lost; opening it again.")
+
+
+def is_silent(ssh: Connection) -> bool:
+    return ssh.silent_s() > SILENT_S
+
+
+async def _another_gets_through(target: Target) -> bool:
+    try:
+        async with await connect(target, timeout_s=OTHER_WAY_TIMEOUT_S):
+            return True
+    except AzureLauncherError:
+        return False

@@ -1,0 +1,148 @@
+"""Another machine in the place of one that died or was taken back, with as many engines."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+
+from ..errors import AzureLauncherError, ClusterStopped
+from ..record.abort import edited_set, require_alive
+from ..record.contents import CREATING, READY, Machine
+from ..record.file import RecordFile
+from ..resource_manager.api import bridge
+from ..resource_manager.power import NOT_RUNNING, power_of
+from ..resource_manager.waiting import Looks
+from ..ssh.bootstrap import guard_command
+from ..ssh.connection import Connection
+from .refill import delete_machine, machine_id, refill
+
+LONGEST_ASK_S = 15.0
+UNREGISTER_TIMEOUT_S = 10.0
+PAUSES_S = (0.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # before each attempt; then it goes on with fewer
+
+log = logging.getLogger(__name__)
+
+
+class Replacements:
+    """Keeps the engine sets of a cluster as large as they were.
+
+    `gate` gives the connection to the controller while there is one. Sets that are starting,
+    stopped for a restart, or being deleted are left alone.
+    """
+
+    def __init__(self, file: RecordFile, gate: Callable[[], Connection | None]) -> None:
+        self._file, self._gate = file, gate
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._refilling: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def suspect(self, addresses: Sequence[str]) -> None:
+        """Nothing is heard of these machines, or Azure is about to take them back."""
+        for address in addresses:
+            if address not in self._asking:
+                self._asking[address] = self._begin(self._ask(address))
+
+    def trust(self, addresses: Sequence[str]) -> None:
+        """They are heard again."""
+        for address in addresses:
+            if (asking := self._asking.pop(address, None)) is not None:
+                asking.cancel()
+
+    def go_on(self) -> None:
+        """Do what an earlier link of this cluster left undone."""
+        for set_id, engine_set in self._file.require().engine_sets.items():
+            if engine_set.lost_engines:
+                self._begin(self._refill(set_id))
+
+    async def close(self) -> None:
+        """Leave off; what is left to do is on record."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(self._logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _logged(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except ClusterStopped:
+            pass
+        except Exception:
+            log.exception("A machine could not be replaced")
+
+    async def _ask(self, address: str) -> None:
+        """Ask Azure until the machine is lost for certain, or is none of ours any more."""
+        looks = Looks(LONGEST_ASK_S)
+        while (found := self._find(address)) is not None:
+            set_id, machine, state = found
+            if state != CREATING:  # else the launcher has an eye on it
+                vm_id = machine_id(require_alive(self._file), set_id, machine.name)
+                power = await power_of(self._file, vm_id)
+                if power in NOT_RUNNING and state == READY:
+                    self._asking.pop(address, None)
+                    log.warning(
+                        "%s is %s, and its %d engines with it", machine.name, power, machine.engines
+                    )
+                    await self._lose(set_id, machine)
+                    await self._refill(set_id)
+                    return
+            await looks.pause()
+        self._asking.pop(address, None)
+
+    def _find(self, address: str) -> tuple[str, Machine, str] | None:
+        for set_id, engine_set in require_alive(self._file).engine_sets.items():
+            for machine in engine_set.machines:
+                if machine.address == address:
+                    return set_id, machine, engine_set.state
+        return None
+
+    async def _lose(self, set_id: str, machine: Machine) -> None:
+        """Have the hub forget the machine's engines, note what is missing, delete what is left."""
+        record = require_alive(self._file, set_id)
+        with edited_set(self._file, set_id) as engine_set:
+            if machine not in engine_set.machines:
+                return
+            engine_set.machines.remove(machine)
+            engine_set.lost_engines += machine.engines
+        unregister = guard_command(record.environment, "unregister", f"--machine={machine.address}")
+        try:
+            if (gate := self._gate()) is not None:
+                await gate.events(unregister, timeout_s=UNREGISTER_TIMEOUT_S)
+        except AzureLauncherError as error:  # the hub misses their heartbeats by and by
+            log.warning("%s's engines could not be signed off: %s", machine.name, error)
+        with suppress(AzureLauncherError):  # refill deletes whatever is not on record
+            await bridge(delete_machine, record, set_id, machine.name)
+
+    async def _refill(self, set_id: str) -> None:
+        """Bring the set back to its size, with pauses; one at a time for each set."""
+        if set_id in self._refilling:
+            return
+        self._refilling.add(set_id)
+        try:
+            for pause_s in PAUSES_S:
+                await asyncio.sleep(pause_s)
+                while (missing := self._missing(set_id)) and (gate := self._gate()) is not None:
+                    try:
+                        await refill(self._file, set_id, gate)
+                    except AzureLauncherError as error:
+                        require_alive(self._file, set_id)
+                        log.warning("%d engines are still missing: %s", missing, error)
+                        break
+                if not self._missing(set_id):
+                    return
+            log.error(
+                "No machines can be had in the place of those that were lost; the cluster goes on "
+                "with %d engines fewer.",
+                self._missing(set_id),
+            )
+        finally:
+            self._refilling.discard(set_id)
+
+    def _missing(self, set_id: str) -> int:
+        engine_set = require_alive(self._file, set_id).engine_sets[set_id]
+        return engine_set.lost_engines if engine_set.state == READY else 0

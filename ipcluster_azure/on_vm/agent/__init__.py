@@ -1,0 +1,1 @@
+"""Runs on the machines in their environment: controller, supervisor, engines, guard."""

@@ -1,0 +1,93 @@
+"""Starts ipcontroller on its machine, and the guard beside it. Linux, standard library."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .processes import POLL_S, Json, end_processes, identify, is_alive
+from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, versions, write_json
+
+
+def controller_command(args: argparse.Namespace) -> int:
+    """Start ipcontroller unless it runs; print its connection info once it can be reached."""
+    work = WorkDir(args.dir)
+    daemon = None
+    with work.starting():
+        record = read_json(work.controller_file)
+        if not is_alive(record):
+            end_processes(guards(work), grace_s=0)  # of a controller before this one
+            work.guard_file.unlink(missing_ok=True)
+            daemon, record = start_controller(work, args)
+        guard = ensure_guard(work)
+    deadline = time.monotonic() + args.timeout_s
+    while (infos := connection_infos(record)) is None:
+        if daemon and daemon.poll() is not None:
+            reason = f"ipcontroller exited with {daemon.returncode} before it was ready"
+        elif time.monotonic() > deadline:
+            reason = f"ipcontroller was not ready after {args.timeout_s:g} s"
+        else:
+            time.sleep(POLL_S)
+            continue
+        if daemon:
+            end_processes([record, guard], grace_s=1)
+        log = record["log"]
+        emit("failed", reason=f"{reason}; its log is {log}", log=log, log_tail=tail(log))
+        return 1
+    infos["engine"]["guard"] = guard_port(work)
+    emit("ready", **infos, pid=record["pid"], **versions())
+    return 0
+
+
+def guards(work: WorkDir) -> list[Json]:
+    guard = read_json(work.guard_file).get("guard")
+    return [guard] if guard else []
+
+
+def start_controller(
+    work: WorkDir, args: argparse.Namespace
+) -> tuple[subprocess.Popen[bytes], Json]:
+    import resource
+
+    # each engine takes two descriptors; the usual soft limit of 1,024 ends near 480 engines
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    base = f"ipcontroller-{args.cluster_id}" if args.cluster_id else "ipcontroller"
+    files = {
+        side: work.profile / "security" / f"{base}-{side}.json" for side in ("client", "engine")
+    }
+    if not any("reuse" in argument for argument in args.extra):
+        for file in files.values():  # of a controller that was killed: they would look ready
+            file.unlink(missing_ok=True)
+
+    command = [sys.executable, "-m", "ipyparallel.controller", f"--profile-dir={work.profile}"]
+    command += [f"--ip={args.ip}", f"--location={args.ip}"]
+    command += [f"--cluster-id={args.cluster_id}"] if args.cluster_id else []
+    log = work.log / "ipcontroller.log"
+    daemon = work.spawn(command + args.extra, log)
+    record = identify(daemon.pid) | {"log": str(log), "address": args.ip}
+    record["files"] = {side: str(file) for side, file in files.items()}
+    write_json(work.controller_file, record)
+    return daemon, record
+
+
+def connection_infos(record: Json) -> Json | None:
+    """Both files, once both are complete and the hub listens (with --reuse they exist before)."""
+    infos = {side: read_json(Path(file)) for side, file in record["files"].items()}
+    client = infos["client"]
+    if not client or not infos["engine"]:
+        return None
+    address = (client["location"], client["registration"])
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except OSError:
+        return None
+    for file in record["files"].values():
+        os.chmod(file, 0o600)
+    return infos

@@ -1,0 +1,97 @@
+"""The cluster deletes itself: the controller's machine asks the Resource Manager to, with the
+managed identity that it was given. Linux, standard library.
+
+Shutting the machine down would not do: a machine that its guest has shut down is still billed.
+https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from .instance_metadata import Json, metadata
+from .work_dir import say
+
+ANSWER_S = 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
+GONE_S = 600.0  # that one resource may take to go, until the next is tried
+TOKEN_SPARE_S = 300.0
+TOKEN_VERSION = "2018-02-01"  # noqa: S105
+
+
+class Deletion:
+    """settings: `resource_manager`, `audience`, `ca_pem` (empty: the system's authorities),
+    `delete`: URLs below resource_manager, with api-version, in order."""
+
+    def __init__(self, settings: Json) -> None:
+        self._settings = settings
+        context = ssl.create_default_context(cadata=settings["ca_pem"] or None)
+        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+        self._token, self._expires_at = "", 0.0
+
+    def run(self) -> None:
+        """Until all is gone, whatever it takes; usually it ends with this machine."""
+        remaining = list(self._settings["delete"])
+        pause_s = FIRST_PAUSE_S
+        while remaining:
+            before = len(remaining)
+            for url in list(remaining):
+                if self._delete(url):
+                    remaining.remove(url)
+            pause_s = (
+                FIRST_PAUSE_S if len(remaining) < before else min(2 * pause_s, LONGEST_PAUSE_S)
+            )
+            time.sleep(pause_s if remaining else 0)
+        say("all that belonged to the cluster is deleted")
+
+    def _delete(self, url: str) -> bool:
+        """True once it is gone; False if it can't go now: what uses it comes later in the list, or
+        somebody forbids it."""
+        deadline = time.monotonic() + GONE_S
+        while time.monotonic() < deadline:
+            try:
+                status, wait_s = self._request("DELETE", url)
+            except (OSError, ValueError, KeyError) as error:
+                say(f"{url}: {error}")
+                return False
+            say(f"DELETE {url}: {status}")
+            if status in (204, 404):
+                return True
+            if status == 401:
+                self._token = ""
+            elif status >= 400 and status not in (408, 429) and status < 500:
+                return False
+            time.sleep(wait_s)
+        return False
+
+    def _request(self, method: str, url: str) -> tuple[int, float]:
+        """Status, and seconds to wait before the next request. Raises OSError and the like when
+        there is no answer, or no token."""
+        address = f"{self._settings['resource_manager'].rstrip('/')}/{url.lstrip('/')}"
+        headers = {"Authorization": f"Bearer {self._fresh_token()}"}
+        request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=ANSWER_S) as reply:
+                status, given = reply.status, reply.headers.get("Retry-After")
+        except urllib.error.HTTPError as refusal:
+            status, given = refusal.code, refusal.headers.get("Retry-After")
+            say(refusal.read(2000).decode(errors="replace"))
+        wait_s = FIRST_PAUSE_S
+        with contextlib.suppress(TypeError, ValueError):
+            wait_s = max(wait_s, float(given))
+        return status, min(wait_s, LONGEST_PAUSE_S)
+
+    def _fresh_token(self) -> str:
+        if time.time() > self._expires_at - TOKEN_SPARE_S or not self._token:
+            query = {"api-version": TOKEN_VERSION, "resource": self._settings["audience"]}
+            answer = metadata(
+                f"identity/oauth2/token?{urllib.parse.urlencode(query)}", timeout_s=ANSWER_S
+            )
+            self._token = answer["access_token"]
+            self._expires_at = float(answer["expires_on"])
+        return self._token

@@ -1,0 +1,66 @@
+"""Sees that Azure takes a Spot machine back, on the machine itself. Linux, standard library.
+
+Scheduled Events of the instance metadata service announce it, at least 30 s before.
+https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+from .instance_metadata import ANSWER_S, Json, metadata
+
+LOOK_S = 1.0
+FIRST_LOOK_S = 5.0  # until then the engines start, and need the processor
+FIRST_ANSWER_S = 150.0  # switches the service on for the machine, which takes up to two minutes
+TRIES = 5
+INSTANCE = "instance/compute?api-version=2021-02-01"
+EVENTS = "scheduledevents?api-version=2020-07-01"
+
+
+def is_spot() -> bool:
+    """False also where there is no metadata service: not a machine of Azure's."""
+    for _ in range(TRIES):
+        try:
+            return metadata(INSTANCE).get("priority") == "Spot"
+        except (OSError, ValueError):
+            time.sleep(LOOK_S)
+    return False
+
+
+def wait_for_eviction() -> tuple[str, float] | None:
+    """The event's id and the seconds that are left; None on a machine that is not Spot."""
+    time.sleep(FIRST_LOOK_S)
+    if not is_spot():
+        return None
+    timeout_s = FIRST_ANSWER_S
+    while True:
+        try:
+            events = metadata(EVENTS, timeout_s=timeout_s).get("Events", [])
+        except (OSError, ValueError) as error:
+            print(f"scheduled events: {error}", file=sys.stderr, flush=True)
+            events = []
+        timeout_s = ANSWER_S
+        for event in events:
+            if event.get("EventType") == "Preempt":
+                return str(event["EventId"]), seconds_left(event)
+        time.sleep(LOOK_S)
+
+
+def seconds_left(event: Json) -> float:
+    """0 if it has begun: NotBefore is empty then."""
+    try:
+        not_before = parsedate_to_datetime(event["NotBefore"])
+    except (ValueError, TypeError, KeyError, IndexError):
+        return 0.0
+    if not_before.tzinfo is None:
+        not_before = not_before.replace(tzinfo=timezone.utc)
+    return max(0.0, (not_before - datetime.now(timezone.utc)).total_seconds())
+
+
+def approve(event_id: str) -> None:
+    """Nothing is left to do here, so that Azure need not wait."""
+    metadata(EVENTS, {"StartRequests": [{"EventId": event_id}]})

@@ -1,0 +1,135 @@
+"""Runs on the controller's machine: watches over the cluster, and tells how it is.
+
+    python vm_guard.py watch --dir=D                          a daemon, started with the controller
+    python vm_guard.py follow --dir=D                         what it sees, as it happens
+    python vm_guard.py unregister --dir=D --machine=ADDRESS   the hub forgets its engines
+
+Every line on stdout is one JSON object with an "event". `follow` begins with "state", which says
+everything: "controller": {"alive", "log", "log_tail"}, "machines": {ADDRESS: {"ids", "silent"}},
+"evicted": [ADDRESS], "idle", "idle_s", "expired", "age_s". Then, as it changes:
+
+    {"event": "controller_exited", "log", "log_tail"}
+    {"event": "silent", "machines": [ADDRESS]}     they were not heard for 2.5 s
+    {"event": "heard", "machines": [ADDRESS]}      they are heard again
+    {"event": "evicted", "machines": [ADDRESS]}    Azure is about to take them back
+    {"event": "idle", "idle_s"}, {"event": "expired"}
+    {"event": "alive"}                             every second: the line is up
+
+It ends when its standard input does, or nobody reads its output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+
+from . import heartbeat
+from .guard_daemon import watch
+from .processes import Json, is_alive
+from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json
+
+LOOK_S = 0.1
+ALIVE_S = 1.0
+
+
+def state_of(guard: Json) -> Json:
+    """What D/guard.json tells to others."""
+    names = ("controller", "machines", "evicted", "idle", "idle_s", "expired")
+    return {name: guard[name] for name in names} | {"age_s": guard["clock"]["age_s"]}
+
+
+def changes(old: Json, new: Json) -> Iterator[Json]:
+    """Events that lead from one state to the next."""
+    if old["controller"]["alive"] and not new["controller"]["alive"]:
+        tail = {name: new["controller"][name] for name in ("log", "log_tail")}
+        yield {"event": "controller_exited", **tail}
+    for name, silent in (("silent", True), ("heard", False)):
+        machines = [
+            address
+            for address, machine in new["machines"].items()
+            if machine["silent"] == silent
+            and old["machines"].get(address, {"silent": False})["silent"] != silent
+        ]
+        if machines:
+            yield {"event": name, "machines": machines}
+    if evicted := sorted(set(new["evicted"]) - set(old["evicted"])):
+        yield {"event": "evicted", "machines": evicted}
+    if new["idle"] and not old["idle"]:
+        yield {"event": "idle", "idle_s": new["idle_s"]}
+    if new["expired"] and not old["expired"]:
+        yield {"event": "expired"}
+
+
+def follow(work: WorkDir) -> int:
+    """Until whoever reads this hangs up."""
+    start_again(work)
+    guard = read_json(work.guard_file)
+    state = state_of(guard)
+    emit("state", **state)
+    said_at = time.monotonic()
+    while not hung_up(LOOK_S):
+        now = time.monotonic()
+        if now - said_at >= ALIVE_S:
+            if not is_alive(guard["guard"]):
+                start_again(work)
+            emit("alive")
+            said_at = now
+        if guard != (guard := read_json(work.guard_file) or guard):
+            old, state = state, state_of(guard)
+            for event in changes(old, state):
+                print(json.dumps(event), flush=True)
+    return 0
+
+
+def start_again(work: WorkDir) -> None:
+    """Unless it runs. Nobody else would: it is a daemon, and outlives who started it."""
+    with work.starting():
+        ensure_guard(work)
+    guard_port(work)
+
+
+def hung_up(timeout_s: float) -> bool:
+    """Whether standard input has ended."""
+    return bool(select.select([0], [], [], timeout_s)[0]) and not os.read(0, 1 << 12)
+
+
+def unregister(work: WorkDir, machine: str) -> int:
+    record = read_json(work.controller_file)
+    with open(record["files"]["engine"], encoding="utf-8") as file:
+        hub = json.load(file) | {"guard": guard_port(work)}
+    answer = heartbeat.tell(hub, {"unregister": machine})
+    if "reason" in answer:
+        emit("failed", reason=answer["reason"])
+        return 1
+    emit("unregistered", ids=answer["ids"])
+    return 0
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="vm_guard.py", allow_abbrev=False)
+    parser.add_argument("command", choices=("watch", "follow", "unregister"))
+    parser.add_argument("--dir", required=True)
+    parser.add_argument("--machine", default="")
+    args = parser.parse_args(argv)
+    work = WorkDir(args.dir)
+    if args.command == "watch":
+        watch(work)
+    try:
+        if args.command == "follow":
+            return follow(work)
+        return unregister(work, args.machine)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the exit would try to flush, and say so
+        return 0
+    except (OSError, ValueError, KeyError) as error:
+        emit("failed", reason=f"{type(error).__name__}: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

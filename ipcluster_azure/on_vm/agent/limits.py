@@ -1,0 +1,88 @@
+"""When a cluster has lived long enough, or has been idle for long enough. Linux, standard library.
+
+Clocks of machines jump: they are set some time after the boot, by whoever is asked for the time. So
+durations are counted by the clock that only ever goes on, CLOCK_BOOTTIME, and the wall clock is
+asked only how long a machine was off.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .hub import Load
+
+Json = dict[str, Any]
+FIRST_ENGINES_S = 1800.0  # that a cluster without engines may take to get some
+
+
+def boottime_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class Lifetime:
+    """How long the cluster exists. `age_s`: at the guard's first start, by the launcher's clock
+    alone; `saved`: what an earlier guard on this machine had kept, or nothing."""
+
+    def __init__(self, age_s: float, saved: Json) -> None:
+        self._since_s = boottime_s()
+        if saved:
+            age_s = float(saved["age_s"])
+            if saved["boot_id"] == boot_id():
+                age_s += self._since_s - float(saved["boottime_s"])
+            else:  # at least since the boot
+                age_s += max(self._since_s, time.time() - float(saved["wall_s"]))
+        self._age_s = age_s
+
+    def age_s(self) -> float:
+        return self._age_s + boottime_s() - self._since_s
+
+    def to_save(self) -> Json:
+        return {
+            "age_s": self.age_s(),
+            "boot_id": boot_id(),
+            "boottime_s": boottime_s(),
+            "wall_s": time.time(),
+        }
+
+
+@dataclass
+class Idleness:
+    """Since when nothing was computed. A waiting or running task is work, however long it takes;
+    so is an engine more than there ever were, as when the first ones register."""
+
+    active_at: float = field(default_factory=boottime_s)
+    most_engines: int = 0
+    completed: int = 0
+    done: dict[str, int] = field(default_factory=dict)
+
+    def note_load(self, load: Load) -> None:
+        """What the hub knows: tasks that wait for an engine as well, but no broadcasts."""
+        more = len(load.engines) > self.most_engines
+        self._note(more or load.unfinished > 0 or load.completed != self.completed)
+        self.most_engines = max(self.most_engines, len(load.engines))
+        self.completed = load.completed
+
+    def note_tasks(self, machine: str, begun: int, done: int) -> None:
+        """What a machine's engines have done; whoever sent it."""
+        self._note(begun != done or done != self.done.get(machine, 0))
+        self.done[machine] = done
+
+    def _note(self, active: bool) -> None:
+        if active:
+            self.active_at = boottime_s()
+
+    def idle_s(self) -> float:
+        return boottime_s() - self.active_at
+
+    def is_idle(self, timeout_s: float) -> bool:
+        """timeout_s: 0 means never."""
+        if not self.most_engines:
+            timeout_s = timeout_s and max(timeout_s, FIRST_ENGINES_S)
+        return 0 < timeout_s <= self.idle_s()

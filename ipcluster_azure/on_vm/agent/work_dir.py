@@ -1,0 +1,154 @@
+"""The work directory of a machine: state files, logs, daemons. Linux, standard library."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .processes import POLL_S, Json, identify, is_alive
+
+LOG_TAIL_BYTES = 2_000
+GUARD_START_S = 10.0  # it is there before ipcontroller is
+
+
+class WorkDir:
+    def __init__(self, root: str) -> None:
+        self.root = Path(root).expanduser().absolute()
+        self.profile = self.root / "profile"
+        self.log = self.root / "log"
+        self.controller_file = self.root / "controller.json"
+        self.guard_file = self.root / "guard.json"
+        self.guard_settings = self.root / "guard_settings.json"
+
+    def set_file(self, set_id: str) -> Path:
+        return self.root / f"engines-{set_id}.json"
+
+    def states(self, set_id: str | None) -> list[Json]:
+        """Of one set, or of all."""
+        files = [self.set_file(set_id)] if set_id else sorted(self.root.glob("engines-*.json"))
+        return [state for file in files if (state := read_json(file))]
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Make the directories; one start at a time (a launcher may reconnect and try again)."""
+        for folder in (self.root, self.profile, self.log):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        with open(self.root / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def spawn(
+        self, command: list[str], log: Path, *, mode: str = "wb", **env: str
+    ) -> subprocess.Popen[bytes]:
+        """A daemon: own session, no pipe of ours, HOME as working directory, settings below D."""
+        folders = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
+        settings = dict.fromkeys(folders, str(self.root / "ipython"))
+        # IPP_* would override what the command line and the connection file say
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("IPP_")}
+        home = os.path.expanduser("~")
+        with open(log, mode, opener=private) as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=home if os.path.isdir(home) else self.root,
+                env=env | inherited | settings,
+            )
+
+
+def ensure_guard(work: WorkDir) -> Json:
+    """Start the guard unless it runs; returns its process. Within work.starting()."""
+    guard: Json = read_json(work.guard_file).get("guard", {})
+    if not is_alive(guard):
+        command = own_command("guard", "watch", f"--dir={work.root}")
+        guard = identify(work.spawn(command, work.log / "guard.log", mode="ab").pid)
+    return guard
+
+
+def guard_port(work: WorkDir) -> int:
+    """Where engines' machines report; 0 if the guard does not come up."""
+    deadline = time.monotonic() + GUARD_START_S
+    while time.monotonic() < deadline:
+        state = read_json(work.guard_file)
+        if is_alive(state.get("guard", {})):
+            return int(state["port"])
+        time.sleep(POLL_S)
+    return 0
+
+
+def own_command(module: str, *arguments: str) -> list[str]:
+    """A command that runs main() of a module beside this one, whatever the working directory."""
+    folder = str(Path(__file__).absolute().parent.parent)
+    code = f"import sys; sys.path[0] = {folder!r}; from {__package__}.{module} import main"
+    return [sys.executable, "-c", f"{code}; sys.exit(main(sys.argv[1:]))", *arguments]
+
+
+def hide_own_folder() -> None:
+    """The user's code shouldn't see what lies beside us."""
+    if sys.path[0] == str(Path(__file__).absolute().parent.parent):
+        del sys.path[0]
+
+
+def private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_APPEND, 0o600)
+
+
+def read_json(path: Path) -> Json:
+    """Empty when the file is missing or not complete yet."""
+    try:
+        content: Json = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def write_json(path: Path, content: Json) -> None:
+    temporary = path.with_suffix(".new")
+    with open(temporary, "w", encoding="utf-8", opener=private) as file:
+        json.dump(content, file)
+    temporary.replace(path)
+
+
+def tail(log: Path | str, max_bytes: int = LOG_TAIL_BYTES) -> str:
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - max_bytes))
+            return file.read().decode(errors="replace")
+    except OSError as error:
+        return str(error)
+
+
+def emit(event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def say(text: str) -> None:
+    """To a daemon's log."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+def versions() -> Json:
+    return {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "ipyparallel": installed_version("ipyparallel"),
+    }
+
+
+def installed_version(distribution: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

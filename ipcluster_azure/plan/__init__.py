@@ -1,0 +1,1 @@
+"""Settings + n -> machines, names, request bodies, job files. Pure."""

@@ -1,0 +1,265 @@
+"""Plan -> ARM resource bodies: the one source for the calls made and the job files written. Pure.
+
+A job file is an ARM template, deployable into any group with `az deployment group create`; the
+launcher submits exactly what it says, after requests.py has put its expressions into effect.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, MachinePlan
+
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+NETWORK_API, COMPUTE_API = "2025-01-01", "2025-04-01"
+DISKS_API = "2024-03-02"  # disks have versions of their own
+NSG = "Microsoft.Network/networkSecurityGroups"
+PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
+VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
+SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+NIC = "Microsoft.Network/networkInterfaces"
+VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
+SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
+DISK = "Microsoft.Compute/disks"
+SSH_RULE, RULE_PRIORITY = "ssh", 1000
+
+Json = dict[str, Any]
+
+
+def cloud_config(host_private_key: str, host_public_key: str) -> str:
+    """customData, base64: gives the machine the host key that the client already trusts.
+
+    Source: cloud-init's module cc_ssh. JSON is YAML, so no YAML writer is needed.
+    """
+    config = {
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": [],
+        "ssh_keys": {"ed25519_private": host_private_key, "ed25519_public": host_public_key},
+    }
+    return base64.b64encode(f"#cloud-config\n{json.dumps(config)}\n".encode()).decode()
+
+
+def controller_template(plan: ClusterPlan) -> Json:
+    """The controller's machine with its network; parameters sshPublicKey and customData."""
+    resources = [_security_group(plan)]
+    if plan.public_ip:
+        resources.append(_public_ip(plan))
+    if not plan.subnet_id:
+        resources.append(_virtual_network(plan))
+    resources += [_controller_nic(plan), _controller_vm(plan)]
+    return _template(resources)
+
+
+def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
+    """A Flexible scale set in the controller's network; same parameters."""
+    nic = {
+        "name": f"{plan.scale_set}-nic",
+        "tags": _tags(plan.tags),  # not inherited, unlike those of machines and disks
+        "properties": {
+            "primary": True,
+            "deleteOption": "Delete",
+            "ipConfigurations": [
+                {
+                    "name": "primary",
+                    "properties": {"primary": True, "subnet": {"id": _subnet(cluster, "engines")}},
+                }
+            ],
+        },
+    }
+    profile: Json = {
+        "osProfile": {
+            "computerNamePrefix": plan.scale_set[-58:],
+            **_os_profile(plan.machine),
+        },
+        "storageProfile": _storage_profile(plan.machine),
+        # the only values are 2020-11-01 and 2022-11-01: enum NetworkApiVersion of the SDK
+        "networkProfile": {
+            "networkApiVersion": "2022-11-01",
+            "networkInterfaceConfigurations": [nic],
+        },
+    }
+    if plan.machine.priority == "Spot":
+        # -1: never evicted for its price, at most the regular price is paid
+        spot: Json = {"evictionPolicy": "Delete", "billingProfile": {"maxPrice": -1}}
+        profile.update(priority="Spot", **spot)
+    properties = {
+        "orchestrationMode": "Flexible",
+        "platformFaultDomainCount": 1,
+        "virtualMachineProfile": profile,
+    }
+    sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
+    place = (plan.location, plan.tags)
+    top = {"sku": sku, **_zones(plan.machine)}
+    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, **top)])
+
+
+def _template(resources: list[Json]) -> Json:
+    secure = {"type": "securestring"}  # kept out of the group's deployment history
+    return {
+        "$schema": SCHEMA,
+        "contentVersion": "1.0.0.0",
+        "parameters": {"sshPublicKey": secure, "customData": secure},
+        "resources": resources,
+    }
+
+
+def api_version(kind: str) -> str:
+    if kind.lower() == DISK.lower():
+        return DISKS_API
+    return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
+
+
+def _resource(
+    kind: str,
+    name: str,
+    place: tuple[str, Mapping[str, str]],
+    properties: Json,
+    *,
+    depends_on: tuple[str, ...] = (),
+    **top: Any,
+) -> Json:
+    location, tags = place
+    resource: Json = {
+        "type": kind,
+        "apiVersion": api_version(kind),
+        "name": name,
+        "location": location,
+    }
+    if depends_on:
+        resource["dependsOn"] = list(depends_on)
+    return {**resource, "tags": _tags(tags), **top, "properties": properties}
+
+
+def _tags(tags: Mapping[str, str]) -> Json:
+    return {name: _literal(value) for name, value in tags.items()}
+
+
+def _literal(text: str) -> str:
+    """What an ARM template must say for `text`, which it would evaluate if it is in brackets."""
+    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
+
+
+def _resource_id(kind: str, *names: str) -> str:
+    quoted = ", ".join(f"'{item}'" for item in (kind, *names))
+    return f"[resourceId({quoted})]"
+
+
+def _subnet(plan: ClusterPlan, name: str) -> str:
+    return plan.subnet_id or _resource_id(SUBNET, plan.names.virtual_network, name)
+
+
+def _security_group(plan: ClusterPlan) -> Json:
+    rule = {
+        "name": SSH_RULE,
+        "properties": {
+            "description": "The only door: SSH from the addresses in ssh_source",
+            "priority": RULE_PRIORITY,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourceAddressPrefixes": list(plan.ssh_sources),
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": str(plan.ssh_port),
+        },
+    }
+    name = plan.names.network_security_group
+    return _resource(NSG, name, (plan.location, plan.tags), {"securityRules": [rule]})
+
+
+def _public_ip(plan: ClusterPlan) -> Json:
+    properties = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
+    place = (plan.location, plan.tags)
+    return _resource(PUBLIC_IP, plan.names.public_ip, place, properties, sku={"name": "Standard"})
+
+
+def _virtual_network(plan: ClusterPlan) -> Json:
+    prefixes = {CONTROLLER_SUBNET: plan.controller_prefix, ENGINE_SUBNET: plan.engine_prefix}
+    properties = {
+        "addressSpace": {"addressPrefixes": [plan.address_prefix]},
+        "subnets": [
+            {"name": name, "properties": {"addressPrefix": prefix, "defaultOutboundAccess": False}}
+            for name, prefix in prefixes.items()
+        ],
+    }
+    place = (plan.location, plan.tags)
+    return _resource(VIRTUAL_NETWORK, plan.names.virtual_network, place, properties)
+
+
+def _controller_nic(plan: ClusterPlan) -> Json:
+    group = _resource_id(NSG, plan.names.network_security_group)
+    address = _resource_id(PUBLIC_IP, plan.names.public_ip)
+    configuration: Json = {
+        "subnet": {"id": _subnet(plan, CONTROLLER_SUBNET)},
+        "privateIPAllocationMethod": "Static" if plan.controller_address else "Dynamic",
+    }
+    if plan.controller_address:
+        configuration["privateIPAddress"] = plan.controller_address
+    depends_on = [group]
+    if plan.public_ip:
+        configuration["publicIPAddress"] = {"id": address}
+        depends_on.append(address)
+    if not plan.subnet_id:
+        depends_on.append(_resource_id(VIRTUAL_NETWORK, plan.names.virtual_network))
+    properties = {
+        "ipConfigurations": [{"name": "primary", "properties": configuration}],
+        "networkSecurityGroup": {"id": group},
+    }
+    place = (plan.location, plan.tags)
+    return _resource(
+        NIC, plan.names.controller_nic, place, properties, depends_on=tuple(depends_on)
+    )
+
+
+def _controller_vm(plan: ClusterPlan) -> Json:
+    nic = _resource_id(NIC, plan.names.controller_nic)
+    properties = {
+        "hardwareProfile": {"vmSize": plan.machine.vm_size},
+        "storageProfile": _storage_profile(plan.machine),
+        "osProfile": {"computerName": plan.names.controller, **_os_profile(plan.machine)},
+        "networkProfile": {
+            "networkInterfaces": [
+                {"id": nic, "properties": {"primary": True, "deleteOption": "Delete"}}
+            ]
+        },
+    }
+    place = (plan.location, plan.tags)
+    identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
+    top = {**identity, **_zones(plan.machine)}
+    return _resource(
+        VIRTUAL_MACHINE, plan.names.controller, place, properties, depends_on=(nic,), **top
+    )
+
+
+def _zones(machine: MachinePlan) -> Json:
+    return {"zones": [machine.zone]} if machine.zone else {}
+
+
+def _os_profile(machine: MachinePlan) -> Json:
+    path = f"/home/{machine.admin_username}/.ssh/authorized_keys"
+    return {
+        "adminUsername": machine.admin_username,
+        "customData": "[parameters('customData')]",
+        "linuxConfiguration": {
+            "disablePasswordAuthentication": True,
+            "ssh": {"publicKeys": [{"path": path, "keyData": "[parameters('sshPublicKey')]"}]},
+        },
+    }
+
+
+def _storage_profile(machine: MachinePlan) -> Json:
+    disk: Json = {
+        "createOption": "FromImage",
+        "caching": "ReadWrite",
+        "deleteOption": "Delete",
+        "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+    }
+    if machine.os_disk_gb:
+        disk["diskSizeGB"] = machine.os_disk_gb
+    if machine.image.startswith("/"):
+        image = {"id": machine.image}
+    else:
+        parts = map(_literal, machine.image.split(":"))
+        image = dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
+    return {"imageReference": image, "osDisk": disk}

@@ -1,0 +1,208 @@
+"""Settings + n -> Plan: which machines, how many, what they are called. Pure."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import ConfigurationError
+from ..naming import ClusterNames
+from ..settings.values import Settings
+
+DEFAULT_ADDRESS_PREFIX = "10.42.0.0/16"
+CONTROLLER_SUBNET, ENGINE_SUBNET = "controller", "engines"
+RESERVED_ADDRESSES = 5  # Azure keeps the first four addresses of a subnet and the last
+MAX_VMS_PER_SET = 1000  # of a Flexible scale set; Azure documentation, orchestration modes
+
+
+@dataclass(frozen=True)
+class SizeOffer:
+    """What the subscription may do with a VM size in a location; `refused` is empty if it may.
+
+    `family` is the name of its quota; `zones` are those that it may be used in.
+    """
+
+    vcpus: int
+    refused: str = ""
+    family: str = ""
+    zones: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class VmSize:
+    """A VM size as the subscription may use it in one location.
+
+    `family` is the name of its quota, `zone` the availability zone; empty: Azure chooses.
+    """
+
+    name: str
+    vcpus: int
+    family: str = ""
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} in zone {self.zone}" if self.zone else self.name
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """What the machines of one kind have in common."""
+
+    vm_size: str
+    image: str
+    os_disk_gb: int
+    admin_username: str
+    priority: str
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """The controller's machine and the network around it."""
+
+    subscription_id: str
+    resource_group: str
+    owns_resource_group: bool
+    location: str
+    tags: Mapping[str, str]
+    names: ClusterNames
+    machine: MachinePlan
+    ssh_port: int
+    ssh_sources: tuple[str, ...]
+    public_ip: bool
+    address_prefix: str
+    subnet_id: str
+    identity: bool = False  # the controller's machine has one, to delete the cluster by itself
+    # the one of ssh_sources that is this computer's own, and who told so; empty: it was set
+    own_source: str = ""
+    public_ip_service: str = ""
+
+    @property
+    def controller_prefix(self) -> str:
+        """The first 16 addresses: a machine of its own in a subnet of its own."""
+        network = ipaddress.IPv4Network(self.address_prefix)
+        return str(next(network.subnets(new_prefix=28)))
+
+    @property
+    def engine_prefix(self) -> str:
+        """The upper half of the address space."""
+        return str(list(ipaddress.IPv4Network(self.address_prefix).subnets(prefixlen_diff=1))[1])
+
+    @property
+    def controller_address(self) -> str:
+        """The first address that Azure gives away, so that it is known before the machine is.
+
+        Empty in an existing subnet, where it may be taken: there it is read from the NIC.
+        """
+        if self.subnet_id:
+            return ""
+        return str(ipaddress.IPv4Network(self.controller_prefix)[4])
+
+    @property
+    def engine_capacity(self) -> int:
+        """How many machines the engines' subnet has room for."""
+        if self.subnet_id:
+            return MAX_VMS_PER_SET
+        return ipaddress.IPv4Network(self.engine_prefix).num_addresses - RESERVED_ADDRESSES
+
+
+@dataclass(frozen=True)
+class EngineSetPlan:
+    """One scale set: `n` engines on `vm_count` machines, `engines_per_vm` on each but the last."""
+
+    set_id: str
+    scale_set: str
+    n: int
+    engines_per_vm: int
+    vcpus: int
+    location: str
+    tags: Mapping[str, str]
+    machine: MachinePlan
+
+    @property
+    def vm_count(self) -> int:
+        return -(-self.n // self.engines_per_vm)
+
+    def engines_on(self, index: int) -> int:
+        """Engines on machine `index` (from 0): exactly n in all, the last takes the remainder."""
+        if index < self.vm_count - 1:
+            return self.engines_per_vm
+        return self.n - self.engines_per_vm * (self.vm_count - 1)
+
+
+def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular") -> MachinePlan:
+    return MachinePlan(
+        size.name, settings.image, settings.os_disk_gb, settings.admin_username, priority, size.zone
+    )
+
+
+def plan_cluster(
+    settings: Settings,
+    *,
+    names: ClusterNames,
+    size: VmSize,
+    tags: Mapping[str, str],
+    ssh_sources: Sequence[str],
+    own_source: str = "",
+    identity: bool = False,
+) -> ClusterPlan:
+    """The plan of a new cluster.
+
+    `settings` must be complete: subscription, port and address space are no longer empty.
+    """
+    return ClusterPlan(
+        subscription_id=settings.subscription_id,
+        resource_group=settings.resource_group or names.base,
+        owns_resource_group=not settings.resource_group,
+        location=settings.location,
+        tags=dict(tags),
+        names=names,
+        machine=machine_plan(settings, size),
+        ssh_port=settings.ssh_port,
+        ssh_sources=tuple(ssh_sources),
+        public_ip=settings.public_ip,
+        address_prefix=settings.address_prefix,
+        subnet_id=settings.subnet_id,
+        identity=identity,
+        own_source=own_source,
+        public_ip_service=settings.public_ip_service if own_source else "",
+    )
+
+
+def plan_engine_set(
+    settings: Settings, cluster: ClusterPlan, *, set_id: str, n: int, size: VmSize
+) -> EngineSetPlan:
+    """The plan of n engines more. Raises ConfigurationError if they can't be had at all."""
+    check_engine_count(settings, n)
+    plan = EngineSetPlan(
+        set_id=set_id,
+        scale_set=cluster.names.scale_set(),
+        n=n,
+        engines_per_vm=settings.engines_per_vm or size.vcpus,
+        vcpus=size.vcpus,
+        location=cluster.location,
+        tags=cluster.tags,
+        machine=machine_plan(settings, size, priority=settings.priority),
+    )
+    room = min(MAX_VMS_PER_SET, cluster.engine_capacity)
+    if plan.vm_count > room:
+        raise ConfigurationError(
+            f"{n} engines, {plan.engines_per_vm} on each machine, need {plan.vm_count} machines: "
+            f"there is room for {room} in {cluster.address_prefix or cluster.subnet_id}. Choose a "
+            "larger vm_size, more engines_per_vm or a wider address_prefix."
+        )
+    return plan
+
+
+def check_engine_count(settings: Settings, n: int) -> None:
+    """Raise ConfigurationError for a number of engines that is surely a mistake."""
+    if n < 1:
+        raise ConfigurationError(f"The number of engines must be at least 1, not {n}.")
+    if n > settings.max_engines:
+        raise ConfigurationError(
+            f"{n} engines are more than max_engines = {settings.max_engines} allows; set "
+            f"c.AzureVMLauncher.max_engines = {n} if you mean it."
+        )
+    if settings.min_engines > n:
+        raise ConfigurationError(
+            f"min_engines = {settings.min_engines} is more than the {n} engines asked for."
+        )

@@ -1,0 +1,66 @@
+"""A job file -> the requests that a launcher makes: its expressions put into effect. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .arm_template import Json
+from .cluster_plan import ClusterPlan
+
+
+@dataclass(frozen=True)
+class ResourceRequest:
+    """One PUT: what to create, under which id, after which others, with which body."""
+
+    type: str
+    name: str
+    id: str
+    api_version: str
+    depends_on: tuple[str, ...]
+    body: Json
+
+
+def requests(
+    template: Json, parameters: Mapping[str, str], cluster: ClusterPlan
+) -> list[ResourceRequest]:
+    """The template's resources in its order, every expression replaced by its value."""
+    root = f"/subscriptions/{cluster.subscription_id}/resourceGroups/{cluster.resource_group}"
+
+    def value(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: value(item) for key, item in node.items()}
+        if isinstance(node, list):
+            return [value(item) for item in node]
+        if isinstance(node, str) and node.startswith("[") and node.endswith("]"):
+            literal = node.startswith("[[")
+            return node[1:] if literal else _evaluate(node, parameters, root)
+        return node
+
+    found = []
+    for resource in template["resources"]:
+        fields = value(resource)
+        kind, name = fields.pop("type"), fields.pop("name")
+        depends_on = tuple(fields.pop("dependsOn", ()))
+        api = fields.pop("apiVersion")
+        identity = f"{root}/providers/{kind}/{name}"
+        found.append(ResourceRequest(kind, name, identity, api, depends_on, fields))
+    return found
+
+
+def _evaluate(expression: str, parameters: Mapping[str, str], root: str) -> str:
+    """`[parameters('p')]` and `[resourceId('type', 'name', ...)]`: all that our templates use."""
+    match = re.fullmatch(r"\[(parameters|resourceId)\(([^()]*)\)\]", expression)
+    if match is None:
+        raise ValueError(f"{expression} is not an expression of our own templates")
+    arguments = [argument.strip().strip("'") for argument in match[2].split(",")]
+    if match[1] == "parameters":
+        return parameters[arguments[0]]
+    return f"{root}/providers/{''.join(_id_parts(*arguments))}"
+
+
+def _id_parts(kind: str, *names: str) -> Iterator[str]:
+    provider, *types = kind.split("/")
+    yield provider
+    for type_, name in zip(types, names, strict=True):
+        yield f"/{type_}/{name}"

@@ -1,0 +1,191 @@
+"""The cluster's record: the only mutable thing between the steps. file.py keeps it.
+
+It is written before the first resource is requested, and names everything that may exist, so that
+any process of this user can reach the cluster and delete it. It holds no secret; the login key
+lies beside it. The file's name matches neither `cluster-*.json`, which ipyparallel loads as a
+cluster, nor `ipcontroller-*.json`, which `ipcluster clean` deletes.
+
+FORMAT changes when an older version could misread a record. A member that is new must have a
+default, so that older records stay readable; `RecordCore` of endpoint.py stays where it is in all
+formats, so that any version can delete the clusters of any other.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from ..endpoint import Endpoint, RecordCore
+from ..naming import ClusterNames
+from ..plan.cluster_plan import ClusterPlan, MachinePlan, VmSize
+
+T = TypeVar("T")
+FORMAT = 1
+CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
+
+
+class UnknownMembers(ValueError):
+    """A record has members that this version does not know: a newer one wrote it."""
+
+
+@dataclass
+class Environment:
+    """Which Python the machines run; one for the whole cluster."""
+
+    kind: str
+    image_python: str
+    requirements: list[str]
+    python: str
+    ipyparallel: str
+
+
+@dataclass
+class Limits:
+    """When the cluster ends by itself; 0: never. `self_deletion`: its controller's machine may
+    delete it, with a managed identity; without that right a start fails where it is required."""
+
+    max_lifetime_h: float = 0.0
+    idle_timeout_min: float = 0.0
+    self_deletion: bool = False
+    self_deletion_required: bool = False
+
+
+@dataclass
+class Controller:
+    """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
+
+    `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
+    it. `principal_id` is its managed identity's, if it has one. `network_ready` says that engines
+    can be requested in that network.
+    `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
+    the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
+    offers the bundle and the environment of these hashes to the engines' machines.
+    """
+
+    state: str = CREATING
+    job_file: str = ""
+    alternatives: list[VmSize] = field(default_factory=list)
+    network_ready: bool = False
+    vm_id: str = ""
+    principal_id: str = ""
+    host: str = ""
+    address: str = ""
+    host_key: str = ""
+    operation: str = ""
+    args: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    pid: int = 0
+    depot_url: str = ""
+    bundle_sha256: str = ""
+    environment_sha256: str = ""
+
+
+@dataclass
+class Machine:
+    """One machine of an engine set and how many engines it runs."""
+
+    name: str
+    address: str
+    engines: int
+
+
+@dataclass
+class EngineSet:
+    """One scale set. KEPT: its engines are stopped, its machines wait for a restart.
+
+    `args` and `variables` are the further command-line arguments and environment variables of its
+    engines, for machines that take the place of others; `lost_engines` were on machines that died,
+    and are to be replaced.
+    """
+
+    scale_set_id: str
+    n: int
+    engines_per_vm: int
+    vcpus: int
+    host_key: str
+    state: str = CREATING
+    operation: str = ""
+    machines: list[Machine] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    boot_timeout_s: float = 600.0
+    lost_engines: int = 0
+
+
+@dataclass
+class Tunnel:
+    """A client port: on this computer's loopback, and on the controller. 0: not chosen yet."""
+
+    local: int
+    remote: int
+
+
+@dataclass
+class Record:
+    cluster_id: str
+    created: str
+    endpoint: Endpoint
+    plan: ClusterPlan
+    environment: Environment
+    state: str = CREATING
+    limits: Limits = field(default_factory=Limits)
+    controller: Controller = field(default_factory=Controller)
+    engine_sets: dict[str, EngineSet] = field(default_factory=dict)
+    resources: list[str] = field(default_factory=list)
+    secret_files: list[str] = field(default_factory=list)
+    tunnels: dict[str, Tunnel] = field(default_factory=dict)
+    link_pid: int = 0
+    ended_because: str = ""  # the link's reason to delete it, for launchers to say
+    format: int = FORMAT
+
+    @property
+    def deleting(self) -> bool:
+        return self.state == DELETING
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @property
+    def core(self) -> RecordCore:
+        return RecordCore.from_data(asdict(self))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Record":
+        """From what to_json() wrote, by this version or an older one with the same FORMAT.
+
+        Raises UnknownMembers; TypeError, KeyError or AttributeError if it is no record.
+        """
+        values = dict(data)
+        values["endpoint"] = _made(Endpoint, data["endpoint"])
+        values["environment"] = _made(Environment, data["environment"])
+        values["limits"] = _made(Limits, data.get("limits", {}))
+        values["controller"] = _controller(data["controller"])
+        values["engine_sets"] = {
+            key: _engine_set(value) for key, value in data["engine_sets"].items()
+        }
+        values["tunnels"] = {key: _made(Tunnel, item) for key, item in data["tunnels"].items()}
+        values["plan"] = _plan(data["plan"])
+        return _made(cls, values)
+
+
+def _made(kind: type[T], data: Mapping[str, Any]) -> T:
+    unknown = data.keys() - {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise UnknownMembers(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+    return kind(**data)
+
+
+def _controller(data: Mapping[str, Any]) -> Controller:
+    sizes = [_made(VmSize, item) for item in data.get("alternatives", ())]
+    return _made(Controller, {**data, "alternatives": sizes})
+
+
+def _engine_set(data: Mapping[str, Any]) -> EngineSet:
+    machines = [_made(Machine, item) for item in data["machines"]]
+    return _made(EngineSet, {**data, "machines": machines})
+
+
+def _plan(data: Mapping[str, Any]) -> ClusterPlan:
+    names, machine = _made(ClusterNames, data["names"]), _made(MachinePlan, data["machine"])
+    sources = tuple(data["ssh_sources"])
+    return _made(ClusterPlan, {**data, "names": names, "machine": machine, "ssh_sources": sources})

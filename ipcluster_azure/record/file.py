@@ -1,0 +1,254 @@
+"""The record on disk: read and changed by any process of this user, one at a time."""
+
+import asyncio
+import glob
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..endpoint import RecordCore
+from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from ..private_files import erase_unfinished, write_private
+from .contents import FORMAT, Record, UnknownMembers
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+LOCK_TIMEOUT_S = 30.0
+LOCK_LOOK_S = 0.05
+# by their files: the locks that this process holds, and the loops of those who do
+_holders: dict[str, tuple["FileLock", asyncio.AbstractEventLoop]] = {}
+
+
+@asynccontextmanager
+async def held(lock: "FileLock") -> AsyncIterator[None]:
+    """Hold a lock that another task, thread or process may have; waits as long as it takes."""
+    from filelock import Timeout
+
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            _release_if_abandoned(lock.lock_file)
+            await asyncio.sleep(LOCK_LOOK_S)
+    _holders[lock.lock_file] = lock, asyncio.get_running_loop()
+    try:
+        yield
+    finally:
+        lock.release()
+        if _holders.get(lock.lock_file, (None,))[0] is lock:
+            del _holders[lock.lock_file]
+
+
+def _release_if_abandoned(lock_file: str) -> None:
+    """A second signal may end the loop of a stop at the interpreter's exit, where ipyparallel stops
+    the cluster once more: it would wait for itself, and the link for both."""
+    lock, loop = _holders.get(lock_file, (None, None))
+    if lock is not None and loop is not None and not loop.is_running():
+        lock.release(force=True)
+
+
+class RecordFile:
+    """The record of one cluster of one profile, and the files that live and die with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, profile_dir: str, cluster_id: str) -> "RecordFile":
+        return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
+
+    @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
+    def key_file(self) -> Path:
+        return self.path.with_suffix(".key")
+
+    @property
+    def public_key_file(self) -> Path:
+        return self.path.with_suffix(".pub")
+
+    @property
+    def client_file(self) -> Path:
+        """The client connection file as the controller wrote it, with the controller's ports."""
+        return self.path.with_suffix(".client")
+
+    @property
+    def cluster_file(self) -> Path:
+        """ipyparallel's, which removes it too, but not where the link ends a stop that died."""
+        return self.path.with_name(f"cluster-{self.cluster_id}.json")
+
+    @property
+    def usual_secret_files(self) -> list[Path]:
+        """What Record.secret_files names unless a setting says otherwise: for when it can't be
+        read."""
+        cluster_id = self.cluster_id
+        name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
+        jobs = ("azure_controller", "azure_engineset")
+        return [
+            *(self.path.with_name(f"{name}-{kind}.json") for kind in ("client", "engine")),
+            *(self.profile_dir / f"{job}-{cluster_id}.parameters.json" for job in jobs),
+        ]
+
+    @property
+    def link_log(self) -> Path:
+        return self.profile_dir / "log" / f"{self.path.stem}-link.log"
+
+    @property
+    def profile_dir(self) -> Path:
+        return self.path.parent.parent
+
+    def log_path(self, set_id: str, machine: str) -> Path:
+        """Where the fetched log of one machine is kept; the controller has no set."""
+        kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
+        return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
+
+    def log_paths(self, set_id: str) -> list[Path]:
+        """The fetched logs of an engine set, or of the controller."""
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
+
+    def forget_logs(self) -> None:
+        """Remove the fetched logs of an earlier cluster of this name."""
+        before = glob.escape(f"{self.path.stem}-ip")
+        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
+            path.unlink(missing_ok=True)
+
+    @property
+    def retired_dir(self) -> Path:
+        """Where records go whose group Azure is still deleting."""
+        return self.path.parent / "azure_deleting"
+
+    @contextmanager
+    def _edit_lock(self) -> Iterator[None]:
+        """One for all clusters of the profile, held for milliseconds, and never removed: removing
+        a lock's file lets two processes hold it."""
+        from filelock import FileLock, Timeout  # costs every ipcluster command 30 ms, few edit
+
+        lock = FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise AzureLauncherError(
+                f"{lock.lock_file} has been held by another process for {LOCK_TIMEOUT_S:.0f} s, "
+                "perhaps one that is suspended. End it and run the same command again."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def _teardown_lock(self) -> Path:
+        return self.path.with_suffix(".teardown")
+
+    def bootstrap_lock(self) -> "FileLock":
+        """Held while the controller, or the way to it, is being set up."""
+        from filelock import FileLock
+
+        return FileLock(self._bootstrap_lock)
+
+    @property
+    def _bootstrap_lock(self) -> Path:
+        return self.path.with_suffix(".bootstrap")
+
+    def teardown_lock(self) -> "FileLock":
+        """Held while this cluster, or one of its engine sets, is being deleted."""
+        from filelock import FileLock
+
+        return FileLock(self._teardown_lock)
+
+    def read(self) -> Record | None:
+        """The record, or None if there is no such cluster (any more)."""
+        try:
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return None
+        return _parse(text, self.path)
+
+    def require(self) -> Record:
+        """The record; raises ClusterStopped if there is none."""
+        record = self.read()
+        if record is None:
+            raise ClusterStopped(f"There is no cluster on record in {self.path} (any more).")
+        return record
+
+    def create(self, record: Record) -> None:
+        write_private(self.path, record.to_json())
+
+    @contextmanager
+    def edit(self) -> Iterator[Record]:
+        """Read, let the caller change, write back: as one step for all processes.
+
+        Raises ClusterStopped if there is no such cluster any more.
+        """
+        with self._edit_lock():
+            record = self.require()
+            yield record
+            write_private(self.path, record.to_json())
+
+    def retire(self) -> None:
+        """Put the record aside, so that its name is free while Azure still deletes."""
+        with self._edit_lock():
+            record = self.require()
+            self.retired_dir.mkdir(mode=0o700, exist_ok=True)
+            os.replace(self.path, self.retired_dir / f"{record.plan.names.base}.json")
+        self._erase_companions()
+
+    def erase(self) -> None:
+        """Remove the record and every file that is of no use without it."""
+        with self._edit_lock():  # else an edit under way would bring it back
+            self.path.unlink(missing_ok=True)
+        self._erase_companions()
+
+    def _erase_companions(self) -> None:
+        own = (self.key_file, self.public_key_file, self.client_file, self.cluster_file)
+        for companion in (*own, *self.usual_secret_files):
+            companion.unlink(missing_ok=True)
+            erase_unfinished(companion)
+        erase_unfinished(self.path)
+        with suppress(OSError):
+            self._bootstrap_lock.unlink()
+
+    def remove_teardown_lock(self) -> None:
+        """For the last one out: whoever takes the lock from now on finds no record."""
+        with suppress(OSError):  # Windows keeps a lock's file while another waits for it
+            self._teardown_lock.unlink()
+
+    def retired(self) -> list[Path]:
+        """Records of clusters whose deletion Azure has accepted but not finished."""
+        return sorted(self.retired_dir.glob("*.json"))
+
+
+def _parse(text: str, path: Path) -> Record:
+    try:
+        data = json.loads(text)
+        core = RecordCore.from_data(data)
+        if data["format"] != FORMAT:
+            raise UnknownMembers(f"format {data['format']}, here {FORMAT}")
+        return Record.from_data(data)
+    except UnknownMembers as error:
+        raise RecordOfOtherVersion(
+            f"{path} was written by another version of ipcluster-azure ({error}). The version that "
+            "started the cluster can go on with it; `ipcluster stop` of this one deletes it.",
+            core,
+        ) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordDamaged(
+            f"The cluster's record {path} is damaged ({error!r}). Delete the cluster with "
+            "`ipcluster-azure reap`, which finds it by its tags."
+        ) from error
+
+
+def read_core(path: Path) -> RecordCore:
+    """What a record of any format says of where its cluster is; raises RecordDamaged."""
+    try:
+        return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core
+    except RecordOfOtherVersion as error:
+        return error.core

@@ -1,0 +1,1 @@
+"""Everything said to Azure and heard from it."""

@@ -1,0 +1,177 @@
+"""Clusters as Azure shows them: found by their tags, without any local file.
+
+Three lists tell of all clusters of a subscription, however many there are: the groups and the
+resources that carry CLUSTER_TAG, and the virtual machines. A group belongs to a cluster if it
+carries the cluster's name as that tag and is called so itself, as only a group made by a launcher
+is. In any other group the resources with exactly that tag are the cluster's, and nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ..naming import CLUSTER_TAG, TAG_PREFIX
+from ..plan import arm_template
+from ..plan.arm_template import Json
+from .api import AzureApi, kind_and_name
+
+RESOURCES_API = "2025-04-01"
+WITH_TAG = f"tagName eq '{CLUSTER_TAG}'"
+# without a machine for so long after its creation, a cluster's start has failed or was killed
+CREATING_S = 600.0
+CREATING, RUNNING, DELETING = "creating", "running", "deleting"
+EXPIRED, LEFT_BEHIND = "expired", "left behind"
+MACHINES = (arm_template.VIRTUAL_MACHINE.lower(), arm_template.SCALE_SET.lower())
+
+
+@dataclass
+class FoundCluster:
+    """One cluster. `resources`: ids of what carries its tag, and of its machines; `machine_states`:
+    Azure's provisioning state -> how many; `vm_sizes`: size -> how many machines."""
+
+    name: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    tags: Mapping[str, str]
+    owns_group: bool = False
+    group_deleting: bool = False
+    resources: list[str] = field(default_factory=list)
+    machine_states: Counter[str] = field(default_factory=Counter)
+    vm_sizes: Counter[str] = field(default_factory=Counter)
+
+    def tag(self, name: str) -> str:
+        return self.tags.get(f"{TAG_PREFIX}-{name}", "")
+
+    @property
+    def owner(self) -> str:
+        return self.tag("owner")
+
+    @property
+    def created(self) -> datetime | None:
+        return _moment(self.tag("created"))
+
+    @property
+    def expires(self) -> datetime | None:
+        return _moment(self.tag("expires"))
+
+    @property
+    def machines(self) -> int:
+        return sum(self.vm_sizes.values())
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires is not None and self.expires <= now
+
+    def age_s(self, now: datetime) -> float | None:
+        return None if self.created is None else (now - self.created).total_seconds()
+
+    def state(self, now: datetime) -> str:
+        """What is to be known first: deleting, expired, left behind, creating or running."""
+        states = set(self.machine_states)
+        if self.group_deleting or states == {"Deleting"}:
+            return DELETING
+        if self.expired(now):
+            return EXPIRED
+        if not any(kind_and_name(item)[0].lower() in MACHINES for item in self.resources):
+            young = (self.age_s(now) or CREATING_S) < CREATING_S
+            return CREATING if young else LEFT_BEHIND
+        return CREATING if not states or states & {"Creating", "Updating"} else RUNNING
+
+
+def find_clusters(api: AzureApi) -> list[FoundCluster]:
+    """All clusters of a subscription, by name. Blocking; raises AzureLauncherError."""
+    groups = api.listed("resourceGroups", RESOURCES_API, WITH_TAG, doing="listing resource groups")
+    resources = api.listed("resources", RESOURCES_API, WITH_TAG, doing="listing tagged resources")
+    path = f"providers/{arm_template.VIRTUAL_MACHINE}"
+    machines = api.listed(path, arm_template.COMPUTE_API, doing="listing virtual machines")
+    return sorted(
+        _clusters(api.subscription_id, groups, resources, machines),
+        key=lambda cluster: (cluster.name, cluster.resource_group),
+    )
+
+
+def resources_of_cluster(api: AzureApi, group: str, cluster: str) -> list[str]:
+    """Ids of what carries the cluster's tag in a group. Blocking."""
+    quoted = cluster.replace("'", "''")
+    filter_ = f"{WITH_TAG} and tagValue eq '{quoted}'"
+    found = api.listed("resources", RESOURCES_API, filter_, doing="listing tagged resources")
+    return [item["id"] for item in found if _group_of(item["id"]) == group.lower()]
+
+
+def foreign_resources(api: AzureApi, cluster: FoundCluster) -> list[str]:
+    """Ids of what somebody else has put into a cluster's own group. Blocking.
+
+    What Azure makes for a machine, its disk and its network interface, is named after the machine
+    and hence after the cluster; it need not carry tags.
+    """
+    path = f"resourceGroups/{cluster.resource_group}/resources"
+    found = api.listed(path, RESOURCES_API, doing=f"listing {cluster.resource_group}")
+    prefixes = tuple(f"{cluster.name}{mark}".lower() for mark in "-_")
+    return [
+        item["id"]
+        for item in found
+        if _tags(item).get(CLUSTER_TAG) != cluster.name
+        and not item["name"].lower().startswith(prefixes)
+    ]
+
+
+def _clusters(
+    subscription_id: str,
+    groups: Iterable[Json],
+    resources: Iterable[Json],
+    machines: Iterable[Json],
+) -> list[FoundCluster]:
+    found: dict[tuple[str, str], FoundCluster] = {}
+
+    def cluster(item: Json, group: str) -> FoundCluster:
+        tags = _tags(item)
+        key = tags[CLUSTER_TAG], group.lower()
+        if key not in found:
+            found[key] = FoundCluster(key[0], subscription_id, group, item["location"], tags)
+        return found[key]
+
+    for group in groups:
+        if _tags(group)[CLUSTER_TAG].lower() == group["name"].lower():
+            own = cluster(group, group["name"])
+            own.owns_group = True
+            own.group_deleting = group["properties"]["provisioningState"] == "Deleting"
+    for resource in resources:
+        cluster(resource, _group_name(resource["id"])).resources.append(resource["id"])
+    owners = {item.lower(): one for one in found.values() for item in one.resources}
+    for machine in machines:
+        if (one := _owner_of_machine(machine, owners)) is not None:
+            if machine["id"].lower() not in owners:
+                one.resources.append(machine["id"])
+            properties = machine["properties"]
+            one.machine_states[properties["provisioningState"]] += 1
+            one.vm_sizes[properties["hardwareProfile"]["vmSize"]] += 1
+    return list(found.values())
+
+
+def _owner_of_machine(machine: Json, owners: Mapping[str, FoundCluster]) -> FoundCluster | None:
+    """By its own tags, or by those of the scale set that it belongs to."""
+    scale_set = machine["properties"].get("virtualMachineScaleSet", {}).get("id", "")
+    return owners.get(machine["id"].lower()) or owners.get(scale_set.lower())
+
+
+def _tags(item: Json) -> dict[str, str]:
+    """Azure keeps the case of tags' names, and does not tell them apart by it."""
+    return {name.lower(): value for name, value in (item.get("tags") or {}).items()}
+
+
+def _group_name(resource_id: str) -> str:
+    return resource_id.split("/")[4]
+
+
+def _group_of(resource_id: str) -> str:
+    return _group_name(resource_id).lower()
+
+
+def _moment(text: str) -> datetime | None:
+    """A time written by us; anybody may have changed a tag."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,0 +1,86 @@
+"""Azure's errors -> ours, in this one place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from ..errors import (
+    AccessDenied,
+    AzureLauncherError,
+    CapacityUnavailable,
+    EndpointUnreachable,
+    LoginError,
+    QuotaExceeded,
+    RequestRefused,
+)
+
+CAPACITY_CODES = frozenset(
+    {
+        "SkuNotAvailable",
+        "AllocationFailed",
+        "ZonalAllocationFailed",
+        "OverconstrainedAllocationRequest",
+        "OverconstrainedZonalAllocationRequest",
+    }
+)
+
+
+QUOTA_CODES = frozenset({"QuotaExceeded", "PublicIPCountLimitReached"})
+LOCKED_CODES = frozenset({"ScopeLocked", "CannotDeleteResource"})
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into ours; `doing` says in words what was attempted."""
+    try:
+        yield
+    except AzureError as error:
+        raise translate(error, doing) from error
+
+
+def translate(error: BaseException, doing: str) -> AzureLauncherError:
+    """The one place where Azure's errors are mapped to ours."""
+    if isinstance(error, ClientAuthenticationError):
+        first = _first_line(str(error))
+        return LoginError(f"Not logged in to Azure ({first}). Run `az login` and try again.")
+    if isinstance(error, HttpResponseError):
+        code = code_of(error)
+        message = getattr(error.error, "message", None) or error.message
+        if error.status_code in (401, 403) or code.startswith("Subscription"):
+            return AccessDenied(f"Azure does not allow {doing}: {_first_line(message)} ({code})")
+        if code == "InvalidSubscriptionId":
+            return AccessDenied(f"{_first_line(message)} Check c.AzureVMLauncher.subscription_id.")
+        return error_of_code(code, message, doing)
+    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
+        return EndpointUnreachable(
+            f"The Azure endpoint does not answer while {doing}: {_first_line(str(error))}. Check "
+            "the network, the proxy settings and c.AzureVMLauncher.endpoint."
+        )
+    return RequestRefused(f"{doing} failed: {_first_line(str(error))}")
+
+
+def error_of_code(code: str, message: str, doing: str) -> AzureLauncherError:
+    text = f"Azure refused {doing}: {_first_line(message)} ({code})"
+    if code in QUOTA_CODES or (code == "OperationNotAllowed" and "quota" in message.lower()):
+        return QuotaExceeded(text)
+    if code in LOCKED_CODES:
+        text += " `az lock list` shows the lock, `az lock delete` removes it; then do it again."
+    if code in CAPACITY_CODES:
+        return CapacityUnavailable(f"{text} Try another vm_size or location.")
+    return RequestRefused(text, code)
+
+
+def code_of(error: HttpResponseError) -> str:
+    return str(getattr(error.error, "code", None) or error.status_code or "")
+
+
+def _first_line(text: str | None) -> str:
+    lines = (text or "").strip().splitlines()
+    return lines[0].strip() if lines else "no reason given"

@@ -1,0 +1,39 @@
+"""What has become of a machine of which nothing is heard: Azure's word, for it alone is sure."""
+
+import logging
+from pathlib import Path
+
+from ..emulator import client as emulator
+from ..endpoint import Endpoint
+from ..errors import AzureLauncherError, EndpointUnreachable
+from ..record.file import RecordFile
+from .answers import GONE
+from .api import AzureApi, bridge
+
+NOT_RUNNING = (GONE, "stopping", "stopped", "deallocating", "deallocated")
+
+log = logging.getLogger(__name__)
+
+
+async def power_of(file: RecordFile, vm_id: str) -> str:
+    """The machine's power state, such as "running" or "gone"; empty if Azure can't be asked."""
+    try:
+        record = file.require()
+        if emulator_is_gone(record.endpoint):
+            return GONE
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            return await bridge(api.power_of, vm_id)
+    except AzureLauncherError as error:
+        log.info("Azure can't say whether %s runs: %s", vm_id.rsplit("/", 1)[-1], error)
+        return ""
+
+
+def emulator_is_gone(endpoint: Endpoint) -> bool:
+    """Whether the endpoint was an emulator that runs no more: its machines end with it."""
+    if not endpoint.token_file:
+        return False
+    try:
+        info = emulator.find(Path(endpoint.token_file).parent)
+    except emulator.EmulatorError as error:  # it is there, but too busy to answer
+        raise EndpointUnreachable(f"The emulator can't be used: {error}") from error
+    return info is None or info.endpoint != endpoint.url

@@ -1,0 +1,70 @@
+"""Waiting: for machines, for failures, for several things at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from ..record.abort import require_alive
+from ..record.file import RecordFile
+from .api import AzureApi, bridge
+
+T = TypeVar("T")
+FIRST_LOOK_S, LAST_LOOK_S = 0.1, 3.0
+OPERATION_LOOK_S = 5.0
+
+
+class Looks:
+    """The pauses between looks at something: short at first, then longer and longer."""
+
+    def __init__(self, last_s: float = LAST_LOOK_S) -> None:
+        self._pause_s, self._last_s = FIRST_LOOK_S, last_s
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(self._last_s, self._pause_s * 1.5)
+
+
+async def gone(exists: Callable[[], bool], timeout_s: float, every_s: float = LAST_LOOK_S) -> bool:
+    """Whether `exists`, which blocks, turns false within this time; looked at least so often."""
+    loop, looks = asyncio.get_running_loop(), Looks(last_s=every_s)
+    deadline = loop.time() + timeout_s
+    while await bridge(exists):
+        if loop.time() > deadline:
+            return False
+        await looks.pause()
+    return True
+
+
+async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
+    """Return never; raise as soon as Azure reports that creating `what` failed."""
+    succeeded = not url
+    while True:
+        await asyncio.sleep(OPERATION_LOOK_S)
+        require_alive(file)
+        succeeded = succeeded or await bridge(api.has_succeeded, url, f"creating {what}")
+
+
+async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:
+    """Wait for all of them; when one fails, cancel the others, wait for their end, and raise it."""
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
+    """The result of `work`, unless `watch`, which never returns, raises before."""
+    watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)
+        return await worker if worker.done() else await _raise(watcher)
+    finally:
+        for task in (watcher, worker):
+            task.cancel()
+        await asyncio.gather(watcher, worker, return_exceptions=True)
+
+
+async def _raise(watcher: "asyncio.Future[None]") -> Any:
+    await watcher

@@ -1,0 +1,1 @@
+"""Traits and command line -> frozen, checked values. Pure."""

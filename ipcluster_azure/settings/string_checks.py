@@ -1,0 +1,47 @@
+"""Texts that become parts of file names or of shell commands: refused if they could be misread.
+
+Everything else that a user gives travels quoted, or inside JSON.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import ConfigurationError
+
+MAX_ID_BYTES = 100  # file names have at most 255, and it stands in longer ones
+
+
+def check_cluster_id(cluster_id: str) -> None:
+    """It is a part of file names here and on the machines, and is shown in terminals."""
+    if (
+        any(mark in cluster_id for mark in "/\\")
+        or not cluster_id.isprintable()
+        or len(cluster_id.encode("utf-8", "replace")) > MAX_ID_BYTES
+    ):
+        raise ConfigurationError(f"cluster_id {cluster_id!r} can't be part of a file name.")
+
+
+def check_job_file_name(name: str) -> None:
+    """Job files lie in the profile itself, and must overwrite nothing that is not one."""
+    if not re.fullmatch(r"[^/\\\0.][^/\\\0]*\.json", name) or not name.isprintable():
+        raise ConfigurationError(
+            f"job_file_name {name!r} must be the name of a file in the profile that ends with "
+            ".json, without any folder."
+        )
+
+
+def check_environment(variables: Mapping[Any, Any]) -> None:
+    """A shell sets them on the machines; it can't quote a name."""
+    for name, value in variables.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ConfigurationError(f"environment: {name!r} is not a variable's name.")
+        check_texts(f"environment: the value of {name}", [value])
+
+
+def check_texts(what: str, values: Iterable[Any]) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{what} must be a text, not {value!r}.")
+        if "\0" in value:
+            raise ConfigurationError(f"{what} can't have a null character: {value!r}.")

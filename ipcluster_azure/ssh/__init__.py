@@ -1,0 +1,1 @@
+"""Everything said over SSH, and what is sent to the machines."""

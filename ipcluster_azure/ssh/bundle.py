@@ -1,0 +1,127 @@
+"""What the machines are given: archives of our scripts, the profile's files and the variables.
+
+What all machines share is a bundle, named by its hash. It crosses the user's own line once, with
+the controller's upload; the engines' machines take it from the controller, and are given over SSH
+only what is secret or differs: the cluster's key and the environment variables.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import on_vm
+
+ON_VM = Path(on_vm.__file__).parent
+# Names on the machines are a protocol: other versions, older and newer, run these files there.
+SCRIPTS = {
+    "vm_depot.py": "depot.py",
+    "vm_environment.py": "environment.py",
+    "vm_fetch.py": "fetch.py",
+}
+ENTRIES = {"vm_agent.py": "commands", "vm_guard.py": "guard"}
+# what the entries run is a package, with relative imports there as here; its name is not ours,
+# since engines may have the real one installed
+PACKAGE = "ipcluster_azure_vm"
+ENTRY = "import sys\nfrom {package}.{module} import main\nsys.exit(main(sys.argv[1:]))\n"
+SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead
+# of ours, not the machine's: the local profile, and a connection that only holds here
+NOT_EXPORTED = frozenset({"IPP_PROFILE_DIR", "IPP_CONNECTION_INFO", "IPP_CLUSTER_ID"})
+ENGINE_FILE = "engine.json"
+GUARD_FILE = "guard_settings.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A compressed tar archive and its SHA-256."""
+
+    data: bytes
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """On the controller, below the work directory."""
+        return f"depot/{self.sha256}.tar.gz"
+
+
+def bundle_of(profile_dir: Path) -> Bundle:
+    """Our scripts, the engines' configuration and the startup files of the profile."""
+    files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
+    for path in sorted((ON_VM / "agent").glob("*.py")):
+        files[f"{PACKAGE}/{path.name}"] = path.read_bytes()
+    for name, module in ENTRIES.items():
+        files[name] = ENTRY.format(package=PACKAGE, module=module).encode()
+    config = profile_dir / "ipengine_config.py"
+    if config.exists():
+        files[f"profile/{config.name}"] = config.read_bytes()
+    for path in sorted((profile_dir / "startup").glob("*")):
+        if path.suffix in (".py", ".ipy"):
+            files[f"profile/startup/{path.name}"] = path.read_bytes()
+    data = _packed(files)
+    return Bundle(data, hashlib.sha256(data).hexdigest())
+
+
+def heartbeat_ms(n_engines: int) -> int:
+    """Period of the controller's heartbeat.
+
+    An engine is registered only after its first beats, so short is fast; but the hub handles every
+    beat of every engine, so many engines need a longer one. 3000 is ipyparallel's default.
+    """
+    return min(3000, max(300, 10 * n_engines))
+
+
+def controller_config(profile_dir: Path, n_engines: int) -> bytes:
+    period = heartbeat_ms(n_engines)
+    misses = round(SILENT_ENGINE_S * 1000 / period)
+    ours = (
+        "# by ipcluster-azure; what the profile itself says follows, and wins\n"
+        f"c = get_config()\nc.HeartMonitor.period = {period}\n"
+        f"c.HeartMonitor.max_heartmonitor_misses = {misses}\n\n"
+    )
+    path = profile_dir / "ipcontroller_config.py"
+    return ours.encode() + (path.read_bytes() if path.exists() else b"")
+
+
+def controller_upload(
+    bundle: Bundle, config: bytes, variables: Mapping[str, str], guard: Mapping[str, Any]
+) -> bytes:
+    """guard: the settings of guard_daemon.py."""
+    files = {bundle.path: bundle.data, "profile/ipcontroller_config.py": config}
+    files[GUARD_FILE] = json.dumps(guard).encode()
+    return _tar({**files, **_variables(variables)})
+
+
+def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) -> bytes:
+    """What only SSH may carry; the connection file holds the cluster's key."""
+    files = {ENGINE_FILE: json.dumps(engine_info).encode()}
+    return _packed({**files, **_variables(variables)})
+
+
+def _variables(variables: Mapping[str, str]) -> dict[str, bytes]:
+    exports = (
+        f"export {name}={shlex.quote(value)}\n"
+        for name, value in variables.items()
+        if name not in NOT_EXPORTED
+    )
+    return {"variables.sh": "".join(exports).encode()}
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o600
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    # without the time, the same files make the same bytes: a bundle is known by its hash
+    return gzip.compress(_tar(files), mtime=0)

@@ -1,0 +1,46 @@
+"""What the guard on the controller's machine is told: when the cluster ends, and how."""
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..plan import arm_template
+from ..record.contents import Record
+
+GROUP_API = "2025-04-01"
+FORCED_GROUP = f"forceDeletionTypes={arm_template.VIRTUAL_MACHINE},{arm_template.SCALE_SET}"
+GRACE_S = 60.0  # for this computer to fetch logs and to delete the cluster itself
+
+
+def guard_settings(record: Record) -> dict[str, Any]:
+    """What guard_daemon.py is told. `delete` is empty unless the machine may delete the cluster.
+
+    `age_s` is by this computer's clock alone: the machine's may be another.
+    """
+    created = datetime.fromisoformat(record.created)
+    endpoint, limits = record.endpoint, record.limits
+    ca_pem = Path(endpoint.ca_file).read_text(encoding="utf-8") if endpoint.ca_file else ""
+    return {
+        "age_s": (datetime.now(timezone.utc) - created).total_seconds(),
+        "max_lifetime_h": limits.max_lifetime_h,
+        "idle_timeout_min": limits.idle_timeout_min,
+        "grace_s": GRACE_S,
+        "resource_manager": endpoint.url,
+        "audience": endpoint.audience,
+        "ca_pem": ca_pem,
+        "delete": list(_deletions(record)) if limits.self_deletion else [],
+    }
+
+
+def _deletions(record: Record) -> Iterator[str]:
+    """The group made for this cluster; in another the machines, which are what costs: the
+    controller's last, as the one who deletes ends with it."""
+    plan = record.plan
+    if plan.owns_resource_group:
+        group = f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
+        yield f"{group}?api-version={GROUP_API}&{FORCED_GROUP}"
+        return
+    sets = [engine_set.scale_set_id for engine_set in record.engine_sets.values()]
+    for item in [*sets, record.controller.vm_id]:
+        yield f"{item}?api-version={arm_template.COMPUTE_API}&forceDeletion=true"

@@ -1,0 +1,1 @@
+"""The steps of a start, in order. Read deployment.py first."""

@@ -1,0 +1,52 @@
+"""The way to a running cluster opened again: after a restart of this computer, or a move."""
+
+from pathlib import Path
+
+from ..errors import AzureLauncherError, ConfigurationError
+from ..record.contents import READY, Record
+from ..record.file import RecordFile
+from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.power import NOT_RUNNING
+from .ssh_rule import let_in
+from .start_controller import open_way
+
+
+async def attach(profile_dir: Path, cluster_id: str) -> str:
+    """Open the tunnels of a cluster, from wherever this computer is now; says what to type next.
+
+    Raises AzureLauncherError if there is no such cluster, or it can't be reached.
+    """
+    file = RecordFile.of(str(profile_dir), cluster_id)
+    profile = profile_dir.name.removeprefix("profile_")
+    record = await _running(file, profile)
+    lines = []
+    if source := await let_in(file):
+        lines.append(f"This computer's address is {source} now; SSH is allowed from there.")
+    secret_files = map(Path, record.secret_files)
+    client_files = [path for path in secret_files if path.name.endswith("-client.json")]
+    ports = await open_way(file, client_files)
+    if any(tunnel.local not in (0, ports[name]) for name, tunnel in record.tunnels.items()):
+        lines.append("Another program has a port of before: clients must be opened anew.")
+    argument = f", cluster_id={cluster_id!r}" if cluster_id else ""
+    lines.append(f"The cluster can be reached: ipyparallel.Client(profile={profile!r}{argument})")
+    return "\n".join(lines)
+
+
+async def _running(file: RecordFile, profile: str) -> Record:
+    record, stop = file.read(), f"`ipcluster stop --profile={profile}`"
+    if record is None:
+        raise ConfigurationError(
+            f"There is no such cluster on record in {file.path.parent}. `ipcluster-azure status "
+            f"--profile={profile}` shows those of the profile, `ipcluster-azure list` all."
+        )
+    if record.deleting:
+        raise AzureLauncherError(f"The cluster is being deleted; {stop} tells how far it is.")
+    if record.controller.state != READY:
+        raise AzureLauncherError(f"The cluster has not started yet. {stop} ends it if it hangs.")
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        power = await bridge(api.power_of, record.controller.vm_id)
+    if power in NOT_RUNNING:
+        raise AzureLauncherError(
+            f"The controller's machine is {power}, and all it knew is lost. Run {stop}."
+        )
+    return record

@@ -1,0 +1,90 @@
+"""The right of the controller's machine to delete its own cluster, by its managed identity."""
+
+import asyncio
+import uuid
+
+from ..errors import AccessDenied, AzureLauncherError, ClusterStopped, RequestRefused
+from ..plan.requests import ResourceRequest
+from ..progress import Progress
+from ..record.abort import require_alive
+from ..record.file import RecordFile
+from ..resource_manager.api import AzureApi
+from ..resource_manager.waiting import Looks
+from .limits import promise
+from .provision import create_resource
+
+ASSIGNMENT, ASSIGNMENT_API = "Microsoft.Authorization/roleAssignments", "2022-04-01"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"  # built in; the same id in every tenant
+# a new identity is not known everywhere at once
+UNKNOWN_PRINCIPAL = "PrincipalNotFound"
+UNKNOWN_PRINCIPAL_TIMEOUT_S = 60.0
+
+
+async def allow_self_deletion(api: AzureApi, file: RecordFile, progress: Progress) -> None:
+    """Let the controller's machine delete the cluster's own group, or in another its machines.
+
+    Repeatable. Without success the start goes on, and says what holds then.
+
+    Raises AccessDenied if that is not enough for the settings.
+    """
+    record = require_alive(file)
+    if not record.limits.self_deletion:
+        return
+    try:
+        for scope in _scopes(file):
+            await _assign(api, file, scope, progress)
+    except ClusterStopped:
+        raise
+    except AzureLauncherError as error:
+        if record.limits.self_deletion_required:
+            raise AccessDenied(
+                f"self_deletion is 'required', and the controller can't be given the right: {error}"
+            ) from error
+        with file.edit() as record:
+            record.limits.self_deletion = False
+        progress.log.warning(
+            "The controller can't be given the right to delete the cluster: %s", error
+        )
+        progress.log.warning("%s", promise(record.limits, record.plan))
+
+
+def _scopes(file: RecordFile) -> list[str]:
+    """In a group that isn't ours the machines, which are what costs."""
+    record = require_alive(file)
+    if record.plan.owns_resource_group:
+        plan = record.plan
+        return [f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"]
+    sets = [item.scale_set_id for item in record.engine_sets.values() if item.operation]
+    return [record.controller.vm_id, *sets]
+
+
+async def _assign(api: AzureApi, file: RecordFile, scope: str, progress: Progress) -> None:
+    principal = require_alive(file).controller.principal_id
+    if not principal:
+        raise AzureLauncherError("Azure has given its machine no identity")
+    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{principal}"))
+    subscription = f"/subscriptions/{api.subscription_id}"
+    role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}"
+    properties = {
+        "roleDefinitionId": role,
+        "principalId": principal,
+        "principalType": "ServicePrincipal",
+    }
+    request = ResourceRequest(
+        type=ASSIGNMENT,
+        name=name,
+        id=f"{scope}/providers/{ASSIGNMENT}/{name}",
+        api_version=ASSIGNMENT_API,
+        depends_on=(),
+        body={"properties": properties},
+    )
+    looks, loop = Looks(), asyncio.get_running_loop()
+    deadline = loop.time() + UNKNOWN_PRINCIPAL_TIMEOUT_S
+    while True:
+        try:
+            await create_resource(api, file, request, progress)
+            return
+        except RequestRefused as error:
+            if error.code != UNKNOWN_PRINCIPAL or loop.time() > deadline:
+                raise
+        await looks.pause()

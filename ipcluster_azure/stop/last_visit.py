@@ -1,0 +1,127 @@
+"""Last words over SSH before machines are deleted: logs fetched, engines signed off.
+
+    python -m ipcluster_azure.stop.last_visit RECORD --timeout-s=5 [--set SET_ID] [--stop]
+
+A process of its own, so that it also runs at the interpreter's exit, where asyncssh can't, and so
+that a time limit can end it whatever it hangs on.
+"""
+
+import argparse
+import asyncio
+import functools
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from ..errors import MachineFailed
+from ..record.contents import Machine, Record
+from ..record.file import RecordFile
+from ..ssh.bootstrap import agent_command, gather_limited
+from ..ssh.connect import connect, controller_target, engine_target
+from ..ssh.connection import Connection
+
+START_UP_S = 6.0  # imports, on a busy computer; 1 s otherwise
+CONNECT_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 12.0
+CONCURRENT_MACHINES = 100
+MAX_LOG_BYTES = 200_000
+
+
+def say_farewell(
+    file: RecordFile, *, set_id: str = "", stop: bool = False, timeout_s: float
+) -> bool:
+    """Run this module as a process; False if it failed. Blocking.
+
+    Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
+    ended, and leave the hub, before that. It has `timeout_s` for its work; should it hang at
+    something else, it is killed START_UP_S later.
+    """
+    command = [sys.executable, "-m", "ipcluster_azure.stop.last_visit", str(file.path)]
+    command.append(f"--timeout-s={timeout_s}")
+    if set_id:
+        command.append(f"--set={set_id}")
+    if stop:
+        command.append("--stop")
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=file.path.parent,
+            timeout=timeout_s + START_UP_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+async def _collect(connection: Connection, path: Path, environment: Any, selection: str) -> None:
+    """Append what a machine's processes logged to the local file."""
+    logs: list[dict[str, Any]] = []
+    await connection.events(
+        agent_command(environment, "logs", selection, f"--max-bytes={MAX_LOG_BYTES}"),
+        timeout_s=COMMAND_TIMEOUT_S,
+        on_event=logs.append,
+    )
+    _append(path, [f"==> {log['name']} <==\n{log['text']}\n" for log in logs if "text" in log])
+
+
+def _append(path: Path, parts: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as output:
+        output.writelines(parts)
+
+
+async def _visit(
+    file: RecordFile, record: Record, gate: Connection, set_id: str, machine: Machine, stop: bool
+) -> None:
+    target = engine_target(file, record, set_id, machine)
+    async with await connect(target, timeout_s=CONNECT_TIMEOUT_S, through=gate) as connection:
+        selection = f"--set={set_id}"
+        if stop:
+            command = agent_command(record.environment, "stop", selection)
+            await connection.events(command, timeout_s=COMMAND_TIMEOUT_S)
+        path = file.log_path(set_id, machine.name)
+        await _collect(connection, path, record.environment, selection)
+
+
+async def farewell(file: RecordFile, only_set: str, stop: bool) -> None:
+    record = file.require()
+    sets = {only_set: record.engine_sets[only_set]} if only_set else record.engine_sets
+    target = controller_target(file, record)
+    async with await connect(target, timeout_s=CONNECT_TIMEOUT_S) as gate:
+        visits: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            functools.partial(_visit, file, record, gate, set_id, machine, stop)
+            for set_id, engine_set in sets.items()
+            for machine in engine_set.machines
+        ]
+        if not only_set:
+            path = file.log_path("", "controller")
+            collect = functools.partial(_collect, gate, path, record.environment, "--controller")
+            visits.append(collect)
+        outcomes = await gather_limited(CONCURRENT_MACHINES, visits)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failures:
+        raise MachineFailed("; ".join(map(str, failures)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("record", type=Path)
+    parser.add_argument("--set", default="")
+    parser.add_argument("--stop", action="store_true")
+    parser.add_argument("--timeout-s", type=float, required=True)
+    options = parser.parse_args()
+    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    work = farewell(RecordFile(options.record), options.set, options.stop)
+    asyncio.run(asyncio.wait_for(work, options.timeout_s))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Recorded ids -> gone. Every part may be repeated, and may run while another does the same."""
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
+from ..private_files import erase_unfinished
+from ..progress import Progress
+from ..record.contents import DELETING, KEPT, READY, Record
+from ..record.file import RecordFile, held, read_core
+from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.discovery import resources_of_cluster
+from ..resource_manager.power import emulator_is_gone
+from ..resource_manager.waiting import gone
+from ..start.link_process import end_link
+from ..start.provision import creates_in_flight
+from .deletion import delete_in_order, delete_whole_group
+from .last_visit import say_farewell
+
+LOGS_TIMEOUT_S = 5.0
+ENGINES_STOP_TIMEOUT_S = 20.0
+# how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
+GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
+
+
+@asynccontextmanager
+async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
+    """Let one teardown after the other at a cluster; gives the record, None if it is gone."""
+    async with held(file.teardown_lock()):
+        yield file.read()
+    if file.read() is None:
+        file.remove_teardown_lock()
+
+
+def mark_deleting(file: RecordFile, only: str = "") -> bool:
+    """Tell every step that is still running to give up; False if the cluster is gone already.
+
+    Never awaits: both launchers' stop() are called at once, and the second must see this.
+    """
+    if file.read() is None:
+        return False
+    try:
+        with file.edit() as record:
+            if not _is_it(record, only):
+                return False
+            record.state = DELETING
+    except ClusterStopped:  # by another process, just now
+        return False
+    return True
+
+
+def _is_it(record: Record | None, only: str) -> bool:
+    return record is not None and only in ("", record.plan.names.base)
+
+
+async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = "") -> None:
+    """Delete everything. Returns when Azure has accepted that, and says so.
+
+    `only`: the name of the cluster that is meant, where another may have come in its place.
+    Raises AzureLauncherError if it can't be done now; then the record stays, and
+    `ipcluster stop` can be repeated.
+    """
+    try:
+        begun = mark_deleting(file, only)
+    except RecordOfOtherVersion as error:
+        await _delete_by_core(file, error, progress)
+        return
+    if not begun:
+        return
+    async with one_teardown(file) as record:
+        if not _is_it(record, only):
+            return
+        await bridge(creates_in_flight.wait, file.path)
+        record = file.require()
+        await _delete_recorded(file, record, progress)
+    # not before: it takes over if this process dies or fails
+    await bridge(end_link, record.link_pid, file)
+
+
+async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:
+    if record.controller.state == READY:
+        await bridge(_fetch_logs, file)
+    _erase_client_files(file, record)
+    if emulator_is_gone(record.endpoint):
+        progress.say("The emulator that ran this cluster is gone, and its machines with it")
+        file.erase()
+        return
+    await _delete_resources(file, record, progress)
+
+
+async def _delete_by_core(
+    file: RecordFile, error: RecordOfOtherVersion, progress: Progress
+) -> None:
+    """Delete a cluster of which only the core of its record can be read."""
+    core = error.core
+    progress.log.warning("%s Deleting cluster %s by its tags.", error, core.cluster)
+    async with held(file.teardown_lock()):
+        if not emulator_is_gone(core.endpoint):
+            with AzureApi(core.endpoint, core.subscription_id) as api:
+                found = await bridge(resources_of_cluster, api, core.resource_group, core.cluster)
+                if core.owns_resource_group:
+                    await delete_whole_group(api, core.resource_group, found)
+                else:
+                    await delete_in_order(api, found, progress)
+        file.erase()
+    file.remove_teardown_lock()
+    progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
+
+
+def _fetch_logs(file: RecordFile) -> bool:
+    return say_farewell(file, timeout_s=LOGS_TIMEOUT_S)
+
+
+async def _delete_resources(file: RecordFile, record: Record, progress: Progress) -> None:
+    group = record.plan.resource_group
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        if not record.plan.owns_resource_group:
+            await delete_in_order(api, record.resources, progress)
+            file.erase()
+            progress.say(f"Deleted the cluster's resources in resource group {group}")
+            return
+        await delete_whole_group(api, group, record.resources)
+        progress.say(f"Azure has accepted the deletion of resource group {group}")
+        looks_s = EMULATED_GONE_LOOKS_S if record.endpoint.token_file else GONE_LOOKS_S
+        if await gone(functools.partial(api.group_exists, group), looks_s, every_s=0.3):
+            file.erase()
+        else:
+            file.retire()
+
+
+def _erase_client_files(file: RecordFile, record: Record) -> None:
+    """Keys and connection files are of no use without the cluster."""
+    for name in record.secret_files:
+        Path(name).unlink(missing_ok=True)
+        erase_unfinished(Path(name))
+
+
+async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:
+    """Delete one engine set and leave the rest of the cluster as it is."""
+    async with one_teardown(file) as record:
+        if record is None or record.deleting or set_id not in record.engine_sets:
+            return
+        with file.edit() as record:  # a start of this set that is still under way ends at this
+            record.engine_sets[set_id].state = DELETING
+        await bridge(creates_in_flight.wait, file.path)
+        engine_set = file.require().engine_sets[set_id]
+        if engine_set.machines:
+            await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            await bridge(api.delete, engine_set.scale_set_id)
+        with file.edit() as record:
+            del record.engine_sets[set_id]
+        progress.say(f"Azure has accepted the deletion of engine set {set_id}")
+
+
+async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progress) -> None:
+    """End the engines of a set and keep its machines, for a restart."""
+    async with one_teardown(file) as record:
+        if record is None or record.deleting or set_id not in record.engine_sets:
+            return
+        if not await bridge(_sign_off, file, set_id, ENGINES_STOP_TIMEOUT_S):
+            raise AzureLauncherError(
+                f"The engines of set {set_id} could not be stopped on all machines. Run "
+                "`ipcluster stop` to delete the cluster."
+            )
+        with file.edit() as record:
+            record.engine_sets[set_id].state = KEPT
+        progress.say(f"Stopped the engines of set {set_id}; their machines are kept")
+
+
+def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
+    return say_farewell(file, set_id=set_id, stop=True, timeout_s=timeout_s)
+
+
+async def sweep(file: RecordFile) -> None:
+    """Look after clusters of the profile whose deletion Azure had accepted but not finished."""
+    for path in file.retired():
+        try:
+            core = read_core(path)
+        except RecordDamaged:  # `ipcluster-azure reap` finds what is left, and removes the file
+            continue
+        if emulator_is_gone(core.endpoint):
+            path.unlink(missing_ok=True)
+            continue
+        with AzureApi(core.endpoint, core.subscription_id) as api:
+            # asked again, not only looked for: a deletion may have failed
+            if not await bridge(api.delete_group, core.resource_group):
+                path.unlink(missing_ok=True)
