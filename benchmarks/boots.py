@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ipcluster_azure.emulator.remote import EmulatorError
+from azure_emulator.http_client import EmulatorError
 
 from .clusters import Home
 

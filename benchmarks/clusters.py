@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.emulator.remote import ask
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.http_client import ask
 
 BIN = Path(sys.executable).parent
 PROFILE = "bench"

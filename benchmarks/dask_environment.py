@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 
 from .clusters import run
 

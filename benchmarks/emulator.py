@@ -21,8 +21,8 @@ import aiohttp
 import asyncssh
 import psutil
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.operations import KEPT
+from azure_emulator import client
+from azure_emulator.rules.operations import KEPT
 
 from .report import Section, Table, figure, run_alone, say
 

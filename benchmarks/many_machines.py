@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from ipcluster_azure.emulator.remote import ask
+from azure_emulator.http_client import ask
 
 from .clusters import WIDE, home
 from .report import Goal, Section, Table, at_most, figure, in_turns, run_alone

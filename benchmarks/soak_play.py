@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from ipcluster_azure.emulator import client, testing
-from ipcluster_azure.emulator.remote import ask
+from azure_emulator import client, testing
+from azure_emulator.http_client import ask
 
 from .clusters import PROFILE, Home
 from .forked_client import Client, Server

@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from ipcluster_azure.emulator.testing import fault
+from azure_emulator.testing import fault
 
 TEAM = "team"
 ELSEWHERE = "`ipcluster stop` from elsewhere"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .boots import COMPUTE
 from .clusters import WIDE, Home, home

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
 
 from .azure import spending
 

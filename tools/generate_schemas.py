@@ -1,9 +1,9 @@
 """Writes the emulator's body schemas from the models of the installed Azure SDK.
 
-    python tools/generate_schemas.py            writes ipcluster_azure/emulator/schemas/*.json
+    python tools/generate_schemas.py            writes azure_emulator/base/schemas/*.json
     python tools/generate_schemas.py --check    fails when they differ from what it would write
 
-The format is described in ipcluster_azure/emulator/schema_types.py.
+The format is described in azure_emulator/base/schema_types.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-DIRECTORY = Path(__file__).parents[1] / "ipcluster_azure" / "emulator" / "schemas"
+DIRECTORY = Path(__file__).parents[1] / "azure_emulator" / "base" / "schemas"
 
 
 class Source(NamedTuple):

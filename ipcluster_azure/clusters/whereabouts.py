@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..emulator import client as emulator
+from azure_emulator import client as emulator
+
 from ..endpoint import Endpoint, RecordCore
 from ..errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
 from ..resource_manager.api import AzureApi

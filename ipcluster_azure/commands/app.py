@@ -29,7 +29,7 @@ class AzureApp(Application):
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
         "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Look at all that a start needs."),
         "emulator": (
-            "ipcluster_azure.emulator.app.EmulatorApp",
+            "azure_emulator.cli.EmulatorApp",
             "Start, stop, inspect or empty the local emulator of Azure.",
         ),
     }

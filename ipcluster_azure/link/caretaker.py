@@ -161,10 +161,7 @@ class Caretaker:
 
     async def _is_off(self, sure: int) -> bool:
         """Whether Azure says that the controller's machine is; ends the cluster if that is sure."""
-        from ..resource_manager.power import (  # takes half a second, and is rarely wanted
-            NOT_RUNNING,
-            power_of,
-        )
+        from ..resource_manager.power import NOT_RUNNING, power_of
 
         power = await power_of(self._file, require_alive(self._file).controller.vm_id)
         if power == "running":

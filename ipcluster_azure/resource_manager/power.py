@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from ..emulator import client as emulator
+from azure_emulator import client as emulator
+
 from ..endpoint import Endpoint
 from ..errors import AzureLauncherError, EndpointUnreachable
 from ..record.file import RecordFile

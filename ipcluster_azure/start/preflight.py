@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from ..emulator import client as emulator
+from azure_emulator import client as emulator
+
 from ..endpoint import Endpoint
 from ..errors import ConfigurationError, EndpointUnreachable
 from ..plan.cluster_plan import DEFAULT_ADDRESS_PREFIX

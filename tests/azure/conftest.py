@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 
 from . import spending
 from .groups import TaggedGroups, client_of_azure, client_of_emulator

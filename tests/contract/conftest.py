@@ -16,7 +16,7 @@ from ipyparallel.tests.conftest import Cluster as StockCluster  # noqa: F401
 from ipyparallel.tests.conftest import Context, ipython_dir  # noqa: F401
 from traitlets.config import Config
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 
 from ..complete import COMPLETE
 

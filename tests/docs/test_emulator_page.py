@@ -2,9 +2,9 @@
 
 import re
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.control import ROUTES
-from ipcluster_azure.emulator.fault_rules import KINDS
+from azure_emulator import client
+from azure_emulator.front.control_routes import ROUTES
+from azure_emulator.rules.fault_rules import KINDS
 
 from .markdown import ROOT, text_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .markdown import ROOT, blocks, section
 

@@ -19,7 +19,7 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 IMAGE = {
     "publisher": "Canonical",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .cloud import Cloud, Keys, Site
 from .hosts import Host, make_host

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncssh
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .cloud import USER, Keys, Site, address_of, scale_set_body, ssh_rule
 

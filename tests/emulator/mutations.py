@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ipcluster_azure.emulator import schema_types
-from ipcluster_azure.emulator.schema_types import Member
+from azure_emulator.base import schema_types
+from azure_emulator.base.schema_types import Member
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]

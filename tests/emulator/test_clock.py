@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.chance import Chance
-from ipcluster_azure.emulator.durations import TABLES, Durations, quantile
+from azure_emulator import client
+from azure_emulator.base.durations import TABLES, Durations, quantile
+from azure_emulator.base.random_streams import Chance
 
 from .cloud import Cloud, Keys, Site, address_of, answers, scale_set_body, vm_body
 from .conftest import numbers, running

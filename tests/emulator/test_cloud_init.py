@@ -15,8 +15,8 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator.cloud_config import CloudConfig, parse
-from ipcluster_azure.emulator.cloud_init import Boot
+from azure_emulator.guest.cloud_config import CloudConfig, parse
+from azure_emulator.guest.cloud_init import Boot
 
 from .cloud import USER, Keys, Site, encoded
 from .hosts import make_host, until

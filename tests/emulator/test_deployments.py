@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from ipcluster_azure.emulator.testing import fault, faults, policy, restricted
+from azure_emulator.testing import fault, faults, policy, restricted
 from ipcluster_azure.plan import arm_template as job_files
 
 from ..unit.plans import CLUSTER, ENGINES, MACHINE

@@ -15,11 +15,11 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.chance import Chance
-from ipcluster_azure.emulator.clock import RealClock
-from ipcluster_azure.emulator.faults import Faults, MachineFault
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator import client
+from azure_emulator.base.clock import RealClock
+from azure_emulator.base.random_streams import Chance
+from azure_emulator.rules.faults import Faults, MachineFault
+from azure_emulator.testing import fault, faults
 
 from .cloud import LOCATION, Cloud, Keys, Site, scale_set_body, vm_body
 from .conftest import numbers, running

@@ -10,7 +10,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .cloud import Keys, Site, address_of, ssh_rule
 from .hosts import Host, engines

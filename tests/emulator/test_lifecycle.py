@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import client, processes
-from ipcluster_azure.emulator.app import EmulatorApp
+from azure_emulator import client
+from azure_emulator.cli import EmulatorApp
+from azure_emulator.guest import processes
 
 from .cloud import Cloud, Keys, Site
 
@@ -162,7 +163,7 @@ def test_the_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_importing_the_client_needs_no_extras() -> None:
     code = (
-        "import sys, ipcluster_azure.emulator.client, ipcluster_azure.emulator.app\n"
+        "import sys, azure_emulator.client, azure_emulator.cli\n"
         "assert not {'aiohttp', 'asyncssh', 'yaml', 'cryptography'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -179,7 +180,7 @@ def test_a_missing_extra_is_named(directory: Path, monkeypatch: pytest.MonkeyPat
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ipcluster_azure.emulator.app", *arguments],
+        [sys.executable, "-m", "azure_emulator.cli", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -11,7 +11,8 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator import client, packet_loss, processes, testing
+from azure_emulator import client, testing
+from azure_emulator.guest import packet_loss, processes
 
 from .cloud import Cloud, Keys, Site, address_of, vm_body
 from .conftest import numbers, running

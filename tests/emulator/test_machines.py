@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator import client, processes
-from ipcluster_azure.emulator.addresses import LoopbackAddresses
-from ipcluster_azure.emulator.machines import MachineSpec
-from ipcluster_azure.emulator.process_machines import ProcessMachines
+from azure_emulator import client
+from azure_emulator.guest import processes
+from azure_emulator.guest.addresses import LoopbackAddresses
+from azure_emulator.guest.machine_interface import MachineSpec
+from azure_emulator.guest.process_machines import ProcessMachines
 
 from .cloud import USER, Keys, Site, address_of, encoded, ssh_rule, vm_body
 from .hosts import Host, engines, make_host, until

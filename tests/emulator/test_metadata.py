@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from azure.identity import ManagedIdentityCredential
 
-from ipcluster_azure.emulator import client, testing
+from azure_emulator import client, testing
 
 from .cloud import USER, Cloud, Keys, Site, address_of, encoded, scale_set_body, vm_body
 from .conftest import numbers, running

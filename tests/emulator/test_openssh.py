@@ -14,7 +14,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator.startups import Startups
+from azure_emulator.guest.max_startups import Startups
 
 from . import openssh
 from .cloud import USER, Keys

@@ -7,9 +7,10 @@ import weakref
 
 import pytest
 
-from ipcluster_azure.emulator import operations, vm_lifecycle
-from ipcluster_azure.emulator.clock import RealClock
-from ipcluster_azure.emulator.operations import Operations
+from azure_emulator.base.clock import RealClock
+from azure_emulator.compute import vm_lifecycle
+from azure_emulator.rules import operations
+from azure_emulator.rules.operations import Operations
 
 from .conftest import numbers
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.testing import page_size
+from azure_emulator import client
+from azure_emulator.testing import page_size
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.start.sizes import SKUS_API

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-from ipcluster_azure.emulator import calls, client, permissions, routes
-from ipcluster_azure.emulator.principals import Principal
-from ipcluster_azure.emulator.testing import restricted
+from azure_emulator import client
+from azure_emulator.base import calls
+from azure_emulator.base.principals import Principal
+from azure_emulator.front import routes
+from azure_emulator.rules import permissions
+from azure_emulator.testing import restricted
 
 from .cloud import LOCATION, Cloud, Keys, Site, Token, scale_set_body, vm_body
 
@@ -243,7 +246,7 @@ def test_a_role_definition_on_the_command_line(tmp_path: Path) -> None:
     role = tmp_path / "role.json"
 
     def start() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ipcluster_azure.emulator.app", "start"]
+        command = [sys.executable, "-m", "azure_emulator.cli", "start"]
         options = [f"--state-dir={state_dir}", "--machines=none", f"--allow-actions={role}"]
         return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from ipcluster_azure.emulator import client, policy_conditions
-from ipcluster_azure.emulator.testing import policy, restricted
+from azure_emulator import client
+from azure_emulator.rules import policy_conditions
+from azure_emulator.testing import policy, restricted
 
 from .cloud import LOCATION, Cloud, Keys, Site, scale_set_body, vm_body
 

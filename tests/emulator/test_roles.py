@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import roles
-from ipcluster_azure.emulator.machines import NoMachines
-from ipcluster_azure.emulator.settings import ServerSettings
-from ipcluster_azure.emulator.state import Emulator
-from ipcluster_azure.emulator.store import Resource
+from azure_emulator.base.server_settings import ServerSettings
+from azure_emulator.base.store import Resource
+from azure_emulator.guest.machine_interface import NoMachines
+from azure_emulator.identity import roles
+from azure_emulator.state import Emulator
 
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/mine"

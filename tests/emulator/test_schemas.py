@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import schema_corrections, schema_types
-from ipcluster_azure.emulator.errors import ArmError
-from ipcluster_azure.emulator.schema import check_compute, check_network, check_resources
+from azure_emulator.base import schema_corrections, schema_types
+from azure_emulator.base.errors import ArmError
+from azure_emulator.base.schema import check_compute, check_network, check_resources
 
 GENERATOR = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "generate_schemas.py"))
 PROVIDERS = ("compute", "network", "resources")

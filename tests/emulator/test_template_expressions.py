@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator.errors import ArmError
-from ipcluster_azure.emulator.templates.expressions import ExpressionError, parse
-from ipcluster_azure.emulator.templates.plan import Plan
-from ipcluster_azure.emulator.templates.scope import Surroundings
+from azure_emulator.base.errors import ArmError
+from azure_emulator.templates.expressions import ExpressionError, parse
+from azure_emulator.templates.plan import Plan
+from azure_emulator.templates.scope import Surroundings
 
 from .templates import template
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.testing import restricted, throttling
+from azure_emulator import client
+from azure_emulator.testing import restricted, throttling
 
 from .cloud import LOCATION, Answer, Cloud, Keys, Site, Token, scale_set_body, vm_body
 from .conftest import numbers, running

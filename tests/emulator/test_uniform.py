@@ -10,7 +10,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator.testing import fault, faults
 
 from .cloud import USER, Answer, Cloud, Keys, Site, scale_set_body, vm_body
 from .conftest import running

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.clock import VirtualClock
+from azure_emulator import client
+from azure_emulator.base.clock import VirtualClock
 
 from .cloud import Answer, Cloud, Keys, Site, address_of, answers, scale_set_body, vm_body
 from .conftest import numbers, running

@@ -16,9 +16,9 @@ import ipyparallel as ipp
 import psutil
 import pytest
 
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
 from benchmarks.forked_client import Server, fork_server
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
 
 BIN = Path(sys.executable).parent
 TWO_LINES = """

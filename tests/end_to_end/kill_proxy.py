@@ -18,8 +18,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from ipcluster_azure.emulator import certificates
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.front import certificates
 
 BEFORE, AFTER = "before it is forwarded", "before its reply"
 MOMENTS = (BEFORE, AFTER)

@@ -15,7 +15,7 @@ import pytest
 from ipyparallel.cluster.launcher import NotRunning
 from traitlets.config import Config
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.private_files import write_private

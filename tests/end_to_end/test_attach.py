@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.emulator.certificates import make
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.front.certificates import make
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan.arm_template import NETWORK_API, NSG
 from ipcluster_azure.record.file import RecordFile

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import testing
+from azure_emulator import testing
 
 from .conftest import Profile, wait_for
 

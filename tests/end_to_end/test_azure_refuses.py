@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import testing
-from ipcluster_azure.emulator.remote import ask
+from azure_emulator import testing
+from azure_emulator.http_client import ask
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.resource_manager.api import AzureApi
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator.testing import policy, restricted
+from azure_emulator.testing import policy, restricted
 
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
 

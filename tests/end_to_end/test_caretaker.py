@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator import client
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.plan.arm_template import VIRTUAL_MACHINE
 from ipcluster_azure.record.contents import Record
 from ipcluster_azure.record.file import RecordFile

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.settings.traits import setting_names
 
 from .conftest import IMAGE, TWO_LINES, Profile, read_json

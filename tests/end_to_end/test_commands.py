@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .conftest import Profile, wait_for
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator.testing import fault, faults, quota, restricted, restricted_sizes
+from azure_emulator.testing import fault, faults, quota, restricted, restricted_sizes
 from ipcluster_azure.resource_manager.role import ACTIONS
 
 from .conftest import TWO_LINES, Profile

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ipyparallel as ipp
 
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator.testing import fault, faults
 
 from .conftest import Profile, wait_for
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .conftest import IMAGE, TWO_LINES, Profile
 

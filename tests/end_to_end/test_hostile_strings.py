@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 
 from ..emulator.cloud import Cloud
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from azure_emulator import client, testing
+from azure_emulator.client import EmulatorInfo
 from benchmarks.forked_client import Client, Server
-from ipcluster_azure.emulator import client, testing
-from ipcluster_azure.emulator.client import EmulatorInfo
 
 from ..complete import COMPLETE, long_series
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 from azure.mgmt.compute import ComputeManagementClient
 
-from ipcluster_azure.emulator import testing
+from azure_emulator import testing
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.record.contents import Record
 from ipcluster_azure.record.file import RecordFile

@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urlparse
 import psutil
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
 
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 

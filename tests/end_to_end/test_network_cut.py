@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.plan.arm_template import SCALE_SET, VIRTUAL_MACHINE
 
 from ..complete import variant

@@ -10,8 +10,8 @@ from typing import Any
 import pexpect
 import pytest
 
-from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.emulator.testing import fault, faults, page_size
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.testing import fault, faults, page_size
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.naming import cluster_tags
 from ipcluster_azure.plan.arm_template import NETWORK_API, NSG, VIRTUAL_NETWORK

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import psutil
 from azure.core.rest import HttpRequest
 
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.link.refill import machine_id
 from ipcluster_azure.plan.arm_template import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
 from ipcluster_azure.record.contents import Machine, Record

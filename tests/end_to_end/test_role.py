@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.testing import restricted
 from ipcluster_azure.clusters.reap import Doomed, reap
 from ipcluster_azure.clusters.whereabouts import Whereabouts
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.emulator.testing import restricted
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AccessDenied
 from ipcluster_azure.launchers import AzureVMControllerLauncher

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.plan.arm_template import Json
 from ipcluster_azure.progress import Progress

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.record.contents import Record
 from ipcluster_azure.record.file import RecordFile

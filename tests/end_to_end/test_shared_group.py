@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ipcluster_azure.emulator import client
-from ipcluster_azure.emulator.client import EmulatorInfo
-from ipcluster_azure.emulator.testing import fault, faults
+from azure_emulator import client
+from azure_emulator.client import EmulatorInfo
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan.arm_template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
 from ipcluster_azure.plan.requests import ResourceRequest

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile

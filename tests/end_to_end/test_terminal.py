@@ -6,7 +6,7 @@ import signal
 import pexpect
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 from .conftest import BIN, Profile
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 
 UV = Path(sys.executable).parent / "uv"
 REPOSITORY = Path(__file__).parents[2]

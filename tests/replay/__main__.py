@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from ipcluster_azure.emulator import client
+from azure_emulator import client
 from tests.emulator.cloud import Cloud
 
 from .player import Player, Result

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from ipcluster_azure.emulator.templates import expressions
+from azure_emulator.templates import expressions
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.naming import MAX_USER_TAGS

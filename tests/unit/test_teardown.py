@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator import client, testing
-from ipcluster_azure.emulator.client import EmulatorInfo
+from azure_emulator import client, testing
+from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped, EndpointUnreachable
 from ipcluster_azure.naming import CLUSTER_TAG, ClusterNames

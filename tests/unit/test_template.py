@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.emulator.schema import normalise
+from azure_emulator.base.schema import normalise
 from ipcluster_azure.plan import arm_template
 from ipcluster_azure.plan.arm_template import cloud_config, controller_template, engine_set_template
 from ipcluster_azure.plan.requests import ResourceRequest, requests

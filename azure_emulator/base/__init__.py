@@ -1,0 +1,1 @@
+"""What all of the emulator stands on: messages, clock, durations, schemas, and the store."""

@@ -1,0 +1,262 @@
+"""Starts, finds and stops the emulator. Standard library only, and no proxies on the way to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from .http_client import EmulatorError as EmulatorError
+from .http_client import EmulatorInfo as EmulatorInfo
+from .http_client import NoAnswerInTime, ask
+
+STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+OPTIONS = (
+    "machines",
+    "clock",
+    "time_scale",
+    "seed",
+    "throttle",
+    "idle_timeout_s",
+    "port",
+    "quota_cores",
+)
+ALREADY_RUNNING = 3
+LOG_TAIL_LINES = 15
+
+
+def default_state_dir() -> Path:
+    configured = os.environ.get(STATE_DIR_VARIABLE)
+    return Path(configured) if configured else Path.home() / ".ipcluster-azure" / "emulator"
+
+
+def _directory(state_dir: str | os.PathLike[str] | None) -> Path:
+    return Path(state_dir or default_state_dir()).expanduser().absolute()
+
+
+def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
+    """The emulator of that directory; a file left by a dead one, or a broken one, counts as none.
+
+    EmulatorError if something listens there but says nothing: it may well be the emulator.
+    """
+    try:
+        text = (_directory(state_dir) / "emulator.json").read_text(encoding="utf-8")
+        values = json.loads(text)
+        info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
+        # Only the process that wrote the file has the key of ca_file and knows the token.
+        ask(info, "GET", "/emulator/status")
+    except NoAnswerInTime:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EmulatorError):
+        return None
+    return info
+
+
+def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
+    """The running emulator of that directory, or a new one.
+
+    options (for a new one only): machines ("process" or "none"), clock ("real" or "virtual"),
+    time_scale (0 to 1), seed, throttle, idle_timeout_s, port, quota_cores. Raises EmulatorError
+    with the end of its log.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise TypeError(f"unknown options {unknown}; there are {list(OPTIONS)}")
+    directory = _directory(state_dir)
+    running = find(directory)
+    if running:
+        return running
+    _check_installed()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
+    command.append(f"--state-dir={directory}")
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            command.append(option)
+        elif value is not None and value is not False:
+            command.append(f"{option}={value}")
+    return _launch(command, directory)
+
+
+def _check_installed() -> None:
+    for module in ("aiohttp", "yaml", "asyncssh"):
+        if importlib.util.find_spec(module) is None:
+            raise EmulatorError(
+                f"the emulator needs {module}, which is not installed: "
+                'pip install "ipcluster-azure[emulator]"'
+            )
+
+
+def _launch(command: list[str], directory: Path) -> EmulatorInfo:
+    """The command returns when its server is up, or with what went wrong."""
+    log_path = directory / "emulator.log"
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "ab") as log_file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    # If another start was faster its server has the lock, and that one will answer.
+    while process.poll() in (None, 0, ALREADY_RUNNING) and time.monotonic() < deadline:
+        info = find(directory)
+        if info:
+            if hasattr(os, "fork"):
+                process.wait(START_TIMEOUT_S)
+            return info
+        time.sleep(0.02)
+    raise EmulatorError(
+        f"the emulator did not start (exit status {process.poll()}); the end of {log_path}:\n"
+        + _tail(log_path)
+    )
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"({error})"
+    return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether there was one; it is gone, with all its machines, when this returns."""
+    info = find(state_dir)
+    if info is None:
+        return False
+    ask(info, "POST", "/emulator/stop")
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        # machines/ is the last thing a stopping server removes.
+        machines_left = (Path(info.state_dir) / "machines").exists()
+        if not machines_left and find(info.state_dir) is None:
+            return True
+        time.sleep(0.02)
+    raise EmulatorError(
+        f"the emulator (process {info.pid}) has not stopped within {STOP_TIMEOUT_S:g} s; see "
+        f"{Path(info.state_dir) / 'emulator.log'}"
+    )
+
+
+def status(state_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """{"resource_groups": [names], "virtual_machines": [names]}, empty if none runs."""
+    info = find(state_dir)
+    if info is None:
+        return {"resource_groups": [], "virtual_machines": []}
+    return ask(info, "GET", "/emulator/status")
+
+
+def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Delete all resource groups and machines. Whether there was an emulator."""
+    info = find(state_dir)
+    if info is None:
+        return False
+    ask(info, "POST", "/emulator/reset", timeout_s=120.0)
+    return True
+
+
+def offer(info: EmulatorInfo) -> dict[str, Any]:
+    """{"address_prefix", "ssh_port", "ssh_source"}: settings for one new cluster's network."""
+    return ask(info, "GET", "/emulator/offer")
+
+
+def metadata_url(info: EmulatorInfo, vm_id: str) -> str:
+    """What http://169.254.169.254 is for the VM with that vmId; the VM itself finds it in its
+    environment as IPCLUSTER_AZURE_IMDS.
+    """
+    return str(ask(info, "GET", f"/emulator/metadata/{vm_id}")["url"])
+
+
+def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
+    """Let a virtual clock go on; what falls due meanwhile is done when this returns."""
+    return ask(info, "POST", "/emulator/clock", {"advance_s": seconds}, timeout_s=300.0)
+
+
+def declare_fault(info: EmulatorInfo, kind: str, **members: Any) -> str:
+    """Declare a fault, see docs/explanation/emulator.md; its id."""
+    declared = ask(info, "POST", "/emulator/faults", {"kind": kind, **members})
+    return str(declared["id"])
+
+
+def faults(info: EmulatorInfo) -> list[dict[str, Any]]:
+    """All that are declared, with how many requests or machines `matched` and how many it met."""
+    return list(ask(info, "GET", "/emulator/faults")["faults"])
+
+
+def withdraw_fault(info: EmulatorInfo, identifier: str) -> None:
+    ask(info, "DELETE", f"/emulator/faults/{identifier}")
+
+
+def withdraw_faults(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/faults")
+
+
+def token(info: EmulatorInfo, actions: list[str], **members: Any) -> str:
+    """A new token that may do these actions; members: not_actions, expires_in_s, object_id."""
+    body = {"actions": actions, **members}
+    return str(ask(info, "POST", "/emulator/tokens", body)["token"])
+
+
+def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None) -> None:
+    """What whoever uses the token file may do from now on, except by the functions here."""
+    body = {"actions": actions, "not_actions": not_actions or []}
+    ask(info, "POST", "/emulator/permissions", body)
+
+
+def lift_restriction(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/permissions")
+
+
+def declare_policy(
+    info: EmulatorInfo, name: str, condition: dict[str, Any], **members: Any
+) -> None:
+    """Deny writes of resources for which the condition holds; members: mode, display_name."""
+    ask(info, "POST", "/emulator/policies", {"name": name, "if": condition, **members})
+
+
+def withdraw_policy(info: EmulatorInfo, name: str) -> None:
+    ask(info, "DELETE", f"/emulator/policies/{urllib.parse.quote(name, safe='')}")
+
+
+def throttle(info: EmulatorInfo, *, on: bool) -> None:
+    """Whether too many requests are refused, as Azure does; starts with all limits unused."""
+    ask(info, "POST", "/emulator/throttling", {"on": on})
+
+
+def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
+    """How many items a page of a list has; None: as many as Azure's."""
+    if page_size is None:
+        ask(info, "DELETE", "/emulator/paging")
+    else:
+        ask(info, "POST", "/emulator/paging", {"page_size": page_size})
+
+
+def set_quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> None:
+    """A quota of one region, or of all; name as usages have it: cores, standardDSv5Family, ..."""
+    body = {"name": name, "limit": limit, "location": location}
+    ask(info, "POST", "/emulator/quotas", body)
+
+
+def withdraw_quotas(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/quotas")
+
+
+def restrict_sizes(info: EmulatorInfo, restrictions: list[dict[str, str]]) -> None:
+    """Sizes that can't be had; each {"sku", "location", "zone", "reason"}, all if left out."""
+    ask(info, "POST", "/emulator/skus", {"restrict": restrictions})
+
+
+def lift_size_restrictions(info: EmulatorInfo) -> None:
+    ask(info, "DELETE", "/emulator/skus")

@@ -1,0 +1,228 @@
+"""Requests on Microsoft.Compute/disks."""
+
+from __future__ import annotations
+
+import re
+
+from ..base import errors, versions
+from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.schema import check_compute, write_to
+from ..base.store import Group, Resource
+from ..resources.views import DISK, show
+from ..state import Emulator, merged_tags
+from . import disks
+from .compute_answers import begin
+
+OPERATIONS = "DiskOperations"
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
+LARGEST_GB = 32_767
+UNREAD_GB = 30  # how much is behind a URL, which is not read here
+ECHO = f"{DISK}/firstAnswer"
+PERFORMANCE = ("diskIOPSReadWrite", "diskMBpsReadWrite")
+COPIES = ("Copy", "Restore", "CopyStart")
+
+
+def put(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.writable_group(request.params["group"])
+    name = request.params["name"]
+    if not NAME.fullmatch(name):
+        raise errors.invalid_parameter(
+            "disk.name",
+            "The entity name 'disk.name' is invalid according to its validation rule: "
+            "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
+        )
+    existing = em.store.lookup(group.name, DISK, name)
+    body = check_compute("Disk", request.json_object(), write_to(existing))
+    body.setdefault("properties", {})
+    if existing:
+        em.check_same_location(existing, body)
+        return _change(em, request, existing, body, body.get("tags"))
+    disk = disks.build(em, group, name, _completed(em, body))
+    disk.hidden["placed"] = disk.properties["creationData"]["createOption"] in COPIES
+    em.store.add(disk)
+    disk.properties["provisioningState"] = "Updating"
+    shown = {**body["properties"], "creationData": disk.properties["creationData"]}
+    answer = _echo(disk, {**body, "properties": shown}, request.api_version)
+    return _begin(em, request, disk, answer)
+
+
+def _completed(em: Emulator, body: Json) -> Json:
+    """Check where the content comes from, and take the size from there if none is given."""
+    properties = dict(body["properties"])
+    data = properties.get("creationData")
+    if not data:
+        raise errors.missing_parameter("disk.creationData")
+    option, source_gb = data["createOption"], 0
+    if option in COPIES:
+        source = em.store.find(data.get("sourceResourceId"))
+        unique = em.new_uuid()  # of a source that is not served, such as a snapshot
+        if source and source.type == DISK:
+            source_gb = source.properties.get("diskSizeGB", 0)
+            unique = source.properties["uniqueId"]
+            properties.setdefault("osType", source.properties.get("osType"))
+        elif f"/{DISK}/".lower() in str(data.get("sourceResourceId")).lower():
+            name = str(data["sourceResourceId"]).rsplit("/", 1)[-1]
+            raise errors.resource_not_found(DISK, name, "")
+        properties["creationData"] = {**data, "sourceUniqueId": unique}
+    elif option == "Empty" and "diskSizeGB" not in properties:
+        raise errors.missing_parameter("disk.diskSizeGB")
+    elif option == "Import" and not data.get("sourceUri"):
+        raise errors.missing_parameter("disk.creationData.sourceUri")
+    size_gb = int(properties.get("diskSizeGB", source_gb or UNREAD_GB))
+    if not 1 <= size_gb <= LARGEST_GB or (source_gb and size_gb < source_gb):
+        raise errors.invalid_parameter(
+            "disk.diskSizeGB",
+            f"The value '{size_gb}' of parameter 'disk.diskSizeGB' is out of range. The value "
+            f"must be between '{source_gb or 1}' and '{LARGEST_GB}', inclusive.",
+        )
+    properties["diskSizeGB"] = size_gb
+    kept = {key: value for key, value in properties.items() if value is not None}
+    return {**body, "properties": kept}
+
+
+def _echo(disk: Resource, given: Json, api_version: str) -> Json:
+    """The first answer: what the request says, and no id yet (as recorded)."""
+    body: Json = {"name": disk.name, "location": disk.location}
+    body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
+    body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
+    properties: Json = {
+        "creationData": disk.properties["creationData"],
+        **{key: item for key, item in given["properties"].items() if key not in PERFORMANCE},
+        "provisioningState": "Updating",
+        "isArmResource": True,
+    }
+    imported = disk.properties["creationData"]["createOption"] == "Import"
+    if imported and "diskSizeGB" not in given["properties"]:
+        properties["diskSizeBytes"] = disk.properties["diskSizeBytes"]
+    return versions.shown(ECHO, api_version, body | {"properties": properties})
+
+
+def _begin(em: Emulator, request: ArmRequest, disk: Resource, answer: Json) -> ArmResponse:
+    async def finish() -> Json:
+        disk.properties["provisioningState"] = "Succeeded"
+        return show(em, disk, request.api_version)
+
+    return begin(
+        em,
+        request,
+        disk.location,
+        finish,
+        duration_s=em.durations.draw("disk"),
+        body=answer,
+        retry_after_s=2 if request.method == "PUT" else None,
+        collection=OPERATIONS,
+    )
+
+
+def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
+    em.store.writable_group(request.params["group"])
+    disk = em.store.get(request.params["group"], DISK, request.params["name"])
+    body = check_compute("DiskUpdate", request.json_object(), "patch")
+    return _change(em, request, disk, body, merged_tags(body, disk.tags))
+
+
+def _change(
+    em: Emulator, request: ArmRequest, disk: Resource, body: Json, tags: dict[str, str] | None
+) -> ArmResponse:
+    properties: Json = body.get("properties") or {}
+    size_gb: int = properties.get("diskSizeGB") or disk.properties.get("diskSizeGB", 0)
+    old_gb = disk.properties.get("diskSizeGB", 0)
+    if size_gb < old_gb:
+        raise errors.ArmError(
+            400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
+        )
+    old = disk.properties["creationData"]["createOption"]
+    data = properties.get("creationData")
+    if isinstance(data, dict) and data.get("createOption", old) != old:
+        raise errors.property_change("disk.creationData.createOption")
+    disk.tags = tags
+    account = (body.get("sku") or {}).get("name")
+    if account:
+        tier = account.split("_")[0].removesuffix("SSD")
+        disk.top["sku"] = {"name": account, "tier": tier}
+    if size_gb != old_gb or account:
+        for name in PERFORMANCE:
+            disk.properties.pop(name, None)
+    for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskIOPSReadWrite"):
+        if name in properties:
+            disk.properties[name] = properties[name]
+    if size_gb:
+        disks.resize(disk, size_gb)
+    disk.properties["provisioningState"] = "Updating"
+    answer = _echo(disk, _shown_change(request, disk, body), request.api_version)
+    return _begin(em, request, disk, _with_place(disk, answer, request.api_version))
+
+
+def _with_place(disk: Resource, answer: Json, api_version: str) -> Json:
+    """Of a disk that was in use a change tells where it lies (recorded)."""
+    if not disk.hidden.get("placed"):
+        return answer
+    place: Json = {"faultDomain": 0}
+    if "osType" in disk.properties:
+        place["osState"] = "Generalized"
+    shown = {**answer, "properties": {**answer["properties"], **place}}
+    return versions.shown(ECHO, api_version, shown)
+
+
+def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
+    """Of a PUT the request itself; of a PATCH what the disk is made of, too."""
+    if request.method == "PUT":
+        return body
+    properties = {
+        name: disk.properties[name] for name in ("diskSizeGB",) if name in disk.properties
+    }
+    shown: Json = {"sku": disk.top["sku"], "properties": properties}
+    return shown | ({"tags": disk.tags} if disk.tags is not None else {})
+
+
+def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
+    group = em.store.group(request.params["group"])
+    disk = em.store.lookup(group.name, DISK, request.params["name"])
+    if disk is None:
+        return ArmResponse(204)
+    disks.check_unused(disk)
+
+    async def finish() -> None:
+        disks.check_unused(disk)
+        em.store.remove(disk)
+
+    return begin(
+        em,
+        request,
+        disk.location,
+        finish,
+        duration_s=em.durations.draw("disk"),
+        collection=OPERATIONS,
+    )
+
+
+def begin_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
+    disk, _ = _writable(em, request)
+    body = check_compute("GrantAccessData", request.json_object())
+    if not body.get("durationInSeconds"):
+        raise errors.missing_parameter("durationInSeconds")
+
+    async def finish() -> Json:
+        if disk.properties["diskState"] in ("Unattached", "Reserved"):
+            disk.properties["diskState"] = "ActiveSAS"
+        # A signature for nothing: there is no storage account behind it.
+        return {
+            "accessSAS": f"https://md-{em.new_hex(12)}.blob.core.windows.net/{em.new_hex(12)}/abcd"
+        }
+
+    return begin(em, request, disk.location, finish, collection=OPERATIONS)
+
+
+def end_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
+    disk, _ = _writable(em, request)
+
+    async def finish() -> None:
+        if disk.properties["diskState"] == "ActiveSAS":
+            disk.properties["diskState"] = "Reserved" if "managedBy" in disk.top else "Unattached"
+
+    return begin(em, request, disk.location, finish, collection=OPERATIONS)
+
+
+def _writable(em: Emulator, request: ArmRequest) -> tuple[Resource, Group]:
+    group = em.store.writable_group(request.params["group"])
+    return em.store.get(group.name, DISK, request.params["name"]), group

@@ -1,0 +1,55 @@
+"""Operations that fail or never end because a fault says so, and what they leave behind."""
+
+from __future__ import annotations
+
+from ..base.store import Resource
+from ..resources.views import SCALE_SET
+from ..rules.fault_rules import DeclaredFault
+from ..rules.interference import Finish, Interference, never
+from ..state import Emulator
+from . import vm_lifecycle
+
+# Azure has given up waiting, but the machine is there.
+IN_VAIN = ("OSProvisioningTimedOut", "VMStartTimedOut")
+
+
+def interference(em: Emulator, fault: DeclaredFault, identifier: str, name: str) -> Interference:
+    """What a fault of kind fail or never_ends makes of an operation on that resource."""
+    if fault.kind == "never_ends":
+        return Interference(None, never)
+
+    async def fail(finish: Finish) -> None:
+        error = fault.error(name)
+        if error.code in IN_VAIN:
+            await finish()
+        _mark_failed(em, identifier)
+        raise error
+
+    return Interference(fault.seconds("after_s"), fail)
+
+
+def of_instance(em: Emulator, vm: Resource) -> Interference | None:
+    """What a scale set's new machine meets."""
+    fault = em.faults.of_instance(vm)
+    return interference(em, fault, vm.id, vm.name) if fault else None
+
+
+def _mark_failed(em: Emulator, identifier: str) -> None:
+    """A resource that was to change is Failed; one that was to go stays."""
+    resource = em.store.find(identifier)
+    if resource:
+        _fail(resource)
+        if resource.type == SCALE_SET:
+            for vm in vm_lifecycle.vms_of(em, resource.key, resource.group):
+                vm.deleting = False
+                if vm.properties["provisioningState"] == "Creating":
+                    _fail(vm)
+        return
+    for group in em.store.groups():
+        if group.id.lower() == identifier.lower():
+            group.state = "Succeeded"
+
+
+def _fail(resource: Resource) -> None:
+    resource.deleting = False
+    resource.properties["provisioningState"] = "Failed"

@@ -1,0 +1,257 @@
+"""The model of a scale set: its properties checked, completed, and changed."""
+
+from __future__ import annotations
+
+from ..base import errors
+from ..base.messages import Json
+from ..base.store import Resource
+from ..state import Emulator
+from . import os_profile, storage_profile, vm_body
+from .scale_set_extensions import check_possible
+from .vm_extensions import SECRET
+
+LARGEST = 1000
+# Of a Uniform scale set in one placement group.
+LARGEST_PLACEMENT_GROUP = 100
+# A policy of rolling upgrades that says nothing else.
+ROLLING_UPGRADES: Json = {
+    "maxBatchInstancePercent": 20,
+    "maxUnhealthyInstancePercent": 20,
+    "maxUnhealthyUpgradedInstancePercent": 20,
+    "pauseTimeBetweenBatches": "PT0S",
+}
+MEMBERS = (
+    *("storageProfile", "securityProfile", "diagnosticsProfile", "extensionProfile", "licenseType"),
+    *("billingProfile", "scheduledEventsProfile", "hardwareProfile", "applicationProfile"),
+    *("capacityReservation", "securityPostureReference", "serviceArtifactReference"),
+)
+
+
+def checked_sku(sku: Json | None) -> Json:
+    if not sku or not sku.get("name"):
+        raise errors.missing_parameter("sku")
+    size = vm_body.checked_size(sku["name"])
+    capacity = sku.get("capacity", 0)
+    check_capacity(capacity)
+    tier = sku.get("tier") or size.name.split("_")[0]
+    return {"name": size.name, "tier": tier, "capacity": capacity}
+
+
+def check_capacity(capacity: int, largest: int = LARGEST) -> None:
+    if not 0 <= capacity <= largest:
+        raise errors.invalid_parameter(
+            "sku.capacity",
+            f"The value {capacity} of parameter 'sku.capacity' is invalid. A virtual machine "
+            f"scale set has between 0 and {largest} instances.",
+        )
+
+
+def is_uniform(scale_set: Resource) -> bool:
+    return bool(scale_set.properties.get("orchestrationMode", "Uniform") == "Uniform")
+
+
+def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
+    """properties and hidden of a new scale set; its model is checked as each VM would be."""
+    uniform = given.get("orchestrationMode", "Uniform") == "Uniform"
+    profile = dict(given.get("virtualMachineProfile") or {})
+    sku = scale_set.top["sku"]
+    if profile:
+        profile, scale_set.hidden = _profile(em, profile, sku["name"])
+        _check_network(profile.get("networkProfile") or {}, uniform)
+        _complete_network(profile["networkProfile"])
+    common: Json = {"provisioningState": "Creating", "uniqueId": em.new_uuid()}
+    shown = _uniform(scale_set, given, profile) if uniform else _flexible(given)
+    scale_set.properties = {**shown, **common}
+    if profile:
+        scale_set.properties["virtualMachineProfile"] = profile
+
+
+def _uniform(scale_set: Resource, given: Json, profile: Json) -> Json:
+    if not given.get("upgradePolicy"):
+        raise errors.missing_parameter("upgradePolicy")
+    if not profile:
+        raise errors.missing_parameter("virtualMachineProfile")
+    zones = scale_set.top.get("zones", [])
+    single = given.get("singlePlacementGroup", len(zones) < 2)
+    if single:
+        check_capacity(scale_set.top["sku"]["capacity"], LARGEST_PLACEMENT_GROUP)
+    shown = {
+        "singlePlacementGroup": single,
+        "overprovision": True,
+        "doNotRunExtensionsOnOverprovisionedVMs": False,
+        "orchestrationMode": "Uniform",
+        **given,
+    }
+    complete_policies(shown)
+    if zones:
+        shown.setdefault("zoneBalance", False)
+    if zones or profile.get("priority") in vm_body.SPOT:
+        shown.setdefault("platformFaultDomainCount", 1 if zones else 5)
+    return shown
+
+
+def complete_policies(shown: Json) -> None:
+    """What a request's policies leave out is filled in (recorded)."""
+    upgrades = shown.get("upgradePolicy") or {}
+    if upgrades.get("rollingUpgradePolicy"):
+        rolling = {**ROLLING_UPGRADES, **upgrades["rollingUpgradePolicy"]}
+        shown["upgradePolicy"] = {**upgrades, "rollingUpgradePolicy": rolling}
+    repairs = shown.get("automaticRepairsPolicy") or {}
+    if repairs.get("enabled"):
+        shown["automaticRepairsPolicy"] = {"repairAction": "Replace", **repairs}
+
+
+def _flexible(given: Json) -> Json:
+    if given.get("overprovision"):
+        raise errors.invalid_parameter(
+            "overprovision",
+            "Overprovisioning is not supported for a scale set with orchestration mode Flexible.",
+        )
+    return {"singlePlacementGroup": False, "platformFaultDomainCount": 1, **given}
+
+
+def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
+    """(shown, hidden)"""
+    vm_body.checked_priority(profile, vm_body.checked_size(size_name))
+    storage, login = profile.get("storageProfile"), profile.get("osProfile")
+    windows = storage_profile.is_windows(storage or {}, login or {})
+    vm_body.check_system(em, windows, login)
+    shown, hidden = os_profile.split(login, windows=windows)
+    if "userData" in profile:
+        os_profile.check_user_data(profile["userData"])
+        hidden["userData"] = profile.pop("userData")
+    if (profile.get("extensionProfile") or {}).get("extensions"):
+        check_possible(em)
+        profile["extensionProfile"] = _without_secrets(profile["extensionProfile"])
+    profile["osProfile"] = shown
+    completed = storage_profile.completed(storage, windows=windows, delete_option="Delete")
+    # The model keeps "latest"; each machine shows what that was for it.
+    completed["imageReference"] = (storage or {}).get("imageReference", {})
+    if "osType" not in ((storage or {}).get("osDisk") or {}):
+        hidden["default_os_type"] = True
+    if storage_profile.fill_in_size(completed):
+        hidden["default_disk_size"] = True
+    if completed.get("dataDisks"):
+        completed["dataDisks"] = storage_profile.checked_model_disks(completed["dataDisks"])
+    profile["storageProfile"] = completed
+    return profile, hidden
+
+
+def _check_names(configurations: list[Json]) -> None:
+    """The schema lets a PATCH leave anything out."""
+    for item in configurations:
+        properties = item.get("properties") or {}
+        for entry in (item, *(properties.get("ipConfigurations") or [])):
+            public = (entry.get("properties") or {}).get("publicIPAddressConfiguration")
+            if not entry.get("name") or (public is not None and not public.get("name")):
+                raise errors.missing_parameter("name")
+
+
+def _without_secrets(extensions: Json) -> Json:
+    items = [
+        {**item, "properties": {k: v for k, v in item["properties"].items() if k not in SECRET}}
+        if item.get("properties")
+        else item
+        for item in extensions.get("extensions") or []
+    ]
+    return {**extensions, "extensions": items}
+
+
+def _check_network(network: Json, uniform: bool) -> None:
+    configurations = network.get("networkInterfaceConfigurations")
+    if not configurations:
+        raise errors.missing_parameter("networkInterfaceConfigurations")
+    if not uniform and "networkApiVersion" not in network:
+        raise errors.missing_parameter("networkApiVersion")
+    primary = [item for item in configurations if (item.get("properties") or {}).get("primary")]
+    if len(configurations) > 1 and len(primary) != 1:
+        raise errors.invalid_parameter(
+            "networkInterfaceConfigurations",
+            "Exactly one network interface configuration must be the primary one.",
+        )
+
+
+def _complete_network(network: Json) -> None:
+    """Fill in, in place, what Azure shows of each interface."""
+    _check_names(network["networkInterfaceConfigurations"])
+    several = len(network["networkInterfaceConfigurations"]) > 1
+    for item in network["networkInterfaceConfigurations"]:
+        properties = item.setdefault("properties", {})
+        properties.setdefault("primary", not several)
+        properties.setdefault("enableAcceleratedNetworking", False)
+        properties.setdefault("enableIPForwarding", False)
+        properties.setdefault("dnsSettings", {"dnsServers": []}).setdefault("dnsServers", [])
+        for entry in properties.get("ipConfigurations") or []:
+            configuration = entry.setdefault("properties", {})
+            configuration.setdefault("privateIPAddressVersion", "IPv4")
+            for pools in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"):
+                if not configuration.get(pools, True):
+                    del configuration[pools]
+            public = configuration.get("publicIPAddressConfiguration")
+            if public:
+                shown = public.setdefault("properties", {})
+                shown.setdefault("idleTimeoutInMinutes", 4)
+                shown.setdefault("ipTags", [])
+                shown.setdefault("publicIPAddressVersion", "IPv4")
+
+
+def change(em: Emulator, scale_set: Resource, given: Json) -> None:
+    """A PUT or PATCH of an existing scale set: what is named changes, what must not is refused."""
+    mode = scale_set.properties.get("orchestrationMode", "Uniform")
+    if given.get("orchestrationMode", mode) != mode:
+        raise errors.property_change("orchestrationMode")
+    new, old = given.get("virtualMachineProfile") or {}, scale_set.properties
+    model = old.get("virtualMachineProfile")
+    if new and model:
+        _check_login(new.get("osProfile") or {}, model["osProfile"])
+        if "priority" in new and new["priority"] != model.get("priority", "Regular"):
+            raise errors.property_change("priority")
+        scale_set.properties["virtualMachineProfile"] = _changed_profile(em, scale_set, model, new)
+    for name, value in given.items():
+        if name not in ("virtualMachineProfile", "provisioningState", "uniqueId"):
+            scale_set.properties[name] = value
+    complete_policies(scale_set.properties)
+
+
+def _check_login(new: Json, old: Json) -> None:
+    for name in ("adminUsername", "computerNamePrefix"):
+        if name in new and new[name] != old.get(name):
+            raise errors.property_change(f"osProfile.{name}")
+
+
+def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) -> Json:
+    """New machines are made after it; a Uniform set's old ones only when they are upgraded."""
+    login = {**model["osProfile"], **(new.get("osProfile") or {})}
+    for name in os_profile.SECRET:
+        if name in login:
+            scale_set.hidden[name] = login.pop(name)
+    merged: Json = {**model, "osProfile": login}
+    merged |= {name: new[name] for name in MEMBERS if name in new and name != "storageProfile"}
+    if "diagnosticsProfile" in new and "diagnosticsProfile" in model:
+        old = model["diagnosticsProfile"]
+        merged["diagnosticsProfile"] = vm_body.merged_diagnostics(old, new["diagnosticsProfile"])
+    if "extensionProfile" in new:
+        merged["extensionProfile"] = _without_secrets(new["extensionProfile"])
+    if "storageProfile" in new:
+        merged["storageProfile"] = _merged_storage(model["storageProfile"], new["storageProfile"])
+    network = new.get("networkProfile") or {}
+    if network.get("networkInterfaceConfigurations"):
+        merged["networkProfile"] = {**model["networkProfile"], **network}
+        _complete_network(merged["networkProfile"])
+    if "userData" in new:
+        os_profile.check_user_data(new["userData"])
+        scale_set.hidden["userData"] = new["userData"]
+    return merged
+
+
+def _merged_storage(old: Json, new: Json) -> Json:
+    disk = {**old["osDisk"], **(new.get("osDisk") or {})}
+    if "managedDisk" in old["osDisk"]:
+        disk["managedDisk"] = {
+            **old["osDisk"]["managedDisk"],
+            **((new.get("osDisk") or {}).get("managedDisk") or {}),
+        }
+    merged = {**old, **new, "osDisk": disk}
+    if new.get("dataDisks"):
+        merged["dataDisks"] = storage_profile.checked_model_disks(new["dataDisks"])
+    return merged

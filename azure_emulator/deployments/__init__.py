@@ -1,0 +1,1 @@
+"""Microsoft.Resources/deployments: templates put into effect."""

@@ -1,0 +1,42 @@
+"""The body of a deployment: its form, and what its template can see around it."""
+
+from __future__ import annotations
+
+from ..base import errors
+from ..base.messages import Json
+from ..base.schema import check_management
+from ..base.store import Group
+from ..resources.views import show_group
+from ..state import Emulator
+from ..templates.hashing import template_hash
+from ..templates.scope import Surroundings
+
+GROUPS_SHOWN_AS_OF = "2025-04-01"  # what resourceGroup() gives, whatever the deployment's version
+
+
+def checked_body(em: Emulator, body: Json) -> Json:
+    found = check_management("Deployment", body)
+    properties = found["properties"] = em.links.resolve(found["properties"], em.new_uuid())
+    if not isinstance(properties.get("template"), dict):
+        raise errors.invalid_content(
+            "Required property 'template' not found in JSON. Path 'properties'."
+        )
+    return found
+
+
+def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Surroundings:
+    shown = {
+        "template": properties["template"],
+        "templateHash": template_hash(properties["template"]),
+        "parameters": properties.get("parameters") or {},
+        "mode": properties["mode"],
+        "provisioningState": "Accepted",
+    }
+    return Surroundings(
+        subscription_id=em.store.subscription_id,
+        tenant_id=em.permissions.tenant_id,
+        group=show_group(group, GROUPS_SHOWN_AS_OF),
+        deployment={"name": name, "properties": shown},
+        now=em.clock.now(),
+        new_uuid=em.new_uuid,
+    )

@@ -1,0 +1,1 @@
+"""The server: HTTPS, routes, and the order in which a request is looked at."""

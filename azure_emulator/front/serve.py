@@ -1,0 +1,215 @@
+"""The server process: python -m azure_emulator.front.serve --state-dir DIR.
+
+client.start() runs it detached. It ends by request, by SIGTERM, or when it has been idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from aiohttp import web
+
+from ..base.server_settings import INFO_FILE, LOCK_FILE, TOKEN_FILE, ServerSettings, parse
+from ..guest.machine_interface import MachineHost, NoMachines
+from ..metadata.metadata_server import MetadataServer
+from ..state import Emulator
+from . import certificates, connections
+from .http_front import Front
+
+log = logging.getLogger(__name__)
+
+ALREADY_RUNNING = 3  # exit status
+FORMAT = 1
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """0600 from the start, and whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(temporary, path)
+
+
+def lock(state_dir: Path) -> IO[bytes] | None:
+    """Held as long as the process lives: one server per state directory. None: another has it."""
+    file = open(state_dir / LOCK_FILE, "ab")  # noqa: SIM115 - open until the process ends
+    try:
+        import fcntl
+    except ImportError:  # Windows, where only --machines=none is of use
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def make_machines(settings: ServerSettings) -> MachineHost:
+    if settings.machines == "none":
+        return NoMachines()
+    # Imported here: it needs /proc and terminals, so Linux.
+    from ..guest import processes
+    from ..guest.process_machines import ProcessMachines
+
+    if settings.machines_dir.exists():  # of an emulator that was killed
+        left = frozenset(entry.name for entry in settings.machines_dir.iterdir())
+        processes.kill_machines(left)
+        shutil.rmtree(settings.machines_dir, ignore_errors=True)
+    return ProcessMachines(settings.state_dir)
+
+
+class Server:
+    def __init__(self, settings: ServerSettings, report: int) -> None:
+        self._settings = settings
+        self._report = report
+        self._stop = asyncio.Event()
+        self._em = Emulator(settings, make_machines(settings))
+        self._front = Front(self._em, self._stop.set)
+        self._metadata = MetadataServer(self._em)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._stop.set)
+        runner = web.AppRunner(
+            self._front.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0
+        )
+        await runner.setup()
+        listener = socket.create_server(("127.0.0.1", self._settings.port), backlog=512)
+        endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        server = await connections.listen(runner, sock=listener, ssl=self._tls(), backlog=512)
+        await self._metadata.start()
+        self._announce(endpoint)
+        if self._report >= 0:
+            os.write(self._report, b"1")
+            os.close(self._report)
+        log.info("listening on %s", endpoint)
+        try:
+            await self._until_stopped()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                (self._settings.state_dir / INFO_FILE).unlink()
+            server.close()
+            await runner.cleanup()
+            await self._metadata.stop()
+            await self._em.operations.cancel_all()
+            await self._em.machines.close()
+            log.info("ended")
+
+    def _tls(self) -> ssl.SSLContext:
+        made = certificates.make()
+        directory = self._settings.state_dir
+        write_private(directory / "ca.pem", made.authority)
+        write_private(directory / "server.pem", made.server)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(directory / "server.pem")
+        return context
+
+    def _announce(self, endpoint: str) -> None:
+        """emulator.json last: whoever sees it may connect."""
+        directory = self._settings.state_dir
+        write_private(directory / TOKEN_FILE, self._em.permissions.own_token.encode())
+        info: dict[str, Any] = {
+            "format": FORMAT,
+            "endpoint": endpoint,
+            "ca_file": str(directory / "ca.pem"),
+            "token_file": str(directory / TOKEN_FILE),
+            "subscription_id": self._em.store.subscription_id,
+            "state_dir": str(directory),
+            "pid": os.getpid(),
+            "machines": self._settings.machines,
+            "time_scale": self._settings.time_scale,
+        }
+        write_private(directory / INFO_FILE, json.dumps(info, indent=1).encode())
+
+    async def _until_stopped(self) -> None:
+        """Or idle_timeout_s after the last request, if no resource group is left.
+
+        Also when emulator.json is gone: nobody could find, use or stop this process any more.
+        """
+        announced = self._settings.state_dir / INFO_FILE
+        limit_s = self._settings.idle_timeout_s
+        while not self._stop.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), min(5.0, max(0.05, limit_s / 10)))
+            if not announced.exists():
+                log.warning("%s is gone", announced)
+                return
+            if self._em.store.groups():
+                self._front.last_request = time.monotonic()
+            elif time.monotonic() - self._front.last_request > limit_s:
+                log.info("idle for %g s", limit_s)
+                return
+
+
+def raise_file_limit() -> None:
+    """Two descriptors per machine, and more per session."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def detach() -> int:
+    """Leave the starting process's family; a descriptor to report on, or -1 without fork.
+
+    The parent half waits for the report and exits with what became of the server, so that its
+    parent never has a child to look after.
+    """
+    if not hasattr(os, "fork"):
+        return -1
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        return writing
+    os.close(writing)
+    if os.read(reading, 1):
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def main() -> int:
+    settings = parse()
+    report = detach() if settings.detach else -1
+    os.umask(0o077)
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.state_dir.chmod(0o700)
+    os.chdir(settings.state_dir)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("asyncssh", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    held = lock(settings.state_dir)
+    if held is None:
+        log.info("another emulator runs in %s", settings.state_dir)
+        return ALREADY_RUNNING
+    raise_file_limit()
+
+    async def serve() -> None:
+        await Server(settings, report).run()
+
+    asyncio.run(serve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

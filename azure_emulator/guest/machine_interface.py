@@ -1,0 +1,182 @@
+"""What a virtual machine is made of. The rest of the emulator knows only this interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..base.clock import Clock
+
+
+class MachineNetwork(Protocol):
+    """What the virtual network says about a machine; asked anew each time, for it may change."""
+
+    def public_address(self) -> str | None:
+        """That of the machine's interface, if it has one now."""
+
+    def admits(self, peer: str, address: str) -> bool:
+        """Whether a connection of that peer reaches the SSH port of that address."""
+
+    def lets_out(self, address: str, port: int) -> bool:
+        """Whether the security groups let a connection of the machine's leave."""
+
+    def has_way_out(self) -> bool:
+        """Whether the machine reaches the internet."""
+
+    def is_near(self, address: str) -> bool:
+        """Whether the private address, and not the public one, is the source of connections."""
+
+
+@dataclass(frozen=True)
+class Defects:
+    """What is wrong with a machine from its first boot on."""
+
+    no_ssh: bool = False
+    wrong_host_key: bool = False
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """metadata_url: what http://169.254.169.254 is on Azure."""
+
+    vm_id: str
+    name: str
+    host_name: str
+    admin_username: str
+    public_keys: tuple[str, ...]
+    password: str | None = field(repr=False)
+    custom_data: bytes = field(repr=False)
+    private_address: str
+    ssh_port: int
+    network: MachineNetwork = field(repr=False)
+    metadata_url: str = field(default="", repr=False)
+    defects: Defects = Defects()
+
+    @property
+    def outbound(self) -> bool:
+        return self.network.has_way_out()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        public = self.network.public_address()
+        return (self.private_address, public) if public else (self.private_address,)
+
+
+class MachineHost(Protocol):
+    """Where machines live. All of it is safe to repeat."""
+
+    def prepare(self, spec: MachineSpec) -> None:
+        """The machine has its addresses, and nothing answers there yet."""
+
+    async def boot(self, spec: MachineSpec) -> None:
+        """The machine answers when this returns; raises ArmError if it can't be."""
+
+    def refresh(self) -> None:
+        """The networks have changed: addresses, and who may come in."""
+
+    async def lose_network(self, vm_ids: Sequence[str]) -> None:
+        """No packet reaches or leaves them any more; everything goes on running."""
+
+    async def restore_network(self, vm_ids: Sequence[str]) -> None:
+        """Connections go on where the other end has not given up."""
+
+    async def crash(self, vm_ids: Sequence[str]) -> None:
+        """All their processes are dead, and nobody outside is told; files stay."""
+
+    async def halt(self, vm_ids: Sequence[str]) -> None:
+        """All their processes are dead when this returns; files stay."""
+
+    async def destroy(self, vm_ids: Sequence[str]) -> None:
+        """As halt, and the files are gone."""
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        """What a shell script writes to its two outputs, run as root would; empty if halted."""
+
+    async def close(self) -> None:
+        """Destroy every machine."""
+
+
+class NoMachines:
+    """--machines=none: ARM alone, for thousands of VMs."""
+
+    def prepare(self, spec: MachineSpec) -> None:
+        pass
+
+    async def boot(self, spec: MachineSpec) -> None:
+        pass
+
+    def refresh(self) -> None:
+        pass
+
+    async def lose_network(self, vm_ids: Sequence[str]) -> None:
+        pass
+
+    async def restore_network(self, vm_ids: Sequence[str]) -> None:
+        pass
+
+    async def crash(self, vm_ids: Sequence[str]) -> None:
+        pass
+
+    async def halt(self, vm_ids: Sequence[str]) -> None:
+        pass
+
+    async def destroy(self, vm_ids: Sequence[str]) -> None:
+        pass
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        return b"", b""
+
+    async def close(self) -> None:
+        pass
+
+
+class AccountedMachines:
+    """Another host's machines, for whose work a virtual clock waits."""
+
+    def __init__(self, host: MachineHost, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+
+    def prepare(self, spec: MachineSpec) -> None:
+        self._host.prepare(spec)
+
+    async def boot(self, spec: MachineSpec) -> None:
+        with self._clock.working():
+            await self._host.boot(spec)
+
+    def refresh(self) -> None:
+        self._host.refresh()
+
+    async def lose_network(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.lose_network(vm_ids)
+
+    async def restore_network(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.restore_network(vm_ids)
+
+    async def crash(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.crash(vm_ids)
+
+    async def halt(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.halt(vm_ids)
+
+    async def destroy(self, vm_ids: Sequence[str]) -> None:
+        with self._clock.working():
+            await self._host.destroy(vm_ids)
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        with self._clock.working():
+            return await self._host.run(vm_id, script, variables)
+
+    async def close(self) -> None:
+        await self._host.close()

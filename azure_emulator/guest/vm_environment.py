@@ -1,0 +1,77 @@
+"""The environment of a machine's processes, built from scratch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .machine_interface import MachineSpec
+from .processes import VM_ID_VARIABLE
+
+LOGIN_UMASK = 0o022  # not the emulator's own 077
+CLOSED = "http://127.0.0.1:9"  # the discard port: nothing listens
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+INDEX_PREFIXES = ("PIP_", "UV_")
+
+
+def python_directory() -> Path:
+    """Where python3 and python3.X of the emulator's own, base interpreter are."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    return Path(base).resolve().parent
+
+
+def programs_directory(directory: Path) -> Path:
+    """What the "image" has besides this computer's own programs."""
+    return directory / "bin"
+
+
+def build_environment(
+    spec: MachineSpec, directory: Path, home: Path, package_cache: Path
+) -> dict[str, str]:
+    """The "image" has the emulator's Python; only a machine with a way out reaches an index."""
+    directories = [str(programs_directory(directory)), str(python_directory())]
+    directories += ["/usr/local/bin", "/usr/bin", "/bin"]
+    environment = {
+        "HOME": str(home),
+        "USER": spec.admin_username,
+        "LOGNAME": spec.admin_username,
+        "SHELL": "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh",
+        "LANG": "C.UTF-8",
+        "PATH": os.pathsep.join(dict.fromkeys(directories)),
+        "IPCLUSTER_AZURE_EMULATOR_VM": spec.name,
+        VM_ID_VARIABLE: spec.vm_id,
+    }
+    way = _way_out(package_cache) if spec.outbound else _no_way_out()
+    return environment | way | _metadata(spec, way)
+
+
+def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
+    """Where the metadata service is: for the project's own programs and for azure-identity."""
+    host = urlsplit(spec.metadata_url).hostname
+    if host is None:
+        return {}
+    spared = {
+        name: ",".join(filter(None, (way.get(name), host))) for name in ("no_proxy", "NO_PROXY")
+    }
+    return spared | {
+        "IPCLUSTER_AZURE_IMDS": spec.metadata_url,
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": spec.metadata_url,
+    }
+
+
+def _way_out(package_cache: Path) -> dict[str, str]:
+    """The user's own way to a package index; the cache stands for a mirror near the region."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() in PROXIES or name in CERTIFICATES or name.startswith(INDEX_PREFIXES)
+    }
+    return inherited | {"UV_CACHE_DIR": str(package_cache)}
+
+
+def _no_way_out() -> dict[str, str]:
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+    return dict.fromkeys(names, CLOSED)

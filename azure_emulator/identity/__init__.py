@@ -1,0 +1,1 @@
+"""Managed identities and role assignments."""

@@ -1,0 +1,1 @@
+"""What a machine is told from inside: instance metadata, events, tokens."""

@@ -1,0 +1,1 @@
+"""Microsoft.Network: networks, interfaces, addresses, security groups."""

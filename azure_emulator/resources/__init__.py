@@ -1,0 +1,1 @@
+"""What handlers of all resource types share: views, references, create, read and delete."""

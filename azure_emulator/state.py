@@ -1,0 +1,96 @@
+"""One emulator's whole state: what exists, what is under way, and what time and chance are."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+from .base import clock, errors, regions
+from .base.durations import Durations
+from .base.messages import Json
+from .base.random_streams import Chance
+from .base.server_settings import ServerSettings
+from .base.store import Group, Resource, Store
+from .guest.addresses import AddressBook, LoopbackAddresses
+from .guest.machine_interface import AccountedMachines, MachineHost
+from .rules.faults import Faults
+from .rules.metadata_urls import MetadataUrls
+from .rules.operations import Operations
+from .rules.paging import Paging
+from .rules.permissions import Permissions
+from .rules.policies import Policies
+from .rules.scheduled_events import ScheduledEvents
+from .rules.sku_restrictions import Restriction
+from .rules.throttling import Throttle
+from .templates.deployment_links import Links
+
+
+class Emulator:
+    def __init__(self, settings: ServerSettings, machines: MachineHost) -> None:
+        self.settings = settings
+        self.clock = clock.make(settings.clock, settings.time_scale)
+        self.machines = AccountedMachines(machines, self.clock)
+        self.chance = Chance(settings.seed)
+        self._names = self.chance.stream("names")
+        self._etags = self.chance.stream("etags")
+        self.store = Store(self.new_uuid())
+        self.durations = Durations(self.chance.stream("durations"))
+        self.operations = Operations(self.clock, self.new_uuid, self.machines.refresh)
+        self.permissions = Permissions(self.clock, self.new_uuid(), self.new_uuid())
+        self.throttle = Throttle(self.clock, self.store.subscription_id, on=settings.throttle)
+        self.paging = Paging()
+        self.policies = Policies(self.store)
+        self.faults = Faults(self.clock, self.chance.stream("faults"))
+        self.addresses = LoopbackAddresses(self._address_stream())
+        self.private_addresses = AddressBook()
+        self.sku_restrictions: list[Restriction] = []
+        self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
+        self.links = Links()
+        self.metadata = MetadataUrls()
+        self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)
+
+    def new_uuid(self) -> str:
+        return _uuid(self._names)
+
+    def new_hex(self, digits: int) -> str:
+        return f"{self._names.getrandbits(4 * digits):0{digits}x}"
+
+    def _address_stream(self) -> random.Random | None:
+        """Real machines take addresses and a port of this computer, which no other may have."""
+        if self.settings.machines == "none":
+            return self.chance.stream("addresses")
+        return None
+
+    def new_resource(
+        self, group: Group, kind: str, name: str, body: Json, nested_id: str | None = None
+    ) -> Resource:
+        """A resource of the checked body; it is not stored yet."""
+        return Resource(
+            type=kind,
+            id=nested_id or self.store.resource_id(group, kind, name),
+            nested=nested_id is not None,
+            name=name,
+            group=group.name,
+            location=regions.normal(body.get("location"), kind),
+            tags=body.get("tags"),
+            properties={},
+            new_etag=lambda: f'W/"{_uuid(self._etags)}"',
+        )
+
+    def check_same_location(self, existing: Resource, body: Json) -> None:
+        location = regions.normal(body.get("location"), existing.type)
+        if location != existing.location:
+            raise errors.location_changed(
+                existing.name, existing.group, existing.location, location
+            )
+
+
+def _uuid(stream: random.Random) -> str:
+    return str(uuid.UUID(int=stream.getrandbits(128), version=4))
+
+
+def merged_tags(body: Json, old: dict[str, str] | None) -> dict[str, str] | None:
+    """PATCH replaces all tags when it names any, as Azure's resource providers do."""
+    tags: Any = body.get("tags")
+    return dict(tags) if isinstance(tags, dict) else old

@@ -1,0 +1,1 @@
+"""The subscription: its groups, locations, sizes and providers."""
