@@ -26,6 +26,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 # All benchmarks, about 80 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
 # the other sections left as they are: make bench BENCH="forked tunnel"
@@ -61,7 +62,7 @@ mutation: $(STAMP)
 	$(BIN)/python tools/mutation.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): setup.cfg pyproject.toml $(MADE)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import psutil
 
+from tests.forked_client import Server, fork_server
+
 from .clusters import home
-from .forked_client import Server, fork_server
 from .report import Section, Table, figure, run_alone, say
 from .soak_play import Lane, Outcome, play
 from .soak_rounds import Round, drawn

@@ -11,9 +11,9 @@ import psutil
 
 from azure_emulator import client, testing
 from azure_emulator.http_client import ask
+from tests.forked_client import Client, Server
 
 from .clusters import PROFILE, Home
-from .forked_client import Client, Server
 from .soak_rounds import ELSEWHERE, ERASE, GENTLE, SIGNALS, TEAM, Round
 
 NO_CLUSTER = 11  # what `ipcluster stop` exits with

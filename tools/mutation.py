@@ -20,12 +20,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
-    "record": "tests/unit/test_record.py",
-    "record_file": "tests/unit/test_record.py",
+    "record/contents": "tests/unit/record",
+    "record/file": "tests/unit/record",
     "private_files": "tests/unit/test_private_files.py",
-    "provision": "tests/unit/test_provision.py",
-    "teardown": "tests/unit/test_teardown.py",
-    "deletion": "tests/unit/test_deletion.py",
+    "start/provision": "tests/unit/start/test_provision.py",
+    "stop/teardown": "tests/unit/stop/test_teardown.py",
+    "stop/deletion": "tests/unit/stop/test_deletion.py",
 }
 CONFIG = """
 [cosmic-ray]
@@ -44,7 +44,8 @@ STATEMENTS = (ast.Expr, ast.Delete, ast.Return, ast.Raise, ast.Continue, ast.Bre
 
 def unnoticed_changes(module: str, folder: Path) -> tuple[int, list[str]]:
     """How many changes were made, and those that no test noticed."""
-    config, session = folder / f"{module}.toml", folder / f"{module}.sqlite"
+    base = folder / module.replace("/", "-")
+    config, session = base.with_suffix(".toml"), base.with_suffix(".sqlite")
     text = CONFIG.format(module=module, python=sys.executable, tests=TESTS[module])
     config.write_text(text, encoding="utf-8")
     ray = Path(sys.executable).with_name("cosmic-ray")

@@ -6,8 +6,7 @@ import weakref
 from typing import Any
 
 from ..errors import AzureLauncherError
-
-WATCH_INTERVAL_S = 1.0
+from ..record.file import WATCH_INTERVAL_S
 
 
 def watch(launcher: Any) -> None:

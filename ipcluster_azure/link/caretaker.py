@@ -13,10 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import AzureLauncherError
-from ..launchers.stop_events import WATCH_INTERVAL_S
 from ..record.abort import require_alive
 from ..record.contents import Record
-from ..record.file import RecordFile, held
+from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.bootstrap import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, append, as_news, died, end_of

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30.0
 LOCK_LOOK_S = 0.05
+WATCH_INTERVAL_S = 1.0  # launchers look that often whether their cluster is still on record
 # by their files: the locks that this process holds, and the loops of those who do
 _holders: dict[str, tuple["FileLock", asyncio.AbstractEventLoop]] = {}
 

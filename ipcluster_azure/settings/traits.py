@@ -9,7 +9,7 @@ import difflib
 from dataclasses import fields
 from typing import Any
 
-from ipyparallel.cluster.launcher import BaseLauncher
+from ipyparallel.cluster.launcher import BaseLauncher, ControllerLauncher, EngineLauncher
 from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Unicode, Union
 from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
@@ -258,11 +258,10 @@ def check_names(config: Config) -> None:
 
 
 def _valid_names() -> set[str]:
-    from ..launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-
-    names: set[str] = set()
-    for launcher in (AzureVMControllerLauncher, AzureVMEngineSetLauncher):
-        names.update(launcher.class_trait_names(config=True))
+    """Of both launchers, whichever section they stand in: the shared one is read by both."""
+    names = {"job_file_name"}  # the one that each launcher declares for itself
+    for kind in (AzureVMLauncher, ControllerLauncher, EngineLauncher):
+        names.update(kind.class_trait_names(config=True))
     return names
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
-from benchmarks.forked_client import Server, fork_server
+from tests.forked_client import Server, fork_server
 
 BIN = Path(sys.executable).parent
 TWO_LINES = """

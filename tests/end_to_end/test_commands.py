@@ -12,7 +12,7 @@ from azure_emulator import client
 
 from .conftest import Profile, wait_for
 
-GOLDEN = Path(__file__).parents[1] / "unit" / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 API = (
     "from ipcluster_azure.clusters.whereabouts import configured",
     "where = configured('emulator', '')",

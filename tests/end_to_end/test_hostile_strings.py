@@ -14,7 +14,7 @@ import pytest
 
 from azure_emulator.client import EmulatorInfo
 
-from ..emulator.cloud import Cloud
+from ..azure_emulator.cloud import Cloud
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
 EVIL = 'a\'b "c"; touch pwned; $(touch pwned) `touch pwned` é日 *?'

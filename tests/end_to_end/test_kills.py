@@ -19,7 +19,7 @@ import pytest
 
 from azure_emulator import client, testing
 from azure_emulator.client import EmulatorInfo
-from benchmarks.forked_client import Client, Server
+from tests.forked_client import Client, Server
 
 from ..complete import COMPLETE, long_series
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for

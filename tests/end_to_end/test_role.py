@@ -36,7 +36,7 @@ from ipcluster_azure.start.planning import plan_engines
 from ipcluster_azure.start.request import Order
 from ipcluster_azure.stop.teardown import delete_cluster
 
-from ..emulator.cloud import Cloud
+from ..azure_emulator.cloud import Cloud
 from .conftest import Profile, wait_for
 from .test_reap import Azure
 

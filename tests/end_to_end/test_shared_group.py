@@ -12,7 +12,7 @@ from ipcluster_azure.plan.arm_template import NETWORK_API, PUBLIC_IP, SCALE_SET,
 from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.resource_manager.api import AzureApi
 
-from ..emulator.cloud import Cloud
+from ..azure_emulator.cloud import Cloud
 from .conftest import Profile
 
 GROUP, NETWORK = "team", "office"

@@ -14,7 +14,7 @@ from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.start.provision import creates_in_flight
 from ipcluster_azure.stop.teardown import delete_cluster
 from tests.unit.plans import CLUSTER
-from tests.unit.test_record import _record
+from tests.unit.record.test_record import _record
 
 from .conftest import Profile, wait_for
 

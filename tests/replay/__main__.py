@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from azure_emulator import client
-from tests.emulator.cloud import Cloud
+from tests.azure_emulator.cloud import Cloud
 
 from .player import Player, Result
 from .sessions import load

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.emulator.cloud import Answer, Cloud
+from tests.azure_emulator.cloud import Answer, Cloud
 
 from . import machines, prerequisites, refusals, rewritten, templates
 from .compare import differences

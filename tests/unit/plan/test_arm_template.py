@@ -1,0 +1,133 @@
+"""Golden files: whole templates, compared whole. `UPDATE_GOLDEN=1 make test` writes them anew."""
+
+import base64
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_emulator.base.schema import normalise
+from ipcluster_azure.plan import arm_template
+from ipcluster_azure.plan.arm_template import cloud_config, controller_template, engine_set_template
+from ipcluster_azure.plan.requests import ResourceRequest, requests
+
+from ..plans import CLUSTER, ENGINES, MACHINE, SUBNET_ID
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+GALLERY_IMAGE = (
+    "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/images/providers"
+    "/Microsoft.Compute/galleries/lab/images/python"
+)
+SPOT = replace(MACHINE, priority="Spot", os_disk_gb=128, image=GALLERY_IMAGE)
+IN_OFFICE = replace(
+    CLUSTER, subnet_id=SUBNET_ID, public_ip=False, owns_resource_group=False, resource_group="team"
+)
+TEMPLATES = {
+    "controller": controller_template(CLUSTER),
+    "controller-existing-subnet": controller_template(IN_OFFICE),
+    "engines": engine_set_template(CLUSTER, ENGINES),
+    "engines-spot": engine_set_template(IN_OFFICE, replace(ENGINES, machine=SPOT)),
+}
+PARAMETERS = {"sshPublicKey": "ssh-rsa AAAA", "customData": "I2Nsb3Vk"}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_template_is_as_it_was(name: str) -> None:
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(json.dumps(TEMPLATES[name], indent=2) + "\n")
+    assert TEMPLATES[name] == json.loads(path.read_text())
+
+
+def _requests(name: str) -> list[ResourceRequest]:
+    return requests(TEMPLATES[name], PARAMETERS, replace(CLUSTER, resource_group="team"))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_requests_hold_no_expressions_and_depend_on_what_comes_before(name: str) -> None:
+    seen: set[str] = set()
+    for request in _requests(name):
+        assert "[" not in "".join(_strings(request.body))
+        assert set(request.depends_on) <= seen
+        assert request.id.startswith(
+            f"/subscriptions/{CLUSTER.subscription_id}/resourceGroups/team/"
+        )
+        seen.add(request.id)
+
+
+def _strings(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        return [text for item in node.values() for text in _strings(item)]
+    if isinstance(node, list):
+        return [text for item in node for text in _strings(item)]
+    return [node] if isinstance(node, str) else []
+
+
+def test_every_resource_carries_all_tags() -> None:
+    for name in TEMPLATES:
+        for request in _requests(name):
+            assert request.body["tags"] == CLUSTER.tags
+
+
+def test_only_ssh_from_the_sources_reaches_the_controller_and_nothing_the_engines() -> None:
+    (group,) = [item for item in _requests("controller") if item.type == arm_template.NSG]
+    (rule,) = group.body["properties"]["securityRules"]
+    assert rule["properties"]["sourceAddressPrefixes"] == ["203.0.113.7/32"]
+    assert rule["properties"]["destinationPortRange"] == "22"
+    (engines,) = _requests("engines")
+    assert "publicIPAddress" not in json.dumps(engines.body)
+
+
+def test_no_secret_is_in_a_template() -> None:
+    text = json.dumps(TEMPLATES)
+    assert PARAMETERS["sshPublicKey"] not in text
+    for name in TEMPLATES:
+        assert TEMPLATES[name]["parameters"]["customData"]["type"] == "securestring"
+
+
+def test_without_public_ip_there_is_none() -> None:
+    assert arm_template.PUBLIC_IP not in {
+        item.type for item in _requests("controller-existing-subnet")
+    }
+
+
+def test_seven_writes_whatever_the_number_of_engines() -> None:
+    # the resource group is the one that is not in the templates
+    assert 1 + len(_requests("controller")) + len(_requests("engines")) == 7
+
+
+def test_cloud_config_carries_the_host_key() -> None:
+    text = base64.b64decode(cloud_config("PRIVATE\nKEY", "ssh-ed25519 AAAA")).decode()
+    first, rest = text.split("\n", 1)
+    assert first == "#cloud-config"
+    assert json.loads(rest)["ssh_keys"] == {
+        "ed25519_private": "PRIVATE\nKEY",
+        "ed25519_public": "ssh-ed25519 AAAA",
+    }
+
+
+def test_an_unknown_expression_is_refused() -> None:
+    odd = {**TEMPLATES["engines"]}
+    odd["resources"] = [{**odd["resources"][0], "location": "[resourceGroup().location]"}]
+    with pytest.raises(ValueError, match="not an expression"):
+        requests(odd, PARAMETERS, CLUSTER)
+
+
+KINDS = {
+    arm_template.NSG: ("network", "NetworkSecurityGroup"),
+    arm_template.PUBLIC_IP: ("network", "PublicIPAddress"),
+    arm_template.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
+    arm_template.NIC: ("network", "NetworkInterface"),
+    arm_template.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
+    arm_template.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_bodies_have_azures_shape_and_spelling(name: str) -> None:
+    for request in _requests(name):
+        # brings what Azure would accept into Azure's own spelling: nothing is to be brought
+        assert normalise(*KINDS[request.type], request.body) == request.body

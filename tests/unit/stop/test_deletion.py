@@ -1,0 +1,155 @@
+"""In which order resources go, and what Azure's slowness and failures do to that."""
+
+import logging
+from collections import Counter
+
+import pytest
+
+from ipcluster_azure.errors import AzureLauncherError, RequestRefused
+from ipcluster_azure.progress import Progress
+from ipcluster_azure.stop.deletion import delete_in_order, delete_whole_group
+
+from ..conftest import Clock
+
+GROUP = "/subscriptions/s/resourceGroups/team/providers"
+SCALE_SET = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/c-e0"
+INSTANCE = f"{GROUP}/Microsoft.Compute/virtualMachines/C-e0_1a2b3c4d"
+CONTROLLER = f"{GROUP}/Microsoft.Compute/virtualMachines/c-controller"
+DISK = f"{GROUP}/Microsoft.Compute/disks/c-controller_OsDisk_1"
+NIC = f"{GROUP}/Microsoft.Network/networkInterfaces/c-nic"
+ADDRESS = f"{GROUP}/Microsoft.Network/publicIPAddresses/c-ip"
+NETWORK = f"{GROUP}/Microsoft.Network/virtualNetworks/c-vnet"
+RULES = f"{GROUP}/Microsoft.Network/networkSecurityGroups/c-nsg"
+ODD = f"{GROUP}/Microsoft.Odd/things/c-thing"
+# what is asked for at once, in the order in which it must go
+ORDER = [{SCALE_SET, CONTROLLER}, {INSTANCE}, {NIC}, {ADDRESS}, {NETWORK}, {RULES}, {DISK, ODD}]
+MIXED = [ODD, RULES, INSTANCE, NIC, CONTROLLER, NETWORK, DISK, ADDRESS, SCALE_SET]
+
+
+class Azure:
+    """Stands in where Azure's slowness matters: a deletion takes so many looks.
+
+    `gone`: what isn't there; `fails`: how many deletions of it are accepted and fail; `refuses`:
+    with which of Azure's codes the next deletions of it are refused.
+    """
+
+    def __init__(self, looks: int, gone: tuple[str, ...] = ()) -> None:
+        self.looks, self.gone = looks, {*gone}
+        self.fails: Counter[str] = Counter()
+        self.refuses: dict[str, list[str]] = {}
+        self.asked: list[str] = []
+        self.deleted: list[str] = []
+        self.groups: list[str] = []
+        self._left: dict[str, int] = {}
+
+    def delete(self, resource_id: str) -> bool:
+        self.asked.append(resource_id)
+        if self.refuses.get(resource_id):
+            code = self.refuses[resource_id].pop()
+            raise RequestRefused(f"Azure refused {resource_id} ({code})", code)
+        self.fails[resource_id] -= 1
+        self._left[resource_id] = self.looks
+        return resource_id not in self.gone
+
+    def state_of(self, resource_id: str) -> str:
+        self._left[resource_id] -= 1
+        if self._left[resource_id] > 0:
+            return "Deleting"
+        if self.fails[resource_id] >= 0:
+            return "Failed"
+        self.deleted.append(resource_id)
+        return ""
+
+    def delete_group(self, name: str) -> bool:
+        self.groups.append(name)
+        return True
+
+
+async def _delete(azure: Azure, *resources: str) -> None:
+    progress = Progress(logging.getLogger("test"))
+    await delete_in_order(azure, resources, progress)  # type: ignore[arg-type]
+
+
+def _in_steps(items: list[str]) -> list[set[str]]:
+    left, steps = list(items), []
+    for step in ORDER:
+        steps.append({left.pop(0) for _ in step})
+    assert left == []
+    return steps
+
+
+async def test_what_needs_others_is_deleted_first_and_waited_for(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    azure = Azure(looks=20)
+    await _delete(azure, *MIXED)
+    assert _in_steps(azure.asked) == _in_steps(azure.deleted) == ORDER
+    assert 7 * 30 < clock.passed_s < 7 * 50  # machines together: no longer than one
+    assert caplog.text.count("Azure has accepted the deletion of the machines") == 1
+
+
+async def test_what_is_gone_is_not_waited_for(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    azure = Azure(looks=20, gone=(SCALE_SET, CONTROLLER, NIC))
+    await _delete(azure, SCALE_SET, CONTROLLER, NIC, RULES)
+    assert azure.asked[2:] == [NIC, RULES]
+    assert azure.deleted == [RULES]
+    assert 30 < clock.passed_s < 50
+    assert "machines" not in caplog.text
+
+
+async def test_of_a_large_cluster_nothing_is_asked_for_machine_by_machine(clock: Clock) -> None:
+    instances = [f"{SCALE_SET.replace('ScaleSets', 's')}_{number:08x}" for number in range(50)]
+    azure = Azure(looks=2)
+    await delete_whole_group(azure, "own", [DISK, *instances, CONTROLLER, SCALE_SET])  # type: ignore[arg-type]
+    assert azure.asked == [CONTROLLER, SCALE_SET]
+    assert azure.groups == ["own"]
+
+
+async def test_what_azure_does_not_finish_deleting_is_named(clock: Clock) -> None:
+    azure = Azure(looks=10_000)
+    with pytest.raises(AzureLauncherError, match=rf"has not deleted {SCALE_SET} within 600 s"):
+        await _delete(azure, SCALE_SET, CONTROLLER, NIC)
+    assert 600 < clock.passed_s < 604
+    assert azure.asked == [SCALE_SET, CONTROLLER]
+
+
+async def test_what_azure_accepts_and_fails_is_asked_for_again(clock: Clock) -> None:
+    azure = Azure(looks=3)
+    azure.fails[NIC] = 2
+    await _delete(azure, NIC, RULES)
+    assert azure.asked == [NIC, NIC, NIC, RULES]
+    assert azure.deleted == [NIC, RULES]
+    assert 2 * 5 < clock.passed_s < 2 * 10  # not at each look: it is shown so for a moment, too
+
+
+async def test_a_refusal_keeps_no_other_machine_alive(clock: Clock) -> None:
+    azure = Azure(looks=3)
+    azure.refuses = {SCALE_SET: ["ScopeLocked"]}
+    with pytest.raises(RequestRefused, match="ScopeLocked"):
+        await _delete(azure, SCALE_SET, CONTROLLER, NIC)
+    assert azure.asked == [SCALE_SET, CONTROLLER]
+
+
+async def test_what_is_still_in_use_is_asked_for_until_it_is_not(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    azure = Azure(looks=1)
+    azure.refuses = {NIC: ["NicReservedForAnotherVm"] * 36, RULES: ["AnotherOperationInProgress"]}
+    await _delete(azure, NIC, RULES)
+    assert azure.asked == [NIC] * 37 + [RULES] * 2
+    assert 36 * 5 < clock.passed_s < 38 * 5
+    assert caplog.text.count("(NicReservedForAnotherVm)") == 1
+
+
+async def test_what_stays_in_use_is_said(clock: Clock) -> None:
+    azure = Azure(looks=1)
+    azure.refuses = {NETWORK: ["InUseSubnetCannotBeDeleted"] * 100}
+    with pytest.raises(RequestRefused, match="InUseSubnetCannotBeDeleted"):
+        await _delete(azure, NETWORK, RULES)
+    assert 240 < clock.passed_s < 250
+    assert RULES not in azure.asked
