@@ -1,6 +1,5 @@
 """The page of settings says what the traits say."""
 
-import re
 import runpy
 import subprocess
 import sys
@@ -43,10 +42,3 @@ def test_every_error_is_explained() -> None:
     missing = {kind.__name__ for kind in classes if f"`{kind.__name__}`" not in page}
     assert missing <= {"AzureLauncherError"}
     assert "AzureLauncherError" in page
-
-
-def test_every_room_is_in_the_architecture() -> None:
-    page = text_of(ROOT / "docs" / "architecture.md")
-    rooms = {path.parent.name for path in (ROOT / "ipcluster_azure").glob("*/__init__.py")}
-    table = page.partition("\n## Rooms\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == rooms - {"emulator"}
