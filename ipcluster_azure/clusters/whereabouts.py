@@ -12,8 +12,7 @@ from ..resource_manager.api import AzureApi
 from ..resource_manager.login import check_login
 from ..resource_manager.power import emulator_is_gone
 from ..resource_manager.subscription import find_subscription
-from ..settings.traits import PUBLIC_CLOUD
-from ..settings.values import EMULATOR, Settings
+from ..settings.values import EMULATOR, PUBLIC_CLOUD, Settings
 
 
 @dataclass(frozen=True)

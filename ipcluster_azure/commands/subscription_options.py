@@ -10,7 +10,7 @@ from ..clusters.profiles import profile_dir
 from ..clusters.whereabouts import Whereabouts, configured, everywhere, of_settings
 from ..errors import ConfigurationError
 from ..launchers import AzureVMControllerLauncher
-from ..settings.traits import PUBLIC_CLOUD
+from ..settings.values import PUBLIC_CLOUD
 from .base import Command
 
 

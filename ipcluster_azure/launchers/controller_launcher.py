@@ -14,7 +14,8 @@ from ..errors import ClusterStopped, ConfigurationError
 from ..progress import Progress
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
-from ..settings.values import Settings, wide_sources
+from ..settings.value_checks import wide_sources
+from ..settings.values import Settings
 from .base import AzureVMBase, restore
 from .caller import engines_come_next, first_of
 from .engine_set_launcher import AzureVMEngineSetLauncher

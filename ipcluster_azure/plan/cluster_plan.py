@@ -43,9 +43,13 @@ class VmSize:
         return f"{self.name} in zone {self.zone}" if self.zone else self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MachinePlan:
-    """What the machines of one kind have in common."""
+    """What the machines of one kind have in common.
+
+    The controller's lies in the record: a field that is new needs a default, which is what
+    clusters have that were started before there was the field.
+    """
 
     vm_size: str
     image: str
@@ -55,9 +59,12 @@ class MachinePlan:
     zone: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
-    """The controller's machine and the network around it."""
+    """The controller's machine and the network around it.
+
+    It lies in the record: a field that is new needs a default, as with MachinePlan.
+    """
 
     subscription_id: str
     resource_group: str
@@ -105,7 +112,7 @@ class ClusterPlan:
         return ipaddress.IPv4Network(self.engine_prefix).num_addresses - RESERVED_ADDRESSES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EngineSetPlan:
     """One scale set: `n` engines on `vm_count` machines, `engines_per_vm` on each but the last."""
 
@@ -130,8 +137,14 @@ class EngineSetPlan:
 
 
 def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular") -> MachinePlan:
+    """Return what the machines of this size are made of."""
     return MachinePlan(
-        size.name, settings.image, settings.os_disk_gb, settings.admin_username, priority, size.zone
+        vm_size=size.name,
+        image=settings.image,
+        os_disk_gb=settings.os_disk_gb,
+        admin_username=settings.admin_username,
+        priority=priority,
+        zone=size.zone,
     )
 
 

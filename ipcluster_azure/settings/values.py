@@ -1,157 +1,177 @@
-"""The settings of one launcher, frozen and checked: what every later step works from. Pure."""
+"""All settings. Each stands here once, with its type, default and help; its unit is in its name.
 
-import ipaddress
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+A field of `Settings` is what this package reads, the field's trait is what users set. traits.py
+gives the traits to the launchers, and makes of their values the `Settings` that every later step
+works from.
+"""
 
-from ..errors import ConfigurationError
-from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitType, Unicode, Union
 
 EMULATOR = "emulator"
-WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
-RESERVED_USERS = frozenset(
-    "admin administrator root user test guest console david john support sys server sql aspnet "
-    "backup owner actuser adm a 1 123 user1 user2 user3 user4 user5 test1 test2 test3".split()
-)
+PUBLIC_CLOUD = "https://management.azure.com"
 
 
-@dataclass(frozen=True)
+def setting(trait: TraitType[Any, Any], help: str) -> Any:
+    """Return a field of `Settings` that users set as `trait`, with its default and this `help`."""
+    trait.help = trait.__doc__ = help
+    return field(metadata={"trait": trait.tag(config=True)})
+
+
+def frozen(trait: TraitType[Any, Any], value: Any) -> Any:
+    """Return what a field of `Settings` holds for its trait's `value`: a tuple for a list, also
+    where users may give a single text instead of a list of one."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(trait, Union) else value
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one launcher, validated; field names are the traits' names."""
+    """The settings of one launcher. They can't change, and value_checks.py has checked them."""
 
-    subscription_id: str
-    location: str
-    resource_group: str
-    tags: Mapping[str, str]
-    vm_size: tuple[str, ...]
-    zones: tuple[str, ...]
-    image: str
-    os_disk_gb: int
-    admin_username: str
-    ssh_source: tuple[str, ...]
-    public_ip_service: str
-    ssh_port: int
-    address_prefix: str
-    subnet_id: str
-    public_ip: bool
-    priority: str
-    python_environment: str
-    image_python: str
-    requirements: tuple[str, ...]
-    boot_timeout_s: float
-    max_lifetime_h: float
-    idle_timeout_min: float
-    self_deletion: str
-    max_engines: int
-    min_engines: int
-    engines_per_vm: int
-    endpoint: str
-    audience: str
+    subscription_id: str = setting(
+        Unicode(""),
+        "Azure subscription to create everything in. Empty: $AZURE_SUBSCRIPTION_ID, else the "
+        "default subscription of `az login`.",
+    )
+    location: str = setting(
+        Unicode("eastus"),
+        "Azure region, for example eastus or westeurope.",
+    )
+    resource_group: str = setting(
+        Unicode(""),
+        "Existing resource group to create everything in; it is never deleted itself. Empty: a "
+        "group of its own for each cluster, deleted with it.",
+    )
+    tags: Mapping[str, str] = setting(
+        Dict(key_trait=Unicode(), value_trait=Unicode()),
+        "Tags for every resource, in addition to those that mark the cluster.",
+    )
+    vm_size: tuple[str, ...] = setting(
+        Union([Unicode(), List(Unicode())], default_value="Standard_D4s_v5"),
+        "VM size, or a list of sizes: the first that the subscription may use in the location, and "
+        "has quota for, is taken; if Azure has no room for it, the next. Set on "
+        "AzureVMControllerLauncher or AzureVMEngineSetLauncher it holds for that side alone.",
+    )
+    zones: tuple[str, ...] = setting(
+        List(Unicode()),
+        'Availability zones to try in turn, for example ["1", "2", "3"]; the machines of one side '
+        "are all in one. Empty: Azure chooses.",
+    )
+    image: str = setting(
+        Unicode("Canonical:ubuntu-24_04-lts:server:latest"),
+        "Linux image with cloud-init: a URN publisher:offer:sku:version, or the resource id of an "
+        "image of your own.",
+    )
+    os_disk_gb: int = setting(
+        Integer(0, min=0, max=4095),
+        "Size of the OS disk in GiB. 0: the image's own.",
+    )
+    admin_username: str = setting(
+        Unicode("azureuser"),
+        "Name of the user that is made on the machines.",
+    )
+    ssh_source: tuple[str, ...] = setting(
+        Union([Unicode(), List(Unicode())], default_value="auto"),
+        "Addresses allowed to reach the SSH port: a CIDR or a list of CIDRs. `auto`: this "
+        "computer's own public address, asked of public_ip_service; with endpoint `emulator`: the "
+        "loopback network.",
+    )
+    public_ip_service: str = setting(
+        Unicode("https://api.ipify.org"),
+        "HTTPS address that answers with the caller's public IP address as text.",
+    )
+    ssh_port: int = setting(
+        Integer(0, min=0, max=65535),
+        "Port of the machines' SSH servers. 0: 22, or what the emulator offers.",
+    )
+    address_prefix: str = setting(
+        Unicode(""),
+        "Address space of the virtual network, /8 to /25. Empty: 10.42.0.0/16, or an unused "
+        "network that the emulator offers.",
+    )
+    subnet_id: str = setting(
+        Unicode(""),
+        "Resource id of an existing subnet to place the machines in; it is never deleted. Empty: a "
+        "virtual network of its own.",
+    )
+    public_ip: bool = setting(
+        Bool(True),
+        "Give the controller a public address. False: it is reached at its private address in "
+        "subnet_id, over a VPN or a peering; to build its Python environment it then needs another "
+        "way to a package index.",
+    )
+    priority: str = setting(
+        Enum(["Regular", "Spot"], default_value="Regular"),
+        "Priority of the engines' machines. Spot is cheaper, and Azure may take it back at any "
+        "time. The controller is always Regular.",
+    )
+    python_environment: str = setting(
+        Enum(["minimal", "image"], default_value="minimal"),
+        "`minimal`: this Python's minor version with the same ipyparallel, numpy and the "
+        "requirements, built on the controller and copied to the engines. `image`: the interpreter "
+        "image_python, which is on the image already.",
+    )
+    image_python: str = setting(
+        Unicode("python3"),
+        "With python_environment `image`: the interpreter's path or name on the machines; it must "
+        "have ipyparallel installed.",
+    )
+    requirements: tuple[str, ...] = setting(
+        List(Unicode()),
+        "Further packages for the machines, as pip requirement specifiers.",
+    )
+    boot_timeout_s: float = setting(
+        Float(600.0),
+        "Seconds within which a machine must answer over SSH after Azure accepted it.",
+    )
+    max_lifetime_h: float = setting(
+        Float(12.0),
+        "Hours after which the cluster is deleted, whatever it does. 0: never.",
+    )
+    idle_timeout_min: float = setting(
+        Float(60.0),
+        "Minutes without a task after which the cluster is deleted. 0: never.",
+    )
+    self_deletion: str = setting(
+        Enum(["auto", "required", "off"], default_value="auto"),
+        "Whether the controller's machine may delete the cluster by itself, when this computer is "
+        "off or gone: it gets a managed identity with rights on the cluster's own resources, for "
+        "which the user needs the right to assign roles. `auto`: if the user has it; `required`: "
+        "refuse to start otherwise; `off`: the machines get no identity.",
+    )
+    max_engines: int = setting(
+        Integer(1024, min=1),
+        "Refuse to start more engines than this in one set: a guard against a slip of the finger.",
+    )
+    min_engines: int = setting(
+        Integer(0, min=0),
+        "Engines of a set that must register for the start to count as a success. 0: all.",
+    )
+    engines_per_vm: int = setting(
+        Integer(0, min=0),
+        "Engines on each machine. 0: one for each vCPU.",
+    )
+    endpoint: str = setting(
+        Unicode(PUBLIC_CLOUD),
+        "Resource Manager endpoint: https://management.azure.com, another cloud's, or `emulator` "
+        "for the local one, which starts by itself and needs no account.",
+    )
+    audience: str = setting(
+        Unicode(""),
+        "Audience of the access token. Empty: the endpoint's own.",
+    )
 
     @property
     def uses_emulator(self) -> bool:
+        """Whether the cluster is to run on the local emulator of Azure."""
         return self.endpoint == EMULATOR
 
 
-def check_values(settings: Settings) -> None:
-    """Raise ConfigurationError for the first setting whose value is impossible."""
-    _check_place(settings)
-    _check_network(settings)
-    _check_tags(settings.tags)
-    if settings.boot_timeout_s <= 0:
-        raise ConfigurationError(f"boot_timeout_s must be positive, not {settings.boot_timeout_s}.")
-    if settings.max_lifetime_h < 0:
-        raise ConfigurationError(f"max_lifetime_h can't be negative: {settings.max_lifetime_h}.")
-    if settings.idle_timeout_min < 0:
-        raise ConfigurationError(
-            f"idle_timeout_min can't be negative: {settings.idle_timeout_min}."
-        )
-    for requirement in settings.requirements:
-        if not requirement.strip() or requirement.lstrip().startswith("-") or "\n" in requirement:
-            raise ConfigurationError(f"requirements: {requirement!r} is not a package requirement.")
-
-
-def _check_place(settings: Settings) -> None:
-    if not settings.uses_emulator and not settings.endpoint.startswith("https://"):
-        raise ConfigurationError(
-            f"endpoint must be 'emulator' or begin with https://, not {settings.endpoint!r}."
-        )
-    if not re.fullmatch(r"(\w[\w-]*)?", settings.subscription_id, re.ASCII):
-        raise ConfigurationError(
-            f"subscription_id {settings.subscription_id!r} is not a subscription's id; `az account "
-            "list -o table` lists them."
-        )
-    if not re.fullmatch(r"[a-z0-9]+", settings.location):
-        raise ConfigurationError(
-            f"location {settings.location!r} is not a region's name; `az account list-locations "
-            "-o table` lists them, for example eastus."
-        )
-    if not settings.vm_size or not all(settings.vm_size):
-        raise ConfigurationError("vm_size must name at least one VM size, e.g. Standard_D4s_v5.")
-    for zone in settings.zones:
-        if not re.fullmatch(r"[1-9]", zone):
-            raise ConfigurationError(f"zones: {zone!r} is not a zone; they are called 1, 2 and 3.")
-    user = settings.admin_username
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user) or user in RESERVED_USERS:
-        raise ConfigurationError(f"admin_username {user!r} is not a user name that Azure accepts.")
-    if not settings.image.startswith("/") and len(settings.image.split(":")) != 4:
-        raise ConfigurationError(
-            f"image {settings.image!r} is neither publisher:offer:sku:version nor a resource id."
-        )
-    if settings.resource_group and not re.fullmatch(
-        r"[\w().-]{0,89}[\w()-]", settings.resource_group
-    ):
-        raise ConfigurationError(
-            f"resource_group {settings.resource_group!r} is not a legal name in Azure."
-        )
-
-
-def _check_network(settings: Settings) -> None:
-    for source in settings.ssh_source:
-        if source != "auto":
-            _network("ssh_source", source)
-    if settings.address_prefix:
-        prefix = _network("address_prefix", settings.address_prefix)
-        if not 8 <= prefix.prefixlen <= 25:
-            raise ConfigurationError(f"address_prefix {prefix} must be between /8 and /25.")
-    if not settings.public_ip and not settings.subnet_id:
-        raise ConfigurationError(
-            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or "
-            "a peering: into a new network without a public address there is no way."
-        )
-    if settings.subnet_id and not re.fullmatch(
-        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
-        r"/virtualNetworks/[^/]+/subnets/[^/]+",
-        settings.subnet_id,
-        re.IGNORECASE,
-    ):
-        raise ConfigurationError(f"subnet_id {settings.subnet_id!r} is not a subnet's resource id.")
-
-
-def wide_sources(sources: Iterable[str]) -> list[str]:
-    """Those networks that are wider than any network of one's own can be."""
-    return [
-        source
-        for source in sources
-        if source != "auto" and ipaddress.IPv4Network(source).prefixlen < WIDEST_OWN_PREFIX
-    ]
-
-
-def _network(name: str, text: str) -> ipaddress.IPv4Network:
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name} {text!r} is not an IPv4 network: {error}.") from None
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    if len(tags) > MAX_USER_TAGS:
-        raise ConfigurationError(f"tags: at most {MAX_USER_TAGS} can be set, not {len(tags)}.")
-    for name, value in tags.items():
-        if not name or len(name) > 512 or re.search(r"[<>%&\\?/]", name):
-            raise ConfigurationError(f"tags: {name!r} is not a tag name that Azure accepts.")
-        if len(value) > MAX_TAG_VALUE:
-            raise ConfigurationError(f"tags: the value of {name!r} is over {MAX_TAG_VALUE} long.")
-        if name.lower().startswith(TAG_PREFIX):
-            raise ConfigurationError(f"tags: names that begin with {TAG_PREFIX} are reserved.")
+TRAITS: dict[str, TraitType[Any, Any]] = {
+    item.name: item.metadata["trait"] for item in fields(Settings)
+}

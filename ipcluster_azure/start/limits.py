@@ -17,7 +17,9 @@ async def find_limits(api: AzureApi, settings: Settings) -> Limits:
 
     Raises AccessDenied if the controller is required to delete the cluster by itself and can't.
     """
-    limits = Limits(settings.max_lifetime_h, settings.idle_timeout_min)
+    limits = Limits(
+        max_lifetime_h=settings.max_lifetime_h, idle_timeout_min=settings.idle_timeout_min
+    )
     if settings.self_deletion == "off" or not (limits.max_lifetime_h or limits.idle_timeout_min):
         return limits
     limits.self_deletion_required = settings.self_deletion == "required"

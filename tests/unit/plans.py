@@ -11,7 +11,11 @@ from ipcluster_azure.plan.cluster_plan import ClusterPlan, EngineSetPlan, Machin
 from ipcluster_azure.settings.values import Settings
 
 MACHINE = MachinePlan(
-    "Standard_D4s_v5", "Canonical:ubuntu-24_04-lts:server:latest", 0, "azureuser", "Regular"
+    vm_size="Standard_D4s_v5",
+    image="Canonical:ubuntu-24_04-lts:server:latest",
+    os_disk_gb=0,
+    admin_username="azureuser",
+    priority="Regular",
 )
 CLUSTER = ClusterPlan(
     subscription_id="00000000-1111-2222-3333-444444444444",

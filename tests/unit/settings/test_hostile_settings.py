@@ -20,7 +20,7 @@ from ipcluster_azure.plan.arm_template import controller_template, engine_set_te
 from ipcluster_azure.plan.requests import requests
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.subscription import find_subscription
-from ipcluster_azure.settings.values import wide_sources
+from ipcluster_azure.settings.value_checks import wide_sources
 from ipcluster_azure.start import preflight
 
 from ..plans import CLUSTER, ENGINES, launcher

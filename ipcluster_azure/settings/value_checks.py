@@ -1,0 +1,122 @@
+"""Values that a setting can't have, found without asking Azure. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+
+from ..errors import ConfigurationError
+from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX
+from .values import Settings
+
+WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
+RESERVED_USERS = frozenset(
+    "admin administrator root user test guest console david john support sys server sql aspnet "
+    "backup owner actuser adm a 1 123 user1 user2 user3 user4 user5 test1 test2 test3".split()
+)
+
+
+def check_values(settings: Settings) -> None:
+    """Raise ConfigurationError for the first setting whose value is impossible."""
+    _check_place(settings)
+    _check_machines(settings)
+    _check_network(settings)
+    _check_tags(settings.tags)
+    if settings.boot_timeout_s <= 0:
+        raise ConfigurationError(f"boot_timeout_s must be positive, not {settings.boot_timeout_s}.")
+    if settings.max_lifetime_h < 0:
+        raise ConfigurationError(f"max_lifetime_h can't be negative: {settings.max_lifetime_h}.")
+    if settings.idle_timeout_min < 0:
+        raise ConfigurationError(
+            f"idle_timeout_min can't be negative: {settings.idle_timeout_min}."
+        )
+    for requirement in settings.requirements:
+        if not requirement.strip() or requirement.lstrip().startswith("-") or "\n" in requirement:
+            raise ConfigurationError(f"requirements: {requirement!r} is not a package requirement.")
+
+
+def _check_place(settings: Settings) -> None:
+    if not settings.uses_emulator and not settings.endpoint.startswith("https://"):
+        raise ConfigurationError(
+            f"endpoint must be 'emulator' or begin with https://, not {settings.endpoint!r}."
+        )
+    if not re.fullmatch(r"(\w[\w-]*)?", settings.subscription_id, re.ASCII):
+        raise ConfigurationError(
+            f"subscription_id {settings.subscription_id!r} is not a subscription's id; `az account "
+            "list -o table` lists them."
+        )
+    if not re.fullmatch(r"[a-z0-9]+", settings.location):
+        raise ConfigurationError(
+            f"location {settings.location!r} is not a region's name; `az account list-locations "
+            "-o table` lists them, for example eastus."
+        )
+    if settings.resource_group and not re.fullmatch(
+        r"[\w().-]{0,89}[\w()-]", settings.resource_group
+    ):
+        raise ConfigurationError(
+            f"resource_group {settings.resource_group!r} is not a legal name in Azure."
+        )
+
+
+def _check_machines(settings: Settings) -> None:
+    if not settings.vm_size or not all(settings.vm_size):
+        raise ConfigurationError("vm_size must name at least one VM size, e.g. Standard_D4s_v5.")
+    for zone in settings.zones:
+        if not re.fullmatch(r"[1-9]", zone):
+            raise ConfigurationError(f"zones: {zone!r} is not a zone; they are called 1, 2 and 3.")
+    user = settings.admin_username
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user) or user in RESERVED_USERS:
+        raise ConfigurationError(f"admin_username {user!r} is not a user name that Azure accepts.")
+    if not settings.image.startswith("/") and len(settings.image.split(":")) != 4:
+        raise ConfigurationError(
+            f"image {settings.image!r} is neither publisher:offer:sku:version nor a resource id."
+        )
+
+
+def _check_network(settings: Settings) -> None:
+    for source in settings.ssh_source:
+        if source != "auto":
+            _network("ssh_source", source)
+    if settings.address_prefix:
+        prefix = _network("address_prefix", settings.address_prefix)
+        if not 8 <= prefix.prefixlen <= 25:
+            raise ConfigurationError(f"address_prefix {prefix} must be between /8 and /25.")
+    if not settings.public_ip and not settings.subnet_id:
+        raise ConfigurationError(
+            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or "
+            "a peering: into a new network without a public address there is no way."
+        )
+    if settings.subnet_id and not re.fullmatch(
+        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
+        r"/virtualNetworks/[^/]+/subnets/[^/]+",
+        settings.subnet_id,
+        re.IGNORECASE,
+    ):
+        raise ConfigurationError(f"subnet_id {settings.subnet_id!r} is not a subnet's resource id.")
+
+
+def wide_sources(sources: Iterable[str]) -> list[str]:
+    """Return the networks that are wider than any network of one's own can be."""
+    return [
+        source
+        for source in sources
+        if source != "auto" and ipaddress.IPv4Network(source).prefixlen < WIDEST_OWN_PREFIX
+    ]
+
+
+def _network(name: str, text: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {text!r} is not an IPv4 network: {error}.") from None
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    if len(tags) > MAX_USER_TAGS:
+        raise ConfigurationError(f"tags: at most {MAX_USER_TAGS} can be set, not {len(tags)}.")
+    for name, value in tags.items():
+        if not name or len(name) > 512 or re.search(r"[<>%&\\?/]", name):
+            raise ConfigurationError(f"tags: {name!r} is not a tag name that Azure accepts.")
+        if len(value) > MAX_TAG_VALUE:
+            raise ConfigurationError(f"tags: the value of {name!r} is over {MAX_TAG_VALUE} long.")
+        if name.lower().startswith(TAG_PREFIX):
+            raise ConfigurationError(f"tags: names that begin with {TAG_PREFIX} are reserved.")
