@@ -1,7 +1,7 @@
-"""Breaks the modules that delete and remember, one place at a time: does a test turn red?
+"""Breaks modules that plan, delete and remember, one place at a time: does a test turn red?
 
-    make mutation                       all of them, in about an hour and a half
-    python tools/mutation.py record     one module
+    make mutation                               all of them, in about three hours
+    python tools/mutation.py record/contents    one module
 
 In a copy of the project in a temporary folder cosmic-ray changes one thing after the other, then
 one statement after the other is left out, which cosmic-ray doesn't do; each time the module's fast
@@ -19,7 +19,16 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PLANNED = "tests/unit/plan tests/unit/settings/test_where_settings_arrive.py"
 TESTS = {
+    "settings/values": "tests/unit/settings tests/docs/test_settings_page.py",
+    "settings/value_checks": "tests/unit/settings",
+    "settings/traits": "tests/unit/settings tests/docs/test_settings_page.py",
+    "settings/string_checks": "tests/unit/settings",
+    "plan/cluster_plan": PLANNED,
+    "plan/quota": "tests/unit/plan tests/unit/start/test_sizes.py",
+    "plan/arm_template": PLANNED,
+    "plan/requests": PLANNED,
     "record/contents": "tests/unit/record",
     "record/file": "tests/unit/record",
     "private_files": "tests/unit/test_private_files.py",
@@ -97,7 +106,7 @@ def is_green(module: str, folder: Path) -> bool:
     options = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=30"]
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, TESTS[module]],
+            [sys.executable, "-m", "pytest", *options, *TESTS[module].split()],
             cwd=folder,
             env={**environment(folder), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

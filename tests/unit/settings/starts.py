@@ -1,0 +1,125 @@
+"""What a start with certain settings would ask for, found without asking Azure for anything."""
+
+import asyncio
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from ipcluster_azure.endpoint import Endpoint
+from ipcluster_azure.errors import BootTimeout
+from ipcluster_azure.naming import ClusterNames
+from ipcluster_azure.plan.arm_template import Json, controller_template, engine_set_template
+from ipcluster_azure.plan.cluster_plan import (
+    ClusterPlan,
+    EngineSetPlan,
+    SizeOffer,
+    plan_engine_set,
+)
+from ipcluster_azure.plan.requests import ResourceRequest, requests
+from ipcluster_azure.progress import Progress
+from ipcluster_azure.record.contents import Limits, Record
+from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.ssh.connect import Target
+from ipcluster_azure.start.limits import find_limits
+from ipcluster_azure.start.planning import Site, new_record, plan_controller
+from ipcluster_azure.start.preflight import check_access, find_place
+from ipcluster_azure.start.request import Order
+from ipcluster_azure.start.sizes import Market, controller_sizes, engine_sizes
+
+from ..plans import launcher
+
+NAMES = ClusterNames("ipp-azure-0a1b2c3d")
+OFFERS = {
+    "standard_d4s_v5": SizeOffer(4, zones=("1", "2")),
+    "standard_f8s_v2": SizeOffer(8, zones=("1", "2")),
+}
+OWN_ADDRESS = "203.0.113.7"
+PARAMETERS = {"sshPublicKey": "ssh-rsa AAAA", "customData": "I2Nsb3Vk"}
+ELSEWHERE = {"subscription_id": "00000000-1111-2222-3333-444444444444"}
+
+
+class Azure:
+    """Stands for what is outside: notes what is `asked` of Azure and of the address service.
+
+    The user has every right in the group `team`; the controller's machine never answers.
+    """
+
+    endpoint = Endpoint("https://management.azure.com", "https://management.azure.com")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        monkeypatch.setattr("urllib.request.urlopen", self._urlopen)
+        monkeypatch.setattr("ipcluster_azure.start.start_controller.connect", self._connect)
+        monkeypatch.setattr("ipcluster_azure.start.preflight.check_login", lambda endpoint: None)
+
+    def listed(self, path: str, api_version: str, **options: str) -> list[Json]:
+        self.asked.append(path)
+        return [{"actions": ["*"], "notActions": []}]
+
+    def group_exists(self, name: str) -> bool:
+        return name == "team"
+
+    def _urlopen(self, url: str, timeout: float) -> io.BytesIO:
+        self.asked.append(url)
+        return io.BytesIO(OWN_ADDRESS.encode())
+
+    async def _connect(self, target: Target, *, timeout_s: float) -> NoReturn:
+        raise BootTimeout(f"{timeout_s}")
+
+
+@dataclass(frozen=True)
+class Start:
+    """`requests` are the controller's and, at the end, the scale set's of `n` engines."""
+
+    order: Order
+    settings: Settings
+    plan: ClusterPlan
+    engines: EngineSetPlan
+    record: Record
+    requests: list[ResourceRequest]
+    asked: list[str]
+
+    def body(self, kind: str) -> Json:
+        """The body of the one request for a resource of this type."""
+        (found,) = [item.body for item in self.requests if item.type == kind]
+        return found
+
+
+def start_with(azure: Azure, profile_dir: Path, n: int = 8, **traits: Any) -> Start:
+    """Take the way that a start of `n` engines takes from its settings to its requests."""
+    return asyncio.run(_start(azure, profile_dir, n, {**ELSEWHERE, **traits}))
+
+
+async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) -> Start:
+    order = order_in(profile_dir)
+    place = await find_place(launcher(**traits).settings())
+    settings, market = place.settings, Market(OFFERS, {})
+    assert await check_access(azure, settings, NAMES.base)
+    limits: Limits = await find_limits(azure, settings)
+    site = Site(place, NAMES, tuple(controller_sizes(settings, market)), limits)
+    plan = plan_controller(order, site)
+    sizes = engine_sizes(settings, market, n, site.sizes[0])
+    engines = plan_engine_set(settings, plan, set_id="s", n=n, size=sizes[0])
+    asked_for = [
+        *requests(controller_template(plan), PARAMETERS, plan),
+        *requests(engine_set_template(plan, engines), PARAMETERS, plan),
+    ]
+    record = new_record(order, site, plan, "ssh-ed25519 AAAA", [item.id for item in asked_for])
+    return Start(order, settings, plan, engines, record, asked_for, list(azure.asked))
+
+
+def order_in(profile_dir: Path) -> Order:
+    return Order(
+        file=RecordFile.of(str(profile_dir), ""),
+        cluster_id="",
+        profile="azure",
+        job_file=profile_dir / "job.json",
+        progress=Progress(logging.getLogger("test")),
+        args=[],
+        variables={},
+    )

@@ -1,0 +1,271 @@
+"""Each setting has a row that says where its value arrives; without one the last test fails."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_emulator.client import EmulatorInfo
+from ipcluster_azure.errors import BootTimeout, ConfigurationError
+from ipcluster_azure.plan.arm_template import (
+    NIC,
+    NSG,
+    PUBLIC_IP,
+    SCALE_SET,
+    VIRTUAL_MACHINE,
+    VIRTUAL_NETWORK,
+)
+from ipcluster_azure.plan.cluster_plan import check_engine_count
+from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.ssh.guard_settings import guard_settings
+from ipcluster_azure.start.preflight import find_place
+from ipcluster_azure.start.start_controller import open_gate
+
+from ..plans import SUBNET_ID, launcher
+from .starts import OWN_ADDRESS, Azure, Start, start_with
+
+IMAGE_ID = "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/images/python"
+SERVICE = "https://address.example"
+CLOUD = "https://management.usgovcloudapi.net"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A `value` of its own for a setting, and what is then `seen` of it in a start.
+
+    `needs` are other settings without which this one has no effect, or is refused.
+    """
+
+    value: Any
+    seen: Callable[[Start], Any]
+    expected: Any
+    needs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _machines(start: Start) -> tuple[Any, Any]:
+    """The properties of the controller's machine and of the engines' machines."""
+    controller = start.body(VIRTUAL_MACHINE)["properties"]
+    return controller, start.body(SCALE_SET)["properties"]["virtualMachineProfile"]
+
+
+def _of_both(*path: str) -> Callable[[Start], list[Any]]:
+    """What stands at this path in either side's machines; None where there is nothing."""
+
+    def seen(start: Start) -> list[Any]:
+        found = []
+        for node in _machines(start):
+            for name in path:
+                node = node.get(name, {})
+            found.append(node or None)
+        return found
+
+    return seen
+
+
+def _sizes(start: Start) -> list[Any]:
+    controller = start.body(VIRTUAL_MACHINE)["properties"]["hardwareProfile"]["vmSize"]
+    others = [size.name for size in start.record.controller.alternatives]
+    return [controller, *others, start.body(SCALE_SET)["sku"]["name"]]
+
+
+def _zones(start: Start) -> list[Any]:
+    return [start.body(kind).get("zones") for kind in (VIRTUAL_MACHINE, SCALE_SET)]
+
+
+def _ssh_rule(start: Start) -> Any:
+    (rule,) = start.body(NSG)["properties"]["securityRules"]
+    return rule["properties"]
+
+
+def _subnets(start: Start) -> list[str]:
+    _, engines = _machines(start)
+    (engine_nic,) = engines["networkProfile"]["networkInterfaceConfigurations"]
+    nics = (start.body(NIC), engine_nic)
+    return [nic["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"] for nic in nics]
+
+
+def _group(start: Start) -> Any:
+    groups = {item.id.split("/")[4] for item in start.requests}
+    return groups, start.plan.owns_resource_group, start.asked[-1].split("/")[:2]
+
+
+def _lifetime_h(start: Start) -> float | None:
+    """Hours between the times in the tags, by which `ipcluster-azure reap` knows what is over."""
+    tags = start.body(NIC)["tags"]
+    if "ipcluster-azure-expires" not in tags:
+        return None
+    created, expires = (
+        datetime.fromisoformat(tags[f"ipcluster-azure-{name}"]) for name in ("created", "expires")
+    )
+    return (expires - created).total_seconds() / 3600
+
+
+def _refuses(n: int) -> Callable[[Start], bool]:
+    """Whether `n` engines are refused."""
+
+    def seen(start: Start) -> bool:
+        try:
+            check_engine_count(start.settings, n)
+        except ConfigurationError:
+            return True
+        return False
+
+    return seen
+
+
+def _boot_timeout_s(start: Start) -> float:
+    """How long the start waits for the controller's machine to answer."""
+    start.record.controller.host = "203.0.113.99"
+    start.order.file.create(start.record)
+
+    async def wait() -> None:
+        async with AsyncExitStack() as connections:
+            await open_gate(start.order, start.settings, connections)
+
+    with pytest.raises(BootTimeout) as caught:
+        asyncio.run(wait())
+    return float(str(caught.value))
+
+
+ROWS = {
+    "subscription_id": Row(
+        "s-7", lambda s: {item.id.split("/")[2] for item in s.requests}, {"s-7"}
+    ),
+    "location": Row(
+        "westeurope", lambda s: {item.body["location"] for item in s.requests}, {"westeurope"}
+    ),
+    "resource_group": Row("team", _group, ({"team"}, False, ["resourceGroups", "team"])),
+    "tags": Row({"a": "b"}, lambda s: {item.body["tags"].get("a") for item in s.requests}, {"b"}),
+    "vm_size": Row(
+        ["Standard_F8s_v2", "Standard_D4s_v5"],
+        _sizes,
+        ["Standard_F8s_v2", "Standard_D4s_v5", "Standard_F8s_v2"],
+    ),
+    "zones": Row(["2", "1"], _zones, [["2"], ["2"]]),
+    "image": Row(IMAGE_ID, _of_both("storageProfile", "imageReference"), [{"id": IMAGE_ID}] * 2),
+    "os_disk_gb": Row(77, _of_both("storageProfile", "osDisk", "diskSizeGB"), [77, 77]),
+    "admin_username": Row("ada", _of_both("osProfile", "adminUsername"), ["ada", "ada"]),
+    "ssh_source": Row(
+        ["10.0.0.0/8", "auto"],
+        lambda s: (_ssh_rule(s)["sourceAddressPrefixes"], s.plan.own_source),
+        (["10.0.0.0/8", f"{OWN_ADDRESS}/32"], f"{OWN_ADDRESS}/32"),
+    ),
+    "public_ip_service": Row(
+        SERVICE, lambda s: (s.asked[0], s.plan.public_ip_service), (SERVICE, SERVICE)
+    ),
+    "ssh_port": Row(
+        2222,
+        lambda s: (_ssh_rule(s)["destinationPortRange"], s.record.plan.ssh_port),
+        ("2222", 2222),
+    ),
+    "address_prefix": Row(
+        "10.7.0.0/24",
+        lambda s: s.body(VIRTUAL_NETWORK)["properties"]["addressSpace"]["addressPrefixes"],
+        ["10.7.0.0/24"],
+    ),
+    "subnet_id": Row(SUBNET_ID, _subnets, [SUBNET_ID, SUBNET_ID]),
+    "public_ip": Row(
+        False,
+        lambda s: PUBLIC_IP in {item.type for item in s.requests},
+        False,
+        needs={"subnet_id": SUBNET_ID},
+    ),
+    "priority": Row("Spot", _of_both("priority"), [None, "Spot"]),
+    "python_environment": Row("image", lambda s: s.record.environment.kind, "image"),
+    "image_python": Row("/opt/python", lambda s: s.record.environment.image_python, "/opt/python"),
+    "requirements": Row(
+        ["scipy", "pandas"], lambda s: s.record.environment.requirements[2:], ["scipy", "pandas"]
+    ),
+    "boot_timeout_s": Row(5.0, _boot_timeout_s, 5.0),
+    "max_lifetime_h": Row(
+        3.5,
+        lambda s: (guard_settings(s.record)["max_lifetime_h"], _lifetime_h(s)),
+        (3.5, 3.5),
+    ),
+    "idle_timeout_min": Row(7.5, lambda s: guard_settings(s.record)["idle_timeout_min"], 7.5),
+    "self_deletion": Row(
+        "off",
+        lambda s: (s.body(VIRTUAL_MACHINE).get("identity"), s.record.limits.self_deletion),
+        (None, False),
+    ),
+    "max_engines": Row(8, _refuses(9), True),
+    "min_engines": Row(2, _refuses(1), True),
+    "engines_per_vm": Row(
+        3, lambda s: (s.body(SCALE_SET)["sku"]["capacity"], s.engines.engines_on(0)), (3, 3)
+    ),
+    "endpoint": Row(
+        CLOUD, lambda s: (s.record.endpoint.url, s.record.endpoint.audience), (CLOUD, CLOUD)
+    ),
+    "audience": Row(
+        "https://a.example", lambda s: guard_settings(s.record)["audience"], "https://a.example"
+    ),
+}
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Azure:
+    return Azure(monkeypatch)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_setting_arrives(name: str, azure: Azure, tmp_path: Path) -> None:
+    row = ROWS[name]
+    without = start_with(azure, tmp_path / "without", **row.needs)
+    assert row.seen(without) != row.expected, "the row would not notice that the setting is lost"
+    azure.asked.clear()
+    start = start_with(azure, tmp_path / "with", **{**row.needs, name: row.value})
+    assert row.seen(start) == row.expected
+
+
+def test_every_setting_has_a_row() -> None:
+    assert list(ROWS) == [item.name for item in fields(Settings)]
+
+
+def test_a_group_that_does_not_exist_is_named(azure: Azure, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Resource group nobodys does not exist"):
+        start_with(azure, tmp_path, resource_group="nobodys")
+
+
+def test_the_right_to_delete_itself_can_be_required(azure: Azure, tmp_path: Path) -> None:
+    start = start_with(azure, tmp_path, self_deletion="required")
+    assert start.record.limits.self_deletion_required
+    assert start.body(VIRTUAL_MACHINE)["identity"] == {"type": "SystemAssigned"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("subscription_id", "own"),
+        ("ssh_port", 23),
+        ("address_prefix", "127.5.0.0/24"),
+        ("ssh_source", ["127.0.0.1/32"]),
+    ],
+)
+async def test_what_is_set_goes_before_what_the_emulator_offers(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    info = EmulatorInfo(
+        endpoint="https://127.0.0.1:1",
+        ca_file="ca.pem",
+        token_file="token",
+        subscription_id="offered",
+        state_dir="emulator",
+        pid=1,
+    )
+    offer = {"ssh_port": 2200, "address_prefix": "127.9.0.0/24", "ssh_source": "127.0.0.0/8"}
+    monkeypatch.setattr("azure_emulator.client.start", lambda: info)
+    monkeypatch.setattr("azure_emulator.client.offer", lambda info: offer)
+    place = await find_place(launcher(endpoint="emulator", **{name: value}).settings())
+    found = {
+        "subscription_id": place.settings.subscription_id,
+        "ssh_port": place.settings.ssh_port,
+        "address_prefix": place.settings.address_prefix,
+        "ssh_source": list(place.ssh_sources),
+    }
+    offered = {**offer, "subscription_id": "offered", "ssh_source": ["127.0.0.0/8"]}
+    assert found == {**offered, name: value}
