@@ -217,5 +217,6 @@ def check_engine_count(settings: Settings, n: int) -> None:
         )
     if settings.min_engines > n:
         raise ConfigurationError(
-            f"min_engines = {settings.min_engines} is more than the {n} engines asked for."
+            f"min_engines = {settings.min_engines} is more than the number of engines that are "
+            f"asked for, {n}."
         )

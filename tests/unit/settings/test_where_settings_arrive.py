@@ -1,6 +1,7 @@
 """Each setting has a row that says where its value arrives; without one the last test fails."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
@@ -27,7 +28,7 @@ from ipcluster_azure.start.preflight import find_place
 from ipcluster_azure.start.start_controller import open_gate
 
 from ..plans import SUBNET_ID, launcher
-from .starts import OWN_ADDRESS, Azure, Start, start_with
+from .starts import Azure, Start, start_with
 
 IMAGE_ID = "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/images/python"
 SERVICE = "https://address.example"
@@ -105,15 +106,15 @@ def _lifetime_h(start: Start) -> float | None:
     return (expires - created).total_seconds() / 3600
 
 
-def _refuses(n: int) -> Callable[[Start], bool]:
-    """Whether `n` engines are refused."""
+def _said_of(n: int) -> Callable[[Start], str]:
+    """Why `n` engines are refused, up to the first semicolon or full stop; empty if they aren't."""
 
-    def seen(start: Start) -> bool:
+    def seen(start: Start) -> str:
         try:
             check_engine_count(start.settings, n)
-        except ConfigurationError:
-            return True
-        return False
+        except ConfigurationError as error:
+            return re.split(r"[;.]", str(error))[0]
+        return ""
 
     return seen
 
@@ -151,9 +152,9 @@ ROWS = {
     "os_disk_gb": Row(77, _of_both("storageProfile", "osDisk", "diskSizeGB"), [77, 77]),
     "admin_username": Row("ada", _of_both("osProfile", "adminUsername"), ["ada", "ada"]),
     "ssh_source": Row(
-        ["10.0.0.0/8", "auto"],
-        lambda s: (_ssh_rule(s)["sourceAddressPrefixes"], s.plan.own_source),
-        (["10.0.0.0/8", f"{OWN_ADDRESS}/32"], f"{OWN_ADDRESS}/32"),
+        ["10.0.0.0/8", "10.9.0.0/16"],
+        lambda s: (_ssh_rule(s)["sourceAddressPrefixes"], s.plan.own_source, s.asked[0][:8]),
+        (["10.0.0.0/8", "10.9.0.0/16"], "", "provider"),
     ),
     "public_ip_service": Row(
         SERVICE, lambda s: (s.asked[0], s.plan.public_ip_service), (SERVICE, SERVICE)
@@ -193,8 +194,10 @@ ROWS = {
         lambda s: (s.body(VIRTUAL_MACHINE).get("identity"), s.record.limits.self_deletion),
         (None, False),
     ),
-    "max_engines": Row(8, _refuses(9), True),
-    "min_engines": Row(2, _refuses(1), True),
+    "max_engines": Row(8, _said_of(9), "9 engines are more than max_engines = 8 allows"),
+    "min_engines": Row(
+        2, _said_of(1), "min_engines = 2 is more than the number of engines that are asked for, 1"
+    ),
     "engines_per_vm": Row(
         3, lambda s: (s.body(SCALE_SET)["sku"]["capacity"], s.engines.engines_on(0)), (3, 3)
     ),
