@@ -1,18 +1,14 @@
 """The project's Markdown files, taken apart as far as the tests need it."""
 
 import re
-import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from ..project_files import ROOT, project_files
 
 
 def pages() -> list[Path]:
-    """Every Markdown file of the project, less what is installed or built."""
-    folders = [ROOT, *(path for path in ROOT.iterdir() if not path.name.startswith("."))]
-    found = [path for folder in folders for path in folder.glob("*.md")]
-    found += (ROOT / "docs").rglob("*.md")
-    return sorted(set(found))
+    """Every Markdown file of the project."""
+    return [ROOT / path for path in project_files() if path.suffix == ".md"]
 
 
 def text_of(page: Path) -> str:
@@ -47,14 +43,3 @@ def section(page: Path, heading: str) -> str:
 def blocks(text: str) -> list[tuple[str, str]]:
     """(language, code) of the fenced blocks that name a language, in their order."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def tracked_files() -> list[Path]:
-    """Files that git knows or would add; none where this is no clone."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    paths = [ROOT / name for name in done.stdout.split("\0") if name]
-    return [path for path in paths if path.is_file()]

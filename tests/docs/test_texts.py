@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .markdown import ROOT, pages, text_of, tracked_files
+from ..project_files import ROOT, project_files
+from .markdown import pages, text_of
 
 # what documentation and configuration may name; tests and code have hosts of their own
 HOSTS = frozenset(
@@ -37,7 +38,9 @@ def _text(path: Path) -> str:
 def test_no_file_names_this_computer() -> None:
     folder = [str(ROOT)] if len(ROOT.parts) > 2 else []  # /app, say, may be a word of its own
     here = [*folder, *_local_hosts()]
-    found = [(path.name, word) for path in tracked_files() for word in here if word in _text(path)]
+    found = [
+        (path.name, word) for path in project_files() for word in here if word in _text(ROOT / path)
+    ]
     assert found == []
 
 

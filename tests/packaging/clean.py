@@ -14,7 +14,6 @@ import pytest
 from azure_emulator import client
 
 UV = Path(sys.executable).parent / "uv"
-REPOSITORY = Path(__file__).parents[2]
 # what a developer's shell may set, and a user's may not
 FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "IPYTHONDIR", client.STATE_DIR_VARIABLE)
 CLIENT = """

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from .clean import REPOSITORY, UV, run
-
-SOURCES = ("ipcluster_azure", "examples", "profile_templates")
-METADATA = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+from ..project_files import ROOT, project_files
+from .clean import UV, run
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Distribut
 
 def _build(folder: Path) -> None:
     copy = folder.with_name("source")
-    for name in SOURCES:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPOSITORY / name, copy / name, ignore=ignored)
-    for name in METADATA:
-        if (REPOSITORY / name).exists():
-            shutil.copy(REPOSITORY / name, copy)
+    for path in project_files():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, copy / path)
     # the wheel is built from the source distribution, so that one must be complete
     run(UV, "build", "--quiet", "--out-dir", folder, copy)

@@ -1,17 +1,21 @@
 """What is in the wheel and in the source distribution, and what they say of themselves."""
 
 import configparser
+import re
 import tarfile
 import zipfile
 from email import message_from_bytes
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
-from .clean import REPOSITORY
-from .conftest import SOURCES, Distributions
+from ..project_files import project_files
+from .conftest import Distributions
 
+# folder of the project -> where it lies in the wheel
 IN_WHEEL = {
+    "azure_emulator": "azure_emulator",
     "ipcluster_azure": "ipcluster_azure",
     "examples": "ipcluster_azure/examples",
     "profile_templates": "ipcluster_azure/profile_templates",
@@ -35,21 +39,20 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return message_from_bytes(_dist_info(wheel, "METADATA"))
 
 
-def test_nothing_but_the_package_is_installed(wheel: zipfile.ZipFile) -> None:
+def test_nothing_but_the_two_packages_is_installed(wheel: zipfile.ZipFile) -> None:
     tops = {path.split("/")[0] for path in wheel.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"ipcluster_azure"}
-    assert _dist_info(wheel, "top_level.txt").split() == [b"ipcluster_azure"]
+    packages = {"azure_emulator", "ipcluster_azure"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == packages
+    assert set(_dist_info(wheel, "top_level.txt").decode().split()) == packages
 
 
 def test_every_source_file_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     expected = {
-        f"{IN_WHEEL[folder]}/{path.relative_to(REPOSITORY / folder).as_posix()}"
-        for folder in SOURCES
-        for path in (REPOSITORY / folder).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        str(Path(IN_WHEEL[path.parts[0]], *path.parts[1:]))
+        for path in project_files()
+        if path.parts[0] in IN_WHEEL
     }
-    present = {path for path in wheel.namelist() if path.startswith("ipcluster_azure/")}
-    assert present == expected
+    assert {path for path in wheel.namelist() if ".dist-info/" not in path} == expected
 
 
 def test_package_data(wheel: zipfile.ZipFile) -> None:
@@ -60,10 +63,12 @@ def test_package_data(wheel: zipfile.ZipFile) -> None:
             assert f"ipcluster_azure/profile_templates/{template}/{file}" in names
 
 
-def test_the_source_distribution_has_what_a_build_needs(built: Distributions) -> None:
+def test_the_source_distribution_is_the_whole_project(built: Distributions) -> None:
+    """Its tests, their golden files and the docs that they read, too."""
     with tarfile.open(built.sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.cfg", "pyproject.toml", "LICENSE", "ipcluster_azure/py.typed"} <= names
+        names = {Path(*Path(item.name).parts[1:]) for item in archive if item.isfile()}
+    made = {name for name in names if name.name == "PKG-INFO" or "egg-info" in name.parts[0]}
+    assert sorted(names - made) == project_files()
 
 
 def test_entry_points(wheel: zipfile.ZipFile) -> None:
@@ -94,6 +99,22 @@ def test_metadata(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
+def test_the_addresses_are_those_of_one_repository(metadata: Message) -> None:
+    urls = dict(item.split(", ") for item in metadata.get_all("Project-URL"))
+    assert set(urls) == {"Homepage", "Source", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(urls["Source"]) for url in urls.values())
+
+
+def test_links_of_the_long_description_work_outside_the_repository(metadata: Message) -> None:
+    text = str(metadata.get_payload())
+    links = re.findall(r"\]\(([^()\s]+)\)", text)
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    (source,) = (x.split(", ")[1] for x in metadata.get_all("Project-URL") if x[:7] == "Source,")
+    files = [link.removeprefix(f"{source}/blob/HEAD/") for link in links if source in link]
+    assert len(files) > 10
+    assert [name for name in files if Path(name.partition("#")[0]) not in project_files()] == []
+
+
 def test_every_dependency_has_a_lower_bound(metadata: Message) -> None:
     requirements = metadata.get_all("Requires-Dist")
     assert [r for r in requirements if ">=" not in r and 'extra == "test"' not in r] == []
@@ -101,4 +122,4 @@ def test_every_dependency_has_a_lower_bound(metadata: Message) -> None:
 
 def test_what_a_user_installs_has_no_test_tools(metadata: Message) -> None:
     plain = {r.split(">=")[0] for r in metadata.get_all("Requires-Dist") if "extra ==" not in r}
-    assert plain.isdisjoint({"pytest", "mypy", "ruff", "uv", "aiohttp", "numpy", "matplotlib"})
+    assert plain.isdisjoint({"pytest", "mypy", "ruff", "uv", "aiohttp", "matplotlib"})

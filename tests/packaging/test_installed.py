@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from .clean import REPOSITORY, UV, Installed, find_python, run
+from ..project_files import ROOT
+from .clean import UV, Installed, find_python, run
 from .conftest import Distributions
 
 OLDEST, NEWEST = "3.10", "3.13"
@@ -18,6 +19,6 @@ def test_a_cluster_from_the_lowest_versions(built: Distributions, tmp_path: Path
     base = find_python(OLDEST)
     versions = tmp_path / "lowest.txt"
     bounds = (UV, "pip", "compile", "--quiet", "--resolution=lowest-direct", "--extra=emulator")
-    run(*bounds, "--python", base, "--output-file", versions, REPOSITORY / "setup.cfg")
+    run(*bounds, "--python", base, "--output-file", versions, ROOT / "setup.cfg")
     installed = Installed.make(tmp_path, base, "--requirement", versions, built.wheel)
     installed.start_and_stop_a_cluster()
