@@ -1,6 +1,7 @@
 """Command line: python -m ipcluster_azure.examples.monte_carlo_options --help"""
 
 import argparse
+import importlib
 import sys
 import time
 from contextlib import ExitStack
@@ -163,7 +164,7 @@ def _price(options: argparse.Namespace) -> Surface:
 
 
 def _write_files(surface: Surface, folder: Path) -> None:
-    from .plots import write_plots  # matplotlib is needed here only
+    from .plots import write_plots
 
     folder.mkdir(parents=True, exist_ok=True)
     table, arrays = folder / "prices.csv", folder / "prices.npz"
@@ -179,6 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     begin_s = time.perf_counter()
     try:
+        if options.output:  # without matplotlib it fails here, before the work
+            importlib.import_module(".plots", __package__)
         surface = _price(options)
         elapsed_s = time.perf_counter() - begin_s
         print(format_table(surface))
@@ -195,7 +198,8 @@ def main(arguments: list[str] | None = None) -> int:
             )
         return 130
     except ImportError as error:
-        print(f"{parser.prog}: {error}; pip install 'ipcluster-azure[numba]'", file=sys.stderr)
+        extra = "numba" if error.name == "numba" else "examples"
+        print(f"{parser.prog}: {error}; pip install 'ipcluster-azure[{extra}]'", file=sys.stderr)
         return 1
     except (OverflowError, MixedArithmetic, CheckpointError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

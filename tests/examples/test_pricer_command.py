@@ -85,6 +85,27 @@ def test_without_output_nothing_is_written(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("output", [True, False], ids=["with --output", "without"])
+def test_without_matplotlib_only_the_pictures_are_refused_and_before_the_work(tmp_path, output):
+    arguments = [*SMALL, *(["--output", str(tmp_path / "new")] if output else [])]
+    code = (
+        "import runpy, sys; sys.modules['matplotlib'] = None; sys.argv[0] = 'command';"
+        "runpy.run_module('ipcluster_azure.examples.monte_carlo_options', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    if output:
+        (line,) = done.stderr.splitlines()
+        assert "matplotlib" in line
+        assert "pip install 'ipcluster-azure[examples]'" in line
+        assert (done.returncode, done.stdout) == (1, "")
+        assert not (tmp_path / "new").exists()
+    else:
+        assert done.returncode == 0
+        assert "±" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
