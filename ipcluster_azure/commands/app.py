@@ -1,21 +1,14 @@
 """The command ipcluster-azure: what ipcluster has no subcommand for."""
 
-import importlib.metadata
-from typing import Any
-
-from traitlets import Unicode
-from traitlets.config import Application, catch_config_error
-
-from .base import say_and_exit
+from .base import HELP, MISTAKE, Command, say_and_exit
 
 COMMANDS = "ipcluster_azure.commands"
 
 
-class AzureApp(Application):
+class AzureApp(Command):
     """ipcluster-azure SUBCOMMAND"""
 
     name = "ipcluster-azure"
-    version = Unicode(importlib.metadata.version("ipcluster-azure"))
     description = """Clusters of ipyparallel on Azure virtual machines.
 
     `ipcluster start`, `ipcluster engines` and `ipcluster stop` do the daily work; this command
@@ -34,19 +27,18 @@ class AzureApp(Application):
         ),
     }
 
-    @catch_config_error
-    def initialize(self, argv: Any = None) -> None:
-        super().initialize(argv)
-        if self.subapp is None and self.extra_args:
-            known = ", ".join(self.subcommands)
-            say_and_exit(f"there is no subcommand {self.extra_args[0]!r}; there are {known}.", 2)
-        elif self.subapp is None:
+    def act(self) -> None:
+        if self.subapp is None:
             self.print_help()
-            self.exit(0)
-
-    def start(self) -> None:
-        if self.subapp is not None:
+        else:
             self.subapp.start()
+
+    def _check(self, words: list[str]) -> None:
+        wrong = next((word for word in words if word not in HELP), None)
+        if wrong is not None:
+            kind = "option" if wrong.startswith("-") else "subcommand"
+            known = ", ".join(self.subcommands)
+            say_and_exit(f"there is no {kind} {wrong!r}; the subcommands are {known}.", MISTAKE)
 
 
 def main() -> None:

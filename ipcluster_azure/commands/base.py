@@ -1,46 +1,90 @@
-"""What the subcommands of ipcluster-azure have in common."""
+"""What ipcluster-azure and its subcommands have in common: how they refuse, and how they fail."""
 
+import importlib.metadata
 import sys
 from typing import NoReturn
 
-from traitlets.config import Application
+from traitlets import TraitError, Unicode
+from traitlets.config import Application, Config
 
 from ..errors import AzureLauncherError
 
+FAILURE, MISTAKE, INTERRUPTED = 1, 2, 130  # exit status
+HELP = frozenset(["-h", "--help", "--help-all", "--version", "-V"])
+
 
 def say(message: str) -> None:
-    """One line for the user; standard output is for what was asked for."""
+    """Print one line for the user to standard error: standard output is for what was asked for."""
     print(f"ipcluster-azure: {message}", file=sys.stderr)
 
 
-def say_and_exit(message: str, status: int = 1) -> NoReturn:
+def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
     say(message)
     sys.exit(status)
 
 
 class Command(Application):
-    """A subcommand: act() does it; an AzureLauncherError becomes one line and exit status 1."""
+    """A command whose mistakes and failures are one line each on standard error.
 
+    A subclass does its work in `act`. An AzureLauncherError that `act` raises ends the command with
+    status 1; words that the command doesn't take, and values that a trait refuses, with status 2.
+    """
+
+    version = Unicode(importlib.metadata.version("ipcluster-azure"))
     aliases = {}  # noqa: RUF012 - traitlets' own form; its --log-level and such are not ours
     flags = {}  # noqa: RUF012
 
     def start(self) -> None:
-        self._refuse_unknown()
         try:
             self.act()
         except AzureLauncherError as error:
             say_and_exit(str(error))
         except KeyboardInterrupt:
-            say_and_exit("interrupted.", 130)
+            say_and_exit("interrupted.", INTERRUPTED)
 
     def act(self) -> None:
         raise NotImplementedError
 
-    def _refuse_unknown(self) -> None:
-        """traitlets drops options that it does not know without a word."""
-        sections = {kind.__name__ for kind in type(self).__mro__}
-        unknown = [*self.extra_args, *(set(self.config) - sections)]
-        if unknown:
-            options = ", ".join(f"--{name}" for name in sorted([*self.aliases, *self.flags]))
-            command = self.name.rpartition("-")[2]
-            say_and_exit(f"{command} takes {options}, not {unknown[0]!r}.")
+    def parse_command_line(self, argv: list[str] | None = None) -> None:
+        words = sys.argv[1:] if argv is None else argv
+        if not words or words[0] not in ("help", *self.subcommands):
+            self._check(words)
+        super().parse_command_line(argv)
+
+    def update_config(self, config: Config) -> None:
+        try:
+            super().update_config(config)
+        except TraitError as error:
+            self._refuse(str(error))
+
+    def _check(self, words: list[str]) -> None:
+        """Refuse what traitlets would drop with a warning, or explain in terms of its own."""
+        flags = {f"--{flag}" for flag in self.flags}
+        traits = self._traits_by_option()
+        rest, given = iter(words), set()
+        for word in rest:
+            option, has_value, _ = word.partition("=")
+            if option in traits:
+                if not has_value and next(rest, "-").startswith("-"):
+                    self._refuse(f"{option} needs a value: {option}=...")
+                if traits[option] in given:
+                    self._refuse(f"{option} is given twice.")
+                given.add(traits[option])
+            elif word not in HELP and word not in flags:
+                known = ", ".join(sorted([*flags, *(f"--{alias}" for alias in self.aliases)]))
+                self._refuse(f"{word!r} is not one of its options, {known}.")
+
+    def _traits_by_option(self) -> dict[str, str]:
+        """Option that takes a value -> its trait: --alias, and traitlets' own --Class.trait."""
+        targets = {f"--{alias}": target for alias, target in self.aliases.items()}
+        targets |= {
+            f"-{alias}": target for alias, target in self.aliases.items() if len(alias) == 1
+        }
+        for kind in type(self).__mro__:
+            if issubclass(kind, Application):
+                names = (f"{kind.__name__}.{trait}" for trait in kind.class_traits(config=True))
+                targets |= {f"--{name}": name for name in names}
+        return {option: target.rpartition(".")[2] for option, target in targets.items()}
+
+    def _refuse(self, reason: str) -> NoReturn:
+        say_and_exit(f"{self.name.rpartition('-')[2]}: {reason}", MISTAKE)

@@ -1,0 +1,79 @@
+"""Each subcommand refuses what it doesn't take, in one line that says what it does take."""
+
+import pytest
+
+from ipcluster_azure.commands.attach import AttachApp
+from ipcluster_azure.commands.base import Command
+from ipcluster_azure.commands.doctor import DoctorApp
+from ipcluster_azure.commands.init import InitApp
+from ipcluster_azure.commands.list import ListApp
+from ipcluster_azure.commands.reap import ReapApp
+from ipcluster_azure.commands.status import StatusApp
+
+COMMANDS = (InitApp, StatusApp, AttachApp, ListApp, ReapApp, DoctorApp)
+
+
+def _refused(kind: type[Command], words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which `kind` refuses `words`."""
+    with pytest.raises(SystemExit) as exit_:
+        kind().initialize(words)
+    assert exit_.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith(f"ipcluster-azure: {kind.name.removeprefix('ipcluster-azure-')}: ")
+    return line
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize(
+    "word",
+    "extra json --nosuch --profle=x --profile2 --log-level=10 --log-level -x -- - ''".split(),
+)
+def test_unknown_words(kind: type[Command], word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ", ".join(sorted(f"--{name}" for name in [*kind.aliases, *kind.flags]))
+    line = _refused(kind, [word], capsys)
+    assert line.endswith(f"{word!r} is not one of its options, {options}.")
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_traits_of_other_classes_and_of_none(
+    kind: type[Command], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (f"{kind.__name__}.nosuch", "Command.nosuch", "Nosuch.profile", "AzureApp.version"):
+        assert "is not one of its options" in _refused(kind, [f"--{name}=1"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "message"),
+    [
+        (ReapApp, ["--expired=maybe"], "'--expired=maybe' is not one of its options"),
+        (ReapApp, ["--ReapApp.expired=maybe"], "expected a boolean, not the str 'maybe'"),
+        (DoctorApp, ["--n=0"], "should not be less than 1"),
+        (DoctorApp, ["-n", "x"], "expected an int, not the str 'x'"),
+        (InitApp, ["--template=x"], "any of ['azure', 'emulator'], not the str 'x'"),
+        (ListApp, ["--profile"], "--profile needs a value"),
+        (ListApp, ["--profile", "--json"], "--profile needs a value"),
+        (ListApp, ["--profile=a", "--profile", "b"], "--profile is given twice"),
+        (ListApp, ["--profile=a", "--ListApp.profile=b"], "--ListApp.profile is given twice"),
+    ],
+)
+def test_bad_values(
+    kind: type[Command], words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in _refused(kind, words, capsys)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--profile=a", "--json"],
+        ["--profile", "a", "--json"],
+        ["--ListApp.profile=a", "--ListApp.as_json=True"],
+        ["--SubscriptionCommand.profile", "a", "--ListApp.as_json", "1"],
+    ],
+)
+def test_all_forms_of_an_option_are_taken(words: list[str]) -> None:
+    app = ListApp()
+    app.initialize(words)
+    assert (app.profile, app.as_json) == ("a", True)
