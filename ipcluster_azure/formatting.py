@@ -1,8 +1,17 @@
-"""Figures and foreign texts in words for a person."""
+"""Figures, texts of unknown origin and tables, in the form in which a user is shown them."""
+
+import sys
+
+LONGEST_LINE = 1_000_000  # characters: more than any row of a table
+
+
+def counted(number: int, singular: str) -> str:
+    """1 machine, 2 machines."""
+    return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3 h 5 min, 4 d 2 h."""
+    """45 s, 12 min, 3 h 5 min, 4 d 2 h: at most two units."""
     minutes = int(seconds // 60)
     if minutes < 1:
         return f"{seconds:.0f} s"
@@ -13,15 +22,27 @@ def duration(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters: others write tags, and a terminal obeys."""
+    """Return `text` with ? for control characters, which a terminal would obey."""
     return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
-    """Left-aligned columns, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (headings, *rows)
-    )
-    return "\n".join(lines)
+    """Return left-aligned columns, two spaces apart, for standard output.
+
+    In a terminal, cells that don't fit its width go on in a second line. Elsewhere, say in a pipe,
+    a row is one line however long it gets. Control characters do not come through in either.
+    """
+    from rich.console import Console  # 0.1 s, for the few commands that print a table
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    in_terminal = sys.stdout.isatty()
+    columns = [Column(heading, overflow="fold", no_wrap=not in_terminal) for heading in headings]
+    shown = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        shown.add_row(*(Text(printable(cell)) for cell in row))
+    width = None if in_terminal else LONGEST_LINE
+    console = Console(force_terminal=in_terminal, width=width)
+    with console.capture() as capture:
+        console.print(shown)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -1,7 +1,8 @@
-"""What the user sees while waiting: log lines with the elapsed time, and a bar where one fits."""
+"""What a user sees while a start or a stop goes on: log lines with the elapsed time, and a bar."""
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +25,7 @@ class Progress:
 
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator["Counter"]:
-        """Count up to `total`: a bar in a terminal or notebook, log lines elsewhere."""
+        """Yield a Counter up to `total`, in log lines, and in a bar in a terminal or notebook."""
         counter = Counter(self, what, total)
         try:
             yield counter
@@ -33,6 +34,8 @@ class Progress:
 
 
 class Counter:
+    """How many of `total` are done: a log line at the end, and every REPEAT_S if it has changed."""
+
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
         self._said_at, self._said = time.monotonic(), -1
@@ -53,8 +56,15 @@ class Counter:
 
 
 def _bar(what: str, total: int) -> Any:
-    from tqdm import tqdm  # every ipcluster command imports this module, few draw bars
+    """Return tqdm's bar for where this runs: a widget in a notebook that has ipywidgets, else text.
 
+    tqdm is imported here since every ipcluster command imports this module, and few draw bars.
+    """
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets it advises to get them
+        from tqdm.auto import tqdm
     return tqdm(total=total, desc=what, leave=False)
 
 

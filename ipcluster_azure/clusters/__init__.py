@@ -1,1 +1,1 @@
-"""Looks over all clusters: found, examined, reaped."""
+"""What the commands know of all clusters at once: where they are, how they are, which to delete."""

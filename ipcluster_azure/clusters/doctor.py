@@ -1,6 +1,6 @@
 """`ipcluster-azure doctor`: looks at all that a start needs, and creates nothing.
 
-What a start would refuse is found by the code that would refuse it. Each check gives one line:
+Each check calls the code of a start that would refuse, so both judge alike. It gives one line:
 what was found, or what is wrong and what to type.
 """
 
@@ -17,6 +17,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from ..errors import AccessDenied, AzureLauncherError, ConfigurationError
+from ..formatting import counted
 from ..launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ..plan.cluster_plan import check_engine_count
 from ..resource_manager.api import AzureApi
@@ -36,15 +37,18 @@ OF_SUBSCRIPTION = (
 )
 OF_NEW_GROUPS = (f"{GROUP}/write", f"{GROUP}/delete")
 PACKAGES = ("ipyparallel", "ipcluster-azure", "azure-mgmt-resource", "azure-identity", "asyncssh")
-# on which no other check depends
+# checks whose failure keeps no later one from being made
 LEAVES = ("versions", "profile", "address", "providers", "rights", "sizes and quota")
 OK, FAILED, UNKNOWN, SKIPPED = "ok", "failed", "unknown", "skipped"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """state: OK, FAILED, UNKNOWN if Azure doesn't let the caller see it, or SKIPPED because
-    something that it depends on has failed."""
+    """The result of one check, `what`; `text` says what was found, or what is wrong.
+
+    `state`: OK; FAILED; UNKNOWN if the caller has no right to see it; SKIPPED if an earlier check
+    failed without which this one can't be made.
+    """
 
     what: str
     state: str
@@ -52,7 +56,7 @@ class Finding:
 
 
 class Examination:
-    """One look at a profile. `n`: how many engines are to be started."""
+    """The checks of one profile, for a start of `n` engines."""
 
     def __init__(self, profile_dir: Path, config: Config, n: int) -> None:
         self._profile_dir, self._config, self._n = profile_dir, config, n
@@ -63,7 +67,7 @@ class Examination:
         self._resources = ExitStack()
 
     def findings(self) -> Iterator[Finding]:
-        """All checks in turn; what depends on one that failed is skipped."""
+        """Make the checks in turn; after one that others depend on has failed, skip the rest."""
         checks: tuple[tuple[str, Callable[[], str]], ...] = (
             ("versions", self._versions),
             ("profile", self._launchers),
@@ -111,7 +115,7 @@ class Examination:
         self._settings = AzureVMControllerLauncher(config=self._config).settings()
         self._engine_settings = AzureVMEngineSetLauncher(config=self._config).settings()
         check_engine_count(self._engine_settings, self._n)
-        return "all values are possible"
+        return "all values are valid"
 
     def _subscription(self) -> str:
         without_address = replace(self._settings, ssh_source=())
@@ -124,7 +128,7 @@ class Examination:
 
     def _login(self) -> str:
         check_login(self._place.endpoint)
-        return "there is one"
+        return "a login was found"
 
     def _answers(self) -> str:
         settings = self._place.settings
@@ -133,7 +137,7 @@ class Examination:
         group = settings.resource_group
         if not self._api.group_exists(group or "ipcluster-azure-probe") and group:
             raise ConfigurationError(
-                f"Resource group {group} does not exist. Create it with `az group create --name "
+                f"Resource group {group} doesn't exist. Create it with `az group create --name "
                 f"{group} --location {settings.location}`."
             )
         return f"{self._place.endpoint.url} answers"
@@ -161,12 +165,12 @@ class Examination:
             missing += lacking(roles, rest)
         if missing:
             raise AzureLauncherError(
-                f"You may not {', '.join(missing)}. Ask for a role: `ipcluster-azure doctor "
-                "--role` prints one that suffices."
+                f"You lack the right to {', '.join(missing)}. Ask for a role that has it: "
+                "`ipcluster-azure doctor --role` prints one."
             )
         if lacking(roles, SELF_DELETION_ACTIONS):
-            return "all that is needed, but not to assign roles: see the how-to page on limits"
-        return "all that is needed"
+            return "all that a start needs, but not those that self_deletion needs"
+        return "all that a start needs"
 
     @property
     def _requires_self_deletion(self) -> bool:
@@ -179,7 +183,8 @@ class Examination:
         engines = engine_sizes(there, market, self._n, controller)[0]
         machines = -(-self._n // (there.engines_per_vm or engines.vcpus))
         return (
-            f"room for {self._n} engines on {machines} x {engines}, the controller on {controller}"
+            f"room for {counted(self._n, 'engine')} on {machines} x {engines}, "
+            f"and for the controller on {controller}"
         )
 
 

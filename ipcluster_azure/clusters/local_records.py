@@ -11,8 +11,11 @@ from ..record.file import RecordFile, read_core
 
 @dataclass(frozen=True)
 class LocalRecord:
-    """`core` is None if the file is damaged. `stopping`: a stop has begun. `retired`: Azure has
-    accepted the deletion of the cluster's group, which may still be there."""
+    """A cluster's record on this computer. `core` is None if the file is damaged.
+
+    `stopping`: a stop has begun. `retired`: Azure has accepted the deletion of the cluster's
+    resource group, which may still be there.
+    """
 
     path: Path
     core: RecordCore | None
@@ -25,7 +28,7 @@ class LocalRecord:
 
 
 def local_records(ipython_dir: str) -> list[LocalRecord]:
-    """All records of all profiles, readable or not."""
+    """Return the records in all profiles of an IPython directory, readable or not."""
     folders = sorted(Path(ipython_dir).glob("profile_*/security"))
     current = [_current(path) for folder in folders for path in sorted(folder.glob("azure-*.json"))]
     retired = [
@@ -56,7 +59,7 @@ def _core(path: Path) -> RecordCore | None:
 
 
 def by_cluster(records: Iterable[LocalRecord]) -> dict[str, LocalRecord]:
-    """Cluster's name -> its record, but for the damaged and the retired."""
+    """Return cluster's name -> its record; damaged and retired records are left out."""
     return {
         item.core.cluster: item for item in records if item.core is not None and not item.retired
     }

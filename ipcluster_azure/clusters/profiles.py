@@ -6,7 +6,7 @@ from ..errors import ConfigurationError
 
 
 def profile_dir(ipython_dir: str, profile: str) -> Path:
-    """Raises ConfigurationError for a profile that does not exist."""
+    """Return the folder of a profile. Raises ConfigurationError if there is no such profile."""
     from IPython.core.profiledir import ProfileDir, ProfileDirError
 
     try:

@@ -1,8 +1,8 @@
-"""Deletes clusters that were left behind: found by their tags, or whose time is over.
+"""`ipcluster-azure reap`: decides which clusters were left behind, and deletes them.
 
-Which ones is decided here, in one place, with the reason that the user is shown. A cluster that is
-on record in this IPython directory is deleted as `ipcluster stop` does; of any other only what
-carries its tag is known, and nothing else is touched.
+The one place that decides, and that gives the reason which the user is shown. A cluster that is on
+record in this IPython directory is deleted as `ipcluster stop` does it. Of any other cluster only
+the resources that carry its tag are known; only these are deleted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ NAMED = "named by you"
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user asks for. `owner`: whose clusters; empty for everybody's."""
+    """What the user asked for. `owner`, `name`: only clusters of this owner, of this name."""
 
     owner: str
     name: str = ""
@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Doomed:
-    """A cluster to be deleted, and why; `record` if it is on record here."""
+    """A cluster to be deleted, and the reason. `record`: its record on this computer, if any."""
 
     where: Whereabouts
     cluster: FoundCluster
@@ -46,9 +46,10 @@ class Doomed:
 def reason_to_reap(
     cluster: FoundCluster, record: LocalRecord | None, choice: Choice, now: datetime
 ) -> str:
-    """Why to delete a cluster; empty if it shall stay. `record`: that of this IPython directory.
+    """Return why to delete a cluster; empty if it is to stay.
 
-    A start that is under way has a record before anything exists, so it is left alone.
+    `record`: the cluster's record in this IPython directory. A start writes it before it creates
+    anything, so a cluster that is being started is never taken for one that was left behind.
     """
     if choice.owner and cluster.owner != choice.owner:
         return ""
@@ -71,8 +72,10 @@ def choose(
     choice: Choice,
     now: datetime,
 ) -> list[Doomed]:
-    """Those to be deleted. Raises ConfigurationError if the one that was named isn't there, or
-    is somebody else's."""
+    """Return the clusters to be deleted.
+
+    Raises ConfigurationError if the cluster that `choice` names doesn't exist or has another owner.
+    """
     found = list(found)
     doomed = [
         Doomed(where, cluster, reason, records.get(cluster.name))
@@ -84,10 +87,10 @@ def choose(
         if others:
             raise ConfigurationError(
                 f"Cluster {choice.name} belongs to {others[0].owner!r}, not to {choice.owner!r}. "
-                "Add --all-owners to delete it all the same."
+                "Add --all-owners to delete it nevertheless."
             )
         raise ConfigurationError(
-            f"There is no cluster {choice.name}. `ipcluster-azure list` shows those there are."
+            f"There is no cluster {choice.name}. `ipcluster-azure list` shows all clusters."
         )
     return doomed
 
@@ -95,9 +98,10 @@ def choose(
 async def reap(
     doomed: Iterable[Doomed], progress: Progress, on_failure: Callable[[Doomed, Exception], None]
 ) -> int:
-    """Delete them, one after the other; returns how many could not be.
+    """Delete clusters one after the other; return how many of them could not be deleted.
 
-    Returns when Azure has accepted each deletion; in a group that stays, when it is done.
+    A resource group counts as deleted when Azure has accepted its deletion; resources in a group
+    that stays, when they are gone. Calls `on_failure` with each cluster that failed.
     """
     failures = 0
     for item in doomed:
@@ -125,8 +129,8 @@ async def _delete_found(api: AzureApi, cluster: FoundCluster, progress: Progress
     progress.say(f"Deleted the resources of cluster {cluster.name} in resource group {group}")
     if foreign:
         progress.log.warning(
-            "Resource group %s stays: it holds what is not the cluster's, %s. Move that elsewhere "
-            "or delete the group with `az group delete --name %s`.",
+            "Resource group %s stays: it also holds resources of others: %s. Move them elsewhere, "
+            "or delete the group with them: `az group delete --name %s`.",
             group,
             ", ".join(foreign),
             group,

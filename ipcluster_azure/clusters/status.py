@@ -1,4 +1,4 @@
-"""`ipcluster-azure status`: what the clusters of a profile are made of, and how they are."""
+"""`ipcluster-azure status`: the parts of each cluster of a profile, and the state of each part."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..errors import AzureLauncherError
-from ..formatting import duration
+from ..formatting import counted, duration
 from ..record.contents import READY, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
@@ -20,7 +20,7 @@ UNREADABLE = "unreadable"
 
 @dataclass
 class EngineSetStatus:
-    """machines: Azure's provisioning state -> how many; vms counts those that were asked for."""
+    """`vms`: number of requested ones; `machines`: provisioning state in Azure -> number of VMs."""
 
     engines: int
     vms: int
@@ -30,9 +30,10 @@ class EngineSetStatus:
 
 @dataclass
 class ClusterStatus:
-    """registered: engines that the controller knows, None if it does not answer.
+    """What `status` shows of one cluster.
 
-    controller_exists: None if Azure could not be asked; `problem` says why.
+    `registered`: how many engines the controller knows, None if it doesn't answer.
+    `controller_exists`: None if Azure could not be asked; `problem` then says why.
     """
 
     cluster_id: str
@@ -54,9 +55,9 @@ class ClusterStatus:
 
 
 def clusters(profile_dir: Path) -> list[ClusterStatus]:
-    """All clusters on record in a profile, as Azure and their controllers see them now.
+    """Return the clusters on record in a profile, as Azure and their controllers see them now.
 
-    What can't be asked or read is said in `problem`.
+    `problem` of a cluster says what couldn't be asked or read.
     """
     files = sorted((profile_dir / "security").glob("azure-*.json"))
     return [status for status in map(_seen, map(RecordFile, files)) if status is not None]
@@ -152,14 +153,16 @@ def _lines(status: ClusterStatus) -> list[str]:
     ]
     for set_id, item in status.engine_sets.items():
         seen = ", ".join(f"{count} {state}" for state, count in sorted(item.machines.items()))
+        nothing = "unknown" if status.problem else "none is there"
         lines.append(
-            f"  engine set {set_id}: {item.state}, {item.engines} engines on {item.vms} VMs "
-            f"({seen or ('unknown' if status.problem else 'none is there')})"
+            f"  engine set {set_id}: {item.state}, {counted(item.engines, 'engine')} on "
+            f"{counted(item.vms, 'VM')} ({seen or nothing})"
         )
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
 
 
 def report(ipython_dir: str, profile: str, *, json_wanted: bool) -> str:
+    """Return what `ipcluster-azure status` prints. Raises ConfigurationError: no such profile."""
     found = clusters(profile_dir(ipython_dir, profile))
     return as_json(found) if json_wanted else as_text(profile, found)

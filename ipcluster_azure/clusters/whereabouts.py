@@ -1,4 +1,4 @@
-"""Which subscriptions to look for clusters in, when no local record can be trusted to say."""
+"""Finds the subscriptions in which clusters of this user may be, without relying on any record."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ class Whereabouts:
 
     @contextmanager
     def api(self) -> Iterator[AzureApi]:
-        """Log in and see that the subscription answers, within 20 s.
+        """Yield a client of the subscription, once that has answered a first question within 20 s.
 
         Raises LoginError, AccessDenied or EndpointUnreachable.
         """
@@ -35,11 +35,16 @@ class Whereabouts:
 
 
 def configured(endpoint: str, subscription_id: str, audience: str = "") -> Whereabouts:
-    """The one that settings name. Raises ConfigurationError, for an emulator too that runs not."""
+    """Return the subscription that settings name.
+
+    Raises ConfigurationError for an impossible endpoint, and if no emulator runs for `emulator`.
+    """
     if endpoint == EMULATOR:
         found = _emulator(subscription_id)
         if found is None:
-            raise ConfigurationError("No emulator is running: its clusters are gone with it.")
+            raise ConfigurationError(
+                "No emulator is running, and the clusters of one that ran are gone with it."
+            )
         return found
     if not endpoint.startswith("https://"):
         raise ConfigurationError(
@@ -55,10 +60,10 @@ def of_settings(settings: Settings) -> Whereabouts:
 
 
 def everywhere(cores: Iterable[RecordCore]) -> list[Whereabouts]:
-    """Wherever clusters of this user may be: on the emulator if one runs, in the subscription
-    that a start would use, and where those on record are.
+    """Return all places where clusters of this user may be: the emulator if one runs, the
+    subscription that a start would use, and the subscriptions of clusters on record (`cores`).
 
-    Raises ConfigurationError if that is nowhere.
+    Raises ConfigurationError if there is no such place.
     """
     found = [_emulator(""), _subscription()]
     found += [

@@ -1,4 +1,4 @@
-"""The command ipcluster-azure: what ipcluster has no subcommand for."""
+"""The command ipcluster-azure: all that ipcluster has no subcommand for."""
 
 from .base import HELP, MISTAKE, Command, say_and_exit
 
@@ -17,10 +17,10 @@ class AzureApp(Command):
     subcommands = {  # noqa: RUF012
         "init": (f"{COMMANDS}.init.InitApp", "Make a profile from a template."),
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
-        "attach": (f"{COMMANDS}.attach.AttachApp", "Open the way to a running cluster again."),
+        "attach": (f"{COMMANDS}.attach.AttachApp", "Open the tunnels to a running cluster again."),
         "list": (f"{COMMANDS}.list.ListApp", "Show all clusters of the subscription."),
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
-        "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Look at all that a start needs."),
+        "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Check all that a start needs."),
         "emulator": (
             "azure_emulator.cli.EmulatorApp",
             "Start, stop, inspect or empty the local emulator of Azure.",

@@ -1,4 +1,4 @@
-"""`ipcluster-azure attach`: the way to a running cluster, opened again."""
+"""`ipcluster-azure attach`: opens the tunnels to a running cluster again."""
 
 import asyncio
 
@@ -11,13 +11,13 @@ from .base import Command
 
 
 class AttachApp(Command):
-    """Open the way to a running cluster again."""
+    """Open the tunnels to a running cluster again."""
 
     name = "ipcluster-azure-attach"
-    description = """Open the way to a running cluster again.
+    description = """Open the tunnels to a running cluster again.
 
-    After a restart of this computer, or when it has got another public address: starts the process
-    that keeps the tunnels, and with ssh_source = "auto" allows SSH from where you are now.
+    For use after a restart of this computer, or when it has got another public address: starts the
+    process that keeps the tunnels, and with ssh_source = "auto" allows SSH from the new address.
     """
     examples = """
     ipcluster-azure attach --profile=azure

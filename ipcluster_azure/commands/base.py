@@ -1,4 +1,4 @@
-"""What ipcluster-azure and its subcommands have in common: how they refuse, and how they fail."""
+"""What ipcluster-azure and its subcommands have in common: how they refuse and how they fail."""
 
 import importlib.metadata
 import sys

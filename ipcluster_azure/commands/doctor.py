@@ -1,4 +1,4 @@
-"""`ipcluster-azure doctor`: what a start needs, and whether it is there."""
+"""`ipcluster-azure doctor`: checks all that a start needs."""
 
 import json
 
@@ -15,14 +15,14 @@ DEFAULT_PROFILE = "azure"
 
 
 class DoctorApp(SubscriptionCommand):
-    """Look at all that a start needs, and say what is missing."""
+    """Check all that a start needs, and say what is missing."""
 
     name = "ipcluster-azure-doctor"
-    description = """Look at all that a start needs, and say what is missing.
+    description = """Check all that a start needs, and say what is missing.
 
-    Versions, the profile and its settings, subscription, login, rights, VM sizes, quota and this
-    computer's address: one line each. Creates nothing. With --role it prints the role that a user
-    must have on Azure, for `az role definition create`.
+    Prints a line for each of: versions, the profile and its settings, subscription, login, rights,
+    VM sizes, quota and this computer's address. Creates nothing. With --role it prints instead the
+    role that a user must have on Azure, for `az role definition create`.
     """
     examples = """
     ipcluster-azure doctor --profile=azure --n=32

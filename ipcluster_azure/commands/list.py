@@ -1,4 +1,4 @@
-"""`ipcluster-azure list`: all clusters of a subscription, whoever started them and wherever."""
+"""`ipcluster-azure list`: all clusters of a subscription, whoever started them on any computer."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from traitlets import Bool
 from ..clusters.local_records import LocalRecord, by_cluster, local_records
 from ..clusters.whereabouts import Whereabouts
 from ..errors import AzureLauncherError
-from ..formatting import duration, printable, table
+from ..formatting import duration, table
 from ..resource_manager.discovery import FoundCluster, find_clusters
 from .base import say
 from .subscription_options import SubscriptionCommand
@@ -26,9 +26,10 @@ class ListApp(SubscriptionCommand):
     name = "ipcluster-azure-list"
     description = """Show all clusters of the subscription, found by their tags.
 
-    Those of others and those started on other computers are among them. Looks on the emulator if
-    one runs, in the subscription that a start would use, and where the clusters on record are;
-    with --profile, or --endpoint and --subscription-id, only there. Changes nothing.
+    They include other people's clusters, and those started on other computers. Asks the emulator
+    if one runs, the subscription that a start would use, and the subscriptions of clusters on
+    record; with --profile, or --endpoint and --subscription-id, only the one so named. Changes
+    nothing.
     """
     examples = """
     ipcluster-azure list
@@ -51,7 +52,10 @@ class ListApp(SubscriptionCommand):
 
 
 def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
-    """The clusters of all places, and how many of those could not be asked; it is said why."""
+    """Return the clusters of all places, and the number of places that could not be asked.
+
+    The reasons of those are printed.
+    """
     found: Found = []
     failures = 0
     for where in places:
@@ -67,7 +71,7 @@ def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
 def as_data(
     where: Whereabouts, cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime
 ) -> dict[str, Any]:
-    """One cluster in JSON. Times in ISO 8601; `here`: the file of its record, or an empty text."""
+    """Return one cluster for JSON: times in ISO 8601; `here`: its record's file, or empty."""
     record = here.get(cluster.name)
     return {
         "name": cluster.name,
@@ -99,7 +103,7 @@ def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> 
     age_s = cluster.age_s(now)
     sizes = ", ".join(f"{count} x {size}" for size, count in sorted(cluster.vm_sizes.items()))
     profile = "/".join(filter(None, (cluster.tag("profile"), cluster.tag("cluster-id"))))
-    cells = [
+    return [
         cluster.name,
         cluster.state(now),
         "?" if age_s is None else duration(max(0.0, age_s)),
@@ -110,4 +114,3 @@ def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> 
         cluster.location,
         "yes" if cluster.name in here else "no",
     ]
-    return [printable(cell) for cell in cells]

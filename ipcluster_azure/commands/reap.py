@@ -1,4 +1,4 @@
-"""`ipcluster-azure reap`: deletes clusters that were left behind."""
+"""`ipcluster-azure reap`: shows clusters that were left behind, asks, and deletes them."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from traitlets import Bool, Unicode
 
 from ..clusters.local_records import by_cluster, local_records
 from ..clusters.reap import Choice, Doomed, choose, reap
-from ..formatting import duration, printable, table
+from ..formatting import duration, table
 from ..naming import owner
 from ..progress import Progress
 from .base import say, say_and_exit
@@ -24,19 +24,17 @@ class ReapApp(SubscriptionCommand):
     name = "ipcluster-azure-reap"
     description = """Delete clusters that were left behind, found by their tags.
 
-    Your own clusters that are on record in no profile of this IPython directory, those whose time
-    is over, and those whose stop has not finished. They are shown, with the reason, before you are
-    asked. A cluster that is being started is on record, and stays. Needs no local file: it works
-    with the IPython directory erased.
+    Those are your own clusters that are on record in no profile of this IPython directory, that
+    have passed their max_lifetime_h, or whose stop has not finished. Shows them with the reason and
+    asks before it deletes. A cluster that is being started is on record, and stays. Needs no local
+    file, so it works with the IPython directory erased.
     """
     examples = """
     ipcluster-azure reap
     ipcluster-azure reap --yes --expired
     ipcluster-azure reap --name=ipp-azure-1a2b3c4d
     """
-    cluster = Unicode(
-        "", config=True, help="Delete the cluster of this name, whatever it is doing."
-    )
+    cluster = Unicode("", config=True, help="Delete the cluster of this name, whatever its state.")
     yes = Bool(False, config=True, help="Don't ask.")
     all_owners = Bool(False, config=True, help="Other people's clusters too.")
     expired = Bool(False, config=True, help="Only clusters whose time is over.")
@@ -64,7 +62,9 @@ class ReapApp(SubscriptionCommand):
         elif not failures:
             print("There is nothing to delete.")
         if failures:
-            say_and_exit("not all could be done. What failed is said above; repeat the command.")
+            say_and_exit(
+                "not everything could be deleted. The lines above say why; repeat the command."
+            )
         if not (self.cluster or self.expired):
             _forget_damaged_records()
 
@@ -72,7 +72,9 @@ class ReapApp(SubscriptionCommand):
         if self.yes:
             return
         if not sys.stdin.isatty():
-            say_and_exit("nobody can be asked here. Nothing was deleted; --yes doesn't ask.")
+            say_and_exit(
+                "nothing was deleted: there is no terminal to ask in. Use --yes to delete unasked."
+            )
         answer = input(f"Delete {'this' if count == 1 else 'these'}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was deleted.")
@@ -91,8 +93,7 @@ def _shown(doomed: list[Doomed], now: datetime) -> str:
         ]
         for item in doomed
     ]
-    cells = [[printable(cell) for cell in row] for row in rows]
-    return table(["NAME", "OWNER", "AGE", "MACHINES", "GROUP", "WHY"], cells)
+    return table(["NAME", "OWNER", "AGE", "MACHINES", "GROUP", "WHY"], rows)
 
 
 def _say_failure(item: Doomed, error: Exception) -> None:
@@ -111,7 +112,7 @@ def _log() -> logging.Logger:
 
 
 def _forget_damaged_records() -> None:
-    """Once all that they might have told of is gone they only keep a start from beginning."""
+    """Remove damaged records: whatever they told of is gone, and they would keep a start off."""
     for record in local_records(get_ipython_dir()):
         if record.core is None:
             if record.retired:

@@ -1,4 +1,4 @@
-"""Options of the commands that look around in a subscription: which one."""
+"""The options that say which subscription a command is to ask."""
 
 from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
 from IPython.paths import get_ipython_dir
@@ -15,10 +15,10 @@ from .base import Command
 
 
 class SubscriptionCommand(Command):
-    """A command that asks Azure, and says where by options, by a profile or by looking around."""
+    """A command that asks the subscription of its options or of a profile, or all that it finds."""
 
     endpoint = Unicode(
-        "", config=True, help="Resource Manager endpoint: https://..., or `emulator`."
+        "", config=True, help="Azure Resource Manager's address, https://..., or `emulator`."
     )
     subscription_id = Unicode("", config=True, help="The subscription to ask.")
     profile = Unicode("", config=True, help="Profile whose endpoint and subscription to take.")
@@ -30,7 +30,7 @@ class SubscriptionCommand(Command):
     }
 
     def places(self, records: list[LocalRecord]) -> list[Whereabouts]:
-        """Where to ask: what the options say, else wherever this user's clusters may be."""
+        """Return the subscription that the options name, else all that may have such clusters."""
         if self.profile:
             launcher = AzureVMControllerLauncher(config=self.profile_config(self.profile))
             return [of_settings(launcher.settings())]
@@ -39,9 +39,10 @@ class SubscriptionCommand(Command):
         return everywhere(item.core for item in records if item.core is not None)
 
     def profile_config(self, profile: str) -> Config:
-        """ipcluster_config.py of a profile and of the computer, as ipcluster loads them.
+        """Return the settings in ipcluster_config.py of a profile and of the computer.
 
-        This command's own options come before them. Raises ConfigurationError.
+        They are loaded as ipcluster does; this command's own options win. Raises
+        ConfigurationError if there is no such profile, or its Python fails.
         """
         folder = str(profile_dir(get_ipython_dir(), profile))
         self.raise_config_file_errors = True

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("aiohttp", "asyncssh", "azure", "cryptography", "filelock", "tqdm")
+HEAVY = ("aiohttp", "asyncssh", "azure", "cryptography", "filelock", "rich", "tqdm")
 CODE = f"""
 import sys
 import ipyparallel.cluster.launcher
