@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .resource_types import COMPUTE
 from .version_windows import Table, Windows, between, since
 
-COMPUTE = "Microsoft.Compute"
 OLD_DISKS = "2017-03-29"  # the last day of disks without a sku
 
 # R, though odd: see above.

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .resource_types import NETWORK
 from .version_windows import Table, between, since
-
-NETWORK = "Microsoft.Network"
 
 _SUBNET: Table = {
     "type": (("2015-06-15", "2015-06-15"), ("2018-06-01", "")),  # R: the first in 2020

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.messages import ArmRequest, ArmResponse, Json
-from ..resources.views import COMPUTE
+from ..base.resource_types import COMPUTE
 from ..rules.operations import Work
 from ..state import Emulator
 

@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 
 from ..base.errors import ArmError, invalid_parameter
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import VM
 from ..base.store import Resource
 from ..resources.providers import registered
-from ..resources.views import VM
 from ..state import Emulator
 from . import vm_lifecycle
 

@@ -6,9 +6,10 @@ import re
 
 from ..base import errors, versions
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import DISK
 from ..base.schema import check_compute, write_to
 from ..base.store import Group, Resource
-from ..resources.views import DISK, show
+from ..resources.views import show
 from ..state import Emulator, merged_tags
 from . import disks
 from .compute_answers import begin

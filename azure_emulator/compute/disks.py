@@ -6,9 +6,9 @@ import re
 
 from ..base import errors
 from ..base.messages import Json
+from ..base.resource_types import COMPUTE, DISK
 from ..base.store import Group, Resource
-from ..resources.views import COMPUTE, DISK
-from ..rules.operations import timestamp
+from ..base.timestamps import compute_timestamp
 from ..state import Emulator
 from . import images
 
@@ -39,7 +39,7 @@ def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
             "type": "EncryptionAtRestWithPlatformKey",
             **(given.get("encryption") or {}),
         },
-        "timeCreated": timestamp(em.clock.now()),
+        "timeCreated": compute_timestamp(em.clock.now()),
         "provisioningState": "Succeeded",
         "diskState": "ReadyToUpload" if _is_upload(given) else "Unattached",
         "uniqueId": em.new_uuid(),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.resource_types import SCALE_SET
 from ..base.store import Resource
-from ..resources.views import SCALE_SET
 from ..rules.fault_rules import DeclaredFault
 from ..rules.interference import Finish, Interference, never
 from ..state import Emulator

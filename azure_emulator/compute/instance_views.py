@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from ..base import versions
 from ..base.messages import Json
 from ..base.store import Resource
+from ..base.timestamps import compute_timestamp
 from ..base.versions_compute import AGENT_STAYS, EMPTY_HANDLERS
-from ..rules.operations import timestamp
 from ..state import Emulator
 from . import disk_encryption, images, vm_extensions
 
@@ -29,7 +29,7 @@ def _status(em: Emulator, kind: str, state: str) -> Json:
         "displayStatus": STATES.get(state, state),
     }
     # What is still going on has no time.
-    return status | ({"time": timestamp(em.clock.now())} if state in STATES else {})
+    return status | ({"time": compute_timestamp(em.clock.now())} if state in STATES else {})
 
 
 def statuses(em: Emulator, vm: Resource) -> list[Json]:
@@ -89,7 +89,7 @@ def _agent(em: Emulator) -> Json:
         "level": "Info",
         "displayStatus": "Ready",
         "message": "Guest Agent is running",
-        "time": timestamp(em.clock.now()),
+        "time": compute_timestamp(em.clock.now()),
     }
     return {"vmAgentVersion": "2.11.1.4", "statuses": [ready]}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ..base.resource_types import VM
 from ..base.store import Resource
-from ..resources.views import VM
 from ..rules.faults import MachineFault
 from ..state import Emulator
 from . import eviction, vm_lifecycle, vm_machine

@@ -8,10 +8,11 @@ import asyncssh
 
 from ..base import errors, names
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET, SSH_KEY, VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
 from ..resources.crud import Handler, of_all_regions
-from ..resources.views import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET, SSH_KEY, VM, show
+from ..resources.views import show
 from ..state import Emulator, merged_tags
 from . import os_profile
 

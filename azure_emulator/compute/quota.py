@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base import errors, provider_errors, regions, skus
 from ..base.declared import COUNT, TEXT, checked
 from ..base.messages import Json
-from ..resources.views import AVAILABILITY_SET, SCALE_SET, VM
+from ..base.resource_types import AVAILABILITY_SET, SCALE_SET, VM
 from ..state import Emulator
 
 TOTAL, SPOT = "cores", "lowPriorityCores"

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import SCALE_SET
 from ..base.store import Resource
-from ..resources.views import SCALE_SET
-from ..rules.operations import timestamp
+from ..base.timestamps import compute_timestamp
 from ..state import Emulator
 from . import vm_lifecycle
 from .compute_answers import begin
@@ -62,9 +62,9 @@ def latest(em: Emulator, request: ArmRequest) -> ArmResponse:
         "policy": {**ROLLING_UPGRADES, **policy},
         "runningStatus": {
             "lastAction": upgrade.action,
-            "lastActionTime": timestamp(upgrade.acted),
+            "lastActionTime": compute_timestamp(upgrade.acted),
             "code": upgrade.code,
-            "startTime": timestamp(upgrade.started),
+            "startTime": compute_timestamp(upgrade.started),
         },
         "progress": {
             "successfulInstanceCount": len(upgrade.vms) if done else 0,

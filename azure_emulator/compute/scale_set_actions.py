@@ -6,10 +6,10 @@ import asyncio
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse
+from ..base.resource_types import SCALE_SET
 from ..base.schema import check_compute
 from ..base.store import Resource
 from ..resources.crud import Handler
-from ..resources.views import SCALE_SET
 from ..state import Emulator
 from . import eviction, run_command, uniform, vm_actions, vm_lifecycle
 from .compute_answers import begin

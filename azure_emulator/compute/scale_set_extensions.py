@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import SCALE_SET
 from ..base.schema import check_compute
 from ..base.store import Resource
-from ..resources.views import SCALE_SET
 from ..state import Emulator
 from . import vm_extensions
 from .compute_answers import begin

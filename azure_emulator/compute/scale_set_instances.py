@@ -7,12 +7,12 @@ from copy import deepcopy
 
 from ..base import errors
 from ..base.messages import Json
+from ..base.resource_types import VM
 from ..base.store import Group, Resource
+from ..base.timestamps import compute_timestamp
 from ..guest.addresses import RESERVED_FIRST, Network
 from ..network import networks
-from ..resources.views import VM
 from ..rules import sku_restrictions
-from ..rules.operations import timestamp
 from ..state import Emulator
 from . import images, machine_faults, quota, vm_body, vm_network
 from .scale_set_model import is_uniform
@@ -116,7 +116,7 @@ def _fill(em: Emulator, vm: Resource, scale_set: Resource, profile: Json, suffix
         "hardwareProfile": {"vmSize": scale_set.top["sku"]["name"]},
         "provisioningState": "Creating",
         "vmId": em.new_uuid(),
-        "timeCreated": timestamp(em.clock.now()),
+        "timeCreated": compute_timestamp(em.clock.now()),
         "storageProfile": _own_disks(profile["storageProfile"]),
         "osProfile": {"computerName": f"{prefix}{suffix}", **login},
     }

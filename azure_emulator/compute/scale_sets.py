@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from ..base import errors, names
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import SCALE_SET
 from ..base.schema import check_compute, write_to
 from ..base.store import Group, Resource
 from ..identity.managed_identities import set_identity
-from ..resources.views import SCALE_SET, show
+from ..resources.views import show
 from ..rules.sku_restrictions import check_zones
 from ..state import Emulator, merged_tags
 from . import failures, instance_views, scale_set_model, vm_body, vm_lifecycle

@@ -6,10 +6,11 @@ import re
 
 from ..base import errors, versions
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import SCALE_SET, VM
 from ..base.schema import check_compute
 from ..base.store import Resource
 from ..resources import compute_views
-from ..resources.views import SCALE_SET, VM, show
+from ..resources.views import show
 from ..state import Emulator
 from . import instance_views, scale_sets, storage_profile, vm_body, vm_disks, vm_lifecycle
 from .compute_answers import begin

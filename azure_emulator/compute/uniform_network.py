@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import NIC, PUBLIC_IP, SCALE_SET
 from ..base.store import Resource
-from ..resources.views import NIC, PUBLIC_IP, SCALE_SET, show
+from ..resources.views import show
 from ..state import Emulator
 from . import scale_set_model
 from .uniform import find

@@ -6,11 +6,12 @@ import re
 
 from ..base import errors, names, skus, versions
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Group, Resource
 from ..identity.managed_identities import set_identity
 from ..resources.crud import of_all_regions
-from ..resources.views import VM, show
+from ..resources.views import show
 from ..rules import sku_restrictions
 from ..rules.operations import Work
 from ..state import Emulator, merged_tags

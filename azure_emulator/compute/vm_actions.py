@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse
+from ..base.resource_types import VM
 from ..base.store import Resource
 from ..resources.crud import Handler
-from ..resources.views import VM
 from ..state import Emulator
 from . import eviction, run_command, vm_lifecycle
 from .compute_answers import begin

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..base import errors, skus
 from ..base.messages import Json
+from ..base.resource_types import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET
 from ..base.store import Resource
-from ..resources.views import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET
-from ..rules.operations import timestamp
+from ..base.timestamps import compute_timestamp
 from ..state import Emulator
 from . import disks, os_profile, storage_profile
 
@@ -104,7 +104,7 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
         "hardwareProfile": {**given["hardwareProfile"], "vmSize": size.name},
         "provisioningState": "Creating",
         "vmId": em.new_uuid(),
-        "timeCreated": timestamp(em.clock.now()),
+        "timeCreated": compute_timestamp(em.clock.now()),
         "storageProfile": storage_profile.completed(
             storage, windows=windows, delete_option="Detach"
         ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
-from ..resources.views import VM
 from ..state import Emulator
 from . import disk_encryption
 from .compute_answers import begin

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import VM
 from ..base.store import Resource
-from ..resources.views import VM
 from ..state import Emulator
 from .compute_answers import begin
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from ..base import errors
+from ..base.resource_types import VM
 from ..base.store import Resource
-from ..resources.views import VM
 from ..state import Emulator
 from . import disks, vm_disks, vm_machine, vm_network
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from ..base import errors, provider_errors
 from ..base.messages import Json
+from ..base.resource_types import NIC
 from ..base.store import Group, Resource
 from ..base.versions_network import BASIC_ENDS as NO_BASIC
 from ..network import interfaces, public_ips
 from ..resources.references import referenced
-from ..resources.views import NIC
 from ..state import Emulator
 
 

@@ -10,8 +10,8 @@ from ..base.calls import Call
 from ..base.errors import ArmError
 from ..base.messages import Json
 from ..base.principals import Principal
+from ..base.resource_types import SCALE_SET, VM
 from ..compute import quota
-from ..resources.views import SCALE_SET, VM
 from ..state import Emulator
 from ..templates.expand import Planned
 from ..templates.plan import Plan

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ..base import versions
+from ..base.timestamps import arm_timestamp
 from ..templates.expand import Planned
 from ..templates.hashing import template_hash
 from .record import Deployment, Json, Step
@@ -48,7 +49,7 @@ def _properties(deployment: Deployment) -> Json:
     return properties | {
         "mode": deployment.mode,
         "provisioningState": deployment.state,
-        "timestamp": timestamp(deployment.changed),
+        "timestamp": arm_timestamp(deployment.changed),
         "duration": duration(deployment.changed - deployment.started),
         "correlationId": deployment.correlation_id,
         "providers": _providers(plan.deployed),
@@ -93,7 +94,7 @@ def show_step(deployment: Deployment, step: Step) -> Json:
     properties: Json = {
         "provisioningOperation": step.kind,
         "provisioningState": step.state,
-        "timestamp": timestamp(step.changed),
+        "timestamp": arm_timestamp(step.changed),
         "duration": duration(step.changed - step.started),
         "trackingId": step.tracking_id,
     }
@@ -117,10 +118,6 @@ def show_status(deployment: Deployment) -> Json:
     if deployment.error is not None:
         body["error"] = deployment.error
     return body
-
-
-def timestamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
 def duration(length: timedelta) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from ..base import errors
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import NETWORK
 from ..base.schema import check_compute, check_network
 from ..base.store import Group, Resource
-from ..resources.views import NETWORK, show
+from ..resources.views import show
 from ..state import Emulator
 from ..subscription.groups import result_headers
 from ..templates.expand import Planned

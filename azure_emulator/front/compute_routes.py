@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..base.resource_types import (
+    AVAILABILITY_SET,
+    COMPUTE,
+    DISK,
+    PROXIMITY_GROUP,
+    SCALE_SET,
+    SSH_KEY,
+    VM,
+)
 from ..compute import (
     disk_requests,
     image_requests,
@@ -21,15 +30,6 @@ from ..compute import (
     vm_images,
 )
 from ..resources.crud import Handler, getter, lister
-from ..resources.views import (
-    AVAILABILITY_SET,
-    COMPUTE,
-    DISK,
-    PROXIMITY_GROUP,
-    SCALE_SET,
-    SSH_KEY,
-    VM,
-)
 from ..subscription import catalog
 
 Route = tuple[str, str, Handler]

@@ -9,9 +9,9 @@ from typing import Any
 from ..base import errors
 from ..base.clock import VirtualClock
 from ..base.messages import ArmResponse, Json
+from ..base.resource_types import VM
 from ..compute import machine_faults, quota
 from ..network.networks import networks_in_use
-from ..resources.views import VM
 from ..rules import sku_restrictions
 from ..state import Emulator
 from ..subscription import groups

@@ -7,8 +7,8 @@ from dataclasses import replace
 from ..base import front_errors
 from ..base.calls import Call
 from ..base.messages import ArmRequest, ArmResponse
+from ..base.resource_types import NETWORK, SCALE_SET, VM
 from ..base.store import Resource
-from ..resources.views import NETWORK, SCALE_SET, VM
 from ..state import Emulator
 
 ETAGS_SINCE = "2024-11-01"  # the version of Compute's API from which on its bodies have an etag

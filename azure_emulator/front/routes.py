@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..base import errors
+from ..base.resource_types import IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 from ..compute import compute_schedule
 from ..deployments import requests, what_if
 from ..identity import managed_identities, own_permissions, role_assignments
@@ -23,7 +24,6 @@ from ..network import (
 from ..resources import providers
 from ..resources.crud import Handler, getter, in_network_words, lister, network_deleter, tagger
 from ..resources.providers import registered
-from ..resources.views import IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 from ..subscription import catalog, groups, subscriptions
 from . import compute_routes
 

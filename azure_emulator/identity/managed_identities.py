@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..base import names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import IDENTITY
 from ..base.schema import check_management, write_to
 from ..base.store import Resource
-from ..resources.views import IDENTITY, show
+from ..resources.views import show
 from ..state import Emulator, merged_tags
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..base.errors import GATEWAY, ArmError
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import IDENTITY
 from ..base.schema import check_management
 from ..base.store import Extension
-from ..deployments.views import timestamp
-from ..resources.views import IDENTITY
+from ..base.timestamps import arm_timestamp
 from ..state import Emulator
 
 TYPE = "Microsoft.Authorization/roleAssignments"
@@ -38,7 +38,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
         return _again(em, existing, properties)
     _check_principal(em, properties)
     _check_new(em, scope, properties)
-    moment = timestamp(em.clock.now())
+    moment = arm_timestamp(em.clock.now())
     assignment = Extension(
         type=TYPE,
         id=identifier,
@@ -67,7 +67,7 @@ def _again(em: Emulator, existing: Extension, properties: Json) -> ArmResponse:
         )
     existing.properties |= {
         **{name: value for name, value in properties.items() if name not in FILLED_IN},
-        "updatedOn": timestamp(em.clock.now()),
+        "updatedOn": arm_timestamp(em.clock.now()),
     }
     return ArmResponse(200, _shown(existing))
 

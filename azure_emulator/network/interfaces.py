@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import NIC, NSG, PUBLIC_IP
 from ..base.schema import check_network, write_to
 from ..base.store import Group, Resource
 from ..resources.crud import begin_network_write, done_at_once
 from ..resources.references import reduce, referenced
-from ..resources.views import NIC, NSG, PUBLIC_IP, show
+from ..resources.views import show
 from ..state import Emulator
 from . import dynamic_addresses, networks
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse
+from ..base.resource_types import NAT_GATEWAY, PUBLIC_IP
 from ..base.schema import check_network, write_to
 from ..base.store import Resource
 from ..resources.crud import begin_network_write
 from ..resources.references import reduce, referenced
-from ..resources.views import NAT_GATEWAY, PUBLIC_IP, nat_gateway_subnets
+from ..resources.views import nat_gateway_subnets
 from ..state import Emulator
 
 REFERENCES = ("publicIpAddresses", "publicIpPrefixes", "publicIpAddressesV6", "publicIpPrefixesV6")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import regions
 from ..base.messages import ArmRequest, ArmResponse, Json, page
-from ..resources.views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
+from ..base.resource_types import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 from ..state import Emulator
 
 # name, shown, limit (documented default), type

@@ -6,6 +6,7 @@ import ipaddress
 
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import VNET
 from ..base.schema import check_network, write_to
 from ..base.store import Resource
 from ..base.versions import includes
@@ -13,7 +14,6 @@ from ..base.versions_network import ENDPOINT_POLICIES, PRIVATE_SUBNETS
 from ..guest.addresses import LOOPBACK, Network
 from ..resources.crud import begin_network_write
 from ..resources.references import reduce
-from ..resources.views import VNET
 from ..state import Emulator
 
 SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")

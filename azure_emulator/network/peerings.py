@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import VNET
 from ..base.schema import check_network, write_to
 from ..base.store import Resource
 from ..resources.crud import begin_network_deletion, begin_network_write
-from ..resources.views import VNET, show_peering
+from ..resources.views import show_peering
 from ..state import Emulator
 from .networks import stored_peering
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json
+from ..base.resource_types import NAT_GATEWAY, PUBLIC_IP
 from ..base.schema import check_network, write_to
 from ..base.store import Group, Resource
 from ..base.versions import includes
 from ..base.versions_network import BASIC_PUBLIC_IPS
 from ..resources.crud import begin_network_write, done_at_once
 from ..resources.references import reduce
-from ..resources.views import NAT_GATEWAY, PUBLIC_IP
 from ..state import Emulator
 
 REFERENCES = ("publicIPPrefix", "linkedPublicIPAddress", "servicePublicIPAddress")

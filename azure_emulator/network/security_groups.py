@@ -7,10 +7,11 @@ import re
 
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import NSG
 from ..base.schema import check_network, write_to
 from ..base.store import Resource
 from ..resources.crud import begin_network_deletion, begin_network_write
-from ..resources.views import NSG, security_group_users, show, show_rule
+from ..resources.views import security_group_users, show, show_rule
 from ..state import Emulator
 
 

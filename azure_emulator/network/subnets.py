@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from ..base import errors, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import VNET
 from ..base.schema import check_network, write_to
 from ..base.store import Resource
 from ..guest.addresses import Network
 from ..resources.crud import begin_network_deletion, begin_network_write
-from ..resources.views import VNET, show_subnet
+from ..resources.views import show_subnet
 from ..state import Emulator
 from .networks import address_space, check_subnets, find_subnet, refuse_subnet_in_use, stored_subnet
 

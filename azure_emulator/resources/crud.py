@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from ..base.errors import GATEWAY, ArmError
 from ..base.messages import ArmRequest, ArmResponse, page
+from ..base.resource_types import NETWORK
 from ..base.schema import check_network
 from ..base.store import Resource
 from ..base.versions import includes
 from ..base.versions_network import NOTIFICATION
 from ..rules.operations import Finish
 from ..state import Emulator, merged_tags
-from .views import NETWORK, show
+from .views import show
 
 Handler = Callable[[Emulator, ArmRequest], ArmResponse | Awaitable[ArmResponse]]
 

@@ -6,9 +6,9 @@ import re
 
 from ..base import errors
 from ..base.messages import Json
+from ..base.resource_types import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 from ..base.store import Resource
 from ..state import Emulator
-from .views import NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
 
 # What these members must point to; the others point to types that are not served.
 TYPES = {

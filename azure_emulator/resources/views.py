@@ -7,28 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import versions
 from ..base.messages import Json
+from ..base.resource_types import DISK, NAT_GATEWAY, NETWORK, NIC, NSG, PEERING, SCALE_SET, VM, VNET
 from ..base.store import Group, Resource
 from . import compute_views
 from .default_rules import DEFAULT_RULES, default_rule
 
 if TYPE_CHECKING:  # an emulator's parts name the types below
     from ..state import Emulator
-
-NETWORK = "Microsoft.Network"
-COMPUTE = "Microsoft.Compute"
-VNET = f"{NETWORK}/virtualNetworks"
-NSG = f"{NETWORK}/networkSecurityGroups"
-PUBLIC_IP = f"{NETWORK}/publicIPAddresses"
-NIC = f"{NETWORK}/networkInterfaces"
-NAT_GATEWAY = f"{NETWORK}/natGateways"
-PEERING = f"{VNET}/virtualNetworkPeerings"
-VM = f"{COMPUTE}/virtualMachines"
-SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
-DISK = f"{COMPUTE}/disks"
-IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
-AVAILABILITY_SET = f"{COMPUTE}/availabilitySets"
-PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
-SSH_KEY = f"{COMPUTE}/sshPublicKeys"
 
 
 def show(em: Emulator, resource: Resource, api_version: str) -> Json:

@@ -34,8 +34,8 @@ from ..base import errors
 from ..base.calls import Call
 from ..base.clock import Clock
 from ..base.messages import Json
+from ..base.resource_types import SCALE_SET, VM
 from ..base.store import Resource
-from ..resources.views import SCALE_SET, VM
 from .fault_rules import MACHINE_KINDS, REQUEST_KINDS, DeclaredFault, declared
 
 Met = dict[str, DeclaredFault]

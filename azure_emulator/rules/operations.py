@@ -13,6 +13,7 @@ from typing import Any
 from ..base import errors
 from ..base.clock import Clock
 from ..base.messages import ArmRequest
+from ..base.timestamps import compute_timestamp
 from .interference import Finish as Finish
 from .interference import Interference, planned
 
@@ -22,10 +23,6 @@ log = logging.getLogger(__name__)
 Work = Callable[[], Awaitable["dict[str, Any] | None"]]
 SETTLE_S = 2.0
 KEPT = 20_000  # finished operations that can still be asked for
-
-
-def timestamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
 
 
 @dataclass
@@ -62,9 +59,9 @@ class Operation:
         if self.namespace == "Microsoft.Network":
             body: dict[str, Any] = {"status": self.status}
         else:
-            body = {"startTime": timestamp(self.started)}
+            body = {"startTime": compute_timestamp(self.started)}
             if self.ended is not None:
-                body["endTime"] = timestamp(self.ended)
+                body["endTime"] = compute_timestamp(self.ended)
             body["status"] = self.status
             if self.result is not None:
                 body["properties"] = {"output": self.result}

@@ -6,9 +6,9 @@ import re
 
 from ..base import errors, regions, skus, versions
 from ..base.messages import JSON, ArmRequest, ArmResponse, page
+from ..base.resource_types import NETWORK
 from ..base.versions_network import NOTIFYING_RESULTS
 from ..compute import quota
-from ..resources.views import NETWORK
 from ..rules import sku_restrictions
 from ..rules.operations import Operation
 from ..state import Emulator

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from ..base import names, provider_errors, regions, resource_filter
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse, Json, page
+from ..base.resource_types import DISK, NIC, PUBLIC_IP, VM
 from ..base.schema import check_resources, write_to
 from ..base.store import Group, Resource
 from ..compute import disks
 from ..compute.vm_network import discard
 from ..network import public_ips
-from ..resources.views import DISK, NIC, PUBLIC_IP, VM, show_group, show_in_list
+from ..resources.views import show_group, show_in_list
 from ..rules.operations import Operation
 from ..state import Emulator, merged_tags
 

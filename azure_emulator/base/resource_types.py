@@ -1,0 +1,21 @@
+"""The names of the resource types that the emulator serves, in Azure's spelling."""
+
+from __future__ import annotations
+
+COMPUTE = "Microsoft.Compute"
+AVAILABILITY_SET = f"{COMPUTE}/availabilitySets"
+DISK = f"{COMPUTE}/disks"
+PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
+SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
+SSH_KEY = f"{COMPUTE}/sshPublicKeys"
+VM = f"{COMPUTE}/virtualMachines"
+
+NETWORK = "Microsoft.Network"
+NAT_GATEWAY = f"{NETWORK}/natGateways"
+NIC = f"{NETWORK}/networkInterfaces"
+NSG = f"{NETWORK}/networkSecurityGroups"
+PUBLIC_IP = f"{NETWORK}/publicIPAddresses"
+VNET = f"{NETWORK}/virtualNetworks"
+PEERING = f"{VNET}/virtualNetworkPeerings"
+
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
