@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
-
-import asyncssh
 
 from ..base import errors, names
 from ..base.messages import Json
+from ..guest import ssh_keys
 
 SECRET = ("customData", "adminPassword")  # never shown
 CUSTOM_DATA_LIMIT = 65_535
@@ -108,20 +106,11 @@ def _check_key(key: Json, user: str) -> None:
             "Destination path for SSH public keys is currently limited to its default value "
             f"{wanted}  due to a known issue in Linux provisioning agent.",
         )
-    if public_key(key.get("keyData")) is None:
+    if not ssh_keys.is_accepted(key.get("keyData")):
         raise errors.invalid_parameter(
             "linuxConfiguration.ssh.publicKeys.keyData",
             "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
         )
-
-
-def public_key(text: Any) -> asyncssh.SSHKey | None:
-    """An OpenSSH key of a kind Azure takes (RSA from 2048 bits, ed25519), else None."""
-    try:
-        key = asyncssh.import_public_key(text)
-    except (asyncssh.KeyImportError, AttributeError, TypeError, ValueError):
-        return None
-    return key if key.get_algorithm() in ("ssh-rsa", "ssh-ed25519") else None
 
 
 def decode_custom_data(text: str) -> bytes:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import asyncssh
-
 from ..base import errors, names
 from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.resource_types import AVAILABILITY_SET, PROXIMITY_GROUP, SCALE_SET, SSH_KEY, VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
+from ..guest import ssh_keys
 from ..resources.crud import Handler, of_all_regions
 from ..resources.views import show
 from ..state import Emulator, merged_tags
-from . import os_profile
 
 FAULT_DOMAINS, UPDATE_DOMAINS = 3, 20
 
@@ -70,7 +66,7 @@ def put_ssh_key(em: Emulator, request: ArmRequest) -> ArmResponse:
     body, existing = _checked(em, request, SSH_KEY, "SshPublicKeyResource")
     given = body.get("properties") or {}
     key = given.get("publicKey")
-    if key is not None and os_profile.public_key(key) is None:
+    if key is not None and not ssh_keys.is_accepted(key):
         raise errors.invalid_parameter(
             "publicKey", "The value of parameter publicKey is invalid: it is no SSH public key."
         )
@@ -83,17 +79,9 @@ def generate_key_pair(em: Emulator, request: ArmRequest) -> ArmResponse:
     item = em.store.get(request.params["group"], SSH_KEY, request.params["name"])
     wanted = (request.body or {}).get("encryptionType") if isinstance(request.body, dict) else None
     algorithm = "ssh-ed25519" if str(wanted).lower() == "ed25519" else "ssh-rsa"
-    size: dict[str, Any] = {"key_size": 3072} if algorithm == "ssh-rsa" else {}
-    key = asyncssh.generate_private_key(algorithm, **size)
-    item.properties["publicKey"] = key.export_public_key().decode().strip()
-    return ArmResponse(
-        200,
-        {
-            "id": item.id,
-            "publicKey": item.properties["publicKey"],
-            "privateKey": key.export_private_key().decode(),
-        },
-    )
+    public, private = ssh_keys.generate(algorithm)
+    item.properties["publicKey"] = public
+    return ArmResponse(200, {"id": item.id, "publicKey": public, "privateKey": private})
 
 
 # What the three have in common

@@ -1,17 +1,39 @@
-"""A machine's SSH keys: who may log in, and what it shows itself with."""
+"""SSH keys: those of the users who may log in to a machine, and those it identifies itself by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncssh
+
+ACCEPTED = ("ssh-rsa", "ssh-ed25519")  # what Azure takes; it refuses ECDSA
+
+
+def is_accepted(text: Any) -> bool:
+    """Return whether `text` is an OpenSSH public key of a kind that Azure accepts."""
+    try:
+        key = asyncssh.import_public_key(text)
+    except (asyncssh.KeyImportError, AttributeError, TypeError, ValueError):
+        return False
+    return key.get_algorithm() in ACCEPTED
+
+
+def generate(algorithm: str) -> tuple[str, str]:
+    """Return a new pair of one of the ACCEPTED kinds in OpenSSH's format: (public, private)."""
+    size: dict[str, Any] = {"key_size": 3072} if algorithm == "ssh-rsa" else {}
+    key = asyncssh.generate_private_key(algorithm, **size)
+    return key.export_public_key().decode().strip(), key.export_private_key().decode()
 
 
 def host_keys(
     texts: Sequence[str], directory: Path, say: Callable[[str], None]
 ) -> list[asyncssh.SSHKey]:
-    """customData's, else one of its own that survives a restart. Unreadable ones are said."""
+    """Return the host keys that customData gives, else one that the machine keeps over restarts.
+
+    Keys that can't be read are left out and reported to `say`, the machine's log.
+    """
     keys = []
     for text in texts:
         try:
@@ -28,7 +50,10 @@ def host_keys(
 
 
 def authorized_keys(texts: Sequence[str], say: Callable[[str], None]) -> set[bytes]:
-    """The keys alone: comments differ, and options are not carried out."""
+    """Return the public keys of the lines of authorized_keys, without their comments and options.
+
+    Lines that can't be read are left out and reported to `say`, the machine's log.
+    """
     found = set()
     for text in texts:
         try:
