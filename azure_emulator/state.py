@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import uuid
-from typing import Any
+from typing import Any, Protocol
 
 from .base import clock, errors, regions
+from .base.calls import Call
 from .base.durations import Durations
-from .base.messages import Json
+from .base.messages import ArmRequest, ArmResponse, Json
 from .base.random_streams import Chance
 from .base.server_settings import ServerSettings
 from .base.store import Group, Resource, Store
@@ -22,13 +23,27 @@ from .rules.permissions import Permissions
 from .rules.policies import Policies
 from .rules.scheduled_events import ScheduledEvents
 from .rules.sku_restrictions import Restriction
+from .rules.template_links import Links
 from .rules.throttling import Throttle
-from .templates.deployment_links import Links
+
+
+class Router(Protocol):
+    """The way from a request to the function that answers it: front/dispatch.py hands it in.
+
+    Deployments ask the resource providers in this way, as a user's request would.
+    """
+
+    def describe(self, method: str, path: str) -> Call:
+        """Return what such a request would do; raises ARM's refusal of a path nobody serves."""
+
+    async def answer(self, em: Emulator, request: ArmRequest) -> ArmResponse:
+        """Carry the request out; raises ArmError. request.params are filled in by the router."""
 
 
 class Emulator:
-    def __init__(self, settings: ServerSettings, machines: MachineHost) -> None:
+    def __init__(self, settings: ServerSettings, machines: MachineHost, router: Router) -> None:
         self.settings = settings
+        self.router = router
         self.clock = clock.make(settings.clock, settings.time_scale)
         self.machines = AccountedMachines(machines, self.clock)
         self.chance = Chance(settings.seed)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import errors
-
-if TYPE_CHECKING:
-    from ..deployments.record import Deployment
 
 Json = dict[str, Any]
 
@@ -76,7 +73,8 @@ class Group:
     state: str = "Succeeded"
     managed_by: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
-    deployments: dict[str, Deployment] = field(default_factory=dict)
+    # The room deployments keeps its records here: what becomes of the group becomes of them.
+    deployments: dict[str, object] = field(default_factory=dict)
 
     @property
     def deleting(self) -> bool:

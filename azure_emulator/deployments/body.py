@@ -7,6 +7,7 @@ from ..base.messages import Json
 from ..base.schema import check_management
 from ..base.store import Group
 from ..resources.views import show_group
+from ..rules.template_links import LINKS
 from ..state import Emulator
 from ..templates.hashing import template_hash
 from ..templates.scope import Surroundings
@@ -40,3 +41,12 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
         now=em.clock.now(),
         new_uuid=em.new_uuid,
     )
+
+
+def shown_links(properties: Json) -> Json:
+    """Return the links as a deployment shows them, the template's with its version (recorded)."""
+    found = {link: properties[link] for link in LINKS if link in properties}
+    if "templateLink" in found:
+        version = str(properties["template"].get("contentVersion", "1.0.0.0"))
+        found["templateLink"] = {"contentVersion": version, **found["templateLink"]}
+    return found

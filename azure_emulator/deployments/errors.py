@@ -105,17 +105,5 @@ def unauthorized(object_id: str, missing: list[tuple[str, str, str, str]]) -> Ar
     return ArmError(403, "InvalidTemplateDeployment", message, headers=GATEWAY)
 
 
-def unreachable_link(uri: object, tracking_id: str) -> ArmError:
-    """This endpoint opens no connections of its own: see deployment_links."""
-    return ArmError(
-        400,
-        "InvalidContentLink",
-        f"Unable to download deployment content from '{uri}'. The tracking Id is '{tracking_id}'. "
-        "Please see https://aka.ms/arm-deploy for usage details. (This local endpoint downloads "
-        "nothing: send the template itself, or declare the link.)",
-        headers=GATEWAY,
-    )
-
-
 def too_deep() -> ArmError:
     return TemplateError("Deployment template validation failed: 'It is nested too deeply.'.")

@@ -13,22 +13,20 @@ from ..state import Emulator
 async def send(
     em: Emulator, origin: ArmRequest, method: str, identifier: str, version: str, body: Any
 ) -> ArmResponse:
-    """What a user's request would get, who may do what `origin`'s sender may.
+    """Return what Azure answers to `method` on the resource `identifier`; raises ArmError.
 
-    origin: the request on whose behalf this one is.
+    origin: the deployment's own request, whose sender's rights count here, too; version: the
+    api-version.
     """
-    from ..front import dispatch, routes  # whose handlers import this module
-
     parts = identifier.split("/")
     if len(parts) > 2 and parts[2].lower() != em.store.subscription_id:
         raise errors.subscription_not_found(parts[2])
-    route, params = routes.find(method, identifier)
     request = replace(
         origin,
         method=method,
         path=identifier,
-        params=params,
+        params={},
         query={"api-version": version},
         body=body,
     )
-    return await dispatch.carry_out(em, route, request, dispatch.Passage())
+    return await em.router.answer(em, request)

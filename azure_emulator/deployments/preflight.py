@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ..base import calls, regions, skus
+from ..base import regions, skus
 from ..base.calls import Call
 from ..base.errors import ArmError
 from ..base.messages import Json
@@ -26,7 +26,7 @@ def preflight(em: Emulator, principal: Principal, plan: Plan, name: str) -> None
     details: list[Json] = []
     for planned in plan.deployed:
         try:
-            served[planned] = _served(planned)
+            served[planned] = _served(em, planned)
         except ArmError as error:
             details.append(error_of(error.body()["error"]))
     if details:
@@ -38,14 +38,12 @@ def preflight(em: Emulator, principal: Principal, plan: Plan, name: str) -> None
         raise refusals.not_valid(name, em.new_uuid(), details)
 
 
-def _served(planned: Planned) -> Call:
-    """Refuses types that no provider here has, and regions that do not exist."""
-    from ..front import routes  # whose handlers import this module
-
-    route, _ = routes.find("PUT", planned.id)
+def _served(em: Emulator, planned: Planned) -> Call:
+    """Return what its creation does; refuse types nobody serves and regions that don't exist."""
+    call = em.router.describe("PUT", planned.id)
     if planned.location is not None:
         regions.normal(planned.location, planned.type)
-    return calls.describe("PUT", route.template, planned.id)
+    return call
 
 
 def _check_access(principal: Principal, served: dict[Planned, Call]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from ..base.store import Group
 from ..rules.operations import Operation
 from ..templates.expand import Planned
 from ..templates.plan import Plan
@@ -63,3 +64,11 @@ class Deployment:
 
     def become(self, state: str, moment: datetime) -> None:
         self.state, self.changed = state, moment
+
+
+def of_group(group: Group) -> dict[str, Deployment]:
+    """Return the group's deployments by name in lower case, the newest last.
+
+    The group holds them, untyped, because it is further down: nobody else reads or writes them.
+    """
+    return cast("dict[str, Deployment]", group.deployments)

@@ -9,13 +9,12 @@ from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.store import Group
 from ..state import Emulator
 from ..subscription.groups import result_headers
-from ..templates import deployment_links
 from ..templates.plan import Plan
 from . import errors as refusals
 from . import views
-from .body import checked_body, surroundings
+from .body import checked_body, shown_links, surroundings
 from .preflight import preflight
-from .record import Deployment
+from .record import Deployment, of_group
 from .run import Run
 
 STATE_FILTER = re.compile(r"\s*provisioningState\s+eq\s+'(?P<state>\w+)'\s*", re.IGNORECASE)
@@ -24,11 +23,12 @@ STATE_FILTER = re.compile(r"\s*provisioningState\s+eq\s+'(?P<state>\w+)'\s*", re
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     deployment = planned_deployment(em, request, group)
-    existing = group.deployments.get(deployment.name.lower())
+    deployments = of_group(group)
+    existing = deployments.get(deployment.name.lower())
     if existing and existing.active:
         raise refusals.active(existing)
-    group.deployments.pop(deployment.name.lower(), None)  # the newest is the last
-    group.deployments[deployment.name.lower()] = deployment
+    deployments.pop(deployment.name.lower(), None)  # the newest is the last
+    deployments[deployment.name.lower()] = deployment
     deployment.operation = em.operations.start(
         "Microsoft.Resources",
         group.location,
@@ -69,7 +69,7 @@ def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deplo
         started=started,
         changed=em.clock.now(),
         tags=body.get("tags"),
-        links=deployment_links.shown(properties, properties["template"]),
+        links=shown_links(properties),
     )
 
 
@@ -84,7 +84,7 @@ def _without_settings(body: Json) -> Json:
 
 def _found(em: Emulator, request: ArmRequest) -> Deployment:
     group = em.store.group(request.params["group"])
-    found = group.deployments.get(request.params["name"].lower())
+    found = of_group(group).get(request.params["name"].lower())
     if found is None:
         raise refusals.not_found(request.params["name"])
     return found
@@ -104,7 +104,7 @@ def head(em: Emulator, request: ArmRequest) -> ArmResponse:
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
     """The newest first."""
     group = em.store.group(request.params["group"])
-    found = list(group.deployments.values())[::-1]
+    found = list(of_group(group).values())[::-1]
     wanted = request.query.get("$filter")
     if wanted:
         match = STATE_FILTER.fullmatch(wanted)
@@ -163,15 +163,16 @@ def export_template(em: Emulator, request: ArmRequest) -> ArmResponse:
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     """The record of the deployment alone; what it made stays."""
     group = em.store.group(request.params["group"])
-    deployment = group.deployments.get(request.params["name"].lower())
+    deployments = of_group(group)
+    deployment = deployments.get(request.params["name"].lower())
     if deployment is None:
         return ArmResponse(204)
     if deployment.active:
         raise refusals.active(deployment)
 
     async def finish() -> None:
-        if group.deployments.get(deployment.name.lower()) is deployment:
-            del group.deployments[deployment.name.lower()]
+        if deployments.get(deployment.name.lower()) is deployment:
+            del deployments[deployment.name.lower()]
 
     operation = em.operations.start(
         "Microsoft.Resources", group.location, 0.0, finish, monitor_status=204

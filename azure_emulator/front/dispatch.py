@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..base import calls
 from ..base.calls import Call
@@ -13,7 +13,7 @@ from ..rules import permissions
 from ..rules.faults import Met
 from ..rules.interference import Interference, planned
 from ..state import Emulator
-from . import preconditions
+from . import preconditions, routes
 from .routes import Route
 
 
@@ -57,6 +57,18 @@ async def carry_out(
         em.faults.hide(call, passage.met["not_found"])
     response = preconditions.stamp(em, call, request, response)
     return em.paging.page(call, request, response)
+
+
+class Router:
+    """state.Router: what the rooms below the front ask of its routes."""
+
+    def describe(self, method: str, path: str) -> Call:
+        route, _ = routes.find(method, path)
+        return calls.describe(method, route.template, path)
+
+    async def answer(self, em: Emulator, request: ArmRequest) -> ArmResponse:
+        route, params = routes.find(request.method, request.path)
+        return await carry_out(em, route, replace(request, params=params), Passage())
 
 
 def _region(em: Emulator, call: Call, request: ArmRequest) -> str:

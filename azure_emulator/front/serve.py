@@ -26,6 +26,7 @@ from ..guest.machine_interface import MachineHost, NoMachines
 from ..metadata.metadata_server import MetadataServer
 from ..state import Emulator
 from . import certificates, connections
+from .dispatch import Router
 from .http_front import Front
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Server:
         self._settings = settings
         self._report = report
         self._stop = asyncio.Event()
-        self._em = Emulator(settings, make_machines(settings))
+        self._em = Emulator(settings, make_machines(settings), Router())
         self._front = Front(self._em, self._stop.set)
         self._metadata = MetadataServer(self._em)
 

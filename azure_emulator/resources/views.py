@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..base import versions
 from ..base.messages import Json
 from ..base.resource_types import DISK, NAT_GATEWAY, NETWORK, NIC, NSG, PEERING, SCALE_SET, VM, VNET
 from ..base.store import Group, Resource
+from ..state import Emulator
 from . import compute_views
 from .default_rules import DEFAULT_RULES, default_rule
-
-if TYPE_CHECKING:  # an emulator's parts name the types below
-    from ..state import Emulator
 
 
 def show(em: Emulator, resource: Resource, api_version: str) -> Json:

@@ -1,11 +1,13 @@
-"""What a template's link leads to: nothing is downloaded, so it is declared beforehand."""
+"""The contents of templateLink and parametersLink.
+
+The emulator opens no connections of its own, so what a link leads to is declared beforehand.
+"""
 
 from __future__ import annotations
 
 from ..base import errors
 from ..base.declared import OBJECT, TEXT, checked
 from ..base.messages import Json
-from ..deployments import errors as refusals
 
 LINKS = {"templateLink": "template", "parametersLink": "parameters"}
 RULES = {"uri": TEXT, "content": OBJECT}
@@ -16,7 +18,7 @@ class Links:
         self._contents: dict[str, Json] = {}
 
     def declare(self, body: Json) -> Json:
-        """{"uri", "content"}: a template, or a file of parameters."""
+        """Remember what a link leads to: {"uri", "content"}, a template or a file of parameters."""
         found = checked(body, RULES, required=tuple(RULES))
         self._contents[_key(found["uri"])] = found["content"]
         return self.listed()
@@ -29,7 +31,10 @@ class Links:
         return self.listed()
 
     def resolve(self, properties: Json, tracking_id: str) -> Json:
-        """A deployment's properties with what its links lead to, in place of nothing."""
+        """Return a deployment's properties with the contents of its links filled in.
+
+        Raises InvalidContentLink for a link that was not declared; tracking_id: shown in it.
+        """
         found = dict(properties)
         for link, member in LINKS.items():
             if link not in properties:
@@ -37,7 +42,7 @@ class Links:
             uri = properties[link].get("uri") or properties[link].get("id")
             content = self._contents.get(_key(uri))
             if content is None:
-                raise refusals.unreachable_link(uri, tracking_id)
+                raise _unreachable(uri, tracking_id)
             if properties.get(member):
                 raise errors.invalid_content(
                     f"Only one of '{member}' and '{link}' can be given. Path 'properties'."
@@ -48,15 +53,17 @@ class Links:
         return found
 
 
-def shown(properties: Json, template: Json) -> Json:
-    """The links as a deployment shows them; that of the template with its version (recorded)."""
-    found = {link: properties[link] for link in LINKS if link in properties}
-    if "templateLink" in found:
-        version = str(template.get("contentVersion", "1.0.0.0"))
-        found["templateLink"] = {"contentVersion": version, **found["templateLink"]}
-    return found
+def _unreachable(uri: object, tracking_id: str) -> errors.ArmError:
+    return errors.ArmError(
+        400,
+        "InvalidContentLink",
+        f"Unable to download deployment content from '{uri}'. The tracking Id is '{tracking_id}'. "
+        "Please see https://aka.ms/arm-deploy for usage details. (This local endpoint downloads "
+        "nothing: send the template itself, or declare the link.)",
+        headers=errors.GATEWAY,
+    )
 
 
 def _key(uri: object) -> str:
-    """A query holds a signature, as a rule, and is not shown again."""
+    """Return the link without its query, which usually holds a signature and is never shown."""
     return str(uri).partition("?")[0]

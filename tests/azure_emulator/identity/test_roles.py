@@ -9,6 +9,7 @@ import pytest
 
 from azure_emulator.base.server_settings import ServerSettings
 from azure_emulator.base.store import Resource
+from azure_emulator.front.dispatch import Router
 from azure_emulator.guest.machine_interface import NoMachines
 from azure_emulator.identity import roles
 from azure_emulator.state import Emulator
@@ -27,7 +28,7 @@ BY_NAME = {role.name: identifier for identifier, role in roles.ROLES.items()}
 
 def holder(tmp_path: Path, *assignments: tuple[str, str, str]) -> roles.Holder:
     """(principal, role, scope) each."""
-    em = Emulator(ServerSettings(tmp_path), NoMachines())
+    em = Emulator(ServerSettings(tmp_path), NoMachines(), Router())
     for number, (principal, role, scope) in enumerate(assignments):
         definition = "/providers/Microsoft.Authorization/roleDefinitions/" + BY_NAME[role].upper()
         properties = {"principalId": principal, "roleDefinitionId": definition, "scope": scope}
