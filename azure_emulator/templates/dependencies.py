@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .errors import Places
@@ -70,7 +71,7 @@ class Directory:
 
 
 def resolve(expansion: Expansion, directory: Directory, places: Places) -> None:
-    """Fills Planned.after with what dependsOn and serial loops demand."""
+    """Fill each resource's `after` with what its dependsOn and its serial loop demand."""
     for planned in expansion.resources:
         entries = planned.raw.get("dependsOn") or []
         with Located(places, f"resource '{planned.raw['name']}'", planned.path):
@@ -81,7 +82,7 @@ def resolve(expansion: Expansion, directory: Directory, places: Places) -> None:
 
 
 def depend(planned: Planned, other: Planned) -> None:
-    """Resources that are not deployed are left out, as Azure does."""
+    """Let `planned` wait for `other`, unless that one isn't deployed: Azure leaves it out, too."""
     if other.deployed and other not in planned.after:
         planned.after.append(other)
 
@@ -109,35 +110,14 @@ def _order_loops(expansion: Expansion) -> None:
 
 
 def check_no_circle(resources: list[Planned], places: Places) -> None:
-    waiting = {planned: len(planned.after) for planned in resources}
-    followers: dict[Planned, list[Planned]] = defaultdict(list)
-    for planned in resources:
-        for other in planned.after:
-            followers[other].append(planned)
-    ready = [planned for planned, count in waiting.items() if not count]
-    while ready:
-        done = ready.pop()
-        del waiting[done]
-        for follower in followers[done]:
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                ready.append(follower)
-    for planned in waiting:
-        if _reaches_itself(planned):
-            raise places.invalid(
-                f"Circular dependency detected on resource: '{planned.id}'. Please see "
-                "https://aka.ms/arm-syntax-resources for usage details."
-            )
-
-
-def _reaches_itself(start: Planned) -> bool:
-    seen: set[Planned] = set()
-    todo = list(start.after)
-    while todo:
-        planned = todo.pop()
-        if planned is start:
-            return True
-        if planned not in seen:
-            seen.add(planned)
-            todo.extend(planned.after)
-    return False
+    """Refuse resources that wait for each other, naming the first of them in the template."""
+    sorter = TopologicalSorter({planned: planned.after for planned in resources})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        first = next(planned for planned in resources if planned in circle)
+        raise places.invalid(
+            f"Circular dependency detected on resource: '{first.id}'. Please see "
+            "https://aka.ms/arm-syntax-resources for usage details."
+        ) from None
