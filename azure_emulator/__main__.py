@@ -1,5 +1,7 @@
 """python -m azure_emulator start|stop|status|reset"""
 
+import sys
+
 from .cli import main
 
-main()
+sys.exit(main())

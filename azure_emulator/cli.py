@@ -1,46 +1,90 @@
-"""`ipcluster-azure emulator start|stop|status|reset`."""
+"""The command line: `python -m azure_emulator`, and `ipcluster-azure emulator`.
+
+Standard output is what was asked for; a mistake or a failure is one line on standard error.
+"""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Float, Integer, Unicode, default
-from traitlets.config import Application
+from . import client, server_options
+from .server_options import StrictParser
 
-from . import client
+PROGRAM = "python -m azure_emulator"
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # exit statuses
 
 
-class _Command(Application):
-    """One subcommand; an EmulatorError becomes one line on stderr and exit status 1."""
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Carry a command line out and return its exit status.
 
-    state_dir = Unicode(
-        help="Directory of the emulator's state; another directory is another emulator."
-    ).tag(config=True)
+    arguments: without the program's name, as sys.argv[1:], which is the default; program: how
+    the user calls this, for messages and --help. Raises SystemExit after --help and for mistakes.
+    """
+    parser, subcommands = _parsers(program)
+    values, unknown = parser.parse_known_args(arguments)
+    if values.subcommand is None:
+        parser.print_help()
+        return WRONG_USAGE
+    if unknown:
+        subcommands[values.subcommand].refuse(unknown[0])
+    try:
+        values.act(values)
+    except client.EmulatorError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
 
-    aliases = {"state-dir": "_Command.state_dir"}  # noqa: RUF012 - traitlets' own form
-    flags = {}  # noqa: RUF012
 
-    @default("state_dir")
-    def _default_state_dir(self) -> str:
-        return str(client.default_state_dir())
+def _parsers(program: str) -> tuple[StrictParser, dict[str, StrictParser]]:
+    """Return the whole command line's parser, and those of the subcommands by name."""
+    parser = StrictParser(
+        prog=program,
+        description="A local Azure Resource Manager endpoint whose VMs are local SSH servers.",
+    )
+    several = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", title="subcommands")
+    for name, (act, description) in SUBCOMMANDS.items():
+        one = several.add_parser(name, help=description, description=description)
+        one.set_defaults(act=act)
+        one.add_argument(
+            "--state-dir",
+            metavar="DIR",
+            default=str(client.default_state_dir()),
+            help="directory of the emulator's state: another directory is another emulator "
+            "(default: %(default)s)",
+        )
+    server_options.add_to(several.choices["start"])
+    several.choices["start"].add_argument(
+        "--allow-actions",
+        metavar="FILE",
+        help="role definition in Azure's JSON: who uses the token file may do no more than that",
+    )
+    several.choices["status"].add_argument(
+        "--json", action="store_true", help="print JSON instead of text"
+    )
+    return parser, several.choices
 
-    def start(self) -> None:
-        try:
-            self.act()
-        except client.EmulatorError as error:
-            print(f"ipcluster-azure emulator: {error}", file=sys.stderr)
-            self.exit(1)
 
-    def act(self) -> None:
-        raise NotImplementedError
+def _start(values: argparse.Namespace) -> None:
+    names = (field.name for field in dataclasses.fields(server_options.ServerSettings))
+    options = {name: getattr(values, name) for name in names if name != "state_dir"}
+    role = _role(values.allow_actions) if values.allow_actions else None
+    info = client.start(values.state_dir, **options)
+    if role:
+        client.restrict(info, *role)
+    print(json.dumps(dataclasses.asdict(info)), flush=True)
 
 
 def _role(path: str) -> tuple[list[str], list[str]]:
-    """(actions, not actions) of a role definition, as `az role definition` takes or lists them."""
+    """Return (actions, not actions) of a role definition, as `az role definition` has it."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         role = content[0] if isinstance(content, list) else content
@@ -53,130 +97,37 @@ def _role(path: str) -> tuple[list[str], list[str]]:
         raise client.EmulatorError(f"{path} is no role definition ({reason})") from None
 
 
-class StartApp(_Command):
-    name = "ipcluster-azure emulator start"
-    description = "Start the local Azure endpoint if it does not run; print where it is as JSON."
+def _stop(values: argparse.Namespace) -> None:
+    stopped = client.stop(values.state_dir)
+    print("The emulator has stopped." if stopped else "No emulator is running.")
 
-    machines = Unicode(
-        "process", help="process: VMs are SSH servers on loopback addresses; none: no SSH."
-    ).tag(config=True)
-    clock = Unicode(
-        "real", help="real, or virtual: time stands still until a program advances it."
-    ).tag(config=True)
-    time_scale = Float(
-        0.0, min=0.0, help="0: operations complete at once; 1: they take as long as in Azure."
-    ).tag(config=True)
-    seed = Integer(None, allow_none=True, help="Makes durations and names repeatable.").tag(
-        config=True
-    )
-    throttle = Bool(False, help="Refuse too many requests, as Azure does.").tag(config=True)
-    idle_timeout_s = Float(
-        600.0, min=0.0, help="Seconds without a resource group after which it ends by itself."
-    ).tag(config=True)
-    allow_actions = Unicode(
-        help="File with a role definition in Azure's JSON: the token file allows no more than that."
-    ).tag(config=True)
-    port = Integer(0, help="TCP port of the endpoint on 127.0.0.1; 0: any free one.").tag(
-        config=True
-    )
 
-    aliases = {  # noqa: RUF012
-        "state-dir": "StartApp.state_dir",
-        "machines": "StartApp.machines",
-        "clock": "StartApp.clock",
-        "time-scale": "StartApp.time_scale",
-        "seed": "StartApp.seed",
-        "idle-timeout-s": "StartApp.idle_timeout_s",
-        "allow-actions": "StartApp.allow_actions",
-        "port": "StartApp.port",
+def _status(values: argparse.Namespace) -> None:
+    found = client.find(values.state_dir)
+    content = client.status(values.state_dir)
+    shown: dict[str, Any] = {
+        name: content[name] for name in ("resource_groups", "virtual_machines")
     }
-
-    flags = {  # noqa: RUF012
-        "throttle": ({"StartApp": {"throttle": True}}, "Refuse too many requests, as Azure does.")
-    }
-
-    def act(self) -> None:
-        options: dict[str, Any] = {
-            "machines": self.machines,
-            "clock": self.clock,
-            "time_scale": self.time_scale,
-            "seed": self.seed,
-            "throttle": self.throttle,
-            "idle_timeout_s": self.idle_timeout_s,
-            "port": self.port,
-        }
-        role = _role(self.allow_actions) if self.allow_actions else None
-        info = client.start(self.state_dir, **options)
-        if role:
-            client.restrict(info, *role)
-        print(json.dumps(dataclasses.asdict(info)), flush=True)
+    if values.json:
+        print(json.dumps(shown))
+        return
+    if found is None:
+        print("No emulator is running.")
+        return
+    print(f"Emulator at {found.endpoint} (process {found.pid}, state in {found.state_dir})")
+    for title, names in shown.items():
+        listed = ", ".join(names) if names else "none"
+        print(f"{title.replace('_', ' ').capitalize()}: {listed}")
 
 
-class StopApp(_Command):
-    name = "ipcluster-azure emulator stop"
-    description = "Stop the emulator and all its machines."
-    aliases = {"state-dir": "StopApp.state_dir"}  # noqa: RUF012
-
-    def act(self) -> None:
-        stopped = client.stop(self.state_dir)
-        print("The emulator has stopped." if stopped else "No emulator is running.")
+def _reset(values: argparse.Namespace) -> None:
+    done = client.reset(values.state_dir)
+    print("Everything is deleted." if done else "No emulator is running.")
 
 
-class StatusApp(_Command):
-    name = "ipcluster-azure emulator status"
-    description = "Show the emulator's resource groups and virtual machines."
-    json = Unicode("", help="Internal: set by --json.").tag(config=True)
-    aliases = {"state-dir": "StatusApp.state_dir"}  # noqa: RUF012
-    flags = {  # noqa: RUF012
-        "json": ({"StatusApp": {"json": "yes"}}, "Print JSON instead of text.")
-    }
-
-    def act(self) -> None:
-        found = client.find(self.state_dir)
-        values = client.status(self.state_dir)
-        shown = {name: values[name] for name in ("resource_groups", "virtual_machines")}
-        if self.json:
-            print(json.dumps(shown))
-            return
-        if found is None:
-            print("No emulator is running.")
-            return
-        print(f"Emulator at {found.endpoint} (process {found.pid}, state in {found.state_dir})")
-        for title, names in shown.items():
-            listed = ", ".join(names) if names else "none"
-            print(f"{title.replace('_', ' ').capitalize()}: {listed}")
-
-
-class ResetApp(_Command):
-    name = "ipcluster-azure emulator reset"
-    description = "Delete all resource groups and machines of the running emulator."
-    aliases = {"state-dir": "ResetApp.state_dir"}  # noqa: RUF012
-
-    def act(self) -> None:
-        done = client.reset(self.state_dir)
-        print("Everything is deleted." if done else "No emulator is running.")
-
-
-class EmulatorApp(Application):
-    name = "ipcluster-azure emulator"
-    description = "A local Azure Resource Manager endpoint whose VMs are local SSH servers."
-    subcommands = {  # noqa: RUF012
-        "start": (StartApp, StartApp.description),
-        "stop": (StopApp, StopApp.description),
-        "status": (StatusApp, StatusApp.description),
-        "reset": (ResetApp, ResetApp.description),
-    }
-
-    def start(self) -> None:
-        if self.subapp is None:
-            self.print_help()
-            self.exit(1)
-        super().start()
-
-
-def main() -> None:
-    EmulatorApp.launch_instance()
-
-
-if __name__ == "__main__":
-    main()
+SUBCOMMANDS = {
+    "start": (_start, "Start the emulator unless it runs; print where it is as JSON."),
+    "stop": (_stop, "Stop the emulator and all its machines."),
+    "status": (_status, "Show the emulator's resource groups and virtual machines."),
+    "reset": (_reset, "Delete all resource groups and machines of the running emulator."),
+}

@@ -12,6 +12,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
+from . import server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
@@ -19,16 +20,6 @@ from .http_client import NoAnswerInTime, ask
 STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-OPTIONS = (
-    "machines",
-    "clock",
-    "time_scale",
-    "seed",
-    "throttle",
-    "idle_timeout_s",
-    "port",
-    "quota_cores",
-)
 ALREADY_RUNNING = 3
 LOG_TAIL_LINES = 15
 
@@ -61,34 +52,37 @@ def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None
 
 
 def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
-    """The running emulator of that directory, or a new one.
+    """Return the running emulator of that directory, or start one.
 
-    options (for a new one only): machines ("process" or "none"), clock ("real" or "virtual"),
-    time_scale (0 to 1), seed, throttle, idle_timeout_s, port, quota_cores. Raises EmulatorError
-    with the end of its log.
+    options, for a new one only: machines ("process" or "none"), clock ("real" or "virtual"),
+    time_scale (0: operations complete at once; 1: they take as long as in Azure), seed, throttle,
+    idle_timeout_s, end_with_pid, port, quota_cores.
+
+    A test suite gives `end_with_pid=os.getpid()`: then the emulator ends, with all its machines
+    and their processes, when the suite's process has ended in whatever way, SIGKILL included.
+
+    Raises EmulatorError: with what is allowed if an option's value is not, before anything is
+    started; with the end of the log if the server doesn't start.
     """
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise TypeError(f"unknown options {unknown}; there are {list(OPTIONS)}")
+    try:
+        arguments = server_options.command_line(options)
+    except ValueError as error:
+        raise EmulatorError(str(error)) from None
     directory = _directory(state_dir)
     running = find(directory)
     if running:
         return running
     _check_installed()
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise EmulatorError(f"the state can't be kept in {directory}: {error}") from None
     command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
-    command.append(f"--state-dir={directory}")
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            command.append(option)
-        elif value is not None and value is not False:
-            command.append(f"{option}={value}")
-    return _launch(command, directory)
+    return _launch([*command, f"--state-dir={directory}", *arguments], directory)
 
 
 def _check_installed() -> None:
-    for module in ("aiohttp", "yaml", "asyncssh"):
+    for module in ("aiohttp", "yaml", "asyncssh", "trustme"):
         if importlib.util.find_spec(module) is None:
             raise EmulatorError(
                 f"the emulator needs {module}, which is not installed: "

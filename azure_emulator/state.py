@@ -11,7 +11,6 @@ from .base.calls import Call
 from .base.durations import Durations
 from .base.messages import ArmRequest, ArmResponse, Json
 from .base.random_streams import Chance
-from .base.server_settings import ServerSettings
 from .base.store import Group, Resource, Store
 from .guest.addresses import AddressBook, LoopbackAddresses
 from .guest.machine_interface import AccountedMachines, MachineHost
@@ -25,6 +24,7 @@ from .rules.scheduled_events import ScheduledEvents
 from .rules.sku_restrictions import Restriction
 from .rules.template_links import Links
 from .rules.throttling import Throttle
+from .server_options import ServerSettings
 
 
 class Router(Protocol):

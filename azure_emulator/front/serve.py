@@ -19,19 +19,24 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+import trustme
 from aiohttp import web
 
-from ..base.server_settings import INFO_FILE, LOCK_FILE, TOKEN_FILE, ServerSettings, parse
 from ..guest.machine_interface import MachineHost, NoMachines
 from ..metadata.metadata_server import MetadataServer
+from ..server_options import ServerSettings, parse
 from ..state import Emulator
-from . import certificates, connections
+from . import connections
 from .dispatch import Router
 from .http_front import Front
+from .watched_process import Watched
 
 log = logging.getLogger(__name__)
 
 ALREADY_RUNNING = 3  # exit status
+TOKEN_FILE = "token"  # noqa: S105 - a file name
+INFO_FILE = "emulator.json"
+LOCK_FILE = "start.lock"
 FORMAT = 1
 
 
@@ -76,8 +81,15 @@ def make_machines(settings: ServerSettings) -> MachineHost:
 
 
 class Server:
-    def __init__(self, settings: ServerSettings, report: int) -> None:
+    """One emulator from its first to its last moment.
+
+    watched: the process with which it ends, if any; report: the file descriptor on which to say
+    that it listens, -1 if nobody waits for that.
+    """
+
+    def __init__(self, settings: ServerSettings, watched: Watched | None, report: int) -> None:
         self._settings = settings
+        self._watched = watched
         self._report = report
         self._stop = asyncio.Event()
         self._em = Emulator(settings, make_machines(settings), Router())
@@ -115,12 +127,11 @@ class Server:
             log.info("ended")
 
     def _tls(self) -> ssl.SSLContext:
-        made = certificates.make()
-        directory = self._settings.state_dir
-        write_private(directory / "ca.pem", made.authority)
-        write_private(directory / "server.pem", made.server)
+        """Clients trust ca.pem, the certificate of an authority of this process alone."""
+        authority = trustme.CA(organization_name="ipcluster-azure emulator")
+        write_private(self._settings.state_dir / "ca.pem", authority.cert_pem.bytes())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(directory / "server.pem")
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         return context
 
     def _announce(self, endpoint: str) -> None:
@@ -141,15 +152,20 @@ class Server:
         write_private(directory / INFO_FILE, json.dumps(info, indent=1).encode())
 
     async def _until_stopped(self) -> None:
-        """Or idle_timeout_s after the last request, if no resource group is left.
+        """Return when the emulator is to end: by request, or for one of three other reasons.
 
-        Also when emulator.json is gone: nobody could find, use or stop this process any more.
+        They are: the process that it was to end with has ended; no resource group is left and
+        idle_timeout_s have passed since the last request; emulator.json is gone, so that nobody
+        could find, use or stop this process any more.
         """
         announced = self._settings.state_dir / INFO_FILE
         limit_s = self._settings.idle_timeout_s
         while not self._stop.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), min(5.0, max(0.05, limit_s / 10)))
+                await asyncio.wait_for(self._stop.wait(), min(1.0, max(0.05, limit_s / 10)))
+            if self._watched and self._watched.has_ended():
+                log.info("process %d has ended", self._watched.pid)
+                return
             if not announced.exists():
                 log.warning("%s is gone", announced)
                 return
@@ -190,8 +206,9 @@ def detach() -> int:
 
 
 def main() -> int:
-    settings = parse()
-    report = detach() if settings.detach else -1
+    settings, shall_detach = parse()
+    watched = Watched(settings.end_with_pid) if settings.end_with_pid else None
+    report = detach() if shall_detach else -1
     os.umask(0o077)
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.state_dir.chmod(0o700)
@@ -206,7 +223,7 @@ def main() -> int:
     raise_file_limit()
 
     async def serve() -> None:
-        await Server(settings, report).run()
+        await Server(settings, watched, report).run()
 
     asyncio.run(serve())
     return 0

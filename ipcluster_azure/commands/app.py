@@ -22,7 +22,7 @@ class AzureApp(Command):
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
         "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Check all that a start needs."),
         "emulator": (
-            "azure_emulator.cli.EmulatorApp",
+            f"{COMMANDS}.emulator.EmulatorApp",
             "Start, stop, inspect or empty the local emulator of Azure.",
         ),
     }

@@ -1,10 +1,11 @@
-"""The emulator's own life: started, found, stopped, left behind, idle; and its command line."""
+"""The emulator's own life: started, found, stopped, left behind, idle, ended with another."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from azure_emulator import client
-from azure_emulator.cli import EmulatorApp
+from azure_emulator.front.watched_process import Watched
 from azure_emulator.guest import processes
 
 from .cloud import Cloud, Keys, Site
@@ -93,15 +94,28 @@ def test_a_broken_file_counts_as_none(directory: Path, text: str) -> None:
 
 
 def test_an_idle_emulator_ends_by_itself(directory: Path) -> None:
-    info = client.start(directory, machines="none", idle_timeout_s=0.3)
+    info = client.start(directory, machines="none", idle_timeout_s=1)
     cloud = Cloud(info)
     Site(cloud, "keeps", "10.0.0.0/24")
-    time.sleep(0.6)  # longer than the time-out: the group must keep it
+    time.sleep(1.5)  # longer than the time-out: the group must keep it
     assert not gone(info.pid)
     cloud.wait_for_group("keeps")
     cloud.close()
     until_gone(info.pid)
     assert not (directory / "emulator.json").exists()
+
+
+def sleeping_machine(cloud: Cloud, keys: Keys) -> frozenset[str]:
+    """Make a machine with two processes, one of them in a session of its own; return its vmId."""
+    site = Site(cloud, "lan", client.offer(cloud.info)["address_prefix"])
+    data = keys.custom_data(runcmd=["setsid sleep 300 & sleep 300"])
+    vm = site.vm("vm", keys, site.nic("nic", site.network())["id"], customData=data)
+    vm_ids = frozenset([vm["properties"]["vmId"]])
+    deadline = time.monotonic() + 10
+    while len(processes.find(vm_ids)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return vm_ids
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -111,13 +125,7 @@ def test_no_machine_outlives_its_emulator(
     """After SIGKILL it is the next start that cleans up."""
     info = client.start(directory)
     cloud = Cloud(info)
-    site = Site(cloud, "lan", client.offer(info)["address_prefix"])
-    data = keys.custom_data(runcmd=["setsid sleep 300 & sleep 300"])
-    vm = site.vm("vm", keys, site.nic("nic", site.network())["id"], customData=data)
-    vm_ids = frozenset([vm["properties"]["vmId"]])
-    deadline = time.monotonic() + 10
-    while len(processes.find(vm_ids)) < 2:
-        assert time.monotonic() < deadline
+    vm_ids = sleeping_machine(cloud, keys)
     cloud.close()
     os.kill(info.pid, number)
     until_gone(info.pid)
@@ -126,6 +134,71 @@ def test_no_machine_outlives_its_emulator(
         client.start(directory)
     assert processes.find(vm_ids) == []
     assert not list((directory / "machines").glob("*"))
+
+
+SUITE = """
+import os, sys, time
+from azure_emulator import client
+client.start(sys.argv[1], end_with_pid=os.getpid())
+print(flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_emulator_ends_with_the_process_that_it_was_told(
+    directory: Path, keys: Keys, number: signal.Signals
+) -> None:
+    """As when a run of a test suite is ended from outside: nothing is left 10 s later."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SUITE, str(directory)], stdout=subprocess.PIPE, text=True
+    ) as suite:
+        assert suite.stdout
+        suite.stdout.readline()
+        info = client.find(directory)
+        assert info
+        cloud = Cloud(info)
+        vm_ids = sleeping_machine(cloud, keys)
+        cloud.close()
+        assert not gone(info.pid)
+        suite.send_signal(number)
+        deadline = time.monotonic() + 10
+    while not gone(info.pid) or processes.find(vm_ids):
+        assert time.monotonic() < deadline, "the emulator, or a process of its machine, lives on"
+        time.sleep(0.1)
+    assert not list((directory / "machines").glob("*"))
+
+
+def test_a_process_that_nobody_collects_has_ended() -> None:
+    with subprocess.Popen(["/bin/sleep", "300"]) as process:
+        watched = Watched(process.pid)
+        assert not watched.has_ended()
+        process.kill()
+        deadline = time.monotonic() + 10
+        while not watched.has_ended():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert process.returncode is None
+
+
+def test_a_later_process_with_the_same_id_is_another_one() -> None:
+    last_pid = Path("/proc/sys/kernel/ns_last_pid")
+    for _ in range(20):  # other programs may take the id first
+        with subprocess.Popen(["/bin/sleep", "300"]) as first:
+            watched = Watched(first.pid)
+            first.kill()
+        time.sleep(0.02)  # the kernel's clock for this has a resolution of 10 ms
+        try:
+            last_pid.write_text(str(first.pid - 1))
+        except OSError:
+            pytest.skip("only root chooses process ids")
+        with subprocess.Popen(["/bin/sleep", "300"]) as second:
+            ended = watched.has_ended()
+            second.kill()
+        assert ended
+        if second.pid == first.pid:
+            return
+    pytest.skip("another program took the id every time")
 
 
 def test_reset_deletes_everything(directory: Path, keys: Keys) -> None:
@@ -140,9 +213,31 @@ def test_reset_deletes_everything(directory: Path, keys: Keys) -> None:
 
 
 def test_a_failed_start_shows_the_log(directory: Path) -> None:
-    with pytest.raises(client.EmulatorError, match=r"(?s)exit status.*emulator\.log.*machines"):
-        client.start(directory, machines="wooden")
-    with pytest.raises(TypeError, match="unknown options"):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(client.EmulatorError, match=r"(?s)exit status.*emulator\.log.*in use"):
+            client.start(directory, port=port)
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        ({"machines": "wooden"}, "'process', 'none'|process, none"),
+        ({"time_scale": -1}, "a number, 0 or more"),
+        ({"port": 65_536}, "from 0 to 65535"),
+        ({"end_with_pid": 2**22 + 1}, "a running process"),  # Linux has no higher ones
+    ],
+)
+def test_a_wrong_option_starts_nothing(
+    directory: Path, option: dict[str, object], allowed: str
+) -> None:
+    with pytest.raises(client.EmulatorError, match=allowed):
+        client.start(directory, **option)
+    assert not directory.exists()
+
+
+def test_an_unknown_option_is_refused(directory: Path) -> None:
+    with pytest.raises(TypeError, match=r"unknown options \['speed'\]; there are .*'time_scale'"):
         client.start(directory, speed=3)
 
 
@@ -173,62 +268,6 @@ def test_a_missing_extra_is_named(directory: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(client.EmulatorError, match=r'pip install "ipcluster-azure\[emulator\]"'):
         client.start(directory)
-
-
-# The command line
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "azure_emulator.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_the_command_line(directory: Path) -> None:
-    here = f"--state-dir={directory}"
-    started = command("start", here, "--machines=none", "--time-scale", "0", "--seed=3")
-    assert started.returncode == 0, started.stderr
-    (line,) = started.stdout.splitlines()
-    info = json.loads(line)
-    assert set(info) == {
-        *("endpoint", "ca_file", "token_file", "subscription_id", "state_dir", "pid")
-    }
-    assert json.loads(command("start", "--state-dir", str(directory)).stdout) == info
-    status = command("status", "--json", here)
-    assert json.loads(status.stdout) == {"resource_groups": [], "virtual_machines": []}
-    assert info["endpoint"] in command("status", here).stdout
-    assert command("reset", here).returncode == 0
-    assert command("stop", here).stdout == "The emulator has stopped.\n"
-
-
-def test_the_command_line_without_an_emulator(directory: Path) -> None:
-    here = f"--state-dir={directory}"
-    status = command("status", "--json", here)
-    assert (status.returncode, json.loads(status.stdout)) == (
-        0,
-        {"resource_groups": [], "virtual_machines": []},
-    )
-    for name in ("status", "stop", "reset"):
-        answer = command(name, here)
-        assert (answer.returncode, answer.stdout) == (0, "No emulator is running.\n")
-
-
-def test_an_error_is_one_line(
-    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
-    app = EmulatorApp()
-    app.initialize(["start", f"--state-dir={directory}"])
-    with pytest.raises(SystemExit) as ended:
-        app.start()
-    assert ended.value.code == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
 
 
 def test_an_emulator_whose_directory_is_gone_ends(directory: Path, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import aiohttp
+import trustme
 from aiohttp import web
 
 from azure_emulator.client import EmulatorInfo
-from azure_emulator.front import certificates
 
 BEFORE, AFTER = "before it is forwarded", "before its reply"
 MOMENTS = (BEFORE, AFTER)
@@ -98,7 +98,10 @@ class KillProxy:
     async def _run(self, listening: threading.Event) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        server.load_cert_chain(self._make_certificates())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self._folder / "ca.pem")
+        authority.issue_cert("127.0.0.1").configure_cert(server)
         application = web.Application(client_max_size=2**26)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # else aiohttp would wait for a handler whose client was killed
@@ -115,14 +118,6 @@ class KillProxy:
             await self._stopped.wait()
         await runner.cleanup()
         await asyncio.sleep(CLOSING_S)
-
-    def _make_certificates(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        made = certificates.make()
-        (self._folder / "ca.pem").write_bytes(made.authority)
-        server = self._folder / "server.pem"
-        server.write_bytes(made.server)
-        return server
 
     def _announce(self, port: int) -> None:
         token = self._folder / "token"

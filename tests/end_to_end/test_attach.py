@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trustme
 
 from azure_emulator.client import EmulatorInfo
-from azure_emulator.front.certificates import make
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan.arm_template import NETWORK_API, NSG
 from ipcluster_azure.record.file import RecordFile
@@ -39,12 +39,11 @@ class AddressServer(ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Address)
         self.address = AT_HOME
-        certificates = make()
-        self.ca_file, server_file = folder / "address-ca.pem", folder / "address.pem"
-        self.ca_file.write_bytes(certificates.authority)
-        server_file.write_bytes(certificates.server)
+        authority = trustme.CA()
+        self.ca_file = folder / "address-ca.pem"
+        authority.cert_pem.write_to_path(self.ca_file)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(server_file)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
 

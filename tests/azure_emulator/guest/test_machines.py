@@ -388,7 +388,7 @@ async def test_32_machines_within_a_second(host: Host) -> None:
 def test_the_state_directory_is_private(lan: Site) -> None:
     directory = Path(lan.cloud.info.state_dir)
     assert directory.stat().st_mode & 0o777 == 0o700
-    for name in ("token", "emulator.json", "server.pem", "emulator.log"):
+    for name in ("token", "emulator.json", "emulator.log"):
         assert (directory / name).stat().st_mode & 0o077 == 0, name
     assert os.access(directory / "ca.pem", os.R_OK)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from azure_emulator.base.server_settings import ServerSettings
 from azure_emulator.base.store import Resource
 from azure_emulator.front.dispatch import Router
 from azure_emulator.guest.machine_interface import NoMachines
 from azure_emulator.identity import roles
+from azure_emulator.server_options import ServerSettings
 from azure_emulator.state import Emulator
 
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"

@@ -246,7 +246,7 @@ def test_a_role_definition_on_the_command_line(tmp_path: Path) -> None:
     role = tmp_path / "role.json"
 
     def start() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "azure_emulator.cli", "start"]
+        command = [sys.executable, "-m", "azure_emulator", "start"]
         options = [f"--state-dir={state_dir}", "--machines=none", f"--allow-actions={role}"]
         return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 
