@@ -18,6 +18,7 @@ from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
 
 STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
+END_WITH_PID_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_END_WITH_PID"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 ALREADY_RUNNING = 3
@@ -59,11 +60,15 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     idle_timeout_s, end_with_pid, port, quota_cores.
 
     A test suite gives `end_with_pid=os.getpid()`: then the emulator ends, with all its machines
-    and their processes, when the suite's process has ended in whatever way, SIGKILL included.
+    and their processes, when the suite's process has ended in whatever way, SIGKILL included. The
+    default is $IPCLUSTER_AZURE_EMULATOR_END_WITH_PID, which also reaches the emulators that other
+    programs start for the suite.
 
     Raises EmulatorError: with what is allowed if an option's value is not, before anything is
     started; with the end of the log if the server doesn't start.
     """
+    if options.get("end_with_pid") is None:
+        options["end_with_pid"] = os.environ.get(END_WITH_PID_VARIABLE) or None
     try:
         arguments = server_options.command_line(options)
     except ValueError as error:

@@ -126,7 +126,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--end-with-pid",
         metavar="PID",
         type=_running_process,
-        help="end, with all machines, when the process PID has ended: a test suite gives its own",
+        help="end, with all machines, when the process PID has ended: a test suite gives its own "
+        "(default: $IPCLUSTER_AZURE_EMULATOR_END_WITH_PID)",
     )
     add(
         "--port",

@@ -135,7 +135,7 @@ def home(**options: Any) -> Iterator[Home]:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     state = folder / "emulator"
     try:
-        yield Home(folder / "ipython", client.start(state, **options))
+        yield Home(folder / "ipython", client.start(state, end_with_pid=os.getpid(), **options))
     finally:
         client.stop(state)
         shutil.rmtree(folder, ignore_errors=True)

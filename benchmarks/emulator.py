@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import ssl
 import tempfile
 import time
@@ -57,7 +58,9 @@ def measure(machines: int = 1000, rounds: int = 5, clusters: int = 12_000) -> Se
 def bare_emulator() -> Iterator[client.EmulatorInfo]:
     with tempfile.TemporaryDirectory() as directory:
         try:
-            yield client.start(directory, machines="none", quota_cores=1_000_000)
+            yield client.start(
+                directory, machines="none", quota_cores=1_000_000, end_with_pid=os.getpid()
+            )
         finally:
             client.stop(directory)
 

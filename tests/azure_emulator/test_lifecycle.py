@@ -136,22 +136,31 @@ def test_no_machine_outlives_its_emulator(
     assert not list((directory / "machines").glob("*"))
 
 
+OPTION = "client.start(sys.argv[1], end_with_pid=os.getpid())"
+VARIABLE = """
+os.environ[client.END_WITH_PID_VARIABLE] = str(os.getpid())
+subprocess.run([sys.executable, "-m", "azure_emulator", "start", f"--state-dir={sys.argv[1]}"])
+"""
 SUITE = """
-import os, sys, time
+import os, subprocess, sys, time
 from azure_emulator import client
-client.start(sys.argv[1], end_with_pid=os.getpid())
+{start}
 print(flush=True)
 time.sleep(300)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("start", "number"), [(OPTION, signal.SIGKILL), (VARIABLE, signal.SIGTERM)]
+)
 def test_an_emulator_ends_with_the_process_that_it_was_told(
-    directory: Path, keys: Keys, number: signal.Signals
+    directory: Path, keys: Keys, start: str, number: signal.Signals
 ) -> None:
     """As when a run of a test suite is ended from outside: nothing is left 10 s later."""
     with subprocess.Popen(
-        [sys.executable, "-c", SUITE, str(directory)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SUITE.format(start=start), str(directory)],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as suite:
         assert suite.stdout
         suite.stdout.readline()

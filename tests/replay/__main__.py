@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,7 +18,12 @@ from .sessions import load
 def play(paths: list[Path], only: str) -> list[Result]:
     with tempfile.TemporaryDirectory() as directory:
         info = client.start(
-            directory, machines="none", clock="virtual", seed=1, quota_cores=100_000
+            directory,
+            machines="none",
+            clock="virtual",
+            seed=1,
+            quota_cores=100_000,
+            end_with_pid=os.getpid(),
         )
         cloud = Cloud(info)
         try:
