@@ -15,7 +15,11 @@ from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, 
 
 
 def controller_command(args: argparse.Namespace) -> int:
-    """Start ipcontroller unless it runs; print its connection info once it can be reached."""
+    """`vm_agent.py controller`: start ipcontroller and its guard unless they run.
+
+    Returns the exit status: 0 after the event "ready" with both connection files once ipcontroller
+    can be reached, 1 after "failed" with its log's end if it ends before, or takes too long.
+    """
     work = WorkDir(args.dir)
     daemon = None
     with work.starting():
@@ -45,6 +49,7 @@ def controller_command(args: argparse.Namespace) -> int:
 
 
 def guards(work: WorkDir) -> list[Json]:
+    """Return the processes of the guard on record: one, or none."""
     guard = read_json(work.guard_file).get("guard")
     return [guard] if guard else []
 
@@ -52,6 +57,7 @@ def guards(work: WorkDir) -> list[Json]:
 def start_controller(
     work: WorkDir, args: argparse.Namespace
 ) -> tuple[subprocess.Popen[bytes], Json]:
+    """Start ipcontroller as a daemon; returns it, and what was written to D/controller.json."""
     import resource
 
     # each engine takes two descriptors; the usual soft limit of 1,024 ends near 480 engines
@@ -78,7 +84,10 @@ def start_controller(
 
 
 def connection_infos(record: Json) -> Json | None:
-    """Both files, once both are complete and the hub listens (with --reuse they exist before)."""
+    """Return the content of both connection files, "client" and "engine", once the hub listens.
+
+    None before that; the files may exist earlier, with --reuse.
+    """
     infos = {side: read_json(Path(file)) for side, file in record["files"].items()}
     client = infos["client"]
     if not client or not infos["engine"]:

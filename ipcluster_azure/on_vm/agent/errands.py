@@ -1,4 +1,4 @@
-"""What a supervisor has its helpers do: talk to the hub, to the guard and to Azure."""
+"""What a supervisor leaves to helper processes: talking to the hub, to the guard and to Azure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .work_dir import read_json
 class Errands:
     """Each method may block, and runs in a process of its own (helpers.py).
 
-    `hub` is the engines' connection file; `address` this machine's, empty if nobody wants to hear
-    from it; `tally` what the engines have begun and done. `report` sends the supervisor an event.
+    `hub` is the content of the engines' connection file. `address` is this machine's, empty if the
+    cluster has no guard. `set_file` is the set's state file. `tally` is how many tasks each engine
+    has begun and done (forked_engines.py). `report` sends the supervisor an event.
     """
 
     hub: Json
@@ -27,14 +28,16 @@ class Errands:
     report: Callable[..., None]
 
     def unregister(self, ids: list[int]) -> None:
+        """Tell the hub that these engines have ended."""
         hub.unregister(self.hub, ids)
 
     def confirm_listed(self, ids: set[int]) -> None:
+        """Report "listed" once the hub lists these engines to clients."""
         hub.wait_until_listed(self.hub, ids)
         self.report("listed")
 
     def beat(self) -> None:
-        """For ever."""
+        """Tell the guard once a second how this machine is, for ever."""
 
         def state() -> Json:
             now = read_json(self.set_file)
@@ -50,12 +53,15 @@ class Errands:
         heartbeat.keep_beating(self.hub, state, on_unknown)
 
     def bye(self, evicted: bool) -> None:
+        """Tell the guard that no engine is left here; `evicted`: because Azure takes the machine."""
         heartbeat.tell(self.hub, {"machine": self.address, "bye": True, "evicted": evicted})
 
     def watch_for_eviction(self) -> None:
-        """For ever, on a Spot machine."""
+        """Report "evicted" when Azure says that it takes this machine; returns at once unless it
+        is a Spot machine."""
         if event := eviction.wait_for_eviction():
             self.report("evicted", *event)
 
     def approve(self, event_id: str) -> None:
+        """Tell Azure that it need not wait any longer before it takes the machine."""
         eviction.approve(event_id)

@@ -17,10 +17,11 @@ class Events:
         self._unread = b""
 
     def report(self, *event: object) -> None:
+        """Send an event, its kind first, from any of the processes."""
         os.write(self._writing, json.dumps(event).encode() + b"\n")
 
     def read(self, timeout_s: float | None) -> Iterator[list[Any]]:
-        """Those that are there, after waiting for one; None waits for ever."""
+        """Yield the events so far, after waiting for one up to `timeout_s` (None: for ever)."""
         if not select.select([self._reading], [], [], timeout_s)[0]:
             return
         *lines, self._unread = (self._unread + os.read(self._reading, 1 << 16)).split(b"\n")

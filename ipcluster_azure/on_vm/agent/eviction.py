@@ -22,7 +22,8 @@ EVENTS = "scheduledevents?api-version=2020-07-01"
 
 
 def is_spot() -> bool:
-    """False also where there is no metadata service: not a machine of Azure's."""
+    """Return whether this is a Spot machine; False where there is no metadata service, as on a
+    machine that isn't Azure's."""
     for _ in range(TRIES):
         try:
             return metadata(INSTANCE).get("priority") == "Spot"
@@ -32,7 +33,10 @@ def is_spot() -> bool:
 
 
 def wait_for_eviction() -> tuple[str, float] | None:
-    """The event's id and the seconds that are left; None on a machine that is not Spot."""
+    """Wait until Azure says that it takes this machine.
+
+    Returns the event's id and the seconds that are left, or None on a machine that is not Spot.
+    """
     time.sleep(FIRST_LOOK_S)
     if not is_spot():
         return None
@@ -51,7 +55,7 @@ def wait_for_eviction() -> tuple[str, float] | None:
 
 
 def seconds_left(event: Json) -> float:
-    """0 if it has begun: NotBefore is empty then."""
+    """Return the seconds until an event begins; 0 if it has begun: NotBefore is empty then."""
     try:
         not_before = parsedate_to_datetime(event["NotBefore"])
     except (ValueError, TypeError, KeyError, IndexError):
@@ -62,5 +66,5 @@ def seconds_left(event: Json) -> float:
 
 
 def approve(event_id: str) -> None:
-    """Nothing is left to do here, so that Azure need not wait."""
+    """Tell Azure that nothing is left to do here, so that it need not wait."""
     metadata(EVENTS, {"StartRequests": [{"EventId": event_id}]})

@@ -9,7 +9,7 @@ everything: "controller": {"alive", "log", "log_tail"}, "machines": {ADDRESS: {"
 "evicted": [ADDRESS], "idle", "idle_s", "expired", "age_s". Then, as it changes:
 
     {"event": "controller_exited", "log", "log_tail"}
-    {"event": "silent", "machines": [ADDRESS]}     they were not heard for 2.5 s
+    {"event": "silent", "machines": [ADDRESS]}     nothing was heard of them for 2.5 s
     {"event": "heard", "machines": [ADDRESS]}      they are heard again
     {"event": "evicted", "machines": [ADDRESS]}    Azure is about to take them back
     {"event": "idle", "idle_s"}, {"event": "expired"}
@@ -24,7 +24,6 @@ import argparse
 import json
 import os
 import select
-import sys
 import time
 from collections.abc import Iterator
 
@@ -38,13 +37,13 @@ ALIVE_S = 1.0
 
 
 def state_of(guard: Json) -> Json:
-    """What D/guard.json tells to others."""
+    """Return the part of D/guard.json's content that `follow` tells."""
     names = ("controller", "machines", "evicted", "idle", "idle_s", "expired")
     return {name: guard[name] for name in names} | {"age_s": guard["clock"]["age_s"]}
 
 
 def changes(old: Json, new: Json) -> Iterator[Json]:
-    """Events that lead from one state to the next."""
+    """Yield the events that lead from one state to the next."""
     if old["controller"]["alive"] and not new["controller"]["alive"]:
         tail = {name: new["controller"][name] for name in ("log", "log_tail")}
         yield {"event": "controller_exited", **tail}
@@ -66,7 +65,7 @@ def changes(old: Json, new: Json) -> Iterator[Json]:
 
 
 def follow(work: WorkDir) -> int:
-    """Until whoever reads this hangs up."""
+    """Tell how the cluster is until whoever reads it hangs up; returns the exit status."""
     start_again(work)
     guard = read_json(work.guard_file)
     state = state_of(guard)
@@ -87,18 +86,20 @@ def follow(work: WorkDir) -> int:
 
 
 def start_again(work: WorkDir) -> None:
-    """Unless it runs. Nobody else would: it is a daemon, and outlives who started it."""
+    """Start the guard again if it has died. Nobody else would: it is a daemon, and outlives who
+    started it."""
     with work.starting():
         ensure_guard(work)
     guard_port(work)
 
 
 def hung_up(timeout_s: float) -> bool:
-    """Whether standard input has ended."""
+    """Return whether standard input has ended, after waiting up to `timeout_s` for that."""
     return bool(select.select([0], [], [], timeout_s)[0]) and not os.read(0, 1 << 12)
 
 
 def unregister(work: WorkDir, machine: str) -> int:
+    """Have the guard tell the hub to forget the engines of a machine; returns the exit status."""
     record = read_json(work.controller_file)
     with open(record["files"]["engine"], encoding="utf-8") as file:
         hub = json.load(file) | {"guard": guard_port(work)}
@@ -111,6 +112,7 @@ def unregister(work: WorkDir, machine: str) -> int:
 
 
 def main(argv: list[str]) -> int:
+    """Run one command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="vm_guard.py", allow_abbrev=False)
     parser.add_argument("command", choices=("watch", "follow", "unregister"))
     parser.add_argument("--dir", required=True)
@@ -129,7 +131,3 @@ def main(argv: list[str]) -> int:
     except (OSError, ValueError, KeyError) as error:
         emit("failed", reason=f"{type(error).__name__}: {error}")
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -39,9 +39,13 @@ SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
 class Guard:
-    """`settings`, all of D/guard_settings.json, which may change: max_lifetime_h, idle_timeout_min
-    (0: never), age_s at its first start, grace_s from a limit to the deletion, for the user's
-    computer to delete the cluster itself, and those of Deletion."""
+    """Watches over one cluster.
+
+    `settings` is the content of D/guard_settings.json, which may change: max_lifetime_h and
+    idle_timeout_min (0: never), age_s of the cluster at the guard's first start, grace_s from a
+    limit to the deletion, in which the user's computer can delete the cluster itself, and the
+    settings of Deletion.
+    """
 
     def __init__(self, work: WorkDir, settings: Json) -> None:
         self.work, self.settings = work, settings
@@ -57,14 +61,15 @@ class Guard:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """For ever."""
+        """Watch for ever."""
         address = read_json(self.work.controller_file)["address"]
         self.port = await self.listen(address)
         self.save()
         await asyncio.gather(self.tick(), self.look_at_hub_now_and_then(), self.end_when_over())
 
     async def listen(self, address: str) -> int:
-        """Returns the port: if possible that of an earlier guard, to which machines still talk."""
+        """Hear the engines' machines; returns the port. If possible it is that of an earlier guard,
+        to which machines still talk."""
         try:
             server = await asyncio.start_server(self.serve, address, self.port, limit=LINE_LIMIT)
         except OSError:
@@ -73,11 +78,12 @@ class Guard:
         return port
 
     def news(self) -> Json:
-        """What others are told at once when it changes."""
+        """Return the part of the guard's state that others are told at once when it changes."""
         state = {"controller": self.controller, "idle": self.idle, "expired": self.expired}
         return {"port": self.port, **state, **self.roll.shown()}
 
     def save(self) -> None:
+        """Write D/guard.json, from which others, and a guard after this one, read the state."""
         self._told = self.news()
         clock, idle_s = self.lifetime.to_save(), round(self.idleness.idle_s(), 1)
         state = {"guard": identify(os.getpid()), "clock": clock, "idle_s": idle_s}
@@ -121,15 +127,18 @@ class Guard:
     # --- the hub
 
     def hub_info(self) -> Json:
-        """The engines' connection file; empty as long as there is none."""
+        """Return the content of the engines' connection file; empty while there is none."""
         files = read_json(self.work.controller_file).get("files", {})
         return read_json(Path(files["engine"])) if files else {}
 
     async def ask_hub(self, question: Callable[[Hub], T]) -> T:
-        """Raises HubSilent, also when there is no hub yet."""
+        """Return what `question` learns from the hub.
+
+        Raises HubSilent if the hub does not answer, also when there is none yet.
+        """
         info = self.hub_info()
         if not info:
-            raise HubSilent("there is no controller")
+            raise HubSilent("no controller was started on this machine")
 
         def ask() -> T:
             with hub_of(info) as hub:

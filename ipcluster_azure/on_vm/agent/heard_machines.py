@@ -12,7 +12,7 @@ SETTLED_S = 20.0  # after which the hub must know an engine
 
 @dataclass
 class Machine:
-    """An engines' machine. `ids`: its engines, with the time when each was first heard of."""
+    """A machine of engines. `ids`: its engines, with the time when each was first heard of."""
 
     heard_at: float
     ids: dict[int, float] = field(default_factory=dict)
@@ -21,8 +21,11 @@ class Machine:
 
 @dataclass
 class Roll:
-    """Machines by address; `evicted`: addresses of those that Azure takes back; `unknown`: engines
-    that live but that the hub has given up, as after a cut of the network. Times are monotonic."""
+    """The machines that are heard, by address.
+
+    `evicted`: addresses of those that Azure takes back. `unknown`: engines that live but that the
+    hub has given up, as after a cut of the network. Times are by time.monotonic().
+    """
 
     machines: dict[str, Machine] = field(default_factory=dict)
     evicted: set[str] = field(default_factory=set)
@@ -30,7 +33,7 @@ class Roll:
 
     @classmethod
     def read(cls, saved: dict[str, Any], now: float) -> Roll:
-        """What shown() was kept of an earlier guard."""
+        """Go on from what shown() gave an earlier guard, which `saved` holds."""
         machines = {
             address: Machine(now, dict.fromkeys(machine["ids"], now), machine["silent"])
             for address, machine in saved.get("machines", {}).items()
@@ -47,8 +50,11 @@ class Roll:
     def hear(
         self, address: str, ids: Iterable[int], *, evicted: bool, first: bool, now: float
     ) -> None:
-        """A beat; `first`: of its connection. A line that breaks again and again is none, so of a
-        known machine only the next one counts."""
+        """Note a beat of the machine at `address`, with the `ids` of its engines.
+
+        `first`: it is the first on its connection. A line that breaks again and again is none, so
+        of a silent machine only the next beat counts.
+        """
         machine = self.machines.get(address)
         if machine is None:
             machine = self.machines[address] = Machine(now)
@@ -62,7 +68,7 @@ class Roll:
             self.evicted.discard(address)
 
     def leave(self, address: str, *, evicted: bool) -> None:
-        """The last word of a machine whose engines have ended because they were asked to."""
+        """Note the last word of a machine whose engines have ended because they were asked to."""
         self.machines.pop(address, None)
         if evicted:
             self.evicted.add(address)
@@ -72,11 +78,11 @@ class Roll:
             machine.silent |= now - machine.heard_at > SILENT_S
 
     def be_late(self, late_s: float) -> None:
-        """We were kept from listening: that is nobody's silence."""
+        """Note that this process was kept from listening for so long: that is nobody's silence."""
         for machine in self.machines.values():
             machine.heard_at += late_s
 
     def compare(self, known: set[int], now: float) -> None:
-        """known: ids of the engines that the hub has."""
+        """Find the unknown engines: live ones that are not among `known`, the hub's ids."""
         reported = [item for machine in self.machines.values() for item in machine.ids.items()]
         self.unknown = {id_ for id_, since in reported if since < now - SETTLED_S} - known

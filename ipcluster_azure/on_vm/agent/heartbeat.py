@@ -38,7 +38,10 @@ def sign(key: bytes, nonce: str, side: str, content: Json) -> Json:
 
 
 def verified(key: bytes, nonce: str, side: str, line: bytes) -> Json:
-    """The content; raises ValueError if this side did not write it on this connection."""
+    """Return the content of a line.
+
+    Raises ValueError unless `side` ("guard" or "machine") wrote it on the connection of this nonce.
+    """
     content = json.loads(line)
     if not isinstance(content, dict):
         raise ValueError("not an object")
@@ -68,7 +71,7 @@ class Line:
 
     @classmethod
     def to(cls, hub: Json) -> Line:
-        """To the guard of the controller with this connection file."""
+        """Connect to the guard of a cluster; `hub` is the content of its connection file."""
         return cls(hub["location"], hub["guard"], hub["key"].encode())
 
     def _read(self) -> bytes:
@@ -107,8 +110,11 @@ def keep_beating(
     state: Callable[[], Json],
     on_unknown: Callable[[list[int]], None],
 ) -> None:
-    """For ever. hub: the connection file, with the guard's port in it; state: what a beat says;
-    on_unknown is called with ids that the hub doesn't have."""
+    """Tell the guard once a second how this machine is, for ever.
+
+    `hub` is the content of the connection file, with the guard's port in it; `state` gives what a
+    beat says; `on_unknown` is called with the ids of engines that the hub has given up.
+    """
     while True:
         with contextlib.suppress(OSError, ValueError, KeyError), Line.to(hub) as line:
             while True:
@@ -122,6 +128,6 @@ def keep_beating(
 
 
 def tell(hub: Json, content: Json) -> Json:
-    """Once; returns the answer. Raises OSError and ValueError."""
+    """Send the guard one message; returns its answer. Raises OSError and ValueError."""
     with Line.to(hub) as line:
         return line.ask(content)

@@ -21,8 +21,10 @@ libc = ctypes.CDLL(None)
 
 
 def fork(become: Callable[[], None], watched: Collection[int]) -> int:
-    """Fork; `become` does not return. The watched signals wait until the child has put its own
-    handlers in the place of ours."""
+    """Fork a process that runs `become`, which must not return; returns its pid.
+
+    The `watched` signals wait until the child has put its own handlers in the place of ours.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     pid = os.fork()
     if pid == 0:
@@ -32,13 +34,18 @@ def fork(become: Callable[[], None], watched: Collection[int]) -> int:
 
 
 class Helpers:
-    """They are reaped by the supervisor, which tells by `ended`, and die with it."""
+    """The helper processes of a supervisor; they die with it.
+
+    The supervisor collects them like its engines, and says so by `ended`. `watched` are the signals
+    that it handles.
+    """
 
     def __init__(self, watched: Collection[int]) -> None:
         self._watched = watched
         self._names: dict[int, str] = {}
 
     def start(self, name: str, work: Callable[..., object], *args: Any) -> None:
+        """Start a helper that calls `work` and then ends."""
         supervisor = os.getpid()
 
         def become() -> None:
@@ -59,16 +66,17 @@ class Helpers:
         self._names[fork(become, self._watched)] = name
 
     def ended(self, pid: int) -> str | None:
-        """The name of this one, None if it is none of them."""
+        """Return the name of the helper with this pid, which has ended; None if it was none."""
         return self._names.pop(pid, None)
 
     def kill(self, *names: str) -> None:
+        """Kill the helpers of these names."""
         for pid in [pid for pid, name in self._names.items() if name in names]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def finish(self, timeout_s: float) -> None:
-        """Wait for all that are left; whoever takes longer is killed."""
+        """Wait until all helpers have ended; those that run longer than `timeout_s` are killed."""
         deadline = time.monotonic() + timeout_s
         while self._names:
             with contextlib.suppress(ChildProcessError):

@@ -21,7 +21,8 @@ PAUSE_S = 0.05
 
 @dataclass(frozen=True)
 class Load:
-    """Ids of the engines that clients can see, tasks that run or wait, tasks that are done."""
+    """How much the hub has to do: ids of the engines that clients can see, number of tasks that run
+    or wait, number of tasks that are done."""
 
     engines: set[int]
     unfinished: int
@@ -42,7 +43,7 @@ class Hub:
         self._session.send(self._dealer, kind, content=content)
 
     def ask(self, kind: str, timeout_s: float = ANSWER_S, **content: Any) -> Json:
-        """The content of the answer; raises HubSilent."""
+        """Send a request; returns the content of the answer. Raises HubSilent."""
         asked = self._session.send(self._dealer, kind, content=content)["header"]["msg_id"]
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0 and self._dealer.poll(left_s * 1000):
@@ -54,11 +55,12 @@ class Hub:
         raise HubSilent(f"the hub did not answer a {kind} within {timeout_s:g} s")
 
     def engines(self, timeout_s: float = ANSWER_S) -> set[int]:
-        """Ids of those that clients can see."""
+        """Return the ids of the engines that clients can see. Raises HubSilent."""
         return set(map(int, self.ask("connection_request", timeout_s).get("engines", {})))
 
     def load(self) -> Load:
-        """Counted of the engines that are there: a dead one keeps its tasks in the hub's lists."""
+        """Return the load of the engines that are there: a dead one keeps its tasks in the hub's
+        lists. Raises HubSilent."""
         engines = self.engines(LINGER_S)
         unfinished, completed = 0, 0
         if engines:
@@ -73,7 +75,10 @@ class Hub:
 
 @contextlib.contextmanager
 def hub_of(info: Json) -> Iterator[Hub]:
-    """info: of the engines' connection file. What was told is kept for LINGER_S at the end."""
+    """Connect to the hub of the engines' connection file, of which `info` is the content.
+
+    At the end, what was told is kept for up to LINGER_S until it is sent.
+    """
     from ipyparallel import util
     from jupyter_client.session import Session
 
@@ -93,7 +98,7 @@ def hub_of(info: Json) -> Iterator[Hub]:
 
 
 def unregister(info: Json, ids: Iterable[int]) -> None:
-    """Tell the hub, as ipyparallel.engine.nanny.KernelNanny.notify_exit does."""
+    """Tell the hub that engines have ended, as ipyparallel's KernelNanny.notify_exit does."""
     with hub_of(info) as hub:
         for engine_id in ids:
             hub.tell("unregistration_request", id=engine_id)

@@ -27,8 +27,11 @@ def boot_id() -> str:
 
 
 class Lifetime:
-    """How long the cluster exists. `age_s`: at the guard's first start, by the launcher's clock
-    alone; `saved`: what an earlier guard on this machine had kept, or nothing."""
+    """How long the cluster has existed.
+
+    `age_s`: how long it had at the guard's first start, by the launcher's clock alone. `saved`:
+    what to_save() gave an earlier guard on this machine, or nothing.
+    """
 
     def __init__(self, age_s: float, saved: Json) -> None:
         self._since_s = boottime_s()
@@ -54,8 +57,11 @@ class Lifetime:
 
 @dataclass
 class Idleness:
-    """Since when nothing was computed. A waiting or running task is work, however long it takes;
-    so is an engine more than there ever were, as when the first ones register."""
+    """How long nothing has been computed.
+
+    A waiting or running task is work, however long it takes; so is an engine more than there ever
+    were, as when the first ones register.
+    """
 
     active_at: float = field(default_factory=boottime_s)
     most_engines: int = 0
@@ -63,14 +69,14 @@ class Idleness:
     done: dict[str, int] = field(default_factory=dict)
 
     def note_load(self, load: Load) -> None:
-        """What the hub knows: tasks that wait for an engine as well, but no broadcasts."""
+        """Note what the hub knows: it counts tasks that wait for an engine, but no broadcasts."""
         more = len(load.engines) > self.most_engines
         self._note(more or load.unfinished > 0 or load.completed != self.completed)
         self.most_engines = max(self.most_engines, len(load.engines))
         self.completed = load.completed
 
     def note_tasks(self, machine: str, begun: int, done: int) -> None:
-        """What a machine's engines have done; whoever sent it."""
+        """Note how many tasks a machine's engines have begun and done, whoever sent them."""
         self._note(begun != done or done != self.done.get(machine, 0))
         self.done[machine] = done
 
@@ -82,7 +88,7 @@ class Idleness:
         return boottime_s() - self.active_at
 
     def is_idle(self, timeout_s: float) -> bool:
-        """timeout_s: 0 means never."""
+        """Return whether nothing was computed for `timeout_s`; never if that is 0."""
         if not self.most_engines:
             timeout_s = timeout_s and max(timeout_s, FIRST_ENGINES_S)
         return 0 < timeout_s <= self.idle_s()

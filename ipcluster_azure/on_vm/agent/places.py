@@ -14,7 +14,10 @@ SHOWN = "index pid create_time id state exit_code log restarts".split()
 
 @dataclass
 class Place:
-    """Of one engine after the other; `pid`, `id` and so on are the last one's."""
+    """The place of one engine after the other; `pid`, `id` and so on are the last one's.
+
+    Moments (`started_at`, `due_at`) are by time.monotonic().
+    """
 
     index: int
     log: str
@@ -31,11 +34,12 @@ class Place:
     leaving: bool = False
 
     def shown(self) -> dict[str, Any]:
-        """As the state file has it."""
+        """Return what the set's state file says of this place."""
         return {name: getattr(self, name) for name in SHOWN}
 
     def pause_s(self, now: float) -> float:
-        """From a death to the next start: 0, 1, 2, 4 ... s, from 0 again after a long life."""
+        """Count a death, and return the pause before the next start: 0, 1, 2, 4 ... s, from 0
+        again after a long life."""
         if now - self.started_at > FORGOTTEN_AFTER_S:
             self.deaths = 0
         self.deaths += 1

@@ -22,7 +22,7 @@ class ProcStat(NamedTuple):
 
 
 def proc_stat(pid: int) -> ProcStat | None:
-    """From /proc/PID/stat (proc(5)); None when there is no such process or it is a zombie.
+    """Read /proc/PID/stat (proc(5)); None when there is no such process or it is a zombie.
 
     create_time is in clock ticks since boot. psutil's is in seconds since 1970 and moves with the
     clock, which cloud machines set a while after booting.
@@ -35,19 +35,21 @@ def proc_stat(pid: int) -> ProcStat | None:
 
 
 def identify(pid: int) -> Json:
+    """Return what makes a running process known for good: its pid and create_time."""
     stat = proc_stat(pid)
     return {"pid": pid, "create_time": stat.create_time if stat else None}
 
 
 def is_alive(process: Json) -> bool:
+    """Return whether the process that `identify` described still runs."""
     stat = proc_stat(process.get("pid") or 0)
     return stat is not None and stat.create_time == process["create_time"]
 
 
 def group_members(leaders: list[Json]) -> list[int]:
-    """Live processes in the groups these processes lead, or led: a group outlives its leader.
+    """Return the pids of the live processes in the groups that `leaders` lead, or led.
 
-    While it does, the kernel doesn't give out the leader's pid again.
+    A group outlives its leader; while it does, the kernel doesn't give out the leader's pid again.
     """
     stats = {int(name): proc_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()}
     oldest = {}
@@ -63,7 +65,10 @@ def group_members(leaders: list[Json]) -> list[int]:
 
 
 def end_processes(leaders: list[Json], grace_s: float) -> list[int]:
-    """TERM to each, then KILL to all that is left of their groups after grace_s; returns those."""
+    """Send SIGTERM to each leader, then SIGKILL to what is left of their groups after `grace_s`.
+
+    Returns the pids that were killed.
+    """
     send_signal(leaders, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while (left := group_members(leaders)) and time.monotonic() < deadline:
@@ -75,7 +80,7 @@ def end_processes(leaders: list[Json], grace_s: float) -> list[int]:
 
 
 def send_signal(processes: list[Json], number: int) -> list[int]:
-    """Returns the pids of those that got it."""
+    """Send a signal to those of the processes that run; returns their pids."""
     pids = []
     for process in filter(is_alive, processes):
         with contextlib.suppress(ProcessLookupError):

@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import mmap
 import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from .engine import EngineOrder, become_engine, preload
+from .engine import preload
 from .errands import Errands
 from .events import Events
-from .helpers import Helpers, fork
+from .forked_engines import ForkedEngines
+from .helpers import Helpers
 from .hub import LINGER_S
-from .places import EXITED, REGISTERED, RESTARTING, STARTING, Place
+from .places import EXITED, REGISTERED, RESTARTING, Place
 from .processes import Json, identify, send_signal
 from .work_dir import WorkDir, say, write_json
 
@@ -40,16 +41,15 @@ WATCHED = (signal.SIGCHLD, signal.SIGTERM)
 class Supervisor:
     """Single-threaded, and without a ZeroMQ context: only so can it fork at any time.
 
-    `kill_at`: when engines that were asked to end are made to. `beat_at`: when to start the helper
-    that tells the guard of us. `evicted`: an eventfd that all engines see.
+    `kill_at`: when engines that were asked to end are made to, by time.monotonic(). `beat_at`: when
+    to start the helper that tells the guard of this machine. `eviction`: the id of Azure's event.
     """
 
     work: WorkDir
-    args: argparse.Namespace
+    set_id: str
     errands: Errands
-    engines: list[Place]
+    forked: ForkedEngines
     events: Events
-    evicted: int = field(default_factory=lambda: os.eventfd(0))
     helpers: Helpers = field(default_factory=lambda: Helpers(WATCHED))
     listed: bool = False
     ending: bool = False
@@ -58,22 +58,27 @@ class Supervisor:
     beat_at: float | None = None
     children_ended: bool = False
 
+    @property
+    def engines(self) -> list[Place]:
+        return self.forked.places
+
     def save(self) -> None:
-        state = {"set": self.args.set, "supervisor": identify(os.getpid()), "listed": self.listed}
+        """Write the set's state file; its members are described in commands.py."""
+        state = {"set": self.set_id, "supervisor": identify(os.getpid()), "listed": self.listed}
         state |= {"evicted": self.eviction is not None}
         state["engines"] = [engine.shown() for engine in self.engines]
-        write_json(self.work.set_file(self.args.set), state)
+        write_json(self.work.set_file(self.set_id), state)
 
     # --- the loop
 
     def run(self) -> None:
-        """Until the last engine has ended."""
+        """Start the engines, and look after them until the last has ended for good."""
         for number in WATCHED:
             signal.signal(number, lambda number, _: self.events.report("signal", number))
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         for engine in self.engines:
-            self.start(engine)
+            self.forked.start(engine)
         self.save()
         if self.errands.address:
             self.beat_at = time.monotonic()
@@ -88,30 +93,33 @@ class Supervisor:
         self.say_goodbye()
 
     def wait_s(self) -> float | None:
+        """Seconds until something is due; None if nothing is."""
         moments = [engine.due_at for engine in self.engines if engine.state == RESTARTING]
         moments += [at for at in (self.kill_at, self.beat_at) if at is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def handle(self, timeout_s: float | None) -> None:
-        """The events that are there, after waiting for one."""
+        """Act on the events that are there, after waiting for one up to `timeout_s`."""
         for kind, *details in self.events.read(timeout_s):
             getattr(self, f"on_{kind}")(*details)
 
     def do_what_is_due(self) -> None:
+        """Start engines again, kill those that had their time to end, have the guard told."""
         now = time.monotonic()
         for engine in self.engines:
             if engine.state == RESTARTING and engine.due_at <= now:
                 engine.restarts += 1
-                say(f"engine {engine.index} is started again, for the {engine.restarts}. time")
-                self.start(engine)
+                say(f"engine {engine.index} is started again (restart {engine.restarts})")
+                self.forked.start(engine)
         if self.kill_at is not None and self.kill_at <= now:
             self.kill_at = None
-            self.send(signal.SIGKILL)
+            self.forked.signal_all(signal.SIGKILL)
         if self.beat_at is not None and self.beat_at <= now:
             self.beat_at = None
             self.helpers.start("beat", self.errands.beat)
 
     def say_goodbye(self) -> None:
+        """Tell the guard, and Azure if it takes the machine, that no engine is left here."""
         self.helpers.kill("beat", "eviction", "listing")
         if self.errands.address:
             self.helpers.start("bye", self.errands.bye, self.eviction is not None)
@@ -121,42 +129,8 @@ class Supervisor:
 
     # --- engines
 
-    def start(self, engine: Place) -> None:
-        if engine.restarts == 0:
-            Path(engine.log).unlink(missing_ok=True)  # of an earlier set of this name
-        engine.id, engine.leaving, engine.state = None, False, STARTING
-        engine.started_at = time.monotonic()
-        tally = self.tally_of(engine)
-        tally[0] = tally[1]  # nothing runs there now
-        # the child leaves through SystemExit, so that its interpreter ends as an engine's does
-        engine.pid = fork(lambda: become_engine(self.order_for(engine)), WATCHED)
-        engine.create_time = identify(engine.pid)["create_time"]
-
-    def order_for(self, engine: Place) -> EngineOrder:
-        def report(state: str, engine_id: int) -> None:
-            self.events.report("engine", engine.index, state, engine_id)
-
-        return EngineOrder(
-            index=engine.index,
-            count=len(self.engines),
-            log=engine.log,
-            profile_dir=str(self.work.profile),
-            engine_file=self.args.engine_file,
-            timeout_s=self.args.timeout_s,
-            args=self.args.extra,
-            evicted=self.evicted,
-            tally=self.tally_of(engine),
-            report=report,
-        )
-
-    def tally_of(self, engine: Place) -> memoryview[int]:
-        return self.errands.tally[2 * engine.index : 2 * engine.index + 2]
-
-    def send(self, number: int) -> None:
-        """To all engines. A dead one's zombie keeps its pid until it is reaped."""
-        send_signal([engine.shown() for engine in self.engines], number)
-
     def reap(self) -> None:
+        """Collect the children that have ended, and act on the engines among them."""
         pids = {engine.pid: engine for engine in self.engines}
         ended: list[tuple[Place, int]] = []
         with contextlib.suppress(ChildProcessError):
@@ -178,7 +152,7 @@ class Supervisor:
             self.settle(ended)
 
     def settle(self, ended: list[tuple[Place, int]]) -> None:
-        """Tell the hub, and decide which come back."""
+        """Tell the hub that these engines ended, with which status, and decide which come back."""
         self.helpers.kill("listing")
         if ids := [engine.id for engine, _ in ended if engine.id is not None]:
             self.helpers.start("unregister", self.errands.unregister, ids)
@@ -194,7 +168,7 @@ class Supervisor:
             say(f"engine {engine.index} died with {exit_code}; a new one in {pause_s:g} s")
 
     def end_engines(self, within_s: float) -> None:
-        """From now on none comes back; what is left then is killed."""
+        """Start none again from now on; kill those that still run in `within_s` seconds."""
         self.ending = True
         self.kill_at = time.monotonic() + within_s
         for engine in self.engines:
@@ -208,7 +182,7 @@ class Supervisor:
             self.children_ended = True
         else:
             self.end_engines(TERM_GRACE_S)
-            self.send(signal.SIGTERM)
+            self.forked.signal_all(signal.SIGTERM)
 
     def on_engine(self, index: int, state: str, engine_id: int) -> None:
         engine = self.engines[index]
@@ -236,7 +210,7 @@ class Supervisor:
         say(f"Azure takes this machine away in {left_s:.0f} s")
         self.eviction = event_id
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
-        os.eventfd_write(self.evicted, 1)
+        self.forked.announce_eviction()
 
 
 def supervise(args: argparse.Namespace) -> int:
@@ -244,11 +218,11 @@ def supervise(args: argparse.Namespace) -> int:
     # read once: by the time an engine ends, another controller may have written the file anew
     hub: Json = json.loads(Path(args.engine_file).read_bytes())
     log = f"{work.log}/ipengine-{args.set}-"
-    engines = [Place(index, f"{log}{index}.log") for index in range(args.count)]
+    places = [Place(index, f"{log}{index}.log") for index in range(args.count)]
+    forked = ForkedEngines(work, args, places, WATCHED, partial(events.report, "engine"))
     address = args.address if hub.get("guard") else ""
-    tally = memoryview(mmap.mmap(-1, 16 * args.count)).cast("Q")
-    errands = Errands(hub, address, work.set_file(args.set), tally, events.report)
-    supervisor = Supervisor(work, args, errands, engines, events)
+    errands = Errands(hub, address, work.set_file(args.set), forked.tally, events.report)
+    supervisor = Supervisor(work, args.set, errands, forked, events)
     supervisor.save()
     preload()
     supervisor.run()

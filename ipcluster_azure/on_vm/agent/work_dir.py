@@ -20,6 +20,8 @@ GUARD_START_S = 10.0  # it is there before ipcontroller is
 
 
 class WorkDir:
+    """The paths below a machine's work directory; commands.py says what each file holds."""
+
     def __init__(self, root: str) -> None:
         self.root = Path(root).expanduser().absolute()
         self.profile = self.root / "profile"
@@ -31,14 +33,10 @@ class WorkDir:
     def set_file(self, set_id: str) -> Path:
         return self.root / f"engines-{set_id}.json"
 
-    def states(self, set_id: str | None) -> list[Json]:
-        """Of one set, or of all."""
-        files = [self.set_file(set_id)] if set_id else sorted(self.root.glob("engines-*.json"))
-        return [state for file in files if (state := read_json(file))]
-
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Make the directories; one start at a time (a launcher may reconnect and try again)."""
+        """Make the directories, and hold the lock that lets one start at a time go on here: a
+        launcher may reconnect and try again."""
         for folder in (self.root, self.profile, self.log):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
@@ -49,7 +47,11 @@ class WorkDir:
     def spawn(
         self, command: list[str], log: Path, *, mode: str = "wb", **env: str
     ) -> subprocess.Popen[bytes]:
-        """A daemon: own session, no pipe of ours, HOME as working directory, settings below D."""
+        """Start a daemon: in a session of its own, without any pipe of this process, with HOME as
+        its working directory and its settings of IPython and Jupyter below D.
+
+        What it prints goes to `log`, opened with `mode`; `env` is added to its environment.
+        """
         folders = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
         settings = dict.fromkeys(folders, str(self.root / "ipython"))
         # IPP_* would override what the command line and the connection file say
@@ -68,7 +70,10 @@ class WorkDir:
 
 
 def ensure_guard(work: WorkDir) -> Json:
-    """Start the guard unless it runs; returns its process. Within work.starting()."""
+    """Start the guard unless it runs; returns its pid and create_time.
+
+    To be called within work.starting().
+    """
     guard: Json = read_json(work.guard_file).get("guard", {})
     if not is_alive(guard):
         command = own_command("guard", "watch", f"--dir={work.root}")
@@ -77,7 +82,10 @@ def ensure_guard(work: WorkDir) -> Json:
 
 
 def guard_port(work: WorkDir) -> int:
-    """Where engines' machines report; 0 if the guard does not come up."""
+    """Return the port at which the guard hears the engines' machines, once it listens.
+
+    0 if the guard does not come up within GUARD_START_S.
+    """
     deadline = time.monotonic() + GUARD_START_S
     while time.monotonic() < deadline:
         state = read_json(work.guard_file)
@@ -88,24 +96,25 @@ def guard_port(work: WorkDir) -> int:
 
 
 def own_command(module: str, *arguments: str) -> list[str]:
-    """A command that runs main() of a module beside this one, whatever the working directory."""
+    """Return a command that runs main() of a module of this package in any working directory."""
     folder = str(Path(__file__).absolute().parent.parent)
     code = f"import sys; sys.path[0] = {folder!r}; from {__package__}.{module} import main"
     return [sys.executable, "-c", f"{code}; sys.exit(main(sys.argv[1:]))", *arguments]
 
 
 def hide_own_folder() -> None:
-    """The user's code shouldn't see what lies beside us."""
+    """Take the folder of this package from the module path: it isn't the user's code's business."""
     if sys.path[0] == str(Path(__file__).absolute().parent.parent):
         del sys.path[0]
 
 
 def private(path: str, flags: int) -> int:
+    """An opener for open(): appends, and makes files that only their owner may read."""
     return os.open(path, flags | os.O_APPEND, 0o600)
 
 
 def read_json(path: Path) -> Json:
-    """Empty when the file is missing or not complete yet."""
+    """Return a file's content; empty when the file is missing or not complete yet."""
     try:
         content: Json = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -114,6 +123,7 @@ def read_json(path: Path) -> Json:
 
 
 def write_json(path: Path, content: Json) -> None:
+    """Replace a file at once: who reads it sees the old content or the new."""
     temporary = path.with_suffix(".new")
     with open(temporary, "w", encoding="utf-8", opener=private) as file:
         json.dump(content, file)
@@ -121,6 +131,7 @@ def write_json(path: Path, content: Json) -> None:
 
 
 def tail(log: Path | str, max_bytes: int = LOG_TAIL_BYTES) -> str:
+    """Return the end of a log, or why it can't be read."""
     try:
         with open(log, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - max_bytes))
@@ -130,25 +141,21 @@ def tail(log: Path | str, max_bytes: int = LOG_TAIL_BYTES) -> str:
 
 
 def emit(event: str, **fields: Any) -> None:
+    """Tell the launcher of an event: one line of JSON on standard output."""
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def say(text: str) -> None:
-    """To a daemon's log."""
+    """Write a line with the time to standard error, which is a daemon's log."""
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
 def versions() -> Json:
-    return {
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "ipyparallel": installed_version("ipyparallel"),
-    }
-
-
-def installed_version(distribution: str) -> str | None:
+    """Return the versions of this Python and of its ipyparallel, None if that is not installed."""
     from importlib import metadata
 
     try:
-        return metadata.version(distribution)
+        ipyparallel = metadata.version("ipyparallel")
     except metadata.PackageNotFoundError:
-        return None
+        ipyparallel = None
+    return {"python": ".".join(map(str, sys.version_info[:3])), "ipyparallel": ipyparallel}

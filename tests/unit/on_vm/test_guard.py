@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 
-from ipcluster_azure.on_vm.agent import guard as vm_guard
 from ipcluster_azure.on_vm.agent import heartbeat, limits
 from ipcluster_azure.on_vm.agent import hub as vm_hub
 from ipcluster_azure.on_vm.agent.heard_machines import Roll
 from ipcluster_azure.on_vm.agent.hub import Load
 from ipcluster_azure.on_vm.agent.places import Place
 
-from .test_agent import Agent, connect, processes_of, running, vm, wait_for
+from .test_agent import Agent, connect, running, vm, wait_for
 
 Json = dict[str, Any]
 HEARD_S = 5.0
@@ -35,7 +34,7 @@ class Follower:
 
     def __init__(self, agent: Agent) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", vm_guard.__name__, "follow", f"--dir={agent.dir}"],
+            [sys.executable, agent.dir / "vm_guard.py", "follow", f"--dir={agent.dir}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "HOME": str(agent.home)},
@@ -116,14 +115,12 @@ def test_it_says_how_all_is_and_that_the_line_is_up(guarded: Agent) -> None:
         assert not state["expired"]
         follower.next("alive")
         follower.next("alive")
-    guarded.ok("stop", "--controller")
-    wait_for(lambda: not processes_of(guarded.dir))
 
 
 def test_a_follower_ends_when_nobody_reads_it(guarded: Agent) -> None:
     guarded.controller()
     process = subprocess.Popen(
-        [sys.executable, "-m", vm_guard.__name__, "follow", f"--dir={guarded.dir}"],
+        [sys.executable, guarded.dir / "vm_guard.py", "follow", f"--dir={guarded.dir}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -296,7 +293,7 @@ def test_a_hub_that_does_not_answer_costs_no_thread(guarded: Agent) -> None:
 
 def guard(agent: Agent, command: str, *arguments: str) -> Json:
     done = subprocess.run(
-        [sys.executable, "-m", vm_guard.__name__, command, f"--dir={agent.dir}", *arguments],
+        [sys.executable, agent.dir / "vm_guard.py", command, f"--dir={agent.dir}", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=30,

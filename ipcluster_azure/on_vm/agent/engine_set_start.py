@@ -1,0 +1,99 @@
+"""Starts the engine set of one machine, and reports until its engines are registered.
+
+The engines themselves are forked by the set's supervisor (supervisor.py), a daemon that this
+command starts and that outlives it. Linux, standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from .processes import POLL_S, Json, end_processes, is_alive
+from .work_dir import WorkDir, emit, own_command, read_json, tail, versions
+
+
+def engines_command(args: argparse.Namespace) -> int:
+    """`vm_agent.py engines`: start the set's supervisor unless it runs, then wait_for_engines."""
+    work = WorkDir(args.dir)
+    log = work.log / f"supervisor-{args.set}.log"
+    file = work.set_file(args.set)
+    with work.starting():
+        state = read_json(file)
+        if not is_alive(state.get("supervisor", {})):
+            json.loads(Path(args.engine_file).read_bytes())  # raises: a clear message now
+            end_processes(state.get("engines", []), grace_s=0)  # orphans of a killed supervisor
+            file.unlink(missing_ok=True)
+            supervisor = start_supervisor(work, args, log)
+            while not file.exists() and supervisor.poll() is None:
+                time.sleep(POLL_S / 5)
+    return wait_for_engines(file, args.count, args.timeout_s, log)
+
+
+def start_supervisor(work: WorkDir, args: argparse.Namespace, log: Path) -> subprocess.Popen[bytes]:
+    """Start supervisor.py as a daemon whose engines share the machine's cores."""
+    words = [f"--dir={work.root}", f"--set={args.set}", f"--count={args.count}"]
+    words += [f"--timeout-s={args.timeout_s}", f"--address={args.address}"]
+    words += [f"--engine-file={Path(args.engine_file).absolute()}", "--", *args.extra]
+    command = own_command("supervisor", *words)
+    threads = str(max(1, args.cores // args.count))
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+    return work.spawn(command, log, **{f"{name}_NUM_THREADS": threads for name in libraries})
+
+
+def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: Path) -> int:
+    """Report how many engines of the set are registered, as that changes.
+
+    `file` is the set's state file. Returns the exit status: 0 after the event "ready" once all
+    `count` are registered and listed by the hub, 1 after "failed" when waiting makes no sense any
+    more, or after `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    state = read_json(file)
+    reported = None
+    while True:
+        alive = is_alive(state.get("supervisor", {}))  # before reading the last state it wrote
+        state = read_json(file)
+        engines = state.get("engines", [])
+        registered = [engine for engine in engines if engine["state"] == "registered"]
+        counts = {"registered": len(registered), "count": len(engines) or count}
+        if counts != reported:
+            emit("registered", **counts)
+            reported = counts
+        if state.get("listed") and counts["registered"] == counts["count"]:
+            ids = [{key: engine[key] for key in ("index", "id", "pid")} for engine in registered]
+            emit("ready", registered=len(ids), engines=ids, **versions())
+            return 0
+        reason, culprits = why_failed(engines, alive, timeout_s, time.monotonic() > deadline)
+        if reason:
+            log = culprits[0]["log"] if culprits else str(supervisor_log)
+            reason = f"{len(registered)} of {counts['count']} engines registered; {reason}"
+            reason += f"; log: {log}"
+            emit("failed", **counts, reason=reason, log=log, log_tail=tail(log))
+            return 1
+        time.sleep(POLL_S)
+
+
+def why_failed(
+    engines: list[Json], alive: bool, timeout_s: float, late: bool
+) -> tuple[str, list[Json]]:
+    """Return why the set will never be complete, and the engines to blame.
+
+    The reason is empty as long as waiting makes sense. One engine that failed doesn't end the wait
+    for the others: the launcher may do with those. `alive` says whether the set's supervisor runs,
+    `late` whether `timeout_s` is over.
+    """
+    exited = [engine for engine in engines if engine["state"] == "exited"]
+    starting = [engine for engine in engines if engine["state"] in ("starting", "restarting")]
+    if exited and not starting:
+        codes = [f"engine {engine['index']} exited with {engine['exit_code']}" for engine in exited]
+        return ", ".join(codes), exited
+    if not alive:
+        return "the supervisor that starts them has ended", []
+    if late:
+        names = ", ".join(f"engine {engine['index']}" for engine in starting)
+        return f"{names} did not register within {timeout_s:g} s", starting
+    return "", []
