@@ -13,6 +13,7 @@ import pytest
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 
+from . import ended_runs
 from .azure import spending
 
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    ended_runs.watch()
     if config.getoption("target") == "azure":
         try:
             spending.agreed(os.environ)
