@@ -16,7 +16,7 @@ from ..errors import AzureLauncherError
 from ..record.abort import require_alive
 from ..record.contents import Record
 from ..record.file import WATCH_INTERVAL_S, RecordFile, held
-from ..ssh.bootstrap import guard_command
+from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, append, as_news, died, end_of
 from .error_replies import LastWords

@@ -12,7 +12,7 @@ from ..record.file import RecordFile
 from ..resource_manager.api import bridge
 from ..resource_manager.power import NOT_RUNNING, power_of
 from ..resource_manager.waiting import Looks
-from ..ssh.bootstrap import guard_command
+from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .refill import delete_machine, machine_id, refill
 

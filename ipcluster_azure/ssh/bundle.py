@@ -2,7 +2,8 @@
 
 What all machines share is a bundle, named by its hash. It crosses the user's own line once, with
 the controller's upload; the engines' machines take it from the controller, and are given over SSH
-only what is secret or differs: the cluster's key and the environment variables.
+only what is secret or differs, the cluster's key and the environment variables, and the script that
+takes the bundle.
 """
 
 import gzip
@@ -21,10 +22,12 @@ from .. import on_vm
 ON_VM = Path(on_vm.__file__).parent
 # Names on the machines are a protocol: other versions, older and newer, run these files there.
 SCRIPTS = {
+    "vm_concurrently.py": "concurrently.py",
     "vm_depot.py": "depot.py",
     "vm_environment.py": "environment.py",
     "vm_fetch.py": "fetch.py",
 }
+TAKE_SCRIPT = "vm_take.py"  # takes the bundle, so that it comes before it
 ENTRIES = {"vm_agent.py": "commands", "vm_guard.py": "guard"}
 # what the entries run is a package, with relative imports there as here; its name is not ours,
 # since engines may have the real one installed
@@ -46,12 +49,12 @@ class Bundle:
 
     @property
     def path(self) -> str:
-        """On the controller, below the work directory."""
+        """The bundle's file on the controller's machine, below its work directory."""
         return f"depot/{self.sha256}.tar.gz"
 
 
 def bundle_of(profile_dir: Path) -> Bundle:
-    """Our scripts, the engines' configuration and the startup files of the profile."""
+    """Pack our scripts with the engines' configuration and the startup files of the profile."""
     files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
     for path in sorted((ON_VM / "agent").glob("*.py")):
         files[f"{PACKAGE}/{path.name}"] = path.read_bytes()
@@ -68,7 +71,7 @@ def bundle_of(profile_dir: Path) -> Bundle:
 
 
 def heartbeat_ms(n_engines: int) -> int:
-    """Period of the controller's heartbeat.
+    """Return the period of the controller's heartbeat in milliseconds.
 
     An engine is registered only after its first beats, so short is fast; but the hub handles every
     beat of every engine, so many engines need a longer one. 3000 is ipyparallel's default.
@@ -77,6 +80,7 @@ def heartbeat_ms(n_engines: int) -> int:
 
 
 def controller_config(profile_dir: Path, n_engines: int) -> bytes:
+    """Return the controller's configuration: the heartbeat, then what the profile says."""
     period = heartbeat_ms(n_engines)
     misses = round(SILENT_ENGINE_S * 1000 / period)
     ours = (
@@ -91,15 +95,21 @@ def controller_config(profile_dir: Path, n_engines: int) -> bytes:
 def controller_upload(
     bundle: Bundle, config: bytes, variables: Mapping[str, str], guard: Mapping[str, Any]
 ) -> bytes:
-    """guard: the settings of guard_daemon.py."""
+    """Return the archive that the controller's machine is sent: the bundle to take from there, its
+    own configuration and variables, and the settings of its guard (guard_settings.py)."""
     files = {bundle.path: bundle.data, "profile/ipcontroller_config.py": config}
     files[GUARD_FILE] = json.dumps(guard).encode()
     return _tar({**files, **_variables(variables)})
 
 
 def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) -> bytes:
-    """What only SSH may carry; the connection file holds the cluster's key."""
-    files = {ENGINE_FILE: json.dumps(engine_info).encode()}
+    """Return the archive that each engines' machine is sent over SSH: how to take the bundle, and
+    what only SSH may carry, as `engine_info`, the engines' connection file, has the cluster's key.
+    """
+    files = {
+        TAKE_SCRIPT: (ON_VM / "scripts" / "take.py").read_bytes(),
+        ENGINE_FILE: json.dumps(engine_info).encode(),
+    }
     return _packed({**files, **_variables(variables)})
 
 

@@ -14,6 +14,7 @@ from ..record.file import RecordFile
 from ..resource_manager.waiting import all_or_none
 from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
+from ..ssh.commands import agent_command
 from ..ssh.connect import Target, connect, controller_target, engine_target
 from ..ssh.connection import Connection
 from .request import Order
@@ -167,7 +168,7 @@ async def signal_engine_set(file: RecordFile, set_id: str, signum: int) -> None:
     record = require_alive(file)
     machines = record.engine_sets[set_id].machines
     async with await connect(controller_target(file, record), timeout_s=GATE_TIMEOUT_S) as gate:
-        command = bootstrap.agent_command(
+        command = agent_command(
             record.environment, "signal", f"--set={set_id}", f"--signum={signum}"
         )
 

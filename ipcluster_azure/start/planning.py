@@ -15,7 +15,7 @@ from ..record.contents import Controller, Limits, Record
 from ..resource_manager.api import AzureApi
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
-from ..ssh import bootstrap
+from ..ssh.environment import environment_of
 from ..ssh.keys import KeyPair
 from .preflight import Place
 from .request import Order
@@ -93,7 +93,7 @@ def new_record(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         endpoint=site.place.endpoint,
         plan=plan,
-        environment=bootstrap.environment_of(
+        environment=environment_of(
             settings.python_environment, settings.image_python, settings.requirements
         ),
         limits=site.limits,

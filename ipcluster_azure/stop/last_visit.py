@@ -12,14 +12,14 @@ import functools
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import MachineFailed
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
-from ..ssh.bootstrap import agent_command, gather_limited
+from ..ssh.commands import agent_command
 from ..ssh.connect import connect, controller_target, engine_target
 from ..ssh.connection import Connection
 
@@ -104,10 +104,23 @@ async def farewell(file: RecordFile, only_set: str, stop: bool) -> None:
             path = file.log_path("", "controller")
             collect = functools.partial(_collect, gate, path, record.environment, "--controller")
             visits.append(collect)
-        outcomes = await gather_limited(CONCURRENT_MACHINES, visits)
+        outcomes = await _gather_limited(CONCURRENT_MACHINES, visits)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if failures:
         raise MachineFailed("; ".join(map(str, failures)))
+
+
+async def _gather_limited(
+    limit: int, visits: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+) -> list[BaseException | None]:
+    """Make the visits, `limit` at a time; what they raise is returned in their places."""
+    gate = asyncio.Semaphore(limit)
+
+    async def one(visit: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async with gate:
+            await visit()
+
+    return await asyncio.gather(*map(one, visits), return_exceptions=True)
 
 
 def main() -> int:

@@ -49,8 +49,8 @@ def test_an_interpreter_without_ipyparallel(bare_profile: Profile) -> None:
 def test_other_versions_than_here(bare_profile: Profile, tmp_path: object) -> None:
     # the engines' side claims what the installed package does not: found before the first task
     code = (
-        "import ipcluster_azure.ssh.bootstrap as b\n"
-        "b._version = lambda package: '8.8.0'\n"
+        "import ipcluster_azure.ssh.environment as e\n"
+        "e._version = lambda package: '8.8.0'\n"
         "import sys; sys.argv = ['ipcluster', 'start', '--profile=azure', '-n', '1']\n"
         "from ipyparallel.cluster.app import main; main()\n"
     )

@@ -53,7 +53,7 @@ class Errands:
         heartbeat.keep_beating(self.hub, state, on_unknown)
 
     def bye(self, evicted: bool) -> None:
-        """Tell the guard that no engine is left here; `evicted`: because Azure takes the machine."""
+        """Tell the guard that no engine is left here; `evicted`: as Azure takes the machine."""
         heartbeat.tell(self.hub, {"machine": self.address, "bye": True, "evicted": evicted})
 
     def watch_for_eviction(self) -> None:

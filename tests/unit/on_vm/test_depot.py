@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -24,8 +23,8 @@ import pytest
 
 from ipcluster_azure.on_vm.scripts.depot import TRANSFERS
 from ipcluster_azure.on_vm.scripts.fetch import ask, relocate
-from ipcluster_azure.ssh.bootstrap import BARE, TAKE
 from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
+from ipcluster_azure.ssh.commands import BARE
 
 from .test_agent import wait_for
 
@@ -149,14 +148,36 @@ def test_only_what_is_in_the_folder_is_offered(controller: tuple[str, str]) -> N
         assert get(f"{url}/{name}")[0] == 404
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_a_bundle_is_taken_only_if_it_is_the_one(controller: tuple[str, str], right: bool) -> None:
-    host, port, path = re.match(r"http://(.+):(\d+)(/.+)", controller[0]).groups()  # type: ignore[union-attr]
-    sha256 = hashlib.sha256(b"scripts" if right else b"others").hexdigest()
-    taking = [sys.executable, BARE, "-c", TAKE, host, port, f"{path}/bundle.tar.gz", sha256]
-    done = subprocess.run(taking, capture_output=True, check=False)
-    assert (done.returncode == 0, done.stdout) == (right, b"scripts" if right else b"")
-    assert right or b"damaged" in done.stderr
+def take(url: str, sha256: str, target: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the script as engines' machines do."""
+    parts = urllib.parse.urlsplit(url)
+    words = [parts.hostname, str(parts.port), parts.path, sha256, target]
+    script = ON_VM / "scripts" / "take.py"
+    command = [sys.executable, BARE, script, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_bundle_is_taken(controller: tuple[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    done = take(f"{controller[0]}/bundle.tar.gz", hashlib.sha256(b"scripts").hexdigest(), target)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert target.read_bytes() == b"scripts"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [("bundle.tar.gz", b"others", "200 OK"), ("missing.tar.gz", b"scripts", "404 Not Found")],
+)
+def test_another_bundle_is_not_taken(
+    controller: tuple[str, str], tmp_path: Path, name: str, content: bytes, status: str
+) -> None:
+    url, target = controller[0], tmp_path / "bundle"
+    done = take(f"{url}/{name}", hashlib.sha256(content).hexdigest(), target)
+    assert done.returncode == 1
+    assert "its SHA-256 is another" in done.stderr
+    assert status in done.stderr
+    assert url.rpartition("/")[2] not in done.stderr  # nobody may guess the path, nor read it
+    assert not target.exists()
 
 
 def test_a_damaged_copy_is_not_used(controller: tuple[str, str], tmp_path: Path) -> None:

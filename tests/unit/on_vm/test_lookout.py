@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.on_vm.scripts import lookout
+from ipcluster_azure.ssh.commands import BARE
 
 SOON_S = 1.5
 
 
 def look(addresses: list[str], port: int, timeout_s: float, soft_limit: int = 256) -> list[str]:
     """The addresses that it says answer, in that order; it must end by itself."""
-    source = Path(lookout.__file__).read_text()
     limited = f'ulimit -Sn {soft_limit}; exec "$@"'
+    words = [sys.executable, BARE, "-", str(port), str(timeout_s), *addresses]
     done = subprocess.run(
-        ["/bin/sh", "-c", limited, "sh", sys.executable, "-IS", "-"],
-        input=f"{source}\nmain({addresses!r}, {port}, {timeout_s})\n",
+        ["/bin/sh", "-c", limited, "sh", *words],
+        input=Path(lookout.__file__).read_text(encoding="utf-8"),
         capture_output=True,
         text=True,
         timeout=60,

@@ -55,11 +55,12 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
 
 def test_no_script_is_forgotten() -> None:
     scripts = {path.name for path in (ON_VM / "scripts").glob("*.py")}
-    assert scripts == {*SCRIPTS.values(), "__init__.py", "lookout.py"}  # that one is sent by itself
+    sent_by_themselves = {"lookout.py", "take.py"}
+    assert scripts == {*SCRIPTS.values(), *sent_by_themselves, "__init__.py"}
 
 
 def test_names_on_the_machines_are_those_that_other_versions_run() -> None:
-    assert set(ENTRIES) == {"vm_agent.py", "vm_guard.py"}
+    assert ENTRIES == {"vm_agent.py": "commands", "vm_guard.py": "guard"}
 
 
 def test_a_bundle_changes_with_the_files_alone(
@@ -89,11 +90,11 @@ def test_the_controllers_upload_holds_the_bundle(tmp_path: Path) -> None:
 
 def test_what_crosses_the_users_line_for_each_machine_is_small() -> None:
     upload = engine_upload({"key": "secret", "ports": list(range(10))}, {"A": "1"})
-    assert set(_content(upload)) == {"engine.json", "variables.sh"}
-    assert len(upload) < 500
+    assert set(_content(upload)) == {"engine.json", "variables.sh", "vm_take.py"}
+    assert len(upload) < 1200
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS.values(), "lookout.py"])
+@pytest.mark.parametrize("name", [*SCRIPTS.values(), "lookout.py", "take.py"])
 def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
     source = (ON_VM / "scripts" / name).read_text()
     ast.parse(source, feature_version=(3, 8))

@@ -1,0 +1,65 @@
+"""Commands for the machines: lists of words, and the one place that makes shell of them.
+
+All run in WORK_DIR. The names vm_agent.py and vm_guard.py, and the subcommands that other rooms
+run by `agent_command` and `guard_command`, are a protocol: the machines of a running cluster have
+the files of the version that started it.
+"""
+
+import json
+import shlex
+from collections.abc import Sequence
+
+from ..record.contents import Environment
+
+WORK_DIR = ".ipcluster-azure"  # below the home directory, which is the same on all machines
+BARE = "-IS"  # Python without what others installed, which starts faster
+SET_VARIABLES = [".", "./variables.sh"]  # for the steps after it; bundle.py makes the file
+Command = Sequence[str]
+
+
+def shell(*steps: Command) -> str:
+    """Return a shell command that runs `steps` in turn in WORK_DIR, up to the first that fails.
+
+    What a word holds is never read as shell.
+    """
+    prepare: list[Command] = [["umask", "077"], ["mkdir", "-p", WORK_DIR], ["cd", WORK_DIR]]
+    return " && ".join(shlex.join(step) for step in [*prepare, *steps])
+
+
+def replace_file(path: str) -> list[Command]:
+    """Return steps that give a file of WORK_DIR the content of standard input, at once."""
+    return [["dd", f"of={path}.new"], ["mv", f"{path}.new", path]]
+
+
+def concurrently(environment: Environment, *chains: Sequence[Command]) -> Command:
+    """Return a step that runs chains of commands at once, by vm_concurrently.py of the bundle."""
+    python = system_python(environment)
+    return [python, BARE, "vm_concurrently.py", *(json.dumps([*chain]) for chain in chains)]
+
+
+def system_python(environment: Environment) -> str:
+    """Return a Python that the machine has from the start."""
+    return "python3" if environment.kind == "minimal" else environment.image_python
+
+
+def agent(environment: Environment, subcommand: str, *arguments: str) -> Command:
+    """Return a step that runs vm_agent.py (on_vm/agent/commands.py says what it can do)."""
+    return _in_environment(environment, "vm_agent.py", subcommand, *arguments)
+
+
+def agent_command(environment: Environment, subcommand: str, *arguments: str) -> str:
+    """Return the shell command that runs vm_agent.py on a machine that has been set up."""
+    return shell(agent(environment, subcommand, *arguments))
+
+
+def guard_command(environment: Environment, subcommand: str, *arguments: str) -> str:
+    """Return the shell command that runs vm_guard.py on the controller's machine, set up before."""
+    return shell(_in_environment(environment, "vm_guard.py", subcommand, *arguments))
+
+
+def _in_environment(
+    environment: Environment, script: str, subcommand: str, *arguments: str
+) -> Command:
+    """Return a step that runs a script with the Python that has ipyparallel."""
+    python = "env/bin/python" if environment.kind == "minimal" else environment.image_python
+    return [python, script, subcommand, "--dir=.", *arguments]
