@@ -1,6 +1,7 @@
 """Waiting: for machines, for failures, for several things at once."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -19,20 +20,35 @@ class Looks:
     def __init__(self, last_s: float = LAST_LOOK_S) -> None:
         self._pause_s, self._last_s = FIRST_LOOK_S, last_s
 
-    async def pause(self) -> None:
-        await asyncio.sleep(self._pause_s)
+    async def pause(self, longest_s: float = math.inf) -> None:
+        """Sleep until it is time for the next look, or for `longest_s` seconds if that is less."""
+        await asyncio.sleep(min(self._pause_s, longest_s))
         self._pause_s = min(self._last_s, self._pause_s * 1.5)
 
 
-async def gone(exists: Callable[[], bool], timeout_s: float, every_s: float = LAST_LOOK_S) -> bool:
-    """Whether `exists`, which blocks, turns false within this time; looked at least so often."""
+async def until(
+    look: Callable[[], Awaitable[T]], timeout_s: float, *, every_s: float = LAST_LOOK_S
+) -> T:
+    """Await `look()` again and again until its result is true; returns the last result.
+
+    That is false, such as None, 0 or [], if it was so for `timeout_s` seconds: what that means is
+    the caller's to say. What `look` raises is raised. The pauses grow up to `every_s` seconds, but
+    none goes beyond the end: the last look comes when the time is up.
+    """
     loop, looks = asyncio.get_running_loop(), Looks(last_s=every_s)
     deadline = loop.time() + timeout_s
-    while await bridge(exists):
-        if loop.time() > deadline:
-            return False
-        await looks.pause()
-    return True
+    while not (result := await look()) and (left_s := deadline - loop.time()) > 0:
+        await looks.pause(left_s)
+    return result
+
+
+async def gone(exists: Callable[[], bool], timeout_s: float, every_s: float = LAST_LOOK_S) -> bool:
+    """Return whether `exists`, which blocks, turns false within `timeout_s` seconds."""
+
+    async def look() -> bool:
+        return not await bridge(exists)
+
+    return await until(look, timeout_s, every_s=every_s)
 
 
 async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
