@@ -16,6 +16,7 @@ from ..progress import Progress
 from ..record.abort import edited_set, require_alive
 from ..record.contents import DELETING, READY, EngineSet, Machine, Record
 from ..record.file import RecordFile
+from ..resource_ids import group_scope, parse_id, resource_id
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import OPERATION_LOOK_S, Looks
@@ -32,8 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def machine_id(record: Record, set_id: str, name: str) -> str:
-    group = record.engine_sets[set_id].scale_set_id.partition("/providers/")[0]
-    return f"{group}/providers/{VIRTUAL_MACHINE}/{name}"
+    scale_set = parse_id(record.engine_sets[set_id].scale_set_id)
+    group = group_scope(scale_set.subscription_id, scale_set.resource_group)
+    return resource_id(group, VIRTUAL_MACHINE, name)
 
 
 def delete_machine(record: Record, set_id: str, name: str) -> None:
@@ -83,7 +85,7 @@ class _Refill:
 
     async def _found(self) -> list[MachineState]:
         engine_set = self._engine_set()
-        group = engine_set.scale_set_id.split("/")[4]
+        group = parse_id(engine_set.scale_set_id).resource_group
         found: list[MachineState] = await bridge(self._api.machines, group, engine_set.scale_set_id)
         return found
 
@@ -125,7 +127,7 @@ class _Refill:
             await bridge(self._api.delete, scale_set_id)
             return
         ours = {machine.name for machine in engine_set.machines}
-        group = scale_set_id.split("/")[4]
+        group = parse_id(scale_set_id).resource_group
         for machine in await bridge(self._api.machines, group, scale_set_id):
             if machine.name not in ours:
                 await bridge(self._api.delete, machine.id)

@@ -1,10 +1,11 @@
 """A job file -> the requests that a launcher makes: its expressions put into effect. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..resource_ids import group_scope, resource_id
 from .arm_template import Json
 from .cluster_plan import ClusterPlan
 
@@ -25,7 +26,7 @@ def requests(
     template: Json, parameters: Mapping[str, str], cluster: ClusterPlan
 ) -> list[ResourceRequest]:
     """The template's resources in its order, every expression replaced by its value."""
-    root = f"/subscriptions/{cluster.subscription_id}/resourceGroups/{cluster.resource_group}"
+    group = group_scope(cluster.subscription_id, cluster.resource_group)
 
     def value(node: Any) -> Any:
         if isinstance(node, dict):
@@ -34,7 +35,7 @@ def requests(
             return [value(item) for item in node]
         if isinstance(node, str) and node.startswith("[") and node.endswith("]"):
             literal = node.startswith("[[")
-            return node[1:] if literal else _evaluate(node, parameters, root)
+            return node[1:] if literal else _evaluate(node, parameters, group)
         return node
 
     found = []
@@ -43,12 +44,12 @@ def requests(
         kind, name = fields.pop("type"), fields.pop("name")
         depends_on = tuple(fields.pop("dependsOn", ()))
         api = fields.pop("apiVersion")
-        identity = f"{root}/providers/{kind}/{name}"
+        identity = resource_id(group, kind, name)
         found.append(ResourceRequest(kind, name, identity, api, depends_on, fields))
     return found
 
 
-def _evaluate(expression: str, parameters: Mapping[str, str], root: str) -> str:
+def _evaluate(expression: str, parameters: Mapping[str, str], group: str) -> str:
     """`[parameters('p')]` and `[resourceId('type', 'name', ...)]`: all that our templates use."""
     match = re.fullmatch(r"\[(parameters|resourceId)\(([^()]*)\)\]", expression)
     if match is None:
@@ -56,11 +57,4 @@ def _evaluate(expression: str, parameters: Mapping[str, str], root: str) -> str:
     arguments = [argument.strip().strip("'") for argument in match[2].split(",")]
     if match[1] == "parameters":
         return parameters[arguments[0]]
-    return f"{root}/providers/{''.join(_id_parts(*arguments))}"
-
-
-def _id_parts(kind: str, *names: str) -> Iterator[str]:
-    provider, *types = kind.split("/")
-    yield provider
-    for type_, name in zip(types, names, strict=True):
-        yield f"/{type_}/{name}"
+    return resource_id(group, *arguments)

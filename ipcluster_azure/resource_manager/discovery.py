@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from ..naming import CLUSTER_TAG, TAG_PREFIX
 from ..plan import arm_template
 from ..plan.arm_template import Json
-from .api import AzureApi, kind_and_name
+from ..resource_ids import parse_id
+from .api import AzureApi
 
 RESOURCES_API = "2025-04-01"
 WITH_TAG = f"tagName eq '{CLUSTER_TAG}'"
@@ -73,7 +74,7 @@ class FoundCluster:
             return DELETING
         if self.expired(now):
             return EXPIRED
-        if not any(kind_and_name(item)[0].lower() in MACHINES for item in self.resources):
+        if not any(parse_id(item).type.lower() in MACHINES for item in self.resources):
             young = (self.age_s(now) or CREATING_S) < CREATING_S
             return CREATING if young else LEFT_BEHIND
         return CREATING if not states or states & {"Creating", "Updating"} else RUNNING
@@ -96,7 +97,9 @@ def resources_of_cluster(api: AzureApi, group: str, cluster: str) -> list[str]:
     quoted = cluster.replace("'", "''")
     filter_ = f"{WITH_TAG} and tagValue eq '{quoted}'"
     found = api.listed("resources", RESOURCES_API, filter_, doing="listing tagged resources")
-    return [item["id"] for item in found if _group_of(item["id"]) == group.lower()]
+    return [
+        item["id"] for item in found if parse_id(item["id"]).resource_group.lower() == group.lower()
+    ]
 
 
 def foreign_resources(api: AzureApi, cluster: FoundCluster) -> list[str]:
@@ -137,7 +140,8 @@ def _clusters(
             own.owns_group = True
             own.group_deleting = group["properties"]["provisioningState"] == "Deleting"
     for resource in resources:
-        cluster(resource, _group_name(resource["id"])).resources.append(resource["id"])
+        place = parse_id(resource["id"]).resource_group
+        cluster(resource, place).resources.append(resource["id"])
     owners = {item.lower(): one for one in found.values() for item in one.resources}
     for machine in machines:
         if (one := _owner_of_machine(machine, owners)) is not None:
@@ -158,14 +162,6 @@ def _owner_of_machine(machine: Json, owners: Mapping[str, FoundCluster]) -> Foun
 def _tags(item: Json) -> dict[str, str]:
     """Azure keeps the case of tags' names, and does not tell them apart by it."""
     return {name.lower(): value for name, value in (item.get("tags") or {}).items()}
-
-
-def _group_name(resource_id: str) -> str:
-    return resource_id.split("/")[4]
-
-
-def _group_of(resource_id: str) -> str:
-    return _group_name(resource_id).lower()
 
 
 def _moment(text: str) -> datetime | None:

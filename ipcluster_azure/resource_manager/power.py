@@ -8,6 +8,7 @@ from azure_emulator import client as emulator
 from ..endpoint import Endpoint
 from ..errors import AzureLauncherError, EndpointUnreachable
 from ..record.file import RecordFile
+from ..resource_ids import parse_id
 from .answers import GONE
 from .api import AzureApi, bridge
 
@@ -25,7 +26,7 @@ async def power_of(file: RecordFile, vm_id: str) -> str:
         with AzureApi(record.endpoint, record.plan.subscription_id) as api:
             return await bridge(api.power_of, vm_id)
     except AzureLauncherError as error:
-        log.info("Azure can't say whether %s runs: %s", vm_id.rsplit("/", 1)[-1], error)
+        log.info("Azure can't say whether %s runs: %s", parse_id(vm_id).name, error)
         return ""
 
 

@@ -18,6 +18,7 @@ from ..plan.arm_template import (
     VIRTUAL_MACHINE,
     VIRTUAL_NETWORK,
 )
+from ..resource_ids import subscription_scope
 
 NAME = "ipcluster-azure user"
 GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
@@ -63,7 +64,7 @@ def role_definition(subscription_id: str, *, self_deletion: bool = False) -> dic
         "Description": "Starts, shows and deletes ipyparallel clusters with ipcluster-azure.",
         "Actions": sorted((*ACTIONS, *SCHEDULE_ACTIONS, *UNVERIFIED_ACTIONS, *optional)),
         "NotActions": [],
-        "AssignableScopes": [f"/subscriptions/{subscription_id}"],
+        "AssignableScopes": [subscription_scope(subscription_id)],
     }
 
 

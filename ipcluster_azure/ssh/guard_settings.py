@@ -7,6 +7,7 @@ from typing import Any
 
 from ..plan import arm_template
 from ..record.contents import Record
+from ..resource_ids import group_scope
 
 GROUP_API = "2025-04-01"
 FORCED_GROUP = f"forceDeletionTypes={arm_template.VIRTUAL_MACHINE},{arm_template.SCALE_SET}"
@@ -38,7 +39,7 @@ def _deletions(record: Record) -> Iterator[str]:
     controller's last, as the one who deletes ends with it."""
     plan = record.plan
     if plan.owns_resource_group:
-        group = f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
+        group = group_scope(plan.subscription_id, plan.resource_group)
         yield f"{group}?api-version={GROUP_API}&{FORCED_GROUP}"
         return
     sets = [engine_set.scale_set_id for engine_set in record.engine_sets.values()]

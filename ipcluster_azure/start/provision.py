@@ -15,6 +15,7 @@ from ..plan.requests import ResourceRequest
 from ..progress import Progress
 from ..record.abort import is_alive, require_alive
 from ..record.file import RecordFile
+from ..resource_ids import parse_id
 from ..resource_manager.answers import nic_address
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import Looks
@@ -195,8 +196,8 @@ async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, bo
 
 def controller_addresses(plan: ClusterPlan, answers: Mapping[str, Json]) -> tuple[str, str]:
     """(where SSH reaches the controller, its private address) from Azure's answers."""
-    bodies = {identity.split("/")[-2]: body for identity, body in answers.items()}
-    private = nic_address(bodies[NIC.split("/")[1]])
+    bodies = {parse_id(identity).type: body for identity, body in answers.items()}
+    private = nic_address(bodies[NIC])
     if not plan.public_ip:
         return private, private
-    return str(bodies[PUBLIC_IP.split("/")[1]]["properties"]["ipAddress"]), private
+    return str(bodies[PUBLIC_IP]["properties"]["ipAddress"]), private

@@ -8,12 +8,14 @@ from ..plan.requests import ResourceRequest
 from ..progress import Progress
 from ..record.abort import require_alive
 from ..record.file import RecordFile
+from ..resource_ids import group_scope, resource_id, subscription_scope
 from ..resource_manager.api import AzureApi
 from ..resource_manager.waiting import Looks
 from .limits import promise
 from .provision import create_resource
 
 ASSIGNMENT, ASSIGNMENT_API = "Microsoft.Authorization/roleAssignments", "2022-04-01"
+ROLE = "Microsoft.Authorization/roleDefinitions"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"  # built in; the same id in every tenant
 # a new identity is not known everywhere at once
 UNKNOWN_PRINCIPAL = "PrincipalNotFound"
@@ -53,7 +55,7 @@ def _scopes(file: RecordFile) -> list[str]:
     record = require_alive(file)
     if record.plan.owns_resource_group:
         plan = record.plan
-        return [f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"]
+        return [group_scope(plan.subscription_id, plan.resource_group)]
     sets = [item.scale_set_id for item in record.engine_sets.values() if item.operation]
     return [record.controller.vm_id, *sets]
 
@@ -63,17 +65,15 @@ async def _assign(api: AzureApi, file: RecordFile, scope: str, progress: Progres
     if not principal:
         raise AzureLauncherError("Azure has given its machine no identity")
     name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{principal}"))
-    subscription = f"/subscriptions/{api.subscription_id}"
-    role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}"
     properties = {
-        "roleDefinitionId": role,
+        "roleDefinitionId": resource_id(subscription_scope(api.subscription_id), ROLE, CONTRIBUTOR),
         "principalId": principal,
         "principalType": "ServicePrincipal",
     }
     request = ResourceRequest(
         type=ASSIGNMENT,
         name=name,
-        id=f"{scope}/providers/{ASSIGNMENT}/{name}",
+        id=resource_id(scope, ASSIGNMENT, name),
         api_version=ASSIGNMENT_API,
         depends_on=(),
         body={"properties": properties},

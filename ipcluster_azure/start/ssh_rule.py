@@ -9,6 +9,7 @@ from ..plan.arm_template import NETWORK_API, NSG, SSH_RULE, Json
 from ..plan.requests import ResourceRequest
 from ..record.abort import require_alive
 from ..record.file import RecordFile
+from ..resource_ids import group_scope, resource_id
 from ..resource_manager.api import AzureApi, bridge
 from .provision import create
 
@@ -51,8 +52,8 @@ async def _change_rule(file: RecordFile, sources: tuple[str, ...]) -> None:
     """Put the group as it is, with other sources in our rule; others' rules stay."""
     record = require_alive(file)
     plan, name = record.plan, record.plan.names.network_security_group
-    root = f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
-    group = ResourceRequest(NSG, name, f"{root}/providers/{NSG}/{name}", NETWORK_API, (), {})
+    identity = resource_id(group_scope(plan.subscription_id, plan.resource_group), NSG, name)
+    group = ResourceRequest(NSG, name, identity, NETWORK_API, (), {})
     with AzureApi(record.endpoint, plan.subscription_id) as api:
         found = await bridge(api.get, group)
         rules: list[Json] = found["properties"]["securityRules"]

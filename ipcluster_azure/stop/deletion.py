@@ -8,7 +8,8 @@ from typing import TypeVar
 from ..errors import AzureLauncherError, RequestRefused
 from ..plan import arm_template
 from ..progress import Progress
-from ..resource_manager.api import AzureApi, bridge, kind_and_name
+from ..resource_ids import parse_id
+from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import Looks
 
 T = TypeVar("T")
@@ -66,15 +67,16 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Pro
 
 def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
     """What is to be deleted in each of STEPS. The machines of a scale set go with it."""
-    parts = {item: kind_and_name(item.lower()) for item in resources}
-    scale_sets = (name for kind, name in parts.values() if kind == arm_template.SCALE_SET.lower())
+    parsed = {item: parse_id(item.lower()) for item in resources}
+    scale_sets = (one.name for one in parsed.values() if one.type == arm_template.SCALE_SET.lower())
     of_scale_sets = tuple(f"{name}_" for name in scale_sets)
     steps: dict[str, list[str]] = {step: [] for step in STEPS}
-    for item, (kind, name) in parts.items():
-        if kind in (arm_template.SCALE_SET.lower(), arm_template.VIRTUAL_MACHINE.lower()):
-            steps[PARTS_OF_SCALE_SETS if name.startswith(of_scale_sets) else MACHINES].append(item)
+    for item, one in parsed.items():
+        if one.type in (arm_template.SCALE_SET.lower(), arm_template.VIRTUAL_MACHINE.lower()):
+            is_part = one.name.startswith(of_scale_sets)
+            steps[PARTS_OF_SCALE_SETS if is_part else MACHINES].append(item)
         else:
-            steps[kind if kind in STEPS else THE_REST].append(item)
+            steps[one.type if one.type in STEPS else THE_REST].append(item)
     return steps
 
 
