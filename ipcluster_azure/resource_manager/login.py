@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -54,6 +55,21 @@ def _credential(url: str, token_file: str) -> TokenCredential:
     logging.getLogger("azure.identity").setLevel(logging.ERROR)
     authority = {"authority": AUTHORITIES[url]} if url in AUTHORITIES else {}
     return DefaultAzureCredential(process_timeout=int(LOGIN_TIMEOUT_S), **authority)
+
+
+def client_options(endpoint: Endpoint) -> dict[str, Any]:
+    """What every client of Azure's SDK is made with, besides the subscription; they all share
+    their connections."""
+    options: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+    if endpoint.ca_file:
+        options["connection_verify"] = endpoint.ca_file
+    session = session_for(endpoint)
+    return {
+        "credential": credential_for(endpoint),
+        "base_url": endpoint.url,
+        "credential_scopes": [f"{endpoint.audience}/.default"],
+        "transport": RequestsTransport(session=session, session_owner=False, **options),
+    }
 
 
 def session_for(endpoint: Endpoint) -> requests.Session:

@@ -29,6 +29,7 @@ from ..record.abort import edited_set, require_alive
 from ..record.contents import READY, EngineSet, Machine
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.compute import import_beside
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.keys import make_host_key, make_login_key
@@ -54,6 +55,7 @@ async def find_site(
 
     `n`: how many engines come next, if that is known.
     """
+    import_beside()
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, order, place)

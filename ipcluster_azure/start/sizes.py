@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
-from ..plan.arm_template import COMPUTE_API
 from ..plan.cluster_plan import SizeOffer, VmSize
 from ..plan.quota import Need, Usage, shortage
 from ..private_files import write_private
 from ..resource_manager.api import AzureApi, bridge
 from ..settings.values import Settings
 
-SKUS_API = "2021-07-01"  # the only one that lists them
 SIZES_FRESH_S = 24 * 3600.0
 
 
@@ -44,13 +42,7 @@ async def look(api: AzureApi, settings: Settings, cache_dir: Path) -> Market:
 
 def _offers(api: AzureApi, location: str) -> dict[str, SizeOffer]:
     """VM sizes of a location by lower-case name."""
-    found = api.listed(
-        "providers/Microsoft.Compute/skus",
-        SKUS_API,
-        f"location eq '{location}'",
-        doing=f"listing the VM sizes of {location}",
-    )
-    sizes = (sku for sku in found if sku.get("resourceType") == "virtualMachines")
+    sizes = (sku for sku in api.skus(location) if sku.get("resourceType") == "virtualMachines")
     return {sku["name"].lower(): offer_of(sku) for sku in sizes}
 
 
@@ -69,12 +61,11 @@ def offer_of(sku: Mapping[str, Any]) -> SizeOffer:
 
 def _usages(api: AzureApi, location: str) -> dict[str, Usage]:
     """Quotas of a location by lower-case name."""
-    path = f"providers/Microsoft.Compute/locations/{location}/usages"
     return {
         item["name"]["value"].lower(): Usage(
             item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
         )
-        for item in api.listed(path, COMPUTE_API, doing=f"reading the quotas of {location}")
+        for item in api.usages(location)
     }
 
 
@@ -154,8 +145,8 @@ def usable(settings: Settings, offers: Mapping[str, SizeOffer]) -> list[VmSize]:
 
 def _unknown(name: str, offers: Mapping[str, SizeOffer], location: str) -> ConfigurationError:
     close = difflib.get_close_matches(name.lower(), list(offers), n=1)
-    hint = f"; did you mean {close[0]}" if close else ""
+    hint = f" (did you mean {close[0]}?)" if close else ""
     return ConfigurationError(
-        f"vm_size {name!r} is not offered in {location}{hint}? "
-        f"`az vm list-skus --location {location} --output table` lists them."
+        f"vm_size {name!r} is not offered in {location}{hint}. "
+        f"`az vm list-skus --location {location} --output table` lists what is."
     )

@@ -11,6 +11,7 @@ from ..progress import Progress
 from ..record.contents import DELETING, KEPT, READY, Record
 from ..record.file import RecordFile, held, read_core
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.compute import import_beside
 from ..resource_manager.discovery import resources_of_cluster
 from ..resource_manager.power import emulator_is_gone
 from ..resource_manager.waiting import gone
@@ -80,6 +81,7 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
 
 
 async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:
+    import_beside()
     if record.controller.state == READY:
         await bridge(_fetch_logs, file)
     _erase_client_files(file, record)
@@ -146,6 +148,7 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
             record.engine_sets[set_id].state = DELETING
         await bridge(creates_in_flight.wait, file.path)
         engine_set = file.require().engine_sets[set_id]
+        import_beside()
         if engine_set.machines:
             await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
         with AzureApi(record.endpoint, record.plan.subscription_id) as api:

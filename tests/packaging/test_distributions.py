@@ -120,6 +120,10 @@ def test_every_dependency_has_a_lower_bound(metadata: Message) -> None:
     assert [r for r in requirements if ">=" not in r and 'extra == "test"' not in r] == []
 
 
-def test_what_a_user_installs_has_no_test_tools(metadata: Message) -> None:
+def test_what_a_user_installs_has_what_the_launchers_are_built_on_and_no_test_tools(
+    metadata: Message,
+) -> None:
     plain = {r.split(">=")[0] for r in metadata.get_all("Requires-Dist") if "extra ==" not in r}
+    built_on = "ipyparallel", "traitlets", "azure-mgmt-compute", "azure-identity", "asyncssh"
+    assert plain.issuperset({*built_on, "numpy"})
     assert plain.isdisjoint({"pytest", "mypy", "ruff", "uv", "aiohttp", "matplotlib"})

@@ -11,7 +11,6 @@ from azure_emulator import client
 from azure_emulator.testing import page_size
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.resource_manager.api import AzureApi
-from ipcluster_azure.start.sizes import SKUS_API
 
 from ..cloud import LOCATION, Cloud, Keys, Site, scale_set_body
 
@@ -73,11 +72,10 @@ def test_the_launchers_own_lists_are_whole(arm: Cloud, site: Site, five: str) ->
         arm.info.endpoint, "audience", ca_file=arm.info.ca_file, token_file=arm.info.token_file
     )
     with AzureApi(endpoint, arm.info.subscription_id) as api:
-        path, doing = "providers/Microsoft.Compute/skus", "listing the VM sizes"
-        whole = api.listed(path, SKUS_API, doing=doing)
+        skus, usages = api.skus(LOCATION), api.usages(LOCATION)
         with page_size(arm.info, 2):
             machines = api.machines(site.group, five)
-            assert api.listed(path, SKUS_API, doing=doing) == whole
+            assert (api.skus(LOCATION), api.usages(LOCATION)) == (skus, usages)
     assert len(machines) == 5
     assert all(machine.address for machine in machines)
 
