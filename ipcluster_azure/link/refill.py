@@ -22,7 +22,7 @@ from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import OPERATION_LOOK_S, Looks
 from ..ssh.connection import Connection
 from ..start import scheduled_end
-from ..start.engine_start import Booted, start_engine_set
+from ..start.engine_processes import Booted, start_engine_set
 from ..start.provision import create
 from ..start.request import Order
 

@@ -34,6 +34,7 @@ from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.keys import make_host_key, make_login_key
 from . import scheduled_end
+from .engine_set import EngineSide
 from .limits import find_limits, promise
 from .next_place import note_controller, place_again
 from .planning import Site, new_record, plan_controller, secure_parameters, write_parameters
@@ -43,7 +44,6 @@ from .request import Order
 from .self_deletion import allow_self_deletion
 from .sizes import controller_sizes, engine_sizes, look, usable
 from .start_controller import controller_running, open_gate, open_tunnels
-from .start_engines import EngineSide
 
 Submit = Callable[[Json], None]
 

@@ -16,7 +16,7 @@ from ..ssh.bootstrap import instruct_guard
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from . import scheduled_end
-from .engine_start import Booted, Started, start_engine_set
+from .engine_processes import Booted, Started, start_engine_set
 from .machine_creation import Fleet, dispensable, machines_made, watch_machines
 from .request import Order
 from .self_deletion import allow_self_deletion
