@@ -7,23 +7,30 @@ from ..errors import ClusterStopped
 from .contents import DELETING, EngineSet, Record
 from .file import RecordFile
 
+STOPPED = "The cluster was stopped while it was starting."
+
 
 def is_alive(file: RecordFile) -> bool:
-    """Whether the cluster is on record, and not being deleted."""
+    """Return whether the cluster is on record, and not being deleted."""
     record = file.read()
     return record is not None and not record.deleting
 
 
 def require_alive(file: RecordFile, set_id: str = "") -> Record:
-    """The record; raises ClusterStopped once the cluster, or that engine set, is being deleted."""
+    """Read and return the record.
+
+    Raises ClusterStopped once the cluster, or its engine set `set_id`, is being deleted.
+    """
     record = file.read()
-    if record is None or record.deleting:
-        raise ClusterStopped("The cluster was stopped while it was starting.")
-    _require_set(record, set_id)
+    if record is None:
+        raise ClusterStopped(STOPPED)
+    _check(record, set_id)
     return record
 
 
-def _require_set(record: Record, set_id: str) -> None:
+def _check(record: Record, set_id: str) -> None:
+    if record.deleting:
+        raise ClusterStopped(STOPPED)
     if set_id and (
         set_id not in record.engine_sets or record.engine_sets[set_id].state == DELETING
     ):
@@ -31,8 +38,19 @@ def _require_set(record: Record, set_id: str) -> None:
 
 
 @contextmanager
-def edited_set(file: RecordFile, set_id: str) -> Iterator[EngineSet]:
-    """An engine set of the record, to be changed. Raises ClusterStopped if it is gone."""
+def edited(file: RecordFile) -> Iterator[Record]:
+    """Give the record, to be changed; raises ClusterStopped once the cluster is being deleted.
+
+    What is done within happens either before a stop begins, or not at all.
+    """
     with file.edit() as record:
-        _require_set(record, set_id)
+        _check(record, "")
+        yield record
+
+
+@contextmanager
+def edited_set(file: RecordFile, set_id: str) -> Iterator[EngineSet]:
+    """Give an engine set of the record, to be changed; raises ClusterStopped as require_alive."""
+    with file.edit() as record:
+        _check(record, set_id)
         yield record.engine_sets[set_id]

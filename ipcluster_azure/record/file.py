@@ -68,6 +68,11 @@ class RecordFile:
         return self.path.stem.removeprefix("azure-")
 
     @property
+    def profile(self) -> str:
+        """The profile's name, as in `--profile=`."""
+        return self.profile_dir.name.removeprefix("profile_")
+
+    @property
     def key_file(self) -> Path:
         return self.path.with_suffix(".key")
 

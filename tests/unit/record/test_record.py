@@ -21,6 +21,7 @@ from ipcluster_azure.errors import (
 )
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record import file as record_file
+from ipcluster_azure.record.abort import edited, edited_set
 from ipcluster_azure.record.contents import (
     CREATING,
     DELETING,
@@ -379,3 +380,28 @@ def test_a_lock_that_another_process_keeps_is_named(
         file.edit(),
     ):
         raise AssertionError
+
+
+@pytest.mark.parametrize("stopped", ["deleting", "gone"])
+def test_a_start_changes_nothing_once_the_cluster_is_stopped(
+    file: RecordFile, stopped: str
+) -> None:
+    file.create(_record())
+    with edited(file) as record:
+        record.controller.pid = 7
+    with file.edit() as record:
+        record.state = DELETING
+    if stopped == "gone":
+        file.erase()
+    before = file.read()
+    with pytest.raises(ClusterStopped), edited(file) as record:
+        record.controller.pid = 8
+    with pytest.raises(ClusterStopped), edited_set(file, "s") as engine_set:
+        engine_set.n = 8
+    assert file.read() == before
+    assert before is None or before.controller.pid == 7
+
+
+def test_the_profile_of_a_record(tmp_path: Path) -> None:
+    assert RecordFile.of(str(tmp_path / "profile_a_profile_b"), "c1").profile == "a_profile_b"
+    assert RecordFile.of(str(tmp_path / "elsewhere"), "").profile == "elsewhere"
