@@ -166,7 +166,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
     async def signal(self, sig: int) -> None:
         """Send a signal to ipcontroller."""
-        from ..start.engine_processes import signal_controller
+        from ..ssh.signals import signal_controller
 
         await signal_controller(self.record_file, int(sig))
 

@@ -168,7 +168,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
     async def signal(self, sig: int) -> None:
         """Send a signal to every engine of the set."""
-        from ..start.engine_processes import signal_engine_set
+        from ..ssh.signals import signal_engine_set
 
         await signal_engine_set(self.record_file, self.engine_set_id, int(sig))
 

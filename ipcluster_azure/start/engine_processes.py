@@ -1,4 +1,4 @@
-"""The remote processes of a cluster: engines started, counted and signalled."""
+"""The engine processes of a cluster: started and counted."""
 
 import asyncio
 import json
@@ -6,24 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..errors import BootTimeout, MachineFailed
+from ..errors import BootTimeout
 from ..progress import Counter
 from ..record.abort import require_alive
 from ..record.contents import Machine, Record
-from ..record.file import RecordFile
 from ..resource_manager.waiting import all_or_none
 from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
-from ..ssh.commands import agent_command
-from ..ssh.connect import Target, connect, controller_target, engine_target
+from ..ssh.connect import Target, connect, engine_target
 from ..ssh.connection import Connection
 from .request import Order
 
 # open at a time through the controller: its sshd may have no more than 1,024 files open, and each
 # takes one there. Machines that have not booted take none, so the slow delay nobody.
 CONNECTIONS = 500
-GATE_TIMEOUT_S = 30.0  # for a controller that was reached before
-SIGNAL_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -161,31 +157,3 @@ class _EngineStarts:
     def _note(self, machine: Machine, count: int) -> None:
         self.registered[machine.name] = count
         self.counter.set(sum(self.registered.values()))
-
-
-async def signal_engine_set(file: RecordFile, set_id: str, signum: int) -> None:
-    """Send a signal to every engine of a set. Raises MachineFailed naming what can't be reached."""
-    record = require_alive(file)
-    machines = record.engine_sets[set_id].machines
-    async with await connect(controller_target(file, record), timeout_s=GATE_TIMEOUT_S) as gate:
-        command = agent_command(
-            record.environment, "signal", f"--set={set_id}", f"--signum={signum}"
-        )
-
-        async def signal_one(machine: Machine) -> None:
-            target = engine_target(file, record, set_id, machine)
-            async with await connect(target, timeout_s=SIGNAL_TIMEOUT_S, through=gate) as engine:
-                await engine.events(command, timeout_s=SIGNAL_TIMEOUT_S)
-
-        outcomes = await asyncio.gather(*map(signal_one, machines), return_exceptions=True)
-    if failures := [str(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]:
-        raise MachineFailed(f"Signal {signum} did not reach: {'; '.join(failures)}")
-
-
-async def signal_controller(file: RecordFile, signum: int) -> None:
-    """Send a signal to the controller's process."""
-    record = require_alive(file)
-    async with await connect(controller_target(file, record), timeout_s=GATE_TIMEOUT_S) as gate:
-        done = '{"event": "signalled"}'
-        command = f"kill -{int(signum)} {record.controller.pid} && echo '{done}'"
-        await gate.events(command, timeout_s=SIGNAL_TIMEOUT_S)
