@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
 from ..errors import AzureLauncherError, ClusterStopped
+from ..formatting import counted
 from ..record.abort import edited_set, require_alive
 from ..record.contents import CREATING, READY, Machine
 from ..record.file import RecordFile
@@ -37,25 +38,25 @@ class Replacements:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def suspect(self, addresses: Sequence[str]) -> None:
-        """Nothing is heard of these machines, or Azure is about to take them back."""
+        """Ask Azure about machines of which nothing is heard, or that it is about to take back."""
         for address in addresses:
             if address not in self._asking:
                 self._asking[address] = self._begin(self._ask(address))
 
     def trust(self, addresses: Sequence[str]) -> None:
-        """They are heard again."""
+        """Ask no more about machines that are heard again."""
         for address in addresses:
             if (asking := self._asking.pop(address, None)) is not None:
                 asking.cancel()
 
     def go_on(self) -> None:
-        """Do what an earlier link of this cluster left undone."""
+        """Replace the machines whose loss an earlier link of this cluster has put on record."""
         for set_id, engine_set in self._file.require().engine_sets.items():
             if engine_set.lost_engines:
                 self._begin(self._refill(set_id))
 
     async def close(self) -> None:
-        """Leave off; what is left to do is on record."""
+        """Cancel whatever is under way; what is left to do is on record."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -76,7 +77,10 @@ class Replacements:
             log.exception("A machine could not be replaced")
 
     async def _ask(self, address: str) -> None:
-        """Ask Azure until the machine is lost for certain, or is none of ours any more."""
+        """Ask Azure until the machine at this address is lost for certain, and replace it then.
+
+        Returns without that once the machine is none of the cluster's any more.
+        """
         looks = Looks(LONGEST_ASK_S)
         while (found := self._find(address)) is not None:
             set_id, machine, state = found
@@ -85,9 +89,8 @@ class Replacements:
                 power = await power_of(self._file, vm_id)
                 if power in NOT_RUNNING and state == READY:
                     self._asking.pop(address, None)
-                    log.warning(
-                        "%s is %s, and its %d engines with it", machine.name, power, machine.engines
-                    )
+                    engines = counted(machine.engines, "engine")
+                    log.warning("%s is %s, and its %s with it", machine.name, power, engines)
                     await self._lose(set_id, machine)
                     await self._refill(set_id)
                     return
@@ -131,14 +134,14 @@ class Replacements:
                         await refill(self._file, set_id, gate)
                     except AzureLauncherError as error:
                         require_alive(self._file, set_id)
-                        log.warning("%d engines are still missing: %s", missing, error)
+                        log.warning("Still missing %s: %s", counted(missing, "engine"), error)
                         break
                 if not self._missing(set_id):
                     return
             log.error(
                 "No machines can be had in the place of those that were lost; the cluster goes on "
-                "with %d engines fewer.",
-                self._missing(set_id),
+                "without %s.",
+                counted(self._missing(set_id), "engine"),
             )
         finally:
             self._refilling.discard(set_id)

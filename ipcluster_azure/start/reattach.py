@@ -12,13 +12,15 @@ from .start_controller import open_way
 
 
 async def attach(profile_dir: Path, cluster_id: str) -> str:
-    """Open the tunnels of a cluster, from wherever this computer is now; says what to type next.
+    """Open the tunnels of a cluster, from wherever this computer is now.
+
+    Returns what to tell the user, with what to type next.
 
     Raises AzureLauncherError if there is no such cluster, or it can't be reached.
     """
     file = RecordFile.of(str(profile_dir), cluster_id)
-    profile = profile_dir.name.removeprefix("profile_")
-    record = await _running(file, profile)
+    profile = file.profile
+    record = await _running(file)
     lines = []
     if source := await let_in(file):
         lines.append(f"This computer's address is {source} now; SSH is allowed from there.")
@@ -26,18 +28,19 @@ async def attach(profile_dir: Path, cluster_id: str) -> str:
     client_files = [path for path in secret_files if path.name.endswith("-client.json")]
     ports = await open_way(file, client_files)
     if any(tunnel.local not in (0, ports[name]) for name, tunnel in record.tunnels.items()):
-        lines.append("Another program has a port of before: clients must be opened anew.")
+        lines.append("Another program has a port that the tunnels had before: open clients anew.")
     argument = f", cluster_id={cluster_id!r}" if cluster_id else ""
     lines.append(f"The cluster can be reached: ipyparallel.Client(profile={profile!r}{argument})")
     return "\n".join(lines)
 
 
-async def _running(file: RecordFile, profile: str) -> Record:
-    record, stop = file.read(), f"`ipcluster stop --profile={profile}`"
+async def _running(file: RecordFile) -> Record:
+    """Return the record; raises AzureLauncherError unless the controller's machine runs."""
+    record, stop = file.read(), f"`ipcluster stop --profile={file.profile}`"
     if record is None:
         raise ConfigurationError(
             f"There is no such cluster on record in {file.path.parent}. `ipcluster-azure status "
-            f"--profile={profile}` shows those of the profile, `ipcluster-azure list` all."
+            f"--profile={file.profile}` shows those of the profile, `ipcluster-azure list` all."
         )
     if record.deleting:
         raise AzureLauncherError(f"The cluster is being deleted; {stop} tells how far it is.")

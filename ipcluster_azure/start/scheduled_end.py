@@ -8,6 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from ..errors import AzureLauncherError
+from ..formatting import counted
 from ..progress import Progress
 from ..record.contents import Record
 from ..resource_manager.api import AzureApi, bridge
@@ -18,12 +19,12 @@ RETRIES, RETRY_WINDOW_MIN = 3, 60
 
 
 def is_wanted(record: Record) -> bool:
-    """Whether there is an end by the clock, which the cluster can't see to by itself."""
+    """Return whether max_lifetime_h is set, and the cluster can't see to that by itself."""
     return bool(record.limits.max_lifetime_h) and not record.limits.self_deletion
 
 
 async def prepare(api: AzureApi, record: Record) -> None:
-    """Register the provider, which takes a while, long before it is needed."""
+    """Register the provider of scheduled ends, which takes a while, long before it is needed."""
     if is_wanted(record):
         try:
             await bridge(api.register, PROVIDER)
@@ -67,5 +68,5 @@ def _submit(api: AzureApi, record: Record, vm_ids: list[str]) -> None:
     if refused:
         code, details = refused[0]["errorCode"], refused[0].get("errorDetails", "")
         raise AzureLauncherError(
-            f"Azure refused it for {len(refused)} machines: {details} ({code})"
+            f"Azure refused it for {counted(len(refused), 'machine')}: {details} ({code})"
         )

@@ -17,7 +17,10 @@ PUBLIC_IP_TIMEOUT_S = 5.0
 
 
 def own_address(service: str) -> str:
-    """This computer's public address as a /32 network. Raises ConfigurationError."""
+    """Ask `service`, a URL, for this computer's public address; returns it as a /32 network.
+
+    Blocking. Raises ConfigurationError.
+    """
     try:
         if not service.startswith("https://"):
             raise ValueError("the address does not begin with https://")
@@ -49,7 +52,7 @@ async def let_in(file: RecordFile) -> str:
 
 
 async def _change_rule(file: RecordFile, sources: tuple[str, ...]) -> None:
-    """Put the group as it is, with other sources in our rule; others' rules stay."""
+    """Put the security group as it is, but for the sources in our rule; others' rules stay."""
     record = require_alive(file)
     plan, name = record.plan, record.plan.names.network_security_group
     identity = resource_id(group_scope(plan.subscription_id, plan.resource_group), NSG, name)

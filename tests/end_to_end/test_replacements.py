@@ -121,8 +121,8 @@ def test_a_spot_machine_is_taken_back(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "2", "--daemonize")
     before = {machine.name for machine in the_set(record_of(profile))[1]}
     with faults(profile.emulator, eviction) as met:
-        wait_for(lambda: "and its 1 engines with it" in link_log(profile), 60)
-        wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
+        wait_for(lambda: "and its 1 engine with it" in link_log(profile), 60)
+        wait_for(lambda: "1 engine back" in link_log(profile), BACK_S)
         assert met.fired == [1]
     after = {machine.name for machine in the_set(record_of(profile))[1]}
     assert len(after - before) == len(before - after) == 1
@@ -137,11 +137,11 @@ def test_there_is_no_room_for_another(profile: Profile) -> None:
     full = fault("refuse", method="PATCH", type=SCALE_SET, code="AllocationFailed", status=409)
     with faults(profile.emulator, full) as met:
         delete_machine(profile, the_set(record_of(profile))[1][0])
-        wait_for(lambda: "1 engines are still missing" in link_log(profile), 30)
+        wait_for(lambda: "Still missing 1 engine:" in link_log(profile), 30)
         assert "AllocationFailed" in link_log(profile)
         assert met.fired == [1]
     # the next attempt is 10 s later
-    wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
+    wait_for(lambda: "1 engine back" in link_log(profile), BACK_S)
     assert len(profile.engine_ids()) == 2
     profile.ipcluster("stop")
     profile.assert_nothing_left()
@@ -154,7 +154,7 @@ def test_a_replacement_that_fails_is_deleted(profile: Profile) -> None:
     failure = fault("fail", operation=f"{VIRTUAL_MACHINE}/write", code="AllocationFailed", times=1)
     with faults(profile.emulator, failure):
         delete_machine(profile, the_set(record_of(profile))[1][0])
-        wait_for(lambda: "1 engines are still missing" in link_log(profile), 40)
+        wait_for(lambda: "Still missing 1 engine:" in link_log(profile), 40)
         wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 2, 5)
     assert set(profile.left_on_azure()["virtual_machines"]) < before
     profile.ipcluster("stop")
@@ -168,7 +168,7 @@ def test_a_stop_while_a_machine_is_replaced(profile: Profile) -> None:
     slow = fault("delay", method="PATCH", type=SCALE_SET, delay_s=4)
     with faults(profile.emulator, late, slow):
         delete_machine(profile, the_set(record_of(profile))[1][0])
-        wait_for(lambda: "Requesting 1 machines" in link_log(profile), 30)
+        wait_for(lambda: "Requesting 1 machine " in link_log(profile), 30)
         profile.ipcluster("stop")
     profile.assert_nothing_left()
     assert "Traceback" not in link_log(profile)
@@ -184,7 +184,7 @@ def test_a_link_that_is_killed_leaves_the_rest_to_the_next(profile: Profile) -> 
         psutil.Process(record_of(profile).link_pid).kill()
         wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 3, 30)
     profile.run("ipcluster-azure", "attach", f"--profile={profile.name}")
-    wait_for(lambda: "1 engines are back" in link_log(profile), BACK_S)
+    wait_for(lambda: "1 engine back" in link_log(profile), BACK_S)
     # the machine of which nobody knew is gone
     assert len(profile.left_on_azure()["virtual_machines"]) == 3
     assert len(profile.engine_ids()) == 2
