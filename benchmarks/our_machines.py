@@ -27,7 +27,7 @@ from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi, bridge
 from ipcluster_azure.resource_manager.waiting import Looks
 from ipcluster_azure.start import deployment, planning
-from ipcluster_azure.start.request import Order
+from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.stop import teardown
 
 from .clusters import PROFILE
@@ -36,24 +36,26 @@ from .our_cluster import Said
 SET_ID = "bench"
 
 
-async def make(order: Order, settings: tuple[Any, Any], n: int) -> float:
+async def make(context: StartContext, settings: tuple[Any, Any], n: int) -> float:
     """Seconds until every machine has an address and its creation has succeeded."""
     began = time.perf_counter()
     ours, engines = settings
 
-    def submit(template: Any) -> None:
-        order.job_file.write_text(json.dumps(template))
-
-    site = await deployment.find_site(order, ours, engines, n)
+    file = context.file
+    path = file.profile_dir / "job.json"
+    job = JobFile(path, lambda template: path.write_text(json.dumps(template)))
+    site = await deployment.find_site(file, ours, engines, n)
     network = asyncio.Event()
     requesting = asyncio.ensure_future(
-        deployment.request_controller(order, site, lambda: None, submit, network.set)
+        deployment.request_controller(
+            context, site, job, ProcessSpec(), announce=lambda: None, on_network=network.set
+        )
     )
     await first_of(requesting, network.wait())
-    plans = await planning.plan_engines(order, engines, SET_ID, n)
-    await deployment.request_engines(order, plans, submit)
+    plans = await planning.plan_engines(file, engines, SET_ID, n)
+    await deployment.request_engines(context, plans, job)
     await requesting
-    record = order.file.require()
+    record = file.require()
     scale_set_id, looks = record.engine_sets[SET_ID].scale_set_id, Looks()
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         while True:
@@ -78,9 +80,8 @@ def main() -> None:
     log.setLevel(logging.INFO)
     file = RecordFile.of(profile_dir, "")
     file.path.parent.mkdir(parents=True, exist_ok=True)
-    job_file = Path(profile_dir, "job.json")
-    order = Order(file, "", PROFILE, job_file, Progress(log), args=(), variables={})
-    made_s = asyncio.run(make(order, (settings[0], settings[1]), n))
+    context = StartContext(file, Progress(log))
+    made_s = asyncio.run(make(context, (settings[0], settings[1]), n))
     operation = file.require().engine_sets[SET_ID].operation
     report = {"made_s": made_s, "peak_mb": peak_mb(), "operation": operation}
     print(json.dumps(report), flush=True)

@@ -152,7 +152,7 @@ def _stop(lane: Lane, name: str, start: Client, said: list[Client]) -> float:
 
 def _await_moment(starting: Client, a: Round) -> None:
     """Until the moment of death, or until the start has ended by itself."""
-    up = "engines are registered" if a.real else "Azure has accepted 1 machines"
+    up = "engines are registered" if a.real else "Azure has accepted 1 machine"
     if a.begun or not a.moment_s:
         _await_words(starting, up if not a.moment_s else "Submitting")
     deadline = time.monotonic() + a.moment_s

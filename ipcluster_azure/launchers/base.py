@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ..progress import Progress
 from ..record.contents import Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
-from ..start.request import Order
+from ..start.request import JobFile, ProcessSpec, StartContext
 from .caller import in_own_loop, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
 from .stop_events import watch
@@ -97,16 +98,14 @@ class AzureVMBase(_Base):
     async def _make_template(self, n: int) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _order(self, args: list[str]) -> Order:
-        return Order(
-            file=self.record_file,
-            cluster_id=self.cluster_id,
-            profile=Path(self.profile_dir).name.removeprefix("profile_"),
-            job_file=Path(self.job_file),
-            progress=Progress(self.log),
-            args=list(args),
-            variables=dict(self.environment),
-        )
+    def _context(self) -> StartContext:
+        return StartContext(self.record_file, Progress(self.log))
+
+    def _job(self, n: int) -> JobFile:
+        return JobFile(Path(self.job_file), partial(self._submit, n))
+
+    def _process(self, args: list[str]) -> ProcessSpec:
+        return ProcessSpec(list(args), dict(self.environment))
 
     async def _start_or_undo(
         self, starting: Awaitable[None], undo: Callable[[], Awaitable[None]]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +53,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from ..start import deployment
         from ..stop import teardown
 
-        order = self._order(self.controller_args)
         n = getattr(self.parent, "n", None)
-        site = await deployment.find_site(order, settings, engine_settings, n)
+        site = await deployment.find_site(file, settings, engine_settings, n)
         await teardown.sweep(file)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
@@ -64,10 +62,16 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         file.forget_logs()
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
-        submit = partial(self._submit, 1)
         network = asyncio.Event()
         requesting = asyncio.ensure_future(
-            deployment.request_controller(order, site, self._announce, submit, network.set)
+            deployment.request_controller(
+                self._context(),
+                site,
+                self._job(1),
+                self._process(self.controller_args),
+                announce=self._announce,
+                on_network=network.set,
+            )
         )
         requesting.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
@@ -143,9 +147,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from ..plan.arm_template import controller_template
         from ..start import deployment, planning
 
-        order = self._order([])
-        site = await deployment.find_site(order, self.settings(), None, None)
-        return controller_template(planning.plan_controller(order, site))
+        site = await deployment.find_site(self.record_file, self.settings(), None, None)
+        return controller_template(planning.plan_controller(self.record_file, site))
 
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
         """{"client": {...}, "engine": {...}}, once the controller runs and can be reached.
@@ -154,11 +157,10 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         """
         from ..start import start_controller
 
-        order = self._order(self.controller_args)
-
-        ready = start_controller.get_ready(order, self.settings())
+        context = self._context()
+        ready = start_controller.get_ready(context, self.settings())
         await asyncio.wait_for(ready, timeout if timeout is None or timeout >= 0 else None)
-        return {kind: json.loads(path.read_text()) for kind, path in order.client_files.items()}
+        return {kind: json.loads(path.read_text()) for kind, path in context.client_files.items()}
 
     async def stop(self) -> None:
         """Delete the cluster. Returns when Azure has accepted; harmless when repeated."""

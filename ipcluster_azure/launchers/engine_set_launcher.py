@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +47,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         record = await self._join_cluster(file)
 
         from ..start import deployment, planning
+        from ..start.request import EngineSetSpec
         from ..stop import teardown
 
-        order = self._order(self.engine_args)
+        context, job, set_id = self._context(), self._job(n), self.engine_set_id
+        spec = EngineSetSpec(set_id, settings, self._process(self.engine_args))
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and kept.state in (CREATING, READY):
             raise ConfigurationError(
@@ -58,19 +59,16 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
                 "engine_set_id, or end those engines first with Cluster.stop_engines()."
             )
         if kept is not None and (kept.state != KEPT or kept.n != n):
-            await teardown.delete_engine_set(file, self.engine_set_id, order.progress)
+            await teardown.delete_engine_set(file, set_id, context.progress)
             kept = None
-        submit = partial(self._submit, n)
         others: Sequence[EngineSetPlan] = ()
         if kept is None:
-            plans = await planning.plan_engines(order, settings, self.engine_set_id, n)
-            others = await deployment.request_engines(order, plans, submit)
+            plans = await planning.plan_engines(file, settings, set_id, n)
+            others = await deployment.request_engines(context, plans, job)
         else:
             self.notify_start({"record": str(file.path)})
             watch(self)
-        await deployment.bring_up(
-            order, settings, self.engine_set_id, self._requesting(), others=others, submit=submit
-        )
+        await deployment.bring_up(context, spec, self._requesting(), others=others, job=job)
 
     def _requesting(self) -> "asyncio.Future[None]":
         """What our Cluster's controller launcher still asks of Azure, or failed to get."""
@@ -141,7 +139,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..start import planning
 
         set_id = self.engine_set_id
-        plans = await planning.plan_engines(self._order([]), self.settings(), set_id, n)
+        plans = await planning.plan_engines(self.record_file, self.settings(), set_id, n)
         return engine_set_template(self.record_file.require().plan, plans[0])
 
     async def stop(self) -> None:

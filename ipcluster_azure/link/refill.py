@@ -7,10 +7,9 @@ this can't bring one back.
 import asyncio
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TypeVar
 
 from ..errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
+from ..formatting import counted
 from ..plan.arm_template import VIRTUAL_MACHINE
 from ..progress import Progress
 from ..record.abort import edited_set, require_alive
@@ -19,26 +18,27 @@ from ..record.file import RecordFile
 from ..resource_ids import group_scope, parse_id, resource_id
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
-from ..resource_manager.waiting import OPERATION_LOOK_S, Looks
+from ..resource_manager.waiting import OPERATION_LOOK_S, until
 from ..ssh.connection import Connection
 from ..start import scheduled_end
-from ..start.engine_processes import Booted, start_engine_set
+from ..start.engine_processes import BootingMachines, prepare_kit, start_engine_processes
 from ..start.provision import create
-from ..start.request import Order
+from ..start.request import ProcessSpec, StartContext
 
-T = TypeVar("T")
 DELETION_TIMEOUT_S = 300.0
 
 log = logging.getLogger(__name__)
 
 
 def machine_id(record: Record, set_id: str, name: str) -> str:
+    """Return the resource id of a machine of the set, which lies in the scale set's group."""
     scale_set = parse_id(record.engine_sets[set_id].scale_set_id)
     group = group_scope(scale_set.subscription_id, scale_set.resource_group)
     return resource_id(group, VIRTUAL_MACHINE, name)
 
 
 def delete_machine(record: Record, set_id: str, name: str) -> None:
+    """Ask Azure to delete a machine of the set. Blocking."""
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         api.delete(machine_id(record, set_id, name))
 
@@ -54,7 +54,7 @@ async def refill(file: RecordFile, set_id: str, gate: Connection) -> None:
         refilling = _Refill(api, file, set_id, gate)
         kept = await refilling.tidy()
         counts = refilling.missing()
-        log.info("Requesting %d machines in the place of those that were lost", len(counts))
+        log.info("Requesting %s in the place of those lost", counted(len(counts), "machine"))
         try:
             made = await refilling.make(kept, len(counts))
             await scheduled_end.schedule(
@@ -68,55 +68,60 @@ async def refill(file: RecordFile, set_id: str, gate: Connection) -> None:
         except AzureLauncherError:
             await refilling.clear(record.engine_sets[set_id].scale_set_id)
             raise
-    log.info("%d engines are back, on %s", sum(counts), ", ".join(item.name for item in machines))
+    names = ", ".join(machine.name for machine in machines)
+    log.info("%s back, on %s", counted(sum(counts), "engine"), names)
 
 
 class _Refill:
+    """One attempt to bring the set back to its size, within its boot_timeout_s."""
+
     def __init__(self, api: AzureApi, file: RecordFile, set_id: str, gate: Connection) -> None:
         self._api, self._file, self._set_id, self._gate = api, file, set_id, gate
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + self._engine_set().boot_timeout_s
 
     def _engine_set(self) -> EngineSet:
+        """Return the set as it is on record; raises ClusterStopped unless its engines run."""
         engine_set = require_alive(self._file, self._set_id).engine_sets[self._set_id]
-        if engine_set.state != READY:
-            raise ClusterStopped("The engines were stopped while machines were replaced.")
+        _require_ready(engine_set)
         return engine_set
 
-    async def _found(self) -> list[MachineState]:
-        engine_set = self._engine_set()
+    async def _found(self, engine_set: EngineSet) -> list[MachineState]:
         group = parse_id(engine_set.scale_set_id).resource_group
         found: list[MachineState] = await bridge(self._api.machines, group, engine_set.scale_set_id)
         return found
 
     def missing(self) -> list[int]:
-        """How many engines each of the new machines is to run."""
+        """Return how many engines each of the new machines is to run."""
         engine_set = self._engine_set()
         full, rest = divmod(engine_set.lost_engines, engine_set.engines_per_vm)
         return [engine_set.engines_per_vm] * full + ([rest] if rest else [])
 
     async def tidy(self) -> set[str]:
-        """Delete what is not on record, such as the dead; returns the names of the others.
+        """Delete machines that are not on record, such as the dead; returns the others' names.
 
         Waits until Azure no longer counts them, lest it make fewer machines, or delete others.
         """
-        looks, asked = Looks(), set()
-        deadline = asyncio.get_running_loop().time() + DELETION_TIMEOUT_S
-        while True:
-            found = await self._found()
-            ours = {machine.name for machine in self._engine_set().machines}
-            others = [machine for machine in found if machine.name not in ours]
-            if not others:
-                return {machine.name for machine in found}
+        ours, asked = set[str](), set[str]()
+
+        async def only_ours() -> bool:
+            nonlocal ours
+            found = await self._found(self._engine_set())
+            on_record = {machine.name for machine in self._engine_set().machines}
+            others = [machine for machine in found if machine.name not in on_record]
             for machine in others:
                 if machine.name not in asked:
                     await bridge(self._api.delete, machine.id)
                     asked.add(machine.name)
-            if asyncio.get_running_loop().time() > deadline:
-                raise MachineFailed(
-                    f"Azure has not deleted {', '.join(asked)} in {DELETION_TIMEOUT_S:.0f} s"
-                )
-            await looks.pause()
+            ours = {machine.name for machine in found}
+            return not others
+
+        if not await until(only_ours, DELETION_TIMEOUT_S):
+            raise MachineFailed(
+                f"Azure has not deleted {', '.join(sorted(asked))} within "
+                f"{DELETION_TIMEOUT_S:.0f} s"
+            )
+        return ours
 
     async def clear(self, scale_set_id: str) -> None:
         """After a failure: delete what is not on record, as it would only cost."""
@@ -127,23 +132,27 @@ class _Refill:
             await bridge(self._api.delete, scale_set_id)
             return
         ours = {machine.name for machine in engine_set.machines}
-        group = parse_id(scale_set_id).resource_group
-        for machine in await bridge(self._api.machines, group, scale_set_id):
+        for machine in await self._found(engine_set):
             if machine.name not in ours:
                 await bridge(self._api.delete, machine.id)
 
     async def make(self, kept: set[str], count: int) -> Sequence[MachineState]:
-        """`count` machines more than the `kept` ones, once they have addresses."""
+        """Ask for `count` machines more than those `kept`; returns them once they have addresses.
+
+        Raises MachineFailed, BootTimeout, or what Azure says.
+        """
         scale_set = self._engine_set().scale_set_id
         operation = await create(
             self._file,
             lambda: self._api.scale(scale_set, len(kept) + count),
             lambda: self._api.delete(scale_set),
         )
-        loop, looks = asyncio.get_running_loop(), Looks()
-        asked_at = loop.time()
-        while True:
-            new = [item for item in await self._found() if item.name not in kept]
+        loop = asyncio.get_running_loop()
+        asked_at, ready = loop.time(), list[MachineState]()
+
+        async def all_have_addresses() -> bool:
+            nonlocal asked_at, ready
+            new = [item for item in await self._found(self._engine_set()) if item.name not in kept]
             if operation and loop.time() - asked_at > OPERATION_LOOK_S:
                 asked_at = loop.time()
                 await bridge(self._api.has_succeeded, operation, "creating machines")
@@ -151,36 +160,27 @@ class _Refill:
             if failed:
                 raise MachineFailed(f"Azure failed at creating {', '.join(failed)}")
             ready = [item for item in new if item.address]
-            if len(ready) >= count:
-                return ready[:count]
-            if loop.time() > self._deadline:
-                raise BootTimeout(f"Only {len(ready)} of {count} machines exist in time")
-            await looks.pause()
+            return len(ready) >= count
+
+        if not await until(all_have_addresses, self._deadline - loop.time()):
+            raise BootTimeout(
+                f"Only {len(ready)} of {counted(count, 'new machine')} exist within boot_timeout_s"
+            )
+        return ready[:count]
 
     async def start(self, machines: Sequence[Machine]) -> None:
-        """Start their engines; on record is what runs."""
-        engine_set, record = self._engine_set(), require_alive(self._file)
-        order = Order(
-            file=self._file,
-            cluster_id=record.cluster_id,
-            profile=self._file.profile_dir.name.removeprefix("profile_"),
-            job_file=Path(),  # there is none: nothing is submitted
-            progress=Progress(log),
-            args=engine_set.args,
-            variables=engine_set.variables,
-        )
-        started = await start_engine_set(
-            order,
-            self._set_id,
-            machines,
-            self._deadline,
-            _done(self._gate),
-            _done(None),
-            Booted([machine.address for machine in machines]),
-        )
+        """Start engines on the new machines, and put those that run on record.
+
+        Raises what is wrong with the first machine that does not.
+        """
+        engine_set = self._engine_set()
+        context = StartContext(self._file, Progress(log))
+        process = ProcessSpec(engine_set.args, engine_set.variables)
+        booting = BootingMachines(machines, self._deadline)
+        kit = prepare_kit(context, process, self._gate)
+        started = await start_engine_processes(context, self._set_id, booting, self._gate, kit)
         with edited_set(self._file, self._set_id) as found:
-            if found.state != READY:
-                raise ClusterStopped("The engines were stopped while machines were replaced.")
+            _require_ready(found)
             for machine in machines:
                 if machine.name not in started.failures:
                     found.machines.append(machine)
@@ -189,7 +189,6 @@ class _Refill:
             raise error
 
 
-def _done(result: T) -> "asyncio.Future[T]":
-    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    future.set_result(result)
-    return future
+def _require_ready(engine_set: EngineSet) -> None:
+    if engine_set.state != READY:
+        raise ClusterStopped("The engines were stopped while machines were replaced.")

@@ -1,239 +1,170 @@
-"""READ FIRST: the steps of a cluster's life, in order.
+"""READ FIRST: the steps of a start, in order.
 
-    find_site          settings -> where it may be; refuses what can't be, creates nothing
-    request_controller record, network and controller machine; returns once Azure has accepted
-    request_engines    one scale set more, once the network is there; returns once accepted
-    bring_up           waits for both sides together; returns once engines are registered
-    teardown.py        the way back
+    find_site           settings -> where the cluster can be; refuses what can't, creates nothing
+    request_controller  the record, the network and the controller's machine
+    request_engines     the machines of an engine set, in that network
+    bring_up            both sides from booting machines to engines that are registered
 
-ipyparallel calls its launchers one after the other, but the machines boot together: nothing waits
-for them before bring_up, and where engines come next, request_controller goes on beside
-request_engines as soon as the network is there. What the steps know of each other is in the
-record, for they may run on different event loops, and for engines that are added later in
-different processes.
+A request returns once Azure has accepted it, not when the machines have booted. ipyparallel calls
+its launchers one after the other, but the machines boot together: nothing waits for them before
+bring_up, and where engines come next, request_controller goes on beside request_engines as soon as
+the network is there.
+
+What the steps know of each other is in the record: they may run on different event loops, and for
+engines that are added later in different processes. The way back is stop/teardown.py.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 
-from ..errors import NO_ROOM, AzureLauncherError
+from ..errors import AzureLauncherError
 from ..naming import ClusterNames
-from ..plan.arm_template import Json, controller_template, engine_set_template
-from ..plan.cluster_plan import ClusterPlan, EngineSetPlan
-from ..plan.requests import ResourceRequest, requests
-from ..private_files import write_private
-from ..record.abort import edited_set, require_alive
-from ..record.contents import READY, EngineSet, Machine
+from ..plan.cluster_plan import EngineSetPlan
+from ..record.abort import require_alive
+from ..record.contents import READY, Record
 from ..record.file import RecordFile
-from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.api import AzureApi
 from ..resource_manager.compute import import_beside
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
-from ..ssh.keys import make_host_key, make_login_key
+from ..ssh.connection import Connection
 from . import scheduled_end
-from .engine_set import EngineSide
+from .controller_wait import controller_requested
+from .engine_set import ControllerTasks, EngineSetStart, note_ready
 from .limits import find_limits, promise
-from .next_place import note_controller, place_again
-from .planning import Site, new_record, plan_controller, secure_parameters, write_parameters
+from .machine_requests import request_controller_machine, request_machines
+from .next_place import first_with_room, next_plan
+from .planning import Site, put_on_record
 from .preflight import Place, check_access, find_place
-from .provision import create_all, create_group, create_resource
-from .request import Order
-from .self_deletion import allow_self_deletion
-from .sizes import controller_sizes, engine_sizes, look, usable
-from .start_controller import controller_running, open_gate, open_tunnels
-
-Submit = Callable[[Json], None]
+from .provision import create_group
+from .request import EngineSetSpec, JobFile, ProcessSpec, StartContext
+from .sizes import Market, controller_sizes, engine_sizes, look, usable
+from .start_controller import open_gate, open_tunnels, start_controller
 
 
 async def find_site(
-    order: Order, settings: Settings, engine_settings: Settings | None, n: int | None
+    file: RecordFile, settings: Settings, engine_settings: Settings | None, n: int | None
 ) -> Site:
     """Complete and check the settings. Raises before anything is created, within 10 s.
 
-    `n`: how many engines come next, if that is known.
+    `engine_settings` are None where no engines come next, `n` is None where their number is open.
     """
     import_beside()
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
-        names = await _free_names(api, order, place)
-        looking = asyncio.ensure_future(look(api, place.settings, order.file.profile_dir))
+        names = await _free_names(api, file, place)
+        looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         await all_or_none(looking, limiting)
-    market = looking.result()
-    sizes = controller_sizes(place.settings, market)
+    sizes = controller_sizes(place.settings, looking.result())
+    site = Site(place, names, tuple(sizes), limiting.result())
     if engine_settings is not None:
-        there = replace(engine_settings, location=place.settings.location)
-        if n is None:
-            usable(there, market.offers)
-        else:
-            engine_sizes(there, market, n, sizes[0])
-    return Site(place, names, tuple(sizes), limiting.result())
+        _check_engines(engine_settings, n, site, looking.result())
+    return site
 
 
-async def _free_names(api: AzureApi, order: Order, place: Place) -> ClusterNames:
-    """Names that no cluster has; else a group that isn't ours would be deleted with it."""
+async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
+    """Choose names that no cluster has; else a group that isn't ours would be deleted with it."""
     while True:
-        names = ClusterNames.for_cluster(order.profile, order.cluster_id)
+        names = ClusterNames.for_cluster(file.profile, file.cluster_id)
         if await check_access(api, place.settings, names.base):
             return names
 
 
+def _check_engines(settings: Settings, n: int | None, site: Site, market: Market) -> None:
+    """Raise if the engines that come next can't be had beside the controller."""
+    there = replace(settings, location=site.place.settings.location)
+    if n is None:
+        usable(there, market.offers)
+    else:
+        engine_sizes(there, market, n, site.sizes[0])
+
+
 async def request_controller(
-    order: Order,
+    context: StartContext,
     site: Site,
+    job: JobFile,
+    process: ProcessSpec,
+    *,
     announce: Callable[[], None],
-    submit: Submit,
     on_network: Callable[[], None],
 ) -> None:
     """Write the record, then ask Azure for the network and the controller's machine.
 
-    Calls `on_network` as soon as engines can be requested. `announce` is called just before the
-    record is written.
-
-    `submit` is called with the template once the record exists, before the first create call; it
-    writes the job file. What is submitted is what that says.
+    Calls `announce` just before the record is written, and `on_network` as soon as engines can be
+    requested. Returns once Azure has accepted.
     """
-    file, plan = order.file, plan_controller(order, site)
-    login_key, host_key = await bridge(make_login_key), make_host_key()
-    parameters = secure_parameters(login_key.public, host_key)
-    template = controller_template(plan)
-    planned = requests(template, parameters, plan)
-    record = new_record(order, site, plan, host_key.public, [item.id for item in planned])
-    announce()
-    file.create(record)
-    submit(template)
-    # secrets last: who dies before has left none, who dies later a cluster that can be stopped
-    write_private(file.key_file, login_key.private)
-    write_private(file.public_key_file, login_key.public)
-    write_parameters(order, parameters)
-    order.progress.log.info(promise(site.limits, plan))
-    order.progress.say(f"Requesting the controller, {site.sizes[0]} in {plan.location}")
-    network = partial(_note_network, file, on_network)
-    with AzureApi(site.place.endpoint, plan.subscription_id) as api:
-        await create_group(api, file, plan)
-        preparing = asyncio.ensure_future(scheduled_end.prepare(api, file.require()))
-        creating = asyncio.ensure_future(_create_controller(api, order, plan, planned, network))
-        await all_or_none(preparing, creating)
-    host = file.require().controller.host
-    order.progress.say(f"Azure has accepted the controller; it will answer at {host}")
-
-
-async def _create_controller(
-    api: AzureApi,
-    order: Order,
-    plan: ClusterPlan,
-    planned: Sequence[ResourceRequest],
-    on_network: Callable[[], None],
-) -> None:
-    try:
-        answers = await create_all(api, order.file, planned, on_network, order.progress)
-    except NO_ROOM as error:
-        await _place_until_accepted(api, order, error)
-    else:
-        note_controller(order.file, plan, planned[-1], answers)
-        await allow_self_deletion(api, order.file, order.progress)
-
-
-async def _place_until_accepted(api: AzureApi, order: Order, why: AzureLauncherError) -> None:
-    while True:
-        try:
-            return await place_again(api, order.file, order.progress, why)
-        except NO_ROOM as error:
-            if error is why:
-                raise
-            why = error
-
-
-def _note_network(file: RecordFile, on_network: Callable[[], None]) -> None:
-    with file.edit() as record:
-        record.controller.network_ready = True
-    on_network()
+    record, planned = await put_on_record(context, site, job, process, announce)
+    context.progress.log.info(promise(record.limits, record.plan))
+    context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")
+    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        await create_group(api, context.file, record.plan)
+        preparing = asyncio.ensure_future(scheduled_end.prepare(api, record))
+        work = request_controller_machine(api, context, record.plan, planned, on_network)
+        requesting = asyncio.ensure_future(work)
+        await all_or_none(preparing, requesting)
+    host = requesting.result()
+    context.progress.say(f"Azure has accepted the controller; it will answer at {host}")
 
 
 async def request_engines(
-    order: Order, plans: Sequence[EngineSetPlan], submit: Submit
-) -> Sequence[EngineSetPlan]:
-    """Ask Azure for the machines of one engine set more, in the cluster's network.
+    context: StartContext, plans: Sequence[EngineSetPlan], job: JobFile
+) -> list[EngineSetPlan]:
+    """Ask Azure for the machines of an engine set, by the first of the plans that it has room for.
 
-    Returns those of the plans that are left to try should there be no room after all.
+    Returns the plans that are left, to be tried should there be no room after all.
     """
-    while True:
-        plan, *others = plans
-        try:
-            await _request_set(order, plan, submit)
-        except NO_ROOM as error:
-            if not others:
-                raise
-            order.progress.log.warning("%s", error)
-            plans = others
-        else:
-            return others
+    left = list(plans)
 
+    async def attempt(refusal: AzureLauncherError | None) -> None:
+        await request_machines(context, next_plan(context, left, refusal), job)
 
-async def _request_set(order: Order, plan: EngineSetPlan, submit: Submit) -> None:
-    file, record = order.file, require_alive(order.file)
-    cluster, host_key = record.plan, make_host_key()
-    parameters = secure_parameters(file.public_key_file.read_text(), host_key)
-    template = engine_set_template(cluster, plan)
-    (request,) = requests(template, parameters, cluster)
-    with file.edit() as record:
-        record.engine_sets[plan.set_id] = EngineSet(
-            scale_set_id=request.id,
-            n=plan.n,
-            engines_per_vm=plan.engines_per_vm,
-            vcpus=plan.vcpus,
-            host_key=host_key.public,
-        )
-        record.resources.append(request.id)
-        record.secret_files.append(str(order.parameter_file))
-    submit(template)
-    write_parameters(order, parameters)
-    where = f" in zone {plan.machine.zone}" if plan.machine.zone else ""
-    order.progress.say(
-        f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for {plan.n} engines"
-    )
-    with AzureApi(record.endpoint, cluster.subscription_id) as api:
-        _, operation = await create_resource(api, file, request, order.progress)
-    with edited_set(file, plan.set_id) as engine_set:
-        engine_set.operation = operation
-        engine_set.machines = [
-            Machine("", "", plan.engines_on(index)) for index in range(plan.vm_count)
-        ]
-    order.progress.say(f"Azure has accepted {plan.vm_count} machines")
+    await first_with_room(attempt)
+    return left
 
 
 async def bring_up(
-    order: Order,
-    settings: Settings,
-    set_id: str,
+    context: StartContext,
+    spec: EngineSetSpec,
     requesting: "asyncio.Future[None]",
     *,
     others: Sequence[EngineSetPlan],
-    submit: Submit,
+    job: JobFile,
 ) -> int:
-    """Wait for the controller and the machines of a set, start both sides; returns the number of
-    engines that registered, which is at least settings.min_engines.
+    """Wait for the controller and the machines of an engine set, and start both sides.
 
-    One connection to the controller serves both sides, and the engines' machines are logged in to
-    through it while the controller is being set up. `requesting` may still ask for the controller;
-    what it raises is raised. When there is no room for the machines, the `others` are tried.
+    One connection to the controller's machine, the gate, serves both: the engines' machines are
+    logged in to through it while the controller is being set up. `requesting` may still ask for the
+    controller; what it raises is raised. Where there is no room for the engines' machines after
+    all, those of the `others` are asked for.
+
+    Returns how many engines registered, which is at least settings.min_engines.
     Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
     """
-    record = require_alive(order.file, set_id)
+    record = require_alive(context.file, spec.set_id)
     async with AsyncExitStack() as connections:
         api = connections.enter_context(AzureApi(record.endpoint, record.plan.subscription_id))
-        gate = asyncio.ensure_future(open_gate(order, settings, connections))
-        running = asyncio.ensure_future(controller_running(order, gate))
-        tunnels = asyncio.ensure_future(open_tunnels(order, running))
-        side = EngineSide(api, order, settings, set_id, requesting, gate, running)
-        again = partial(request_engines, order, submit=submit)
-        engines = asyncio.ensure_future(side.up(others, again))
+        gate = asyncio.ensure_future(open_gate(context, spec.settings, record, connections))
+        running = asyncio.ensure_future(_run_controller(context, record, gate))
+        tunnels = asyncio.ensure_future(_open_tunnels(context, running))
+        controller = ControllerTasks(requesting, gate, running)
+        starting = EngineSetStart(api, context, spec, controller).run(others, job)
+        engines = asyncio.ensure_future(starting)
         await all_or_none(requesting, gate, running, tunnels, engines)
-    with edited_set(order.file, set_id) as engine_set:
-        engine_set.args, engine_set.variables = list(order.args), dict(order.variables)
-        engine_set.boot_timeout_s = settings.boot_timeout_s
-        engine_set.state = READY
+    note_ready(context.file, spec)
     return engines.result()
+
+
+async def _run_controller(
+    context: StartContext, record: Record, gate: "asyncio.Future[Connection]"
+) -> None:
+    record = await controller_requested(context.file, record)
+    if record.controller.state != READY:  # else engines are added to a cluster that runs
+        await start_controller(context, await asyncio.shield(gate))
+
+
+async def _open_tunnels(context: StartContext, running: "asyncio.Future[None]") -> None:
+    await asyncio.shield(running)
+    await open_tunnels(context)

@@ -1,13 +1,12 @@
-"""The engine processes of a cluster: started and counted."""
+"""Engine processes: started on the machines of a set through the controller's, and counted."""
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from ..errors import BootTimeout
-from ..progress import Counter
 from ..record.abort import require_alive
 from ..record.contents import Machine, Record
 from ..resource_manager.waiting import all_or_none
@@ -15,11 +14,12 @@ from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
 from ..ssh.connect import Target, connect, engine_target
 from ..ssh.connection import Connection
-from .request import Order
+from .request import ProcessSpec, StartContext
 
 # open at a time through the controller: its sshd may have no more than 1,024 files open, and each
 # takes one there. Machines that have not booted take none, so the slow delay nobody.
 CONNECTIONS = 500
+SHORTEST_LOGIN_S = 5.0  # for a machine that answers just before the deadline
 
 
 @dataclass(frozen=True)
@@ -30,84 +30,72 @@ class Started:
     failures: Mapping[str, BaseException]
 
 
-async def start_engine_set(
-    order: Order,
-    set_id: str,
-    machines: Sequence[Machine],
-    deadline: float,
-    gate: "asyncio.Future[Connection]",
-    running: "asyncio.Future[None]",
-    booted: "Booted",
-) -> Started:
-    """Start the engines on machines of the set, on all at once; a slow one delays no other.
+@dataclass(frozen=True)
+class EngineKit:
+    """What each of the machines is given: the bundle from the controller, `data` from here.
 
-    The machines are logged in to through `gate`, and given their engines once the controller is
-    `running`. `deadline`, in the loop's time, is when they must answer.
+    `record` says where the controller offers it; `args` are those of ipengine.
     """
-    connection = await asyncio.shield(gate)
-    record = require_alive(order.file, set_id)
-    looking = asyncio.ensure_future(_look(connection, record, machines, booted, deadline))
-    prepared = asyncio.ensure_future(_prepare(order, set_id, connection, running))
-    n = sum(machine.engines for machine in machines)
-    with order.progress.counting("engines registered", n) as counter:
-        start = _EngineStarts(order, set_id, connection, deadline, booted, prepared, counter)
-        starting = asyncio.gather(*map(start, machines), return_exceptions=True)
-        await all_or_none(looking, prepared, starting)
-    failures = {
-        machine.name: outcome
-        for machine, outcome in zip(machines, starting.result(), strict=True)
-        if isinstance(outcome, BaseException)
-    }
-    require_alive(order.file, set_id)
-    return Started(start.registered, failures)
+
+    record: Record
+    bundle: Bundle
+    data: bytes
+    args: Sequence[str]
 
 
-async def _look(
-    gate: Connection,
-    record: Record,
-    machines: Sequence[Machine],
-    booted: "Booted",
-    deadline: float,
-) -> None:
-    addresses = [machine.address for machine in machines]
-    timeout_s = max(0.0, deadline - asyncio.get_running_loop().time())
-    await bootstrap.see_booted(gate, record, addresses, timeout_s=timeout_s, on_answer=booted.note)
+async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connection) -> EngineKit:
+    """Put the bundle on offer at the controller's machine, once ipcontroller runs there.
 
-
-async def _prepare(
-    order: Order, set_id: str, gate: Connection, running: "asyncio.Future[None]"
-) -> tuple[Record, Bundle, bytes]:
-    """What the engines' machines are given, once the controller runs; the bundle is there."""
-    await asyncio.shield(running)
-    record = require_alive(order.file, set_id)
-    info = json.loads(order.client_files["engine"].read_text(encoding="utf-8"))
-    bundle = bundle_of(order.file.profile_dir)
+    The bundle is there already unless files of the profile were changed.
+    """
+    record = require_alive(context.file)
+    info = json.loads(context.client_files["engine"].read_text(encoding="utf-8"))
+    bundle = bundle_of(context.file.profile_dir)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)
-    return record, bundle, engine_upload(info, order.variables)
+    return EngineKit(record, bundle, engine_upload(info, process.variables), process.args)
 
 
-class Booted:
-    """Which machines answer over SSH, as the controller's machine sees them."""
+class BootingMachines:
+    """Machines of an engine set, and which of them answer over SSH as the controller's sees them.
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._seen = {address: asyncio.Event() for address in addresses}
+    `deadline`, in the loop's time, is when they must.
+    """
+
+    def __init__(self, machines: Sequence[Machine], deadline: float) -> None:
+        self.machines, self._deadline = machines, deadline
+        self._settled = {machine.address: asyncio.Event() for machine in machines}
         self._given_up: dict[str, BaseException] = {}
 
-    def note(self, address: str) -> None:
-        self._seen[address].set()
+    @property
+    def engine_count(self) -> int:
+        return sum(machine.engines for machine in self.machines)
+
+    def left_s(self) -> float:
+        """Return how many seconds there are until the deadline, at least 0."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    async def look(self, gate: Connection, record: Record) -> None:
+        """Have the controller's machine look until all of them answer, or the deadline is over."""
+        addresses = list(self._settled)
+        await bootstrap.see_booted(
+            gate, record, addresses, timeout_s=self.left_s(), on_answer=self._note
+        )
+
+    def _note(self, address: str) -> None:
+        self._settled[address].set()
 
     def give_up(self, address: str, why: BaseException) -> None:
-        """Wait no longer for a machine that has not answered so far."""
-        if not self._seen[address].is_set():
+        """Wait no longer for the machine at this address, if it has not answered so far."""
+        settled = self._settled.get(address)
+        if settled is not None and not settled.is_set():
             self._given_up[address] = why
-            self._seen[address].set()
+            settled.set()
 
-    async def wait_for(self, target: Target, deadline: float) -> None:
-        """Raise BootTimeout if the machine does not answer by `deadline`, in the loop's time."""
-        timeout_s = deadline - asyncio.get_running_loop().time()
+    async def wait_for(self, target: Target) -> None:
+        """Return once the machine answers; raises BootTimeout, or why it was given up."""
         try:
-            await asyncio.wait_for(self._seen[target.host].wait(), timeout_s)
+            await asyncio.wait_for(self._settled[target.host].wait(), self.left_s())
         except asyncio.TimeoutError:
             raise BootTimeout(
                 f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
@@ -117,43 +105,57 @@ class Booted:
             raise self._given_up[target.host]
 
 
-@dataclass
-class _EngineStarts:
-    """Starts the engines of one machine when called; `registered` counts those of each."""
+async def start_engine_processes(
+    context: StartContext,
+    set_id: str,
+    booting: BootingMachines,
+    gate: Connection,
+    kit: Awaitable[EngineKit],
+) -> Started:
+    """Log in to the machines through `gate` as they boot, and start their engines with the `kit`.
 
-    order: Order
-    set_id: str
-    gate: Connection
-    deadline: float
-    booted: Booted
-    prepared: "asyncio.Future[tuple[Record, Bundle, bytes]]"
-    counter: Counter
-    registered: dict[str, int] = field(default_factory=dict)
+    All are started at once: a slow machine delays no other. Returns once each engine is registered,
+    or can't be. What `kit` raises is raised, what a single machine raises is returned.
+    """
+    preparing = asyncio.ensure_future(kit)
+    record = require_alive(context.file, set_id)
+    looking = asyncio.ensure_future(booting.look(gate, record))
+    slots, registered = asyncio.Semaphore(CONNECTIONS), dict[str, int]()
+    with context.progress.counting("engines registered", booting.engine_count) as counter:
 
-    def __post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        def note(machine: Machine, count: int) -> None:
+            registered[machine.name] = count
+            counter.set(sum(registered.values()))
 
-    async def __call__(self, machine: Machine) -> None:
-        file = self.order.file
-        target = engine_target(file, require_alive(file), self.set_id, machine)
-        await self.booted.wait_for(target, self.deadline)
-        timeout_s = max(5.0, self.deadline - asyncio.get_running_loop().time())
-        async with (
-            self._slots,
-            await connect(target, timeout_s=timeout_s, through=self.gate) as connection,
-        ):
-            record, bundle, data = await asyncio.shield(self.prepared)
-            await bootstrap.start_engines(
-                connection,
-                record,
-                set_id=self.set_id,
-                count=machine.engines,
-                bundle=bundle,
-                data=data,
-                args=self.order.args,
-                on_registered=partial(self._note, machine),
-            )
+        async def start(machine: Machine) -> None:
+            target = engine_target(context.file, record, set_id, machine)
+            await booting.wait_for(target)
+            timeout_s = max(SHORTEST_LOGIN_S, booting.left_s())
+            async with slots, await connect(target, timeout_s=timeout_s, through=gate) as ssh:
+                await _start_on(ssh, set_id, machine, await asyncio.shield(preparing), note)
 
-    def _note(self, machine: Machine, count: int) -> None:
-        self.registered[machine.name] = count
-        self.counter.set(sum(self.registered.values()))
+        starting = asyncio.gather(*map(start, booting.machines), return_exceptions=True)
+        await all_or_none(looking, preparing, starting)
+    require_alive(context.file, set_id)
+    outcomes = zip(booting.machines, starting.result(), strict=True)
+    failures = {machine.name: it for machine, it in outcomes if isinstance(it, BaseException)}
+    return Started(registered, failures)
+
+
+async def _start_on(
+    ssh: Connection,
+    set_id: str,
+    machine: Machine,
+    kit: EngineKit,
+    on_registered: Callable[[Machine, int], None],
+) -> None:
+    await bootstrap.start_engines(
+        ssh,
+        kit.record,
+        set_id=set_id,
+        count=machine.engines,
+        bundle=kit.bundle,
+        data=kit.data,
+        args=kit.args,
+        on_registered=partial(on_registered, machine),
+    )

@@ -1,78 +1,90 @@
 """An engine set: machines that were requested -> engines that are registered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import NO_ROOM, AzureLauncherError, EnginesMissing
+from ..errors import AzureLauncherError, EnginesMissing
 from ..plan.cluster_plan import EngineSetPlan
 from ..record.abort import edited_set, require_alive
-from ..record.contents import Machine
+from ..record.contents import READY, Machine
+from ..record.file import RecordFile
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import all_or_none, while_watching
-from ..settings.values import Settings
 from ..ssh.bootstrap import instruct_guard
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from . import scheduled_end
-from .engine_processes import Booted, Started, start_engine_set
+from .controller_wait import controller_requested
+from .engine_processes import (
+    BootingMachines,
+    EngineKit,
+    Started,
+    prepare_kit,
+    start_engine_processes,
+)
 from .machine_creation import Fleet, dispensable, machines_made, watch_machines
-from .request import Order
+from .machine_requests import request_machines
+from .next_place import first_with_room, next_plan
+from .request import EngineSetSpec, JobFile, StartContext
 from .self_deletion import allow_self_deletion
-from .start_controller import controller_requested
-
-Plans = Sequence[EngineSetPlan]
 
 
 @dataclass(frozen=True)
-class EngineSide:
-    """One engine set while it starts. `requesting` is done when the controller is requested, `gate`
-    is the way to the machines, once it is open; `running` is done when the controller runs."""
+class ControllerTasks:
+    """The controller's side of a start, which goes on beside the engines'.
 
-    api: AzureApi
-    order: Order
-    settings: Settings
-    set_id: str
+    `requesting` is done once Azure has accepted the controller's machine, `running` once
+    ipcontroller runs there; `gate` is the connection to it.
+    """
+
     requesting: "asyncio.Future[None]"
     gate: "asyncio.Future[Connection]"
     running: "asyncio.Future[None]"
 
-    async def up(self, others: Plans, request: Callable[[Plans], Awaitable[Plans]]) -> int:
-        """Returns how many engines registered.
 
-        When there is no room for the machines, `request` asks for those of the `others`.
+@dataclass(frozen=True)
+class EngineSetStart:
+    """One start of an engine set whose machines were requested."""
+
+    api: AzureApi
+    context: StartContext
+    spec: EngineSetSpec
+    controller: ControllerTasks
+
+    async def run(self, others: Sequence[EngineSetPlan], job: JobFile) -> int:
+        """Start the engines, and return how many of them registered.
+
+        When there is no room for the machines, those of the `others` are asked for.
         Raises EnginesMissing, BootTimeout, or what Azure said of the machines.
         """
-        while True:
-            try:
-                return await self._up()
-            except NO_ROOM as error:
-                if not others:
-                    raise
-                self.order.progress.log.warning("%s", error)
-                engine_set = require_alive(self.order.file, self.set_id).engine_sets[self.set_id]
-                await bridge(self.api.delete, engine_set.scale_set_id)
-                others = await request(others)
+        left = list(others)
 
-    async def _up(self) -> int:
-        file, set_id = self.order.file, self.set_id
-        deadline = asyncio.get_running_loop().time() + self.settings.boot_timeout_s
-        counts = self._engine_counts()
-        spare = dispensable(counts, self.settings.min_engines)
+        async def attempt(refusal: AzureLauncherError | None) -> int:
+            if refusal is not None:
+                plan = next_plan(self.context, left, refusal)
+                record = require_alive(self.context.file, self.spec.set_id)
+                await bridge(self.api.delete, record.engine_sets[self.spec.set_id].scale_set_id)
+                await request_machines(self.context, plan, job)
+            return await self._start()
+
+        return await first_with_room(attempt)
+
+    async def _start(self) -> int:
+        file, set_id, settings = self.context.file, self.spec.set_id, self.spec.settings
+        deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
+        expected = require_alive(file, set_id).engine_sets[set_id].machines
+        counts = [machine.engines for machine in expected]
+        spare = dispensable(counts, settings.min_engines)
         fleet = await self._made(counts, spare, deadline)
-        booted = Booted([machine.address for machine in fleet.ready])
+        booting = BootingMachines(self._note_machines(fleet, counts), deadline)
 
         def give_up(machine: MachineState, why: AzureLauncherError) -> None:
-            if machine.address in {item.address for item in fleet.ready}:
-                booted.give_up(machine.address, why)
+            booting.give_up(machine.address, why)
 
         watch = watch_machines(self.api, file, set_id, dispensable=spare, on_failed=give_up)
-        machines = require_alive(file, set_id).engine_sets[set_id].machines
-        work = start_engine_set(
-            self.order, set_id, machines, deadline, self.gate, self.running, booted
-        )
-        starting = asyncio.ensure_future(work)
+        starting = asyncio.ensure_future(self._start_processes(booting))
         limiting = asyncio.ensure_future(self._limit(fleet))
         await while_watching(watch, all_or_none(starting, limiting))
         started = starting.result()
@@ -80,56 +92,68 @@ class EngineSide:
         await self._let_go(started, fleet)
         return registered
 
-    def _engine_counts(self) -> list[int]:
-        record = require_alive(self.order.file, self.set_id)
-        return [machine.engines for machine in record.engine_sets[self.set_id].machines]
-
-    async def _made(self, counts: list[int], spare: int, deadline: float) -> Fleet:
-        """Wait until the machines have addresses; note which runs how many engines."""
-        with self.order.progress.counting("machines", len(counts)) as counter:
-            fleet = await machines_made(
+    async def _made(self, counts: Sequence[int], spare: int, deadline: float) -> Fleet:
+        """Wait until the machines have addresses, all but those that can be `spare`d."""
+        with self.context.progress.counting("machines", len(counts)) as counter:
+            return await machines_made(
                 self.api,
-                self.order.file,
-                self.set_id,
+                self.context.file,
+                self.spec.set_id,
                 len(counts),
                 dispensable=spare,
                 deadline=deadline,
                 on_progress=counter.set,
             )
-        with edited_set(self.order.file, self.set_id) as engine_set:
-            engine_set.machines = [
-                Machine(machine.name, machine.address, count)
-                for machine, count in zip(fleet.ready, counts, strict=False)
-            ]
-        return fleet
+
+    def _note_machines(self, fleet: Fleet, counts: Sequence[int]) -> Sequence[Machine]:
+        """Write on record which machine runs how many engines."""
+        machines = [
+            Machine(machine.name, machine.address, count)
+            for machine, count in zip(fleet.ready, counts, strict=False)
+        ]
+        with edited_set(self.context.file, self.spec.set_id) as engine_set:
+            engine_set.machines = machines
+        return machines
+
+    async def _start_processes(self, booting: BootingMachines) -> Started:
+        gate = await asyncio.shield(self.controller.gate)
+        kit = self._kit(gate)
+        return await start_engine_processes(self.context, self.spec.set_id, booting, gate, kit)
+
+    async def _kit(self, gate: Connection) -> EngineKit:
+        await asyncio.shield(self.controller.running)
+        return await prepare_kit(self.context, self.spec.process, gate)
 
     async def _limit(self, fleet: Fleet) -> None:
         """See to the end of these machines, should nobody else be there to."""
-        file, progress = self.order.file, self.order.progress
-        await asyncio.shield(self.requesting)
-        if not require_alive(file).plan.owns_resource_group:
-            await allow_self_deletion(self.api, file, progress)
-        record = await controller_requested(file)
+        file, progress = self.context.file, self.context.progress
+        await asyncio.shield(self.controller.requesting)
+        record = await controller_requested(file, require_alive(file))
+        if not record.plan.owns_resource_group:
+            record = await allow_self_deletion(self.api, file, progress)
         machines = [record.controller.vm_id, *(machine.id for machine in fleet.ready)]
         await scheduled_end.schedule(self.api, record, machines, progress)
         if record.plan.owns_resource_group and record.limits.self_deletion:
             return  # the guard was told so when it was started
-        await asyncio.shield(self.running)
+        await asyncio.shield(self.controller.running)
         settings = guard_settings(require_alive(file))
-        await instruct_guard(await asyncio.shield(self.gate), settings)
+        await instruct_guard(await asyncio.shield(self.controller.gate), settings)
 
     def _count(self, n: int, started: Started, fleet: Fleet) -> int:
-        """Say how many of the engines there are, and what is wrong with the others."""
+        """Return how many of the engines there are, and tell what is wrong with the others.
+
+        Raises EnginesMissing if there are fewer than min_engines.
+        """
         registered = sum(started.registered.values())
-        self.order.progress.say(f"{registered} of {n} engines are registered")
+        self.context.progress.say(f"{registered} of {n} engines are registered")
         failures: Mapping[str, BaseException] = {**fleet.failures, **started.failures}
         if not failures:
             return registered
         reasons = "; ".join(f"{name}: {error}" for name, error in sorted(failures.items()))
         message = f"{registered} of {n} engines registered; missing because: {reasons}"
-        if registered < (self.settings.min_engines or n):
+        if registered < (self.spec.settings.min_engines or n):
             raise EnginesMissing(message)
-        self.order.progress.log.warning(message)
+        self.context.progress.log.warning(message)
         return registered
 
     async def _let_go(self, started: Started, fleet: Fleet) -> None:
@@ -137,14 +161,24 @@ class EngineSide:
         useless = [name for name in started.failures if not started.registered.get(name)]
         if not useless and not fleet.failures:
             return
-        record = require_alive(self.order.file, self.set_id)
-        scale_set = record.engine_sets[self.set_id].scale_set_id
-        used = {machine.name for machine in record.engine_sets[self.set_id].machines}
-        found = await bridge(self.api.machines, record.plan.resource_group, scale_set)
-        for machine in found:
-            if machine.name in useless or machine.name not in used:
+        record = require_alive(self.context.file, self.spec.set_id)
+        engine_set = record.engine_sets[self.spec.set_id]
+        used = [machine for machine in engine_set.machines if machine.name not in useless]
+        names = {machine.name for machine in used}
+        group, scale_set_id = record.plan.resource_group, engine_set.scale_set_id
+        for machine in await bridge(self.api.machines, group, scale_set_id):
+            if machine.name not in names:
                 await bridge(self.api.delete, machine.id)
-        with edited_set(self.order.file, self.set_id) as engine_set:
-            engine_set.machines = [
-                machine for machine in engine_set.machines if machine.name not in useless
-            ]
+        with edited_set(self.context.file, self.spec.set_id) as engine_set:
+            engine_set.machines = used
+
+
+def note_ready(file: RecordFile, spec: EngineSetSpec) -> None:
+    """Write on record that the engines of a set run, and how to start others in their place."""
+    with edited_set(file, spec.set_id) as engine_set:
+        engine_set.args, engine_set.variables = (
+            list(spec.process.args),
+            dict(spec.process.variables),
+        )
+        engine_set.boot_timeout_s = spec.settings.boot_timeout_s
+        engine_set.state = READY

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import AzureLauncherError, BootTimeout, MachineFailed
+from ..formatting import counted
 from ..record.abort import require_alive
 from ..record.file import RecordFile
 from ..resource_manager.answers import MachineState
@@ -15,9 +16,9 @@ WHY_LOOKS, WHY_LOOK_S = 5, 1.0
 
 
 def dispensable(counts: Sequence[int], min_engines: int) -> int:
-    """How many machines may be missing if min_engines (0: all) suffice; counts: engines of each.
+    """Return how many machines may be missing so that min_engines (0: all) are still there.
 
-    Those that are missing count as the ones with the fewest engines.
+    `counts` are the engines of each machine. It is those with the fewest that may be missing.
     """
     spare, missing = sum(counts) - (min_engines or sum(counts)), 0
     for number, count in enumerate(sorted(counts), start=1):
@@ -29,7 +30,10 @@ def dispensable(counts: Sequence[int], min_engines: int) -> int:
 
 @dataclass
 class Fleet:
-    """`ready` have an address; `failures` says of the others why they are not to be had."""
+    """The machines of a set as Azure made them: `ready` are those that have an address.
+
+    `failures` says of the others, by their names, why they are not to be had.
+    """
 
     ready: list[MachineState] = field(default_factory=list)
     failures: dict[str, AzureLauncherError] = field(default_factory=dict)
@@ -45,7 +49,9 @@ async def machines_made(
     deadline: float,
     on_progress: Callable[[int], None],
 ) -> Fleet:
-    """Wait until `count` machines have an address or are lost; `deadline` is the loop's time.
+    """Wait until each of `count` machines has an address or is lost; `deadline` is the loop's time.
+
+    Calls `on_progress` with the number of those that have one.
 
     Raises what Azure says, or BootTimeout, as soon as more than `dispensable` are lost.
     """
@@ -66,8 +72,8 @@ async def machines_made(
 
 def _late(ready: list[MachineState], count: int) -> BootTimeout:
     return BootTimeout(
-        f"Only {len(ready)} of {count} machines exist within boot_timeout_s. Run `ipcluster start` "
-        "again, set boot_timeout_s higher, or min_engines to go on with fewer."
+        f"Only {len(ready)} of {counted(count, 'machine')} exist within boot_timeout_s. Run "
+        "`ipcluster start` again, set boot_timeout_s higher, or min_engines to go on with fewer."
     )
 
 
@@ -83,41 +89,47 @@ def _blame(
 
 @dataclass
 class _Making:
-    """Looks at the machines of a set and at the operation that makes them, whose end is
-    `refusal` if Azure makes no more."""
+    """Looks at the machines of a set, and at the `operation` that makes them: Azure's report of it.
+
+    `refusal` is how that ended, if Azure makes no more of them.
+    """
 
     api: AzureApi
     file: RecordFile
     set_id: str
     asked_at: float
+    operation: str = ""
     refusal: AzureLauncherError | None = None
 
     async def look(self) -> tuple[list[MachineState], list[str]]:
-        """The machines that have an address, and the names of those that failed."""
+        """Return the machines that have an address, and the names of those that failed."""
         record = require_alive(self.file, self.set_id)
         engine_set = record.engine_sets[self.set_id]
+        self.operation = engine_set.operation
         now = asyncio.get_running_loop().time()
         if self.refusal is None and now - self.asked_at > OPERATION_LOOK_S:
-            self.asked_at, self.refusal = now, await self._refused(engine_set.operation)
+            self.asked_at, self.refusal = now, await self._refused()
         found = await bridge(self.api.machines, record.plan.resource_group, engine_set.scale_set_id)
         failed = [item.name for item in found if item.provisioning_state == "Failed"]
         return [item for item in found if item.address and item.name not in failed], failed
 
-    async def _refused(self, operation: str) -> AzureLauncherError | None:
+    async def _refused(self) -> AzureLauncherError | None:
         try:
-            if operation:
-                await bridge(self.api.has_succeeded, operation, "creating the engines' machines")
+            if self.operation:
+                await bridge(
+                    self.api.has_succeeded, self.operation, "creating the engines' machines"
+                )
         except AzureLauncherError as error:
             return error
         return None
 
     async def why(self, failed: list[str]) -> AzureLauncherError | None:
-        """Azure's reason, which the operation gives; it may end a moment after its machines."""
-        operation = require_alive(self.file, self.set_id).engine_sets[self.set_id].operation
-        for _ in range(WHY_LOOKS if failed and operation else 0):
+        """Return Azure's reason, which the operation gives a moment after its machines failed."""
+        require_alive(self.file, self.set_id)
+        for _ in range(WHY_LOOKS if failed and self.operation else 0):
             if self.refusal is not None:
                 break
-            self.refusal = await self._refused(operation)
+            self.refusal = await self._refused()
             await asyncio.sleep(WHY_LOOK_S)
         if self.refusal is None and failed:
             return MachineFailed(
@@ -135,9 +147,9 @@ async def watch_machines(
     dispensable: int,
     on_failed: Callable[[MachineState, AzureLauncherError], None],
 ) -> None:
-    """Return never; tell of each machine that Azure gives up while it boots.
+    """Return never; call `on_failed` with each machine that Azure gives up while it boots, and why.
 
-    Raises why as soon as more than `dispensable` of them are lost.
+    Raises the reason as soon as more than `dispensable` of them are lost.
     """
     record = require_alive(file, set_id)
     engine_set = record.engine_sets[set_id]

@@ -1,32 +1,37 @@
-"""Order and settings -> what will be asked of Azure, and the record of it."""
+"""Settings -> what will be asked of Azure, and the record of it."""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ..naming import ClusterNames, cluster_tags
-from ..plan.arm_template import cloud_config
+from ..plan.arm_template import cloud_config, controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
+from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
 from ..record.abort import require_alive
 from ..record.contents import Controller, Limits, Record
-from ..resource_manager.api import AzureApi
+from ..record.file import RecordFile
+from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.environment import environment_of
-from ..ssh.keys import KeyPair
+from ..ssh.keys import KeyPair, make_host_key, make_login_key
+from .controller_wait import network_ready
 from .preflight import Place
-from .request import Order
-from .sizes import Market, engine_sizes, look
-from .start_controller import network_ready
+from .request import JobFile, ProcessSpec, StartContext
+from .sizes import engine_sizes, look
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place that was looked at: the settings are complete, the names are free, and the controller
-    may have any of the sizes, best first. `limits` say when the cluster ends by itself."""
+    """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
+
+    `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
+    by itself.
+    """
 
     place: Place
     names: ClusterNames
@@ -34,13 +39,13 @@ class Site:
     limits: Limits
 
 
-def plan_controller(order: Order, site: Site) -> ClusterPlan:
-    """A new cluster's plan."""
+def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
+    """Plan a new cluster: its controller's machine, and the network around it."""
     settings = site.place.settings
     tags = cluster_tags(
         cluster=site.names.base,
-        profile=order.profile,
-        cluster_id=order.cluster_id,
+        profile=file.profile,
+        cluster_id=file.cluster_id,
         max_lifetime_h=settings.max_lifetime_h,
         user_tags=settings.tags,
     )
@@ -56,40 +61,65 @@ def plan_controller(order: Order, site: Site) -> ClusterPlan:
 
 
 async def plan_engines(
-    order: Order, settings: Settings, set_id: str, n: int
+    file: RecordFile, settings: Settings, set_id: str, n: int
 ) -> list[EngineSetPlan]:
-    """Plans of n engines more in the cluster on record, best first.
+    """Plan n engines more in the cluster on record: a plan for each place, the best first.
 
-    Returns once engines can be requested there.
+    Returns once their machines can be requested there. Raises as `engine_sizes` does.
     """
-    cluster = require_alive(order.file).plan
-    ready = asyncio.ensure_future(network_ready(order.file))
+    record = require_alive(file)
     settled = replace(
         settings,
-        location=cluster.location,
-        subscription_id=cluster.subscription_id,
-        admin_username=cluster.machine.admin_username,
+        location=record.plan.location,
+        subscription_id=record.plan.subscription_id,
+        admin_username=record.plan.machine.admin_username,
     )
-    looking = asyncio.ensure_future(_look(order, settled))
-    await all_or_none(ready, looking)
+    with AzureApi(record.endpoint, settled.subscription_id) as api:
+        ready = asyncio.ensure_future(network_ready(file, record))
+        looking = asyncio.ensure_future(look(api, settled, file.profile_dir))
+        await all_or_none(ready, looking)
     return [
-        plan_engine_set(settled, cluster, set_id=set_id, n=n, size=size)
+        plan_engine_set(settled, record.plan, set_id=set_id, n=n, size=size)
         for size in engine_sizes(settled, looking.result(), n, None)
     ]
 
 
-async def _look(order: Order, settings: Settings) -> Market:
-    record = require_alive(order.file)
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        return await look(api, settings, order.file.profile_dir)
+async def put_on_record(
+    context: StartContext,
+    site: Site,
+    job: JobFile,
+    process: ProcessSpec,
+    announce: Callable[[], None],
+) -> tuple[Record, list[ResourceRequest]]:
+    """Write the record of a new cluster, its job file, and its keys; nothing is asked of Azure.
+
+    Calls `announce` just before. Returns the record, and what to ask of Azure, the machine last.
+    """
+    file, plan = context.file, plan_controller(context.file, site)
+    login_key, host_key = await bridge(make_login_key), make_host_key()
+    parameters = secure_parameters(login_key.public, host_key)
+    template = controller_template(plan)
+    planned = requests(template, parameters, plan)
+    record = _new_record(context, site, plan, job, process)
+    record.controller.host_key = host_key.public
+    record.resources = [request.id for request in planned]
+    announce()
+    file.create(record)
+    job.submit(template)
+    # secrets last: who dies before has left none, who dies later a cluster that can be stopped
+    write_private(file.key_file, login_key.private)
+    write_private(file.public_key_file, login_key.public)
+    write_parameters(job, parameters)
+    return record, planned
 
 
-def new_record(
-    order: Order, site: Site, plan: ClusterPlan, host_key: str, resources: list[str]
+def _new_record(
+    context: StartContext, site: Site, plan: ClusterPlan, job: JobFile, process: ProcessSpec
 ) -> Record:
+    """Return the record of a new cluster, as yet without its host key and resource ids."""
     settings = site.place.settings
     return Record(
-        cluster_id=order.cluster_id,
+        cluster_id=context.file.cluster_id,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         endpoint=site.place.endpoint,
         plan=plan,
@@ -98,28 +128,29 @@ def new_record(
         ),
         limits=site.limits,
         controller=Controller(
-            job_file=str(order.job_file),
+            job_file=str(job.path),
             alternatives=list(site.sizes[1:]),
-            host_key=host_key,
-            args=list(order.args),
-            variables=dict(order.variables),
+            args=list(process.args),
+            variables=dict(process.variables),
         ),
-        resources=resources,
-        secret_files=[str(order.parameter_file), *map(str, order.client_files.values())],
+        secret_files=[str(job.parameter_file), *map(str, context.client_files.values())],
     )
 
 
 def secure_parameters(public_key: str, host_key: KeyPair) -> dict[str, str]:
-    """Values of the templates' secure parameters."""
+    """Return the values of the secure parameters of our templates, by name."""
     custom_data = cloud_config(host_key.private, host_key.public)
     return {"sshPublicKey": public_key, "customData": custom_data}
 
 
-def write_parameters(order: Order, values: Mapping[str, str]) -> None:
-    """In the form that `az deployment group create` takes; once the record names the file."""
+def write_parameters(job: JobFile, values: Mapping[str, str]) -> None:
+    """Write a job file's secure parameters, in the form that `az deployment group create` takes.
+
+    They are secrets: the record must name the file before, so that a stop removes it.
+    """
     content = {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
         "contentVersion": "1.0.0.0",
         "parameters": {name: {"value": value} for name, value in values.items()},
     }
-    write_private(order.parameter_file, json.dumps(content))
+    write_private(job.parameter_file, json.dumps(content))

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import AzureLauncherError, RequestRefused
+from ..errors import AzureLauncherError, ClusterStopped, RequestRefused
 from ..plan.arm_template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from ..plan.cluster_plan import ClusterPlan
 from ..plan.requests import ResourceRequest
 from ..progress import Progress
-from ..record.abort import is_alive, require_alive
+from ..record.abort import STOPPED, is_alive, require_alive
 from ..record.file import RecordFile
 from ..resource_ids import parse_id
 from ..resource_manager.answers import nic_address
 from ..resource_manager.api import AzureApi, bridge
-from ..resource_manager.waiting import Looks
+from ..resource_manager.waiting import Looks, until
 
 T = TypeVar("T")
 SETTLING_LOOK_S = 0.5  # the rest of the start waits for the network, which takes some seconds
@@ -59,30 +59,36 @@ creates_in_flight = CreatesInFlight()
 
 
 async def create(file: RecordFile, function: Callable[[], T], undo: Callable[[], object]) -> T:
-    """One create call, unless the cluster was stopped; raises ClusterStopped then.
+    """Make one create call, `function`, unless the cluster was stopped; returns its result.
 
-    If another process stopped it while the call was under way, that process may have looked for
-    the resource before it was there. So it is deleted here, in the thread of the call: this task
-    may have been cancelled meanwhile.
+    If another process stops the cluster while the call is under way, that process may have looked
+    for the resource before it was there. So `undo` deletes it here, in the thread of the call: this
+    task may have been cancelled meanwhile. Raises ClusterStopped in either case.
     """
 
-    def create_or_undo() -> T:
+    def create_or_undo() -> tuple[T, bool]:
         try:
-            return function()
+            result = function()
         finally:
-            if not is_alive(file):
+            if not (alive := is_alive(file)):
                 undo()
+        return result, alive
 
     require_alive(file)
-    result: T = await bridge(creates_in_flight.call, file.path, create_or_undo)
-    require_alive(file)
-    return result
+    result, alive = await bridge(creates_in_flight.call, file.path, create_or_undo)
+    if not alive:
+        raise ClusterStopped(STOPPED)
+    created: T = result
+    return created
 
 
 async def create_resource(
     api: AzureApi, file: RecordFile, request: ResourceRequest, progress: Progress
 ) -> tuple[Json, str]:
-    """Ask for a resource, as `AzureApi.put`; registers its provider first if that is missing."""
+    """Ask for a resource; returns what `AzureApi.put` does.
+
+    Registers the resource's provider with the subscription first if Azure says that it is not.
+    """
 
     async def ask() -> tuple[Json, str]:
         return await create(file, lambda: api.put(request), lambda: api.delete(request.id))
@@ -97,20 +103,20 @@ async def create_resource(
 
 
 async def _register(api: AzureApi, file: RecordFile, namespace: str, progress: Progress) -> None:
-    progress.say(f"Registering {namespace} with the subscription, once and for all")
-    looks, deadline = Looks(), asyncio.get_running_loop().time() + REGISTERING_TIMEOUT_S
-    while not await bridge(api.register, namespace):
+    async def registered() -> bool:
         require_alive(file)
-        if asyncio.get_running_loop().time() > deadline:
-            raise AzureLauncherError(
-                f"{namespace} is not registered after {REGISTERING_TIMEOUT_S:.0f} s. `az provider "
-                f"show -n {namespace}` shows how far it is; then run `ipcluster start` again."
-            )
-        await looks.pause()
+        return bool(await bridge(api.register, namespace))
+
+    progress.say(f"Registering {namespace} with the subscription, once and for all")
+    if not await until(registered, REGISTERING_TIMEOUT_S):
+        raise AzureLauncherError(
+            f"{namespace} is not registered after {REGISTERING_TIMEOUT_S:.0f} s. `az provider "
+            f"show -n {namespace}` shows how far it is; then run `ipcluster start` again."
+        )
 
 
 async def create_group(api: AzureApi, file: RecordFile, plan: ClusterPlan) -> None:
-    """The cluster's resource group, unless it goes into one that exists."""
+    """Create the cluster's resource group, unless the cluster goes into one that exists."""
     if plan.owns_resource_group:
         await create(
             file,
@@ -126,13 +132,13 @@ async def create_all(
     on_network: Callable[[], None],
     progress: Progress,
 ) -> dict[str, Json]:
-    """Create the resources in the order that they depend on each other, else at once.
+    """Create resources: each as soon as those that it depends on are there, all others at once.
 
-    Calls `on_network` as soon as other machines can be requested in the network. What isn't among
-    `requests` is there already.
+    Calls `on_network` as soon as other machines can be requested in the network. What a request
+    depends on and isn't among `requests` is there already.
 
-    Returns what Azure answered for each id, once others could rely on it; the operation's URL of
-    the last request, the machine itself, is added to it under "operation".
+    Returns, by resource id, the body that Azure answered with; of a resource that others depend on
+    the body once they could. The URL of Azure's report on the creation is added as "operation".
     """
     if all(request.type != VIRTUAL_NETWORK for request in requests):
         on_network()
@@ -158,7 +164,7 @@ async def create_all(
 
 @asynccontextmanager
 async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[None]:
-    """Leave no task behind when one of them fails."""
+    """Cancel the tasks at the end, and wait for theirs: none is left behind when one fails."""
     try:
         yield
     finally:
@@ -168,7 +174,10 @@ async def _cancelling(tasks: dict[str, asyncio.Task[Json]]) -> AsyncIterator[Non
 
 
 async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, body: Json) -> Json:
-    """The resource once it can be referred to. A NIC can at once (azure-mgmt answers Succeeded)."""
+    """Return the resource's body once other resources can refer to it; `body` is the PUT's answer.
+
+    A network interface can be referred to at once: Azure answers Succeeded.
+    """
     looks = Looks(SETTLING_LOOK_S)
     began = asyncio.get_running_loop().time()
     while True:
@@ -195,9 +204,25 @@ async def _settled(api: AzureApi, file: RecordFile, request: ResourceRequest, bo
 
 
 def controller_addresses(plan: ClusterPlan, answers: Mapping[str, Json]) -> tuple[str, str]:
-    """(where SSH reaches the controller, its private address) from Azure's answers."""
+    """(where SSH reaches the controller, its private address) from create_all's answers."""
     bodies = {parse_id(identity).type: body for identity, body in answers.items()}
     private = nic_address(bodies[NIC])
     if not plan.public_ip:
         return private, private
     return str(bodies[PUBLIC_IP]["properties"]["ipAddress"]), private
+
+
+def note_controller(
+    file: RecordFile, plan: ClusterPlan, vm: ResourceRequest, answers: Mapping[str, Json]
+) -> str:
+    """Write on record where Azure has put the controller's machine; returns where SSH reaches it.
+
+    `answers` are those of create_all.
+    """
+    host, address = controller_addresses(plan, answers)
+    with file.edit() as record:
+        controller = record.controller
+        controller.vm_id, controller.host, controller.address = vm.id, host, address
+        controller.operation = answers[vm.id]["operation"]
+        controller.principal_id = (answers[vm.id].get("identity") or {}).get("principalId", "")
+    return host

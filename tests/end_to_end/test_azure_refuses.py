@@ -92,13 +92,26 @@ def test_the_next_size_is_tried(profile: Profile, case: str) -> None:
     profile.assert_nothing_left()
 
 
+def test_a_size_that_is_refused_at_once_follows_one_that_failed_later(profile: Profile) -> None:
+    _add(profile, TWO_SIZES.replace("]", ', "Standard_D2s_v5"]'))
+    later = testing.fault("fail", operation=f"{VM}/write", **LATER)
+    at_once = testing.fault("refuse", operation=f"{VM}/write", skip=1, **FULL)
+    with testing.faults(profile.emulator, later, at_once) as met:
+        output = profile.ipcluster("start", "-n", "2", "--daemonize")
+    assert met.fired == [1, 1]
+    assert "Trying Standard_D2s_v5 for the controller" in output
+    assert _sizes(profile)["controller"] == "Standard_D2s_v5"
+    profile.ipcluster("stop")
+    profile.assert_nothing_left()
+
+
 def test_the_next_zone_is_tried_and_then_it_is_said(profile: Profile) -> None:
     _add(profile, 'c.AzureVMLauncher.zones = ["1", "2"]\n')
     closed = {"sku": "Standard_D4s_v5", "zone": "1"}
     with testing.restricted_sizes(profile.emulator, closed):
         output = profile.ipcluster("start", "-n", "1", "--daemonize")
     assert "Requesting the controller, Standard_D4s_v5 in zone 2" in output
-    assert "1 x Standard_D4s_v5 in zone 2 for 1 engines" in output
+    assert "1 x Standard_D4s_v5 in zone 2 for 1 engine " in output
     profile.ipcluster("stop")
     full = testing.fault(
         "fail", operation=f"{SCALE_SET}/write", code="ZonalAllocationFailed", times=2

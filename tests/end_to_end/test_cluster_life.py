@@ -103,7 +103,7 @@ def test_list_shows_the_cluster_and_imports_nothing_of_azure(profile: Profile) -
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "moment",
-    ["Requesting the controller", "has accepted 1 machines", "machine is up", "are registered"],
+    ["Requesting the controller", "has accepted 1 machine ", "machine is up", "are registered"],
 )
 def test_a_signal_at_any_moment_deletes_everything(
     profile: Profile, moment: str, signum: signal.Signals

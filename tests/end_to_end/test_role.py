@@ -33,7 +33,7 @@ from ipcluster_azure.resource_manager.role import (
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.start.deployment import find_site, request_controller, request_engines
 from ipcluster_azure.start.planning import plan_engines
-from ipcluster_azure.start.request import Order
+from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.stop.teardown import delete_cluster
 
 from ..azure_emulator.cloud import Cloud
@@ -78,12 +78,18 @@ class Life:
 
     async def _started(self, api: AzureApi, name: str) -> RecordFile:
         file = RecordFile.of(str(self.folder / name), "")
-        order = self._order(file, "controller")
-        site = await find_site(order, self.settings, None, 1)
-        await request_controller(order, site, lambda: None, lambda template: None, lambda: None)
-        order = self._order(file, "engines")
-        plans = await plan_engines(order, self.settings, "1", 1)
-        await request_engines(order, plans, lambda template: None)
+        context = StartContext(file, self._progress())
+        site = await find_site(file, self.settings, None, 1)
+        await request_controller(
+            context,
+            site,
+            self._job(file, "controller"),
+            ProcessSpec(),
+            announce=lambda: None,
+            on_network=lambda: None,
+        )
+        plans = await plan_engines(file, self.settings, "1", 1)
+        await request_engines(context, plans, self._job(file, "engines"))
         engine_set = file.require().engine_sets["1"]
         api.machines(file.require().plan.resource_group, engine_set.scale_set_id)
         return file
@@ -113,9 +119,8 @@ class Life:
     def _progress(self) -> Progress:
         return Progress(logging.getLogger("test"))
 
-    def _order(self, file: RecordFile, name: str) -> Order:
-        job_file = file.profile_dir / f"{name}.json"
-        return Order(file, "", "azure", job_file, self._progress(), [], {})
+    def _job(self, file: RecordFile, name: str) -> JobFile:
+        return JobFile(file.profile_dir / f"{name}.json", lambda template: None)
 
 
 FOREIGN = f"/providers/{NSG}/foreign"

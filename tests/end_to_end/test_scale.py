@@ -14,14 +14,13 @@ from traitlets.config import Config
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-from ipcluster_azure.plan.arm_template import Json
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.start import deployment, planning
 from ipcluster_azure.start.machine_creation import machines_made
-from ipcluster_azure.start.request import Order
+from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.stop import teardown
 
 MACHINES = 1000
@@ -46,22 +45,23 @@ def _settings(profile_dir: Path) -> tuple[Settings, Settings]:
     return ours, engines
 
 
-async def _request(order: Order, ours: Settings, engines: Settings) -> int:
+async def _request(context: StartContext, ours: Settings, engines: Settings) -> int:
     """As the launchers do; the number of machines that exist then."""
-
-    def submit(template: Json) -> None:
-        order.job_file.write_text(json.dumps(template))
-
-    site = await deployment.find_site(order, ours, engines, MACHINES)
-    await deployment.request_controller(order, site, lambda: None, submit, lambda: None)
-    plans = await planning.plan_engines(order, engines, "set", MACHINES)
-    await deployment.request_engines(order, plans, submit)
-    record = order.file.require()
+    file = context.file
+    path = file.profile_dir / "job.json"
+    job = JobFile(path, lambda template: path.write_text(json.dumps(template)))
+    site = await deployment.find_site(file, ours, engines, MACHINES)
+    await deployment.request_controller(
+        context, site, job, ProcessSpec(), announce=lambda: None, on_network=lambda: None
+    )
+    plans = await planning.plan_engines(file, engines, "set", MACHINES)
+    await deployment.request_engines(context, plans, job)
+    record = file.require()
     deadline = asyncio.get_running_loop().time() + 60
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         fleet = await machines_made(
             api,
-            order.file,
+            file,
             "set",
             MACHINES,
             dispensable=0,
@@ -78,8 +78,8 @@ def test_a_thousand_machines_take_few_writes_and_no_refusal(
     (profile_dir / "security").mkdir(parents=True)
     file = RecordFile.of(str(profile_dir), "")
     progress = Progress(logging.getLogger("scale"))
-    order = Order(file, "", "azure", profile_dir / "job.json", progress, args=[], variables={})
-    assert asyncio.run(_request(order, *_settings(profile_dir))) == MACHINES
+    context = StartContext(file, progress)
+    assert asyncio.run(_request(context, *_settings(profile_dir))) == MACHINES
     log = Path(throttling.state_dir, "emulator.log")
     seen = REQUEST.findall(log.read_text())
     assert Counter(method for method, *_ in seen)["PUT"] <= MOST_WRITES
