@@ -12,7 +12,7 @@ import pytest
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import BootTimeout
 from ipcluster_azure.naming import ClusterNames
-from ipcluster_azure.plan.arm_template import Json, controller_template, engine_set_template
+from ipcluster_azure.plan.arm_template import Json, engine_set_template
 from ipcluster_azure.plan.cluster_plan import (
     ClusterPlan,
     EngineSetPlan,
@@ -25,10 +25,11 @@ from ipcluster_azure.record.contents import Limits, Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.connect import Target
+from ipcluster_azure.ssh.keys import make_host_key
 from ipcluster_azure.start.limits import find_limits
-from ipcluster_azure.start.planning import Site, new_record, plan_controller
+from ipcluster_azure.start.planning import Site, put_on_record
 from ipcluster_azure.start.preflight import check_access, find_place
-from ipcluster_azure.start.request import Order
+from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.start.sizes import Market, controller_sizes, engine_sizes
 
 from ..plans import launcher
@@ -56,6 +57,8 @@ class Azure:
         monkeypatch.setattr("urllib.request.urlopen", self._urlopen)
         monkeypatch.setattr("ipcluster_azure.start.start_controller.connect", self._connect)
         monkeypatch.setattr("ipcluster_azure.start.preflight.check_login", lambda endpoint: None)
+        # a key of RSA takes a quarter of a second, and no setting is in it
+        monkeypatch.setattr("ipcluster_azure.start.planning.make_login_key", make_host_key)
 
     def listed(self, path: str, api_version: str, **options: str) -> list[Json]:
         self.asked.append(path)
@@ -76,7 +79,7 @@ class Azure:
 class Start:
     """`requests` are the controller's and, at the end, the scale set's of `n` engines."""
 
-    order: Order
+    context: StartContext
     settings: Settings
     plan: ClusterPlan
     engines: EngineSetPlan
@@ -96,30 +99,21 @@ def start_with(azure: Azure, profile_dir: Path, n: int = 8, **traits: Any) -> St
 
 
 async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) -> Start:
-    order = order_in(profile_dir)
+    context = context_in(profile_dir)
     place = await find_place(launcher(**traits).settings())
     settings, market = place.settings, Market(OFFERS, {})
     assert await check_access(azure, settings, NAMES.base)
     limits: Limits = await find_limits(azure, settings)
     site = Site(place, NAMES, tuple(controller_sizes(settings, market)), limits)
-    plan = plan_controller(order, site)
+    job = JobFile(profile_dir / "job.json", lambda template: None)
+    record, asked_for = await put_on_record(context, site, job, ProcessSpec(), lambda: None)
+    plan = record.plan
     sizes = engine_sizes(settings, market, n, site.sizes[0])
     engines = plan_engine_set(settings, plan, set_id="s", n=n, size=sizes[0])
-    asked_for = [
-        *requests(controller_template(plan), PARAMETERS, plan),
-        *requests(engine_set_template(plan, engines), PARAMETERS, plan),
-    ]
-    record = new_record(order, site, plan, "ssh-ed25519 AAAA", [item.id for item in asked_for])
-    return Start(order, settings, plan, engines, record, asked_for, list(azure.asked))
+    asked_for += requests(engine_set_template(plan, engines), PARAMETERS, plan)
+    return Start(context, settings, plan, engines, record, asked_for, list(azure.asked))
 
 
-def order_in(profile_dir: Path) -> Order:
-    return Order(
-        file=RecordFile.of(str(profile_dir), ""),
-        cluster_id="",
-        profile="azure",
-        job_file=profile_dir / "job.json",
-        progress=Progress(logging.getLogger("test")),
-        args=[],
-        variables={},
-    )
+def context_in(profile_dir: Path) -> StartContext:
+    folder = profile_dir / "profile_azure"
+    return StartContext(RecordFile.of(str(folder), ""), Progress(logging.getLogger("test")))

@@ -121,12 +121,12 @@ def _said_of(n: int) -> Callable[[Start], str]:
 
 def _boot_timeout_s(start: Start) -> float:
     """How long the start waits for the controller's machine to answer."""
-    start.record.controller.host = "203.0.113.99"
-    start.order.file.create(start.record)
+    with start.context.file.edit() as record:
+        record.controller.host = "203.0.113.99"
 
     async def wait() -> None:
         async with AsyncExitStack() as connections:
-            await open_gate(start.order, start.settings, connections)
+            await open_gate(start.context, start.settings, record, connections)
 
     with pytest.raises(BootTimeout) as caught:
         asyncio.run(wait())

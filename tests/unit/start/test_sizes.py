@@ -54,7 +54,7 @@ def test_all_sizes_in_one_zone_come_before_the_next_zone() -> None:
 
 def test_an_unknown_size_is_a_mistake_wherever_it_stands() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"not offered in \w+\. Did you mean standard_d4s_v5\?"
+        ConfigurationError, match=r"not offered in \w+ \(did you mean standard_d4s_v5\?\)\."
     ):
         _names("Standard_D4s_v5", "Standard_D4s_v55")
 
