@@ -19,14 +19,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PLANNED = "tests/unit/plan tests/unit/settings/test_where_settings_arrive.py"
+PLANNED = "tests/unit/plan tests/unit/settings"
 TESTS = {
     "settings/values": "tests/unit/settings tests/docs/test_settings_page.py",
     "settings/value_checks": "tests/unit/settings",
     "settings/traits": "tests/unit/settings tests/docs/test_settings_page.py",
     "settings/string_checks": "tests/unit/settings",
     "plan/cluster_plan": PLANNED,
-    "plan/quota": "tests/unit/plan tests/unit/start/test_sizes.py",
+    "plan/quota": "tests/unit/plan",
     "plan/arm_template": PLANNED,
     "plan/requests": PLANNED,
     "record/contents": "tests/unit/record",

@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,53 @@ def test_an_unknown_expression_is_refused() -> None:
     odd["resources"] = [{**odd["resources"][0], "location": "[resourceGroup().location]"}]
     with pytest.raises(ValueError, match="not an expression"):
         requests(odd, PARAMETERS, CLUSTER)
+
+
+def test_a_literal_in_brackets_is_no_expression() -> None:
+    odd = {**TEMPLATES["engines"]}
+    odd["resources"] = [{**odd["resources"][0], "tags": {"a": "[[x]", "b": "[x", "c": "x]"}}]
+    (request,) = requests(odd, PARAMETERS, CLUSTER)
+    assert request.body["tags"] == {"a": "[x]", "b": "[x", "c": "x]"}
+
+
+def test_an_id_of_a_template_has_as_many_names_as_types() -> None:
+    odd = {**TEMPLATES["engines"]}
+    for names in ("", ", 'a', 'b', 'c'"):
+        text = f"[resourceId('{arm_template.SUBNET}'{names})]"
+        odd["resources"] = [{**odd["resources"][0], "location": text}]
+        with pytest.raises(ValueError, match=r"zip\(\)"):
+            requests(odd, PARAMETERS, CLUSTER)
+
+
+def test_a_request_is_what_its_resource_says() -> None:
+    group, *_, machine = _requests("controller")
+    (resource,) = [
+        item
+        for item in TEMPLATES["controller"]["resources"]
+        if item["type"] == arm_template.VIRTUAL_MACHINE
+    ]
+    assert (machine.type, machine.name) == (resource["type"], resource["name"])
+    assert machine.api_version == resource["apiVersion"]
+    assert set(machine.body) == set(resource) - {"type", "name", "apiVersion", "dependsOn"}
+    assert [item.split("/")[-2] for item in machine.depends_on] == ["networkInterfaces"]
+    assert group.depends_on == ()
+    assert machine.body["properties"]["osProfile"]["customData"] == PARAMETERS["customData"]
+    with pytest.raises(FrozenInstanceError):
+        machine.name = "other"  # type: ignore[misc]
+
+
+def test_api_versions_by_provider_and_whatever_the_case() -> None:
+    assert arm_template.api_version(arm_template.DISK.upper()) == arm_template.DISKS_API
+    assert arm_template.api_version(arm_template.SCALE_SET) == arm_template.COMPUTE_API
+    assert arm_template.api_version(arm_template.NIC) == arm_template.NETWORK_API
+    assert len({arm_template.DISKS_API, arm_template.COMPUTE_API, arm_template.NETWORK_API}) == 3
+
+
+def test_a_long_name_is_cut_to_what_a_computer_can_be_called() -> None:
+    engines = replace(ENGINES, scale_set="x" * 40 + "-" + "y" * 40)
+    (scale_set,) = engine_set_template(CLUSTER, engines)["resources"]
+    profile = scale_set["properties"]["virtualMachineProfile"]["osProfile"]
+    assert profile["computerNamePrefix"] == "x" * 17 + "-" + "y" * 40  # 58, and six for a number
 
 
 KINDS = {
