@@ -59,6 +59,9 @@ def test_names_are_refused(setting: str, text: str) -> None:
 def test_a_cluster_id_that_is_no_file_name(kind: Any, text: str) -> None:
     with pytest.raises(ConfigurationError, match="cluster_id"):
         kind(cluster_id=text).settings()
+    kind(cluster_id="x" * 98 + "ü").settings()  # 100 bytes
+    with pytest.raises(ConfigurationError, match="cluster_id"):
+        kind(cluster_id="x" * 99 + "ü").settings()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,9 @@ def test_a_variables_name_is_a_name(name: Any) -> None:
 
 @pytest.mark.parametrize("value", ["a\0b", 7, None])
 def test_values_and_arguments_are_texts(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="value of A"):
+    with pytest.raises(
+        ConfigurationError, match=r"the value of A (must be a text, not|can't have)"
+    ):
         AzureVMEngineSetLauncher(environment={"A": value}).settings()
     config = Config({"AzureVMEngineSetLauncher": {"engine_args": [value]}})
     with pytest.raises(ConfigurationError, match="engine_args"):

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import pytest
 from traitlets.config import Config
@@ -6,6 +6,7 @@ from traitlets.config import Config
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.settings.traits import AzureVMLauncher, setting_names
+from ipcluster_azure.settings.values import Settings
 
 from ..plans import SUBNET_ID, launcher
 
@@ -66,6 +67,36 @@ def test_a_value_of_the_wrong_type_is_refused_by_settings_not_by_the_constructor
 def test_a_misspelt_setting_is_refused_with_the_right_one() -> None:
     with pytest.raises(ConfigurationError, match="did you mean location"):
         launcher(locaton="eastus").settings()
+
+
+def test_what_is_said_of_a_name_like_none_that_there_is() -> None:
+    with pytest.raises(ConfigurationError, match=r"AzureVMLauncher\.qqq is not a setting\. Valid"):
+        launcher(qqq=1).settings()
+    with pytest.raises(ConfigurationError, match=r"There is no c\.azurevm_q+ to configure\. Sett"):
+        AzureVMControllerLauncher(config=Config({"azurevm_" + "q" * 40: {}})).settings()
+
+
+@pytest.mark.parametrize(
+    "section", ["AzureVMControllerLauncher", "AzureVMEngineSetLauncher", "AzureVMLauncher"]
+)
+def test_each_section_is_looked_through_whichever_others_there_are(section: str) -> None:
+    config = Config({section: {"locaton": "eastus"}, "Cluster": {"nosuch": 1}})
+    with pytest.raises(ConfigurationError, match=rf"c\.{section}\.locaton"):
+        AzureVMControllerLauncher(config=config).settings()
+
+
+def test_a_setting_that_was_only_looked_at_is_no_mistake() -> None:
+    config = Config()
+    assert config.AzureVMLauncher.nosuch is not None  # traitlets makes one that has no value
+    assert AzureVMControllerLauncher(config=config).settings().location == "eastus"
+
+
+def test_the_field_of_a_setting_has_the_type_of_its_values() -> None:
+    """mypy goes by the field's type, which nothing else compares with the trait's."""
+    made = launcher().settings()
+    for name, kind in get_type_hints(Settings).items():
+        value = getattr(made, name)
+        assert isinstance(value, get_origin(kind) or kind), name
 
 
 def test_a_misspelt_section_is_refused_with_the_right_one() -> None:

@@ -1,0 +1,95 @@
+"""The last value that is accepted, and the first that is not, with what is said of it."""
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from ipcluster_azure.errors import ConfigurationError
+from ipcluster_azure.naming import MAX_USER_TAGS
+from ipcluster_azure.settings.value_checks import wide_sources
+from ipcluster_azure.settings.values import Settings
+
+from ..plans import SUBNET_ID, launcher
+
+EDGES: list[tuple[str, Any, Any, str]] = [
+    # setting, accepted, refused, said
+    ("subscription_id", "0a-b_C", "-a", "not a subscription's id"),
+    ("location", "westus2", "westus-2", "not a region's name"),
+    ("resource_group", "x" * 90, "x" * 91, "not a legal name"),
+    ("resource_group", "a.(b)-c_d", "a.", "not a legal name"),
+    ("vm_size", ["a", "b"], ["a", ""], "at least one VM size"),
+    ("zones", ["1", "9"], ["1", "0"], "'0' is not a zone"),
+    ("zones", [], ["10"], "'10' is not a zone"),
+    ("admin_username", "x" * 32, "x" * 33, "not a user name that Azure accepts"),
+    ("admin_username", "_a-1", "1a", "not a user name that Azure accepts"),
+    ("admin_username", "azure", "admin", "'admin' is not a user name"),
+    ("image", "a:b:c:d", "a:b:c", "neither publisher:offer:sku:version nor"),
+    ("image", "/subscriptions/s/x", "a:b:c:d:e", "neither publisher:offer:sku:version nor"),
+    ("address_prefix", "10.0.0.0/25", "10.0.0.0/26", "must be between /8 and /25"),
+    ("address_prefix", "32.0.0.0/8", "32.0.0.0/7", "32.0.0.0/7 must be between /8 and /25"),
+    ("ssh_source", ["auto", "10.0.0.0/8"], ["auto", "10.0.0.1/8"], "10.0.0.1/8' is not an IPv4"),
+    ("subnet_id", SUBNET_ID, SUBNET_ID + "/x", "not a subnet's resource id"),
+    ("boot_timeout_s", 0.5, 0, "must be positive, not 0"),
+    ("max_lifetime_h", 0, -0.5, "can't be negative: -0.5"),
+    ("idle_timeout_min", 0, -0.5, "can't be negative: -0.5"),
+    ("requirements", ["scipy>=1", "a @ b"], ["scipy", " "], "' ' is not a package requirement"),
+    ("requirements", ["x-y"], [" -r x"], "' -r x' is not a package requirement"),
+    ("requirements", ["x"], ["x\ny"], "is not a package requirement"),
+    ("tags", {"n" * 512: "v" * 256}, {"n" * 513: ""}, "not a tag name that Azure accepts"),
+    ("tags", {"n": ""}, {"": "v"}, "'' is not a tag name that Azure accepts"),
+    ("tags", {"n": "v" * 256}, {"n": "v" * 257}, "the value of 'n' is over 256 long"),
+    ("tags", {"my-ipcluster-azure": ""}, {"IPCluster-Azure-x": ""}, "are reserved"),
+    (
+        "tags",
+        {f"{n}": "" for n in range(MAX_USER_TAGS)},
+        {f"{n}": "" for n in range(MAX_USER_TAGS + 1)},
+        f"at most {MAX_USER_TAGS} can be set, not {MAX_USER_TAGS + 1}",
+    ),
+    ("endpoint", "https://x.example", "ftp://x.example", "must be 'emulator' or begin with https"),
+    ("endpoint", "emulator", "emulators", "must be 'emulator' or begin with https"),
+]
+
+
+@pytest.mark.parametrize(("name", "accepted", "refused", "said"), EDGES)
+def test_the_edge_of_what_is_accepted(name: str, accepted: Any, refused: Any, said: str) -> None:
+    value = getattr(launcher(**{name: accepted}).settings(), name)
+    assert value == (tuple(accepted) if isinstance(accepted, list) else accepted)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        launcher(**{name: refused}).settings()
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("tag", ["a<b", "a>b", "a%b", "a&b", "a\\b", "a?b", "a/b"])
+def test_marks_that_azure_has_in_no_tags_name(tag: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a tag name"):
+        launcher(tags={tag: "x"}).settings()
+
+
+def test_without_a_public_address_a_subnet_of_ones_own_is_needed() -> None:
+    assert not launcher(public_ip=False, subnet_id=SUBNET_ID).settings().public_ip
+    with pytest.raises(ConfigurationError, match="public_ip = False needs subnet_id"):
+        launcher(public_ip=False).settings()
+
+
+def test_a_network_is_wide_if_no_network_of_ones_own_can_be() -> None:
+    assert wide_sources(["10.0.0.0/8", "auto", "32.0.0.0/7"]) == ["32.0.0.0/7"]
+
+
+def test_one_text_stands_for_a_list_of_one() -> None:
+    made = launcher(vm_size="Standard_D2s_v5", ssh_source="10.0.0.0/8").settings()
+    assert (made.vm_size, made.ssh_source) == (("Standard_D2s_v5",), ("10.0.0.0/8",))
+
+
+def test_an_endpoint_is_the_same_with_a_slash_at_its_end() -> None:
+    assert launcher(endpoint="https://x.example/").settings().endpoint == "https://x.example"
+    assert launcher(endpoint="emulator/").settings().uses_emulator
+    assert not launcher().settings().uses_emulator
+
+
+def test_settings_do_not_change_and_are_made_by_name_alone() -> None:
+    made = launcher().settings()
+    with pytest.raises(FrozenInstanceError):
+        made.location = "westeurope"  # type: ignore[misc]
+    with pytest.raises(TypeError, match="positional"):
+        Settings("s")  # type: ignore[misc]
