@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def cloud_config(host_private_key: str, host_public_key: str) -> str:
-    """customData, base64: gives the machine the host key that the client already trusts.
+    """Return customData in base64, which gives the machine the host key that the client trusts.
 
     Source: cloud-init's module cc_ssh. JSON is YAML, so no YAML writer is needed.
     """
@@ -41,7 +41,10 @@ def cloud_config(host_private_key: str, host_public_key: str) -> str:
 
 
 def controller_template(plan: ClusterPlan) -> Json:
-    """The controller's machine with its network; parameters sshPublicKey and customData."""
+    """Return the template of the controller's machine and network.
+
+    Its parameters are sshPublicKey and customData, which `cloud_config` makes.
+    """
     resources = [_security_group(plan)]
     if plan.public_ip:
         resources.append(_public_ip(plan))
@@ -52,21 +55,19 @@ def controller_template(plan: ClusterPlan) -> Json:
 
 
 def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
-    """A Flexible scale set in the controller's network; same parameters."""
-    nic = {
-        "name": f"{plan.scale_set}-nic",
-        "tags": _tags(plan.tags),  # not inherited, unlike those of machines and disks
-        "properties": {
-            "primary": True,
-            "deleteOption": "Delete",
-            "ipConfigurations": [
-                {
-                    "name": "primary",
-                    "properties": {"primary": True, "subnet": {"id": _subnet(cluster, "engines")}},
-                }
-            ],
-        },
+    """Return the template of a Flexible scale set in the controller's network; same parameters."""
+    properties = {
+        "orchestrationMode": "Flexible",
+        "platformFaultDomainCount": 1,
+        "virtualMachineProfile": _engine_vm_profile(cluster, plan),
     }
+    sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
+    place = (plan.location, plan.tags)
+    top = {"sku": sku, **_zones(plan.machine)}
+    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, **top)])
+
+
+def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     profile: Json = {
         "osProfile": {
             "computerNamePrefix": plan.scale_set[-58:],
@@ -76,22 +77,29 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
         # the only values are 2020-11-01 and 2022-11-01: enum NetworkApiVersion of the SDK
         "networkProfile": {
             "networkApiVersion": "2022-11-01",
-            "networkInterfaceConfigurations": [nic],
+            "networkInterfaceConfigurations": [_engine_nic(cluster, plan)],
         },
     }
     if plan.machine.priority == "Spot":
         # -1: never evicted for its price, at most the regular price is paid
         spot: Json = {"evictionPolicy": "Delete", "billingProfile": {"maxPrice": -1}}
         profile.update(priority="Spot", **spot)
-    properties = {
-        "orchestrationMode": "Flexible",
-        "platformFaultDomainCount": 1,
-        "virtualMachineProfile": profile,
+    return profile
+
+
+def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
+    subnet = {"id": _subnet(cluster, ENGINE_SUBNET)}
+    return {
+        "name": f"{plan.scale_set}-nic",
+        "tags": _tags(plan.tags),  # not inherited, unlike those of machines and disks
+        "properties": {
+            "primary": True,
+            "deleteOption": "Delete",
+            "ipConfigurations": [
+                {"name": "primary", "properties": {"primary": True, "subnet": subnet}}
+            ],
+        },
     }
-    sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
-    place = (plan.location, plan.tags)
-    top = {"sku": sku, **_zones(plan.machine)}
-    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, **top)])
 
 
 def _template(resources: list[Json]) -> Json:
@@ -105,6 +113,7 @@ def _template(resources: list[Json]) -> Json:
 
 
 def api_version(kind: str) -> str:
+    """Return the API version for resources of this type, in any case."""
     if kind.lower() == DISK.lower():
         return DISKS_API
     return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
@@ -136,7 +145,7 @@ def _tags(tags: Mapping[str, str]) -> Json:
 
 
 def _literal(text: str) -> str:
-    """What an ARM template must say for `text`, which it would evaluate if it is in brackets."""
+    """Return what a template must say for `text`: Azure would evaluate what is in brackets."""
     return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 

@@ -1,4 +1,4 @@
-"""Settings + n -> Plan: which machines, how many, what they are called. Pure."""
+"""Settings and a number of engines -> plans: which machines, how many, with which names. Pure."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MAX_VMS_PER_SET = 1000  # of a Flexible scale set; Azure documentation, orchestr
 
 @dataclass(frozen=True)
 class SizeOffer:
-    """What the subscription may do with a VM size in a location; `refused` is empty if it may.
+    """What the subscription may do with a VM size in a location; `refused` says why not to use it.
 
     `family` is the name of its quota; `zones` are those that it may be used in.
     """
@@ -78,25 +78,26 @@ class ClusterPlan:
     public_ip: bool
     address_prefix: str
     subnet_id: str
-    identity: bool = False  # the controller's machine has one, to delete the cluster by itself
-    # the one of ssh_sources that is this computer's own, and who told so; empty: it was set
+    identity: bool = False  # the controller's machine gets one, to delete the cluster by itself
+    # the one of ssh_sources that is this computer's own, and the service that said so; empty if
+    # ssh_source isn't "auto"
     own_source: str = ""
     public_ip_service: str = ""
 
     @property
     def controller_prefix(self) -> str:
-        """The first 16 addresses: a machine of its own in a subnet of its own."""
+        """The controller's subnet, of the first 16 addresses: engines can't take its address."""
         network = ipaddress.IPv4Network(self.address_prefix)
         return str(next(network.subnets(new_prefix=28)))
 
     @property
     def engine_prefix(self) -> str:
-        """The upper half of the address space."""
+        """The engines' subnet, of the upper half of the address space."""
         return str(list(ipaddress.IPv4Network(self.address_prefix).subnets(prefixlen_diff=1))[1])
 
     @property
     def controller_address(self) -> str:
-        """The first address that Azure gives away, so that it is known before the machine is.
+        """The controller's private address, the first that Azure assigns: known before it is made.
 
         Empty in an existing subnet, where it may be taken: there it is read from the NIC.
         """
@@ -106,7 +107,7 @@ class ClusterPlan:
 
     @property
     def engine_capacity(self) -> int:
-        """How many machines the engines' subnet has room for."""
+        """Number of machines that the engines' subnet has room for."""
         if self.subnet_id:
             return MAX_VMS_PER_SET
         return ipaddress.IPv4Network(self.engine_prefix).num_addresses - RESERVED_ADDRESSES
@@ -127,17 +128,18 @@ class EngineSetPlan:
 
     @property
     def vm_count(self) -> int:
+        """Number of machines: as few as hold the engines."""
         return -(-self.n // self.engines_per_vm)
 
     def engines_on(self, index: int) -> int:
-        """Engines on machine `index` (from 0): exactly n in all, the last takes the remainder."""
+        """Return how many engines machine `index`, from 0, runs; the last one has what is left."""
         if index < self.vm_count - 1:
             return self.engines_per_vm
         return self.n - self.engines_per_vm * (self.vm_count - 1)
 
 
 def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular") -> MachinePlan:
-    """Return what the machines of this size are made of."""
+    """Return what Azure is asked for machines of this size."""
     return MachinePlan(
         vm_size=size.name,
         image=settings.image,
@@ -158,7 +160,7 @@ def plan_cluster(
     own_source: str = "",
     identity: bool = False,
 ) -> ClusterPlan:
-    """The plan of a new cluster.
+    """Return the plan of a new cluster.
 
     `settings` must be complete: subscription, port and address space are no longer empty.
     """
@@ -184,7 +186,10 @@ def plan_cluster(
 def plan_engine_set(
     settings: Settings, cluster: ClusterPlan, *, set_id: str, n: int, size: VmSize
 ) -> EngineSetPlan:
-    """The plan of n engines more. Raises ConfigurationError if they can't be had at all."""
+    """Return the plan of n engines more in the cluster.
+
+    Raises ConfigurationError if so many can't be had at all.
+    """
     check_engine_count(settings, n)
     plan = EngineSetPlan(
         set_id=set_id,

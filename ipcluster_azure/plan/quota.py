@@ -11,7 +11,7 @@ WHERE = "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of a quota is in use; `spoken` is its name in the portal."""
+    """A quota of the subscription in one region, in vCPUs; `spoken` is its name in the portal."""
 
     spoken: str
     limit: int
@@ -20,7 +20,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Need:
-    """So many machines of one kind."""
+    """Machines that a cluster needs: `count` of one size, "Regular" or "Spot" by `priority`."""
 
     size: VmSize
     count: int
@@ -32,7 +32,7 @@ class Need:
 
     @property
     def quotas(self) -> tuple[str, ...]:
-        """A Spot machine counts against one quota of its own alone."""
+        """Names of the quotas that these machines count against."""
         return (SPOT,) if self.priority == "Spot" else (self.size.family, TOTAL)
 
     def __str__(self) -> str:
@@ -40,7 +40,10 @@ class Need:
 
 
 def shortage(usages: Mapping[str, Usage], needs: Sequence[Need], location: str) -> str:
-    """In words the first quota that is too small for all `needs` together; empty if none is."""
+    """Return a message about the first quota that is too small for all `needs` together.
+
+    Empty if none is. `usages` are by lower-case name; a quota that is not among them has no limit.
+    """
     wanted: dict[str, int] = {}
     for need in needs:
         for name in need.quotas:

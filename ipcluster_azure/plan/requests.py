@@ -25,7 +25,11 @@ class ResourceRequest:
 def requests(
     template: Json, parameters: Mapping[str, str], cluster: ClusterPlan
 ) -> list[ResourceRequest]:
-    """The template's resources in its order, every expression replaced by its value."""
+    """Return a request for each of the template's resources, in its order.
+
+    Every expression is replaced by its value: parameters by those of `parameters`, ids by those in
+    the cluster's subscription and group. Raises ValueError for other expressions.
+    """
     group = group_scope(cluster.subscription_id, cluster.resource_group)
 
     def value(node: Any) -> Any:
@@ -50,7 +54,10 @@ def requests(
 
 
 def _evaluate(expression: str, parameters: Mapping[str, str], group: str) -> str:
-    """`[parameters('p')]` and `[resourceId('type', 'name', ...)]`: all that our templates use."""
+    """Return the value of `[parameters('p')]` or `[resourceId('type', 'name', ...)]`.
+
+    These are all that our templates use.
+    """
     match = re.fullmatch(r"\[(parameters|resourceId)\(([^()]*)\)\]", expression)
     if match is None:
         raise ValueError(f"{expression} is not an expression of our own templates")

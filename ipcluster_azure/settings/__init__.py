@@ -1,1 +1,4 @@
-"""Traits and command line -> frozen, checked values. Pure."""
+"""Traits and command line -> frozen, checked values. Pure.
+
+values.py has all settings; CONTRIBUTING.md says how one is added.
+"""

@@ -1,6 +1,6 @@
-"""Texts that become parts of file names or of shell commands: refused if they could be misread.
+"""Checks of texts that become parts of file names or shell commands, where they could be misread.
 
-Everything else that a user gives travels quoted, or inside JSON.
+Everything else that a user gives travels quoted, or inside JSON. All raise ConfigurationError.
 """
 
 import re
@@ -9,11 +9,11 @@ from typing import Any
 
 from ..errors import ConfigurationError
 
-MAX_ID_BYTES = 100  # file names have at most 255, and it stands in longer ones
+MAX_ID_BYTES = 100  # a file name has at most 255, and the id is a part of it
 
 
 def check_cluster_id(cluster_id: str) -> None:
-    """It is a part of file names here and on the machines, and is shown in terminals."""
+    """Refuse a cluster_id that can't be a part of file names, or that a terminal would obey."""
     if (
         any(mark in cluster_id for mark in "/\\")
         or not cluster_id.isprintable()
@@ -23,7 +23,7 @@ def check_cluster_id(cluster_id: str) -> None:
 
 
 def check_job_file_name(name: str) -> None:
-    """Job files lie in the profile itself, and must overwrite nothing that is not one."""
+    """Refuse a name outside the profile's folder, or one that another kind of file may have."""
     if not re.fullmatch(r"[^/\\\0.][^/\\\0]*\.json", name) or not name.isprintable():
         raise ConfigurationError(
             f"job_file_name {name!r} must be the name of a file in the profile that ends with "
@@ -32,7 +32,7 @@ def check_job_file_name(name: str) -> None:
 
 
 def check_environment(variables: Mapping[Any, Any]) -> None:
-    """A shell sets them on the machines; it can't quote a name."""
+    """Refuse names of environment variables that a shell, which sets them, would take for more."""
     for name, value in variables.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ConfigurationError(f"environment: {name!r} is not a variable's name.")
@@ -40,6 +40,7 @@ def check_environment(variables: Mapping[Any, Any]) -> None:
 
 
 def check_texts(what: str, values: Iterable[Any]) -> None:
+    """Refuse values that are no texts; `what` names them in the message."""
     for value in values:
         if not isinstance(value, str):
             raise ConfigurationError(f"{what} must be a text, not {value!r}.")
