@@ -1,7 +1,6 @@
 """What is in the wheel and in the source distribution, and what they say of themselves."""
 
 import configparser
-import re
 import tarfile
 import zipfile
 from email import message_from_bytes
@@ -9,6 +8,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from ..project_files import project_files
 from .conftest import Distributions
@@ -99,17 +99,23 @@ def test_metadata(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
+def _addresses(metadata: Message) -> dict[str, str]:
+    return dict(item.split(", ") for item in metadata.get_all("Project-URL"))
+
+
 def test_the_addresses_are_those_of_one_repository(metadata: Message) -> None:
-    urls = dict(item.split(", ") for item in metadata.get_all("Project-URL"))
+    urls = _addresses(metadata)
     assert set(urls) == {"Homepage", "Source", "Documentation", "Changelog", "Issues"}
     assert all(url.startswith(urls["Source"]) for url in urls.values())
 
 
 def test_links_of_the_long_description_work_outside_the_repository(metadata: Message) -> None:
-    text = str(metadata.get_payload())
-    links = re.findall(r"\]\(([^()\s]+)\)", text)
+    blocks = MarkdownIt().parse(str(metadata.get_payload()))
+    tokens = [token for block in blocks for token in block.children or []]
+    links = [str(token.attrs["href"]) for token in tokens if token.type == "link_open"]
+    links += [str(token.attrs["src"]) for token in tokens if token.type == "image"]
     assert [link for link in links if not link.startswith(("https://", "#"))] == []
-    (source,) = (x.split(", ")[1] for x in metadata.get_all("Project-URL") if x[:7] == "Source,")
+    source = _addresses(metadata)["Source"]
     files = [link.removeprefix(f"{source}/blob/HEAD/") for link in links if source in link]
     assert len(files) > 10
     assert [name for name in files if Path(name.partition("#")[0]) not in project_files()] == []
