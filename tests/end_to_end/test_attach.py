@@ -131,7 +131,7 @@ def addresses(cloud: Profile) -> Iterator[AddressServer]:
 
 @pytest.fixture
 def behind_nat(cloud: Profile, addresses: AddressServer) -> Iterator[Nat]:
-    """A running cluster, reached through the relay from now on."""
+    """A running cluster, reached through the relay from now on; nothing may be left of it."""
     cloud.ipcluster("start", "-n", "1", "--daemonize")
     record = record_of(cloud)
     nat = Nat(record.controller.host, record.plan.ssh_port)
@@ -139,7 +139,10 @@ def behind_nat(cloud: Profile, addresses: AddressServer) -> Iterator[Nat]:
     with RecordFile.of(str(cloud.folder), "").edit() as record:
         record.controller.host = NAT
     yield nat
+    # while the relay and the token server are still there: without them it waits and fails
+    cloud.ipcluster("stop")
     nat.end()
+    cloud.assert_nothing_left()
 
 
 def allowed_sources(profile: Profile, emulator: EmulatorInfo) -> list[str]:
