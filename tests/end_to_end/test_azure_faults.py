@@ -63,7 +63,7 @@ def _one_of_three(profile: Profile, *, boot_timeout_s: int) -> None:
 
 
 def test_a_machine_that_does_not_answer_delays_no_other(profile: Profile) -> None:
-    _one_of_three(profile, boot_timeout_s=25)
+    _one_of_three(profile, boot_timeout_s=15)
     silent = testing.fault("no_ssh", type=f"{SCALE_SET}/virtualMachines")
     with testing.faults(profile.emulator, silent) as met:
         start = profile.popen("ipcluster", "start", "--profile=azure", "-n", "3", "--daemonize")

@@ -15,13 +15,14 @@ from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
 
 KNOWN_S = 5.0 + 3.0  # until a client knows, and another second or three on a busy computer
+BUSY_S = KNOWN_S + 2.0  # how long each engine computes
 BACK_S = 60.0
 LOOKING = """
 import sys, time, ipyparallel as ipp
 rc = ipp.Client(profile={name!r})
 rc.wait_for_engines({n}, timeout=30)
 before = rc.ids
-result = rc[:].apply_async(time.sleep, 15)
+result = rc[:].apply_async(time.sleep, {busy_s})
 print("waiting", flush=True)
 began = time.monotonic()
 while rc.ids == before:
@@ -54,7 +55,7 @@ def delete_machine(profile: Profile, machine: Machine) -> None:
 def loses_one(profile: Profile, n: int, lose: Callable[[Machine], None]) -> None:
     """A machine is lost while a client waits: it is told, and has n engines again."""
     before = the_set(record_of(profile))[1]
-    code = LOOKING.format(name=profile.name, n=n, back_s=BACK_S)
+    code = LOOKING.format(name=profile.name, n=n, back_s=BACK_S, busy_s=BUSY_S)
     process = profile.popen("python", "-W", "ignore", "-c", code)
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"

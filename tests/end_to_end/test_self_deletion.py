@@ -107,7 +107,7 @@ def test_a_cluster_at_work_is_kept(profile: Profile) -> None:
         "-c",
         "import time, ipyparallel as ipp\n"
         f"c = ipp.Client({str(connection_file)!r})\n"
-        f"result = c.broadcast_view().apply(time.sleep, {LIMIT_S + 15})\n"
+        f"result = c.broadcast_view().apply(time.sleep, {LIMIT_S + 8})\n"
         "print('begun', flush=True)\n"
         "result.get()",
     )
