@@ -25,7 +25,10 @@ def nic_address(nic: Json) -> str:
 
 
 def machine_states(vms: Iterable[Json], nics: Iterable[Json]) -> list[MachineState]:
-    """By name; `nics` may have others' too."""
+    """Machines and their interfaces, as Azure lists them -> their states, sorted by name.
+
+    `nics` may have interfaces of other machines too.
+    """
     addresses = {nic["id"].lower(): nic_address(nic) for nic in nics}
     return sorted((_machine_state(vm, addresses) for vm in vms), key=lambda machine: machine.name)
 
@@ -38,8 +41,8 @@ def _machine_state(vm: Json, addresses: dict[str, str]) -> MachineState:
 
 
 def power_state(vm_properties: Json) -> str:
-    """Such as "running", "deallocated" or "gone": of a machine that was read with its instance
-    view."""
+    """The power state of a machine that was read with its instance view, such as "running",
+    "deallocated" or "gone"."""
     if vm_properties.get("provisioningState") == "Deleting":
         return GONE
     codes = [item["code"] for item in vm_properties["instanceView"].get("statuses", ())]

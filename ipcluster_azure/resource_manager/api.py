@@ -1,4 +1,4 @@
-"""What the launcher asks of Azure's Resource Manager, and the errors that it gets: all in one list.
+"""All that the launcher asks of Azure's Resource Manager; Azure's errors leave it as ours.
 
 How Azure is asked is in calls.py and compute.py. Everything here blocks, and is called through
 `bridge`: asyncio-based clients can't delete anything at the interpreter's exit, when executors and
@@ -64,7 +64,8 @@ class AzureApi:
         self._arm.close()
 
     def group_exists(self, name: str) -> bool:
-        """Whether the resource group exists; also tells a wrong subscription by its error."""
+        """Return whether a resource group exists. Raises AccessDenied for a wrong subscription, so
+        that this is the first thing to ask."""
         with translated(f"looking for resource group {name}"):
             try:
                 self._arm.resource_groups.get(name, **QUICK)
@@ -75,23 +76,29 @@ class AzureApi:
         return True
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
+        """Create a resource group, which takes Azure but a moment."""
         with translated(f"creating resource group {name}"):
             body: Any = {"location": location, "tags": tags}
             unbroken(lambda: self._arm.resource_groups.create_or_update(name, body))
 
     def put(self, request: ResourceRequest) -> tuple[Json, str]:
-        """Ask for a resource; returns its first form and the operation's URL, if there is one."""
+        """Ask for a resource; returns Azure's first answer, in which the resource is seldom ready,
+        and the URL of the operation that makes it, empty if there is none."""
         with translated(f"creating {_in_words(request.id)}"):
             answer = unbroken(lambda: self._calls(request.id).put(request))
         return answer.json(), _operation(answer)
 
     def get(self, request: ResourceRequest) -> Json:
+        """Return the resource that a request asked for, as it is by now."""
         with translated(f"looking at {_in_words(request.id)}"):
             body: Json = self._calls(request.id).get(request.id, request.api_version).json()
         return body
 
     def has_succeeded(self, operation_url: str, doing: str) -> bool:
-        """Whether an operation is through; raises the reason why it failed."""
+        """Return whether a long-running operation has ended well; raises why it has failed.
+
+        `doing`: what the operation does, in words for the user, such as "creating machines".
+        """
         with translated(doing):
             body = send(self._arm, "GET", operation_url)
         if body.get("status") in ("Failed", "Canceled"):
@@ -101,7 +108,7 @@ class AzureApi:
         return bool(body.get("status") == "Succeeded")
 
     def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
-        """All machines of a scale set, by name: two lists, however many there are."""
+        """List all machines of a scale set, by name, in two requests however many there are."""
         scope = group_scope(self.subscription_id, group)
         vms = collection_path(scope, arm_template.VIRTUAL_MACHINE)
         nics = collection_path(scope, arm_template.NIC)
@@ -112,12 +119,12 @@ class AzureApi:
             return machine_states(found, items(self._arm, nics, arm_template.NETWORK_API))
 
     def scale(self, scale_set_id: str, capacity: int) -> str:
-        """Ask that a scale set have so many machines; returns the operation's URL."""
-        with translated(f"scaling {parse_id(scale_set_id).name} to {capacity} machines"):
+        """Ask that a scale set have `capacity` machines; returns the operation's URL."""
+        with translated(f"setting the capacity of {_in_words(scale_set_id)} to {capacity}"):
             return _operation(self._compute.scale(scale_set_id, capacity))
 
     def power_of(self, vm_id: str) -> str:
-        """The power state of a machine, such as "running"; "gone" if it is not there any more."""
+        """Return a machine's power state, such as "running"; "gone" if it isn't there any more."""
         with translated(f"looking at {_in_words(vm_id)}"):
             try:
                 properties = self._compute.with_instance_view(vm_id).json()["properties"]
@@ -136,13 +143,15 @@ class AzureApi:
             return list(self._compute.usages(location, **QUICK))
 
     def register(self, namespace: str) -> bool:
-        """Ask that the subscription may use a resource provider; whether it may by now."""
+        """Ask that the subscription may use a resource provider; returns whether it may by now."""
         with translated(f"registering {namespace} (`az provider register -n {namespace}`)"):
             return self._arm.providers.register(namespace).registration_state == "Registered"
 
     def delete(self, resource_id: str) -> bool:
-        """Ask for the deletion of one resource, which for machines is forced; False if there is
-        nothing to delete."""
+        """Ask for the deletion of a resource, by force if that is possible for its type.
+
+        Returns False if there is nothing to delete.
+        """
         version = arm_template.api_version(parse_id(resource_id).type)
         with translated(f"deleting {_in_words(resource_id)}"):
             try:
@@ -152,13 +161,11 @@ class AzureApi:
         return True
 
     def exists(self, resource_id: str) -> bool:
+        """Return whether a resource is there, in whatever state."""
         return bool(self.state_of(resource_id))
 
     def state_of(self, resource_id: str) -> str:
-        """Its provisioning state, such as "Deleting"; empty if it is not there (any more).
-
-        Asked of the generic client, whatever the type: `ipcluster-azure status` needs no other.
-        """
+        """Return a resource's provisioning state, such as "Deleting"; empty if it isn't there."""
         version = arm_template.api_version(parse_id(resource_id).type)
         with translated(f"looking for {_in_words(resource_id)}"):
             try:
@@ -168,7 +175,10 @@ class AzureApi:
         return str((found.get("properties") or {}).get("provisioningState") or "unknown")
 
     def delete_group(self, name: str) -> bool:
-        """Ask for the deletion of a group with all that is in it; False if there is none."""
+        """Ask for the deletion of a resource group and all that is in it.
+
+        Returns False if there is no such group.
+        """
         with translated(f"deleting resource group {name}"):
             try:
                 self._arm.resource_groups.begin_delete(
@@ -182,18 +192,17 @@ class AzureApi:
         return True
 
     def read(self, path: str, api_version: str, *, doing: str) -> Json:
-        """What the subscription has at `path`, which is below it."""
+        """GET what the subscription has at `path`, which is relative to the subscription's."""
         with translated(doing):
             return send(self._arm, "GET", self._below(path), {"api-version": api_version})
 
     def listed(self, path: str, api_version: str, filter_: str = "", *, doing: str) -> list[Json]:
-        """What a list of the subscription has on all its pages; `path` is below the
-        subscription."""
+        """GET all pages of a list; `path` is relative to the subscription's."""
         with translated(doing):
             return list(items(self._arm, self._below(path), api_version, filter_, **QUICK))
 
     def act(self, path: str, api_version: str, body: Json, *, doing: str) -> Json:
-        """POST to what the subscription has at `path`, which is below it."""
+        """POST a body to `path`, which is relative to the subscription's."""
         with translated(doing):
             return send(self._arm, "POST", self._below(path), {"api-version": api_version}, body)
 

@@ -68,7 +68,8 @@ class FoundCluster:
         return None if self.created is None else (now - self.created).total_seconds()
 
     def state(self, now: datetime) -> str:
-        """What is to be known first: deleting, expired, left behind, creating or running."""
+        """The one word for a list of clusters: deleting, expired, left behind, creating or running,
+        the first of these that holds."""
         states = set(self.machine_states)
         if self.group_deleting or states == {"Deleting"}:
             return DELETING
@@ -81,7 +82,8 @@ class FoundCluster:
 
 
 def find_clusters(api: AzureApi) -> list[FoundCluster]:
-    """All clusters of a subscription, by name. Blocking; raises AzureLauncherError."""
+    """Return all clusters of a subscription, sorted by name. Blocking; raises
+    AzureLauncherError."""
     groups = api.listed("resourceGroups", RESOURCES_API, WITH_TAG, doing="listing resource groups")
     resources = api.listed("resources", RESOURCES_API, WITH_TAG, doing="listing tagged resources")
     path = f"providers/{arm_template.VIRTUAL_MACHINE}"
@@ -93,7 +95,7 @@ def find_clusters(api: AzureApi) -> list[FoundCluster]:
 
 
 def resources_of_cluster(api: AzureApi, group: str, cluster: str) -> list[str]:
-    """Ids of what carries the cluster's tag in a group. Blocking."""
+    """Return the ids of what carries the cluster's tag in a group. Blocking."""
     quoted = cluster.replace("'", "''")
     filter_ = f"{WITH_TAG} and tagValue eq '{quoted}'"
     found = api.listed("resources", RESOURCES_API, filter_, doing="listing tagged resources")
@@ -103,7 +105,7 @@ def resources_of_cluster(api: AzureApi, group: str, cluster: str) -> list[str]:
 
 
 def foreign_resources(api: AzureApi, cluster: FoundCluster) -> list[str]:
-    """Ids of what somebody else has put into a cluster's own group. Blocking.
+    """Return the ids of what somebody else has put into a cluster's own group. Blocking.
 
     What Azure makes for a machine, its disk and its network interface, is named after the machine
     and hence after the cluster; it need not carry tags.
@@ -154,18 +156,18 @@ def _clusters(
 
 
 def _owner_of_machine(machine: Json, owners: Mapping[str, FoundCluster]) -> FoundCluster | None:
-    """By its own tags, or by those of the scale set that it belongs to."""
+    """The cluster that a machine belongs to, by its own tags or by those of its scale set."""
     scale_set = machine["properties"].get("virtualMachineScaleSet", {}).get("id", "")
     return owners.get(machine["id"].lower()) or owners.get(scale_set.lower())
 
 
 def _tags(item: Json) -> dict[str, str]:
-    """Azure keeps the case of tags' names, and does not tell them apart by it."""
+    """A resource's tags; names in lower case, since Azure keeps their case but ignores it."""
     return {name.lower(): value for name, value in (item.get("tags") or {}).items()}
 
 
 def _moment(text: str) -> datetime | None:
-    """A time written by us; anybody may have changed a tag."""
+    """The time in a tag that the launcher has written; None if somebody has changed the tag."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,5 @@
-"""Who we are to Azure: one credential and one set of connections for each endpoint and process."""
+"""What the SDK's clients log in with and talk through: one credential and one set of connections
+for each endpoint and process."""
 
 import atexit
 import functools
@@ -46,7 +47,7 @@ def credential_for(endpoint: Endpoint) -> TokenCredential:
 
 @functools.lru_cache
 def _credential(url: str, token_file: str) -> TokenCredential:
-    """One for each endpoint and process: finding one may start `az`, which takes a second."""
+    """The credential of an endpoint, found once: that may start `az`, which takes a second."""
     if token_file:
         return FileToken(token_file)
     from azure.identity import DefaultAzureCredential
@@ -79,7 +80,7 @@ def session_for(endpoint: Endpoint) -> requests.Session:
 
 @functools.lru_cache
 def _session(url: str, *, trust_env: bool) -> requests.Session:
-    """One for each endpoint and process: opening a TLS connection takes three round trips."""
+    """The connections to an endpoint, kept: to open one with TLS takes three round trips."""
     session = requests.Session()
     session.trust_env = trust_env
     # the SDK's own policies retry; create_all asks for several things at once

@@ -1,4 +1,4 @@
-"""What has become of a machine of which nothing is heard: Azure's word, for it alone is sure."""
+"""Whether a machine of which nothing is heard still runs: Azure alone knows for certain."""
 
 import logging
 from pathlib import Path
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 async def power_of(file: RecordFile, vm_id: str) -> str:
-    """The machine's power state, such as "running" or "gone"; empty if Azure can't be asked."""
+    """Return a machine's power state, such as "running"; empty if Azure can't be asked."""
     try:
         record = file.require()
         if emulator_is_gone(record.endpoint):
@@ -31,7 +31,10 @@ async def power_of(file: RecordFile, vm_id: str) -> str:
 
 
 def emulator_is_gone(endpoint: Endpoint) -> bool:
-    """Whether the endpoint was an emulator that runs no more: its machines end with it."""
+    """Return whether the endpoint is an emulator that has ended; its machines end with it.
+
+    Raises EndpointUnreachable if that can't be found out.
+    """
     if not endpoint.token_file:
         return False
     try:

@@ -57,7 +57,7 @@ UNVERIFIED_ACTIONS = (f"{DISK}/write", f"{VIRTUAL_MACHINE}/deallocate/action")
 
 
 def role_definition(subscription_id: str, *, self_deletion: bool = False) -> dict[str, Any]:
-    """As `az role definition create --role-definition` takes it."""
+    """Return the custom role as `az role definition create --role-definition` takes it."""
     optional = SELF_DELETION_ACTIONS if self_deletion else ()
     return {
         "Name": NAME,
@@ -71,7 +71,7 @@ def role_definition(subscription_id: str, *, self_deletion: bool = False) -> dic
 def lacking(
     permissions: Iterable[Mapping[str, Sequence[str]]], actions: Iterable[str]
 ) -> list[str]:
-    """Those actions that none of the caller's roles allows.
+    """Return those of the `actions` that none of the caller's roles allows.
 
     `permissions`: `actions` and `notActions` of each role, as Microsoft.Authorization/permissions
     lists them. What one role excludes another may allow.

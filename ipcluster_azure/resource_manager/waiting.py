@@ -1,4 +1,4 @@
-"""Waiting: for machines, for failures, for several things at once."""
+"""Waiting for what Azure does: for a state, for a failure, for several tasks at once."""
 
 import asyncio
 import math
@@ -52,7 +52,10 @@ async def gone(exists: Callable[[], bool], timeout_s: float, every_s: float = LA
 
 
 async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) -> None:
-    """Return never; raise as soon as Azure reports that creating `what` failed."""
+    """Look at the operation at `url`, for ever; raises as soon as Azure says that it has failed.
+
+    Raises ClusterStopped once the cluster is being deleted. `what` is being created, in words.
+    """
     succeeded = not url
     while True:
         await asyncio.sleep(OPERATION_LOOK_S)
@@ -61,7 +64,7 @@ async def watch_operation(api: AzureApi, file: RecordFile, url: str, what: str) 
 
 
 async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:
-    """Wait for all of them; when one fails, cancel the others, wait for their end, and raise it."""
+    """Wait for all tasks; when one fails, cancel the others, wait for their end, and raise why."""
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -71,7 +74,7 @@ async def all_or_none(*tasks: "asyncio.Future[Any]") -> None:
 
 
 async def while_watching(watch: Awaitable[None], work: Awaitable[T]) -> T:
-    """The result of `work`, unless `watch`, which never returns, raises before."""
+    """Return the result of `work`, unless `watch`, which never returns, raises before that."""
     watcher, worker = asyncio.ensure_future(watch), asyncio.ensure_future(work)
     try:
         await asyncio.wait((watcher, worker), return_when=asyncio.FIRST_COMPLETED)

@@ -145,8 +145,8 @@ def usable(settings: Settings, offers: Mapping[str, SizeOffer]) -> list[VmSize]:
 
 def _unknown(name: str, offers: Mapping[str, SizeOffer], location: str) -> ConfigurationError:
     close = difflib.get_close_matches(name.lower(), list(offers), n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
+    hint = f" Did you mean {close[0]}?" if close else ""
     return ConfigurationError(
-        f"vm_size {name!r} is not offered in {location}{hint}. "
-        f"`az vm list-skus --location {location} --output table` lists what is."
+        f"vm_size {name!r} is not offered in {location}.{hint} "
+        f"`az vm list-skus --location {location} --output table` lists the sizes that are."
     )

@@ -14,7 +14,7 @@ EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 MISTAKES = {
     "unknown size": (
         f'{EMULATED}c.AzureVMLauncher.vm_size = "Standard_D4s_v55"',
-        "did you mean standard_d4s_v5",
+        "Did you mean standard_d4s_v5?",
     ),
     "unknown engine size": (
         f'{EMULATED}c.AzureVMEngineSetLauncher.vm_size = "Huge"',
