@@ -44,9 +44,8 @@ async def bridge(function: Callable[..., T], *args: Any) -> T:
 class AzureApi:
     """Blocking calls to one subscription; cheap to make, as all share their connections.
 
-    Machines, scale sets, disks, sizes and quotas are asked of Azure's client of compute; groups,
-    networks, rights and lists, and whether something is there, of the generic one. Every request
-    has the API version that the job file gives.
+    What belongs to Microsoft.Compute is asked of Azure's own client of it, all else of the generic
+    one, which takes resources by id. Every request has the API version that the job file gives.
     """
 
     def __init__(self, endpoint: Endpoint, subscription_id: str) -> None:
@@ -109,13 +108,10 @@ class AzureApi:
 
     def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
         """List all machines of a scale set, by name, in two requests however many there are."""
-        scope = group_scope(self.subscription_id, group)
-        vms = collection_path(scope, arm_template.VIRTUAL_MACHINE)
-        nics = collection_path(scope, arm_template.NIC)
-        of_set = f"'virtualMachineScaleSet/id' eq '{scale_set_id}'"
+        nics = collection_path(group_scope(self.subscription_id, group), arm_template.NIC)
         with translated("listing the machines"):
             # in this order, so that a machine which is new has its interface among them
-            found = list(items(self._arm, vms, arm_template.COMPUTE_API, of_set))
+            found = list(self._compute.machines(group, scale_set_id))
             return machine_states(found, items(self._arm, nics, arm_template.NETWORK_API))
 
     def scale(self, scale_set_id: str, capacity: int) -> str:
@@ -133,12 +129,12 @@ class AzureApi:
         return power_state(properties)
 
     def skus(self, location: str) -> list[Json]:
-        """What Azure offers in a location: sizes of virtual machines, and other things."""
+        """List what Azure offers in a location: sizes of virtual machines, and other things."""
         with translated(f"listing the VM sizes of {location}"):
             return list(self._compute.skus(location, **QUICK))
 
     def usages(self, location: str) -> list[Json]:
-        """The subscription's quotas in a location, and how much of each is used."""
+        """List the subscription's quotas in a location, and how much of each is used."""
         with translated(f"reading the quotas of {location}"):
             return list(self._compute.usages(location, **QUICK))
 
@@ -169,7 +165,7 @@ class AzureApi:
         version = arm_template.api_version(parse_id(resource_id).type)
         with translated(f"looking for {_in_words(resource_id)}"):
             try:
-                found = self._by_id.get(resource_id, version).json()
+                found = self._calls(resource_id).get(resource_id, version).json()
             except ResourceNotFoundError:
                 return ""
         return str((found.get("properties") or {}).get("provisioningState") or "unknown")

@@ -1,9 +1,10 @@
 """What is asked of Microsoft.Compute: machines, scale sets and disks, sizes and quotas.
 
-Through Azure's own client of it. Dictionaries go out as they are, so that what is submitted is what
-the job file says. Every call names its API version: the one given to the client's constructor is
-ignored without a word. Importing the client takes some 0.15 s and 15 MB, which a process that only
-looks at clusters can do without: so it is imported when it is first used, see `import_beside`.
+It is asked through Azure's own client. Dictionaries go out as they are, so that what is submitted
+is what the job file says. Every call names its API version: the one given to the client's
+constructor is ignored without a word. Importing the client takes some 0.15 s and 15 MB, so it is
+imported when it is first used, or a little before, beside something that is waited for: see
+`import_beside`.
 """
 
 import functools
@@ -16,7 +17,7 @@ from azure.core.rest import HttpResponse
 
 from ..plan.arm_template import COMPUTE_API, DISK, SCALE_SET, VIRTUAL_MACHINE, Json
 from ..plan.requests import ResourceRequest
-from ..resource_ids import collection_path, parse_id, subscription_scope
+from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .calls import answer_to, items
 
 if TYPE_CHECKING:
@@ -78,13 +79,19 @@ class ComputeCalls:
     def with_instance_view(self, vm_id: str) -> HttpResponse:
         return self._call("get", vm_id, COMPUTE_API, expand="instanceView")
 
+    def machines(self, group: str, scale_set_id: str) -> Iterator[Json]:
+        """List the machines of a scale set, which lie in its resource group as others do."""
+        path = collection_path(group_scope(self._subscription_id, group), VIRTUAL_MACHINE)
+        of_set = f"'virtualMachineScaleSet/id' eq '{scale_set_id}'"
+        return items(self._client, path, COMPUTE_API, of_set)
+
     def skus(self, location: str, **options: Any) -> Iterator[Json]:
-        """The virtual machines' sizes and other products that a location has."""
+        """List the virtual machines' sizes and other products that a location has."""
         only = f"location eq '{location}'"
         return items(self._client, self._path("skus"), SKUS_API, only, **options)
 
     def usages(self, location: str, **options: Any) -> Iterator[Json]:
-        """The subscription's quotas in a location, and how much of each is used."""
+        """List the subscription's quotas in a location, and how much of each is used."""
         path = self._path(f"locations/{location}/usages")
         return items(self._client, path, COMPUTE_API, **options)
 

@@ -23,13 +23,14 @@ from ..errors import AzureLauncherError
 from ..naming import ClusterNames
 from ..plan.cluster_plan import EngineSetPlan
 from ..record.abort import require_alive
-from ..record.contents import READY, Record
+from ..record.contents import READY, Limits, Record
 from ..record.file import RecordFile
-from ..resource_manager.api import AzureApi
+from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.compute import import_beside
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.connection import Connection
+from ..ssh.keys import make_login_key
 from . import scheduled_end
 from .controller_wait import controller_requested
 from .engine_set import ControllerTasks, EngineSetStart, note_ready
@@ -52,17 +53,27 @@ async def find_site(
     `engine_settings` are None where no engines come next, `n` is None where their number is open.
     """
     import_beside()
+    making_key = asyncio.ensure_future(bridge(make_login_key))
+    asking = asyncio.ensure_future(_ask_azure(file, settings))
+    await all_or_none(making_key, asking)
+    place, names, market, limits = asking.result()
+    sizes = controller_sizes(place.settings, market)
+    site = Site(place, names, tuple(sizes), limits, making_key.result())
+    if engine_settings is not None:
+        _check_engines(engine_settings, n, site, market)
+    return site
+
+
+async def _ask_azure(
+    file: RecordFile, settings: Settings
+) -> tuple[Place, ClusterNames, Market, Limits]:
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, file, place)
         looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         await all_or_none(looking, limiting)
-    sizes = controller_sizes(place.settings, looking.result())
-    site = Site(place, names, tuple(sizes), limiting.result())
-    if engine_settings is not None:
-        _check_engines(engine_settings, n, site, looking.result())
-    return site
+    return place, names, looking.result(), limiting.result()
 
 
 async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
@@ -96,7 +107,7 @@ async def request_controller(
     Calls `announce` just before the record is written, and `on_network` as soon as engines can be
     requested. Returns once Azure has accepted.
     """
-    record, planned = await put_on_record(context, site, job, process, announce)
+    record, planned = put_on_record(context, site, job, process, announce)
     context.progress.log.info(promise(record.limits, record.plan))
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:

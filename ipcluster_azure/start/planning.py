@@ -14,11 +14,11 @@ from ..private_files import write_private
 from ..record.abort import require_alive
 from ..record.contents import Controller, Limits, Record
 from ..record.file import RecordFile
-from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.api import AzureApi
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.environment import environment_of
-from ..ssh.keys import KeyPair, make_host_key, make_login_key
+from ..ssh.keys import KeyPair, make_host_key
 from .controller_wait import network_ready
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext
@@ -30,13 +30,15 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself.
+    by itself. `login_key` is the key to its machines; it is made while Azure is asked, since making
+    it takes a quarter of a second.
     """
 
     place: Place
     names: ClusterNames
     sizes: tuple[VmSize, ...]
     limits: Limits
+    login_key: KeyPair
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -84,7 +86,7 @@ async def plan_engines(
     ]
 
 
-async def put_on_record(
+def put_on_record(
     context: StartContext,
     site: Site,
     job: JobFile,
@@ -96,7 +98,7 @@ async def put_on_record(
     Calls `announce` just before. Returns the record, and what to ask of Azure, the machine last.
     """
     file, plan = context.file, plan_controller(context.file, site)
-    login_key, host_key = await bridge(make_login_key), make_host_key()
+    login_key, host_key = site.login_key, make_host_key()
     parameters = secure_parameters(login_key.public, host_key)
     template = controller_template(plan)
     planned = requests(template, parameters, plan)

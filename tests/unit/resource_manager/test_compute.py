@@ -160,6 +160,13 @@ OF_COMPUTE: dict[str, tuple[Callable[[AzureApi], object], str, str, dict[str, st
         lambda api: api.delete(resource_id(GROUP, DISK, "x")),
         "DELETE", resource_id(GROUP, DISK, "x"), {"api-version": DISKS_API},
     ),
+    "see whether a machine is there": (
+        lambda api: api.exists(VM), "GET", VM, {"api-version": COMPUTE_API},
+    ),
+    "see whether a disk is there": (
+        lambda api: api.exists(resource_id(GROUP, DISK, "x")),
+        "GET", resource_id(GROUP, DISK, "x"), {"api-version": DISKS_API},
+    ),
     "sizes": (
         lambda api: api.skus("eastus"),
         "GET", f"{SUBSCRIPTION}/providers/Microsoft.Compute/skus",
@@ -206,12 +213,9 @@ OF_THE_REST: dict[str, tuple[Callable[[AzureApi], object], str, dict[str, str]]]
         lambda api: api.delete(f"{VM}/extensions/x"),
         f"{VM}/extensions/x", {"api-version": COMPUTE_API},
     ),
-    "see whether a machine is there": (
-        lambda api: api.exists(VM), VM, {"api-version": COMPUTE_API},
-    ),
-    "see whether a disk is there": (
-        lambda api: api.exists(resource_id(GROUP, DISK, "x")),
-        resource_id(GROUP, DISK, "x"), {"api-version": DISKS_API},
+    "see whether an interface is there": (
+        lambda api: api.exists(resource_id(GROUP, NIC, "x")),
+        resource_id(GROUP, NIC, "x"), {"api-version": NETWORK_API},
     ),
 }  # fmt: skip
 

@@ -57,8 +57,6 @@ class Azure:
         monkeypatch.setattr("urllib.request.urlopen", self._urlopen)
         monkeypatch.setattr("ipcluster_azure.start.start_controller.connect", self._connect)
         monkeypatch.setattr("ipcluster_azure.start.preflight.check_login", lambda endpoint: None)
-        # a key of RSA takes a quarter of a second, and no setting is in it
-        monkeypatch.setattr("ipcluster_azure.start.planning.make_login_key", make_host_key)
 
     def listed(self, path: str, api_version: str, **options: str) -> list[Json]:
         self.asked.append(path)
@@ -104,12 +102,13 @@ async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) 
     settings, market = place.settings, Market(OFFERS, {})
     assert await check_access(azure, settings, NAMES.base)
     limits: Limits = await find_limits(azure, settings)
-    site = Site(place, NAMES, tuple(controller_sizes(settings, market)), limits)
+    sizes = tuple(controller_sizes(settings, market))
+    site = Site(place, NAMES, sizes, limits, make_host_key())  # quicker to make than a login key
     job = JobFile(profile_dir / "job.json", lambda template: None)
-    record, asked_for = await put_on_record(context, site, job, ProcessSpec(), lambda: None)
+    record, asked_for = put_on_record(context, site, job, ProcessSpec(), lambda: None)
     plan = record.plan
-    sizes = engine_sizes(settings, market, n, site.sizes[0])
-    engines = plan_engine_set(settings, plan, set_id="s", n=n, size=sizes[0])
+    size = engine_sizes(settings, market, n, site.sizes[0])[0]
+    engines = plan_engine_set(settings, plan, set_id="s", n=n, size=size)
     asked_for += requests(engine_set_template(plan, engines), PARAMETERS, plan)
     return Start(context, settings, plan, engines, record, asked_for, list(azure.asked))
 

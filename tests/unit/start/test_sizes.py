@@ -53,9 +53,7 @@ def test_all_sizes_in_one_zone_come_before_the_next_zone() -> None:
 
 
 def test_an_unknown_size_is_a_mistake_wherever_it_stands() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"not offered in \w+ \(did you mean standard_d4s_v5\?\)\."
-    ):
+    with pytest.raises(ConfigurationError, match=r"eastus\. Did you mean standard_d4s_v5\? "):
         _names("Standard_D4s_v5", "Standard_D4s_v55")
 
 
