@@ -92,7 +92,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
     except AzureLauncherError as error:
         status.problem = str(error)
     if status.tunnels_open:
-        status.registered = _registered(record)
+        status.registered = _registered(file)
     return status
 
 
@@ -117,14 +117,15 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
                 states[state] = states.get(state, 0) + 1
 
 
-def _registered(record: Record) -> int | None:
+def _registered(file: RecordFile) -> int | None:
     import ipyparallel
 
-    found = [Path(name) for name in record.secret_files if name.endswith("-client.json")]
     try:
-        with ipyparallel.Client(str(found[0]), timeout=HUB_TIMEOUT_S) as client:
+        with ipyparallel.Client(
+            str(file.connection_files["client"]), timeout=HUB_TIMEOUT_S
+        ) as client:
             return len(client.ids)
-    except (OSError, IndexError, TimeoutError, ipyparallel.TimeoutError):
+    except (OSError, TimeoutError, ipyparallel.TimeoutError):
         return None
 
 

@@ -157,10 +157,10 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         """
         from ..start import start_controller
 
-        context = self._context()
-        ready = start_controller.get_ready(context, self.settings())
+        ready = start_controller.get_ready(self._context(), self.settings())
         await asyncio.wait_for(ready, timeout if timeout is None or timeout >= 0 else None)
-        return {kind: json.loads(path.read_text()) for kind, path in context.client_files.items()}
+        files = self.record_file.connection_files
+        return {kind: json.loads(path.read_text()) for kind, path in files.items()}
 
     async def stop(self) -> None:
         """Delete the cluster. Returns when Azure has accepted; harmless when repeated."""

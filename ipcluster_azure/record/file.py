@@ -1,7 +1,6 @@
 """The record on disk: read and changed by any process of this user, one at a time."""
 
 import asyncio
-import glob
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ from ..endpoint import RecordCore
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from ..private_files import erase_unfinished, write_private
 from .contents import FORMAT, Record, UnknownMembers
+from .paths import ClusterPaths
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -53,83 +53,12 @@ def _release_if_abandoned(lock_file: str) -> None:
         lock.release(force=True)
 
 
-class RecordFile:
+class RecordFile(ClusterPaths):
     """The record of one cluster of one profile, and the files that live and die with it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
     @classmethod
     def of(cls, profile_dir: str, cluster_id: str) -> "RecordFile":
         return cls(Path(profile_dir) / "security" / f"azure-{cluster_id}.json")
-
-    @property
-    def cluster_id(self) -> str:
-        return self.path.stem.removeprefix("azure-")
-
-    @property
-    def profile(self) -> str:
-        """The profile's name, as in `--profile=`."""
-        return self.profile_dir.name.removeprefix("profile_")
-
-    @property
-    def key_file(self) -> Path:
-        return self.path.with_suffix(".key")
-
-    @property
-    def public_key_file(self) -> Path:
-        return self.path.with_suffix(".pub")
-
-    @property
-    def client_file(self) -> Path:
-        """The client connection file as the controller wrote it, with the controller's ports."""
-        return self.path.with_suffix(".client")
-
-    @property
-    def cluster_file(self) -> Path:
-        """ipyparallel's, which removes it too, but not where the link ends a stop that died."""
-        return self.path.with_name(f"cluster-{self.cluster_id}.json")
-
-    @property
-    def usual_secret_files(self) -> list[Path]:
-        """What Record.secret_files names unless a setting says otherwise: for when it can't be
-        read."""
-        cluster_id = self.cluster_id
-        name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
-        jobs = ("azure_controller", "azure_engineset")
-        return [
-            *(self.path.with_name(f"{name}-{kind}.json") for kind in ("client", "engine")),
-            *(self.profile_dir / f"{job}-{cluster_id}.parameters.json" for job in jobs),
-        ]
-
-    @property
-    def link_log(self) -> Path:
-        return self.profile_dir / "log" / f"{self.path.stem}-link.log"
-
-    @property
-    def profile_dir(self) -> Path:
-        return self.path.parent.parent
-
-    def log_path(self, set_id: str, machine: str) -> Path:
-        """Where the fetched log of one machine is kept; the controller has no set."""
-        kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
-        return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
-
-    def log_paths(self, set_id: str) -> list[Path]:
-        """The fetched logs of an engine set, or of the controller."""
-        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
-        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
-
-    def forget_logs(self) -> None:
-        """Remove the fetched logs of an earlier cluster of this name."""
-        before = glob.escape(f"{self.path.stem}-ip")
-        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
-            path.unlink(missing_ok=True)
-
-    @property
-    def retired_dir(self) -> Path:
-        """Where records go whose group Azure is still deleting."""
-        return self.path.parent / "azure_deleting"
 
     @contextmanager
     def _edit_lock(self) -> Iterator[None]:
@@ -214,8 +143,7 @@ class RecordFile:
         self._erase_companions()
 
     def _erase_companions(self) -> None:
-        own = (self.key_file, self.public_key_file, self.client_file, self.cluster_file)
-        for companion in (*own, *self.usual_secret_files):
+        for companion in self.companions:
             companion.unlink(missing_ok=True)
             erase_unfinished(companion)
         erase_unfinished(self.path)
@@ -226,10 +154,6 @@ class RecordFile:
         """For the last one out: whoever takes the lock from now on finds no record."""
         with suppress(OSError):  # Windows keeps a lock's file while another waits for it
             self._teardown_lock.unlink()
-
-    def retired(self) -> list[Path]:
-        """Records of clusters whose deletion Azure has accepted but not finished."""
-        return sorted(self.retired_dir.glob("*.json"))
 
 
 def _parse(text: str, path: Path) -> Record:

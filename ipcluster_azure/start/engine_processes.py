@@ -49,7 +49,7 @@ async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connect
     The bundle is there already unless files of the profile were changed.
     """
     record = require_alive(context.file)
-    info = json.loads(context.client_files["engine"].read_text(encoding="utf-8"))
+    info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
     bundle = bundle_of(context.file.profile_dir)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)

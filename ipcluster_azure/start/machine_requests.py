@@ -70,9 +70,9 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
             host_key=host_key.public,
         )
         record.resources.append(request.id)
-        record.secret_files.append(str(job.parameter_file))
+        record.secret_files.append(str(file.engine_set_parameters))
     job.submit(template)
-    write_parameters(job, parameters)
+    write_parameters(file.engine_set_parameters, parameters)
     where = f" in zone {plan.machine.zone}" if plan.machine.zone else ""
     progress.say(
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for "

@@ -20,7 +20,7 @@ from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import gone
 from .provision import create_all, note_controller
-from .request import StartContext, parameter_file_of
+from .request import StartContext
 from .self_deletion import allow_self_deletion
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ async def move_controller(api: AzureApi, context: StartContext, refusal: AzureLa
     progress.log.warning("%s", refusal)
     progress.say(f"Trying {size} for the controller")
     plan = replace(old, machine=replace(old.machine, vm_size=size.name, zone=size.zone))
-    *network, nic, vm = _planned(Path(controller.job_file), plan)
+    *network, nic, vm = _planned(file, Path(controller.job_file), plan)
     with file.edit() as record:
         record.plan, record.controller.alternatives = plan, controller.alternatives[1:]
     await _remove(api, file, nic, vm)
@@ -107,10 +107,10 @@ async def _remove(
     await gone(functools.partial(exists, nic.id), NIC_GONE_TIMEOUT_S)
 
 
-def _planned(job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
+def _planned(file: RecordFile, job_file: Path, plan: ClusterPlan) -> list[ResourceRequest]:
     """Write the job file anew; return its requests, with the keys that the first one had."""
     template = controller_template(plan)
     job_file.write_text(json.dumps(template, indent=2), encoding="utf-8")
-    parameters = json.loads(parameter_file_of(job_file).read_text(encoding="utf-8"))
+    parameters = json.loads(file.controller_parameters.read_text(encoding="utf-8"))
     values = {name: item["value"] for name, item in parameters["parameters"].items()}
     return requests(template, values, plan)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ..naming import ClusterNames, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
@@ -111,7 +112,7 @@ def put_on_record(
     # secrets last: who dies before has left none, who dies later a cluster that can be stopped
     write_private(file.key_file, login_key.private)
     write_private(file.public_key_file, login_key.public)
-    write_parameters(job, parameters)
+    write_parameters(file.controller_parameters, parameters)
     return record, planned
 
 
@@ -135,7 +136,13 @@ def _new_record(
             args=list(process.args),
             variables=dict(process.variables),
         ),
-        secret_files=[str(job.parameter_file), *map(str, context.client_files.values())],
+        secret_files=[
+            str(path)
+            for path in (
+                context.file.controller_parameters,
+                *context.file.connection_files.values(),
+            )
+        ],
     )
 
 
@@ -145,7 +152,7 @@ def secure_parameters(public_key: str, host_key: KeyPair) -> dict[str, str]:
     return {"sshPublicKey": public_key, "customData": custom_data}
 
 
-def write_parameters(job: JobFile, values: Mapping[str, str]) -> None:
+def write_parameters(path: Path, values: Mapping[str, str]) -> None:
     """Write a job file's secure parameters, in the form that `az deployment group create` takes.
 
     They are secrets: the record must name the file before, so that a stop removes it.
@@ -155,4 +162,4 @@ def write_parameters(job: JobFile, values: Mapping[str, str]) -> None:
         "contentVersion": "1.0.0.0",
         "parameters": {name: {"value": value} for name, value in values.items()},
     }
-    write_private(job.parameter_file, json.dumps(content))
+    write_private(path, json.dumps(content))

@@ -24,9 +24,7 @@ async def attach(profile_dir: Path, cluster_id: str) -> str:
     lines = []
     if source := await let_in(file):
         lines.append(f"This computer's address is {source} now; SSH is allowed from there.")
-    secret_files = map(Path, record.secret_files)
-    client_files = [path for path in secret_files if path.name.endswith("-client.json")]
-    ports = await open_way(file, client_files)
+    ports = await open_way(file)
     if any(tunnel.local not in (0, ports[name]) for name, tunnel in record.tunnels.items()):
         lines.append("Another program has a port that the tunnels had before: open clients anew.")
     argument = f", cluster_id={cluster_id!r}" if cluster_id else ""

@@ -17,14 +17,6 @@ class StartContext:
     file: RecordFile
     progress: Progress
 
-    @property
-    def client_files(self) -> dict[str, Path]:
-        """The connection files, "client" and "engine", where ipyparallel looks for them."""
-        cluster_id = self.file.cluster_id
-        name = f"ipcontroller-{cluster_id}" if cluster_id else "ipcontroller"
-        folder = self.file.path.parent
-        return {kind: folder / f"{name}-{kind}.json" for kind in ("client", "engine")}
-
 
 @dataclass(frozen=True)
 class ProcessSpec:
@@ -56,12 +48,3 @@ class JobFile:
 
     path: Path
     submit: Callable[[Json], object]
-
-    @property
-    def parameter_file(self) -> Path:
-        return parameter_file_of(self.path)
-
-
-def parameter_file_of(job_file: Path) -> Path:
-    """Return where the secure parameters of a job file are kept."""
-    return job_file.with_suffix(".parameters.json")

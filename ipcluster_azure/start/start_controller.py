@@ -1,9 +1,8 @@
 """The controller's machine -> a running ipcontroller that clients on this computer can reach."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from ..errors import AzureLauncherError
 from ..private_files import write_private
@@ -83,18 +82,17 @@ async def get_ready(context: StartContext, settings: Settings) -> None:
 
 async def open_tunnels(context: StartContext) -> None:
     """Make sure that clients on this computer can reach the controller; revives a dead link."""
-    await open_way(context.file, [context.client_files["client"]])
+    await open_way(context.file)
 
 
-async def open_way(file: RecordFile, client_files: Iterable[Path]) -> dict[str, int]:
-    """Open the tunnels to a running controller, and name their local ends in the client files.
+async def open_way(file: RecordFile) -> dict[str, int]:
+    """Open the tunnels to a running controller, and name their local ends in the client's file.
 
     One process at a time does that. Returns the local port of each channel, by its name.
     """
     async with held(file.bootstrap_lock()):
         ports: dict[str, int] = await bridge(ensure_link, file)
-    for path in client_files:
-        _write_client_file(file, path, ports)
+    _write_client_file(file, ports)
     return ports
 
 
@@ -115,7 +113,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     )
     ready = events["ready"]
     with edited(file) as record:  # the connection files hold secrets: a stop must find them
-        write_private(context.client_files["engine"], json.dumps(ready["engine"]))
+        write_private(file.connection_files["engine"], json.dumps(ready["engine"]))
         write_private(file.client_file, json.dumps(ready["client"]))
         record.tunnels = {
             name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
@@ -128,7 +126,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     context.progress.say("The controller is running")
 
 
-def _write_client_file(file: RecordFile, path: Path, ports: Mapping[str, int]) -> None:
+def _write_client_file(file: RecordFile, ports: Mapping[str, int]) -> None:
     """Write the controller's own client file, with the tunnels' local ports in it."""
     remote = json.loads(file.client_file.read_text(encoding="utf-8"))
     local = {
@@ -138,4 +136,4 @@ def _write_client_file(file: RecordFile, path: Path, ports: Mapping[str, int]) -
         "location": "127.0.0.1",
         "ssh": "",
     }
-    write_private(path, json.dumps(local))
+    write_private(file.connection_files["client"], json.dumps(local))

@@ -1,0 +1,113 @@
+"""Which files a cluster has on this computer, and how each is called.
+
+Every name follows from the record's own path, and from no setting: a record that can't be read any
+more still says which files hold secrets, so that none is left behind.
+"""
+
+import glob
+from pathlib import Path
+
+
+class ClusterPaths:
+    """The files of one cluster of one profile. `path` is the record's: security/azure-ID.json."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def cluster_id(self) -> str:
+        return self.path.stem.removeprefix("azure-")
+
+    @property
+    def profile_dir(self) -> Path:
+        return self.path.parent.parent
+
+    @property
+    def profile(self) -> str:
+        """The profile's name, as in `--profile=`."""
+        return self.profile_dir.name.removeprefix("profile_")
+
+    @property
+    def cluster_file(self) -> Path:
+        """ipyparallel's own file of the cluster, by which `ipcluster stop` finds it."""
+        return self.path.with_name(f"cluster-{self.cluster_id}.json")
+
+    @property
+    def key_file(self) -> Path:
+        """The private key that logs in to the machines."""
+        return self.path.with_suffix(".key")
+
+    @property
+    def public_key_file(self) -> Path:
+        return self.path.with_suffix(".pub")
+
+    @property
+    def client_file(self) -> Path:
+        """The client's connection file as the controller wrote it, with the controller's ports."""
+        return self.path.with_suffix(".client")
+
+    @property
+    def connection_files(self) -> dict[str, Path]:
+        """The connection files, by "client" and "engine", where ipyparallel looks for them.
+
+        The client's leads to the tunnels' ends on this computer, the engines' to the controller's
+        private address.
+        """
+        name = f"ipcontroller-{self.cluster_id}" if self.cluster_id else "ipcontroller"
+        return {kind: self.path.with_name(f"{name}-{kind}.json") for kind in ("client", "engine")}
+
+    @property
+    def controller_parameters(self) -> Path:
+        """The secure parameters of the controller's ARM template: its host key is in them."""
+        return self._parameters("azure_controller")
+
+    @property
+    def engine_set_parameters(self) -> Path:
+        """The secure parameters of the ARM template of the engine set that was requested last."""
+        return self._parameters("azure_engineset")
+
+    def _parameters(self, kind: str) -> Path:
+        return self.profile_dir / f"{kind}-{self.cluster_id}.parameters.json"
+
+    @property
+    def companions(self) -> list[Path]:
+        """Every file that is of no use without the record; all secrets are among them."""
+        return [
+            self.key_file,
+            self.public_key_file,
+            self.client_file,
+            *self.connection_files.values(),
+            self.controller_parameters,
+            self.engine_set_parameters,
+            # ipyparallel removes it at a stop, but not where the link completes one that died
+            self.cluster_file,
+        ]
+
+    @property
+    def retired_dir(self) -> Path:
+        """Where the records of clusters go whose resource group Azure is still deleting."""
+        return self.path.parent / "azure_deleting"
+
+    def retired(self) -> list[Path]:
+        """Records of the profile's clusters whose deletion Azure has accepted, but not finished."""
+        return sorted(self.retired_dir.glob("*.json"))
+
+    @property
+    def link_log(self) -> Path:
+        return self.profile_dir / "log" / f"{self.path.stem}-link.log"
+
+    def log_path(self, set_id: str, machine: str) -> Path:
+        """Where the fetched log of one machine is kept; the controller has no `set_id`."""
+        kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
+        return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
+
+    def log_paths(self, set_id: str) -> list[Path]:
+        """The fetched logs of an engine set, or of the controller."""
+        before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
+        return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
+
+    def forget_logs(self) -> None:
+        """Remove the fetched logs of an earlier cluster of this name."""
+        before = glob.escape(f"{self.path.stem}-ip")
+        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
+            path.unlink(missing_ok=True)
