@@ -1,4 +1,4 @@
-"""Last words over SSH before machines are deleted: logs fetched, engines signed off.
+"""The last visit to machines over SSH before they are deleted: engines ended, logs fetched.
 
     python -m ipcluster_azure.stop.last_visit RECORD --timeout-s=5 [--set SET_ID] [--stop]
 
@@ -30,14 +30,14 @@ CONCURRENT_MACHINES = 100
 MAX_LOG_BYTES = 200_000
 
 
-def say_farewell(
+def visit_machines(
     file: RecordFile, *, set_id: str = "", stop: bool = False, timeout_s: float
 ) -> bool:
-    """Run this module as a process; False if it failed. Blocking.
+    """Visit the machines of engine set `set_id`, or of the whole cluster, in a process of its own.
 
-    Fetches the logs of one engine set, or of the whole cluster; with `stop` the set's engines are
-    ended, and leave the hub, before that. It has `timeout_s` for its work; should it hang at
-    something else, it is killed START_UP_S later.
+    The process fetches the logs; with `stop` it first ends the set's engines, which leave the hub.
+    It has `timeout_s` for its work; should it hang at something else, it is killed START_UP_S
+    later. Returns whether all machines could be visited. Blocking.
     """
     command = [sys.executable, "-m", "ipcluster_azure.stop.last_visit", str(file.path)]
     command.append(f"--timeout-s={timeout_s}")
@@ -61,7 +61,10 @@ def say_farewell(
 
 
 async def _collect(connection: Connection, path: Path, environment: Any, selection: str) -> None:
-    """Append what a machine's processes logged to the local file."""
+    """Append what the processes of one machine have logged to the local file `path`.
+
+    `selection`: the agent's option that says whose logs, "--controller" or "--set=SET_ID".
+    """
     logs: list[dict[str, Any]] = []
     await connection.events(
         agent_command(environment, "logs", selection, f"--max-bytes={MAX_LOG_BYTES}"),
@@ -90,7 +93,12 @@ async def _visit(
         await _collect(connection, path, record.environment, selection)
 
 
-async def farewell(file: RecordFile, only_set: str, stop: bool) -> None:
+async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
+    """Visit the machines of engine set `only_set`, or of the whole cluster if that is empty.
+
+    The controller's machine is visited with the whole cluster, and is the way to the others.
+    Raises MachineFailed, after all visits, if any of them failed.
+    """
     record = file.require()
     sets = {only_set: record.engine_sets[only_set]} if only_set else record.engine_sets
     target = controller_target(file, record)
@@ -131,7 +139,7 @@ def main() -> int:
     parser.add_argument("--timeout-s", type=float, required=True)
     options = parser.parse_args()
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
-    work = farewell(RecordFile(options.record), options.set, options.stop)
+    work = visit_all(RecordFile(options.record), options.set, options.stop)
     asyncio.run(asyncio.wait_for(work, options.timeout_s))
     return 0
 

@@ -18,7 +18,7 @@ from ..resource_manager.waiting import gone
 from ..start.link_process import end_link
 from ..start.provision import creates_in_flight
 from .deletion import delete_in_order, delete_whole_group
-from .last_visit import say_farewell
+from .last_visit import visit_machines
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0
@@ -27,24 +27,25 @@ GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 
 
 @asynccontextmanager
-async def one_teardown(file: RecordFile) -> AsyncIterator[Record | None]:
-    """Let one teardown after the other at a cluster; gives the record, None if it is gone."""
+async def one_teardown(file: RecordFile) -> AsyncIterator[None]:
+    """Let one teardown after the other at a cluster, in whatever process they run."""
     async with held(file.teardown_lock()):
-        yield file.read()
-    if file.read() is None:
+        yield
+    if not file.path.exists():
         file.remove_teardown_lock()
 
 
 def mark_deleting(file: RecordFile, only: str = "") -> bool:
     """Tell every step that is still running to give up; False if the cluster is gone already.
 
-    Never awaits: both launchers' stop() are called at once, and the second must see this.
+    `only`: as in delete_cluster. Never awaits: ipyparallel calls both launchers' stop() at once,
+    and the second must see this mark.
     """
-    if file.read() is None:
+    if not file.path.exists():
         return False
     try:
         with file.edit() as record:
-            if not _is_it(record, only):
+            if not _is_meant(record, only):
                 return False
             record.state = DELETING
     except ClusterStopped:  # by another process, just now
@@ -52,8 +53,8 @@ def mark_deleting(file: RecordFile, only: str = "") -> bool:
     return True
 
 
-def _is_it(record: Record | None, only: str) -> bool:
-    return record is not None and only in ("", record.plan.names.base)
+def _is_meant(record: Record, only: str) -> bool:
+    return only in ("", record.plan.names.base)
 
 
 async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = "") -> None:
@@ -70,11 +71,11 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
         return
     if not begun:
         return
-    async with one_teardown(file) as record:
-        if not _is_it(record, only):
-            return
+    async with one_teardown(file):
         await bridge(creates_in_flight.wait, file.path)
-        record = file.require()
+        record = file.read()
+        if record is None or not _is_meant(record, only):
+            return
         await _delete_recorded(file, record, progress)
     # not before: it takes over if this process dies or fails
     await bridge(end_link, record.link_pid, file)
@@ -84,7 +85,7 @@ async def _delete_recorded(file: RecordFile, record: Record, progress: Progress)
     import_beside()
     if record.controller.state == READY:
         await bridge(_fetch_logs, file)
-    _erase_client_files(file, record)
+    _erase_secrets(record)
     if emulator_is_gone(record.endpoint):
         progress.say("The emulator that ran this cluster is gone, and its machines with it")
         file.erase()
@@ -112,7 +113,7 @@ async def _delete_by_core(
 
 
 def _fetch_logs(file: RecordFile) -> bool:
-    return say_farewell(file, timeout_s=LOGS_TIMEOUT_S)
+    return visit_machines(file, timeout_s=LOGS_TIMEOUT_S)
 
 
 async def _delete_resources(file: RecordFile, record: Record, progress: Progress) -> None:
@@ -132,22 +133,24 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
             file.retire()
 
 
-def _erase_client_files(file: RecordFile, record: Record) -> None:
-    """Keys and connection files are of no use without the cluster."""
+def _erase_secrets(record: Record) -> None:
+    """Erase the files with secrets that the record names; older versions chose other names."""
     for name in record.secret_files:
         Path(name).unlink(missing_ok=True)
         erase_unfinished(Path(name))
 
 
 async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:
-    """Delete one engine set and leave the rest of the cluster as it is."""
-    async with one_teardown(file) as record:
-        if record is None or record.deleting or set_id not in record.engine_sets:
+    """Delete one engine set and leave the rest of the cluster as it is.
+
+    Does nothing if the set is gone, or goes with its cluster.
+    """
+    async with one_teardown(file):
+        if not _mark_set_deleting(file, set_id):
             return
-        with file.edit() as record:  # a start of this set that is still under way ends at this
-            record.engine_sets[set_id].state = DELETING
         await bridge(creates_in_flight.wait, file.path)
-        engine_set = file.require().engine_sets[set_id]
+        record = file.require()
+        engine_set = record.engine_sets[set_id]
         import_beside()
         if engine_set.machines:
             await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
@@ -158,10 +161,30 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
         progress.say(f"Azure has accepted the deletion of engine set {set_id}")
 
 
+def _mark_set_deleting(file: RecordFile, set_id: str) -> bool:
+    """Tell a start of this set that is still under way to give up; False if the set is gone."""
+    try:
+        with file.edit() as record:
+            if _is_gone(record, set_id):
+                return False
+            record.engine_sets[set_id].state = DELETING
+    except ClusterStopped:
+        return False
+    return True
+
+
+def _is_gone(record: Record, set_id: str) -> bool:
+    return record.deleting or set_id not in record.engine_sets
+
+
 async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progress) -> None:
-    """End the engines of a set and keep its machines, for a restart."""
-    async with one_teardown(file) as record:
-        if record is None or record.deleting or set_id not in record.engine_sets:
+    """End the engines of a set and keep its machines, for a restart.
+
+    Does nothing if the set is gone, or goes with its cluster.
+    """
+    async with one_teardown(file):
+        record = file.read()
+        if record is None or _is_gone(record, set_id):
             return
         if not await bridge(_sign_off, file, set_id, ENGINES_STOP_TIMEOUT_S):
             raise AzureLauncherError(
@@ -174,7 +197,7 @@ async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progres
 
 
 def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
-    return say_farewell(file, set_id=set_id, stop=True, timeout_s=timeout_s)
+    return visit_machines(file, set_id=set_id, stop=True, timeout_s=timeout_s)
 
 
 async def sweep(file: RecordFile) -> None:

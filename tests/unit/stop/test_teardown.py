@@ -65,7 +65,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.fixture(autouse=True)
-def farewells(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def visits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would be asked of machines, which aren't there; the first answer is that it worked."""
     asked: list[dict[str, Any]] = []
 
@@ -73,7 +73,7 @@ def farewells(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(options)
         return len(asked) == 1
 
-    monkeypatch.setattr(teardown, "say_farewell", note)
+    monkeypatch.setattr(teardown, "visit_machines", note)
     return asked
 
 
@@ -176,12 +176,12 @@ def test_a_stop_elsewhere_just_before_ours_is_enough(
 
 
 async def test_of_a_cluster_that_is_gone_no_set_is_deleted(
-    tmp_path: Path, farewells: list[dict[str, Any]]
+    tmp_path: Path, visits: list[dict[str, Any]]
 ) -> None:
     file = RecordFile.of(str(tmp_path / "profile_azure"), "c1")
     await teardown.delete_engine_set(file, "s", _progress())
     await teardown.stop_engine_processes(file, "s", _progress())
-    assert farewells == []
+    assert visits == []
 
 
 async def test_nothing_is_left_of_a_cluster(
@@ -189,7 +189,7 @@ async def test_nothing_is_left_of_a_cluster(
     info: EmulatorInfo,
     tmp_path: Path,
     said: pytest.LogCaptureFixture,
-    farewells: list[dict[str, Any]],
+    visits: list[dict[str, Any]],
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     group = file.require().plan.resource_group
@@ -201,7 +201,7 @@ async def test_nothing_is_left_of_a_cluster(
     assert f"Azure has accepted the deletion of resource group {group}" in said.text
     await teardown.delete_cluster(file, _progress())  # harmless when repeated
     assert _left(file) == set()
-    assert farewells == []  # its controller never ran
+    assert visits == []  # its controller never ran
 
 
 async def test_another_cluster_that_came_in_its_place_is_left_alone(
@@ -435,13 +435,13 @@ async def test_what_is_recorded_while_a_create_is_in_flight_is_deleted_too(
 
 @pytest.mark.parametrize("state", ["creating", READY])
 async def test_logs_are_fetched_from_a_controller_that_runs(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]], state: str
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, visits: list[dict[str, Any]], state: str
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     with file.edit() as record:
         record.controller.state = state
     await teardown.delete_cluster(file, _progress())
-    assert farewells == ([{"timeout_s": 5.0}] if state == READY else [])
+    assert visits == ([{"timeout_s": 5.0}] if state == READY else [])
     assert _left(file) == set()
 
 
@@ -449,14 +449,14 @@ async def test_one_engine_set_goes_and_the_rest_stays(
     api: AzureApi,
     info: EmulatorInfo,
     tmp_path: Path,
-    farewells: list[dict[str, Any]],
+    visits: list[dict[str, Any]],
     said: pytest.LogCaptureFixture,
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     await teardown.delete_engine_set(file, "other", _progress())
     assert "s" in file.require().engine_sets
     await teardown.delete_engine_set(file, "s", _progress())
-    assert farewells == [{"set_id": "s", "stop": True, "timeout_s": 5.0}]
+    assert visits == [{"set_id": "s", "stop": True, "timeout_s": 5.0}]
     assert file.require().engine_sets == {}
     assert not file.require().deleting
     left = client.status(info.state_dir)["virtual_machines"]
@@ -464,31 +464,31 @@ async def test_one_engine_set_goes_and_the_rest_stays(
     assert "Azure has accepted the deletion of engine set s" in said.text
 
 
-async def test_an_engine_set_that_was_never_made_needs_no_farewell(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+async def test_an_engine_set_that_was_never_made_needs_no_visit(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, visits: list[dict[str, Any]]
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     with file.edit() as record:
         record.engine_sets["s"].machines = []
     await teardown.delete_engine_set(file, "s", _progress())
-    assert farewells == []
+    assert visits == []
     assert file.require().engine_sets == {}
 
 
 async def test_while_the_cluster_is_deleted_no_set_is(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, visits: list[dict[str, Any]]
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     with file.edit() as record:
         record.state = DELETING
     await teardown.delete_engine_set(file, "s", _progress())
     await teardown.stop_engine_processes(file, "s", _progress())
-    assert farewells == []
+    assert visits == []
     assert file.require().engine_sets["s"].state == "creating"
 
 
 async def test_a_set_is_marked_before_its_machines_are_deleted(
-    api: AzureApi, info: EmulatorInfo, tmp_path: Path, farewells: list[dict[str, Any]]
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, visits: list[dict[str, Any]]
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     refuse = testing.fault("refuse", method="DELETE", status=409, code="Conflict")
@@ -501,16 +501,16 @@ async def test_engines_end_and_their_machines_stay(
     api: AzureApi,
     info: EmulatorInfo,
     tmp_path: Path,
-    farewells: list[dict[str, Any]],
+    visits: list[dict[str, Any]],
     said: pytest.LogCaptureFixture,
 ) -> None:
     file = await _cluster(api, info, tmp_path)
     await teardown.stop_engine_processes(file, "other", _progress())
     await teardown.stop_engine_processes(file, "s", _progress())
-    assert farewells == [{"set_id": "s", "stop": True, "timeout_s": 20.0}]
+    assert visits == [{"set_id": "s", "stop": True, "timeout_s": 20.0}]
     assert file.require().engine_sets["s"].state == KEPT
     assert "Stopped the engines of set s" in said.text
-    with pytest.raises(AzureLauncherError, match="ipcluster stop"):  # the second farewell fails
+    with pytest.raises(AzureLauncherError, match="ipcluster stop"):  # the second visit fails
         await teardown.stop_engine_processes(file, "s", _progress())
     assert len(client.status(info.state_dir)["virtual_machines"]) == 2
 
