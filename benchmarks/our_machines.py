@@ -15,18 +15,19 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from traitlets.config.loader import PyFileConfigLoader
 
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
-from ipcluster_azure.launchers.caller import first_of
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi, bridge
 from ipcluster_azure.resource_manager.waiting import Looks
 from ipcluster_azure.start import deployment, planning
+from ipcluster_azure.start.controller_request import request_until_network, rest_of_request
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.stop import teardown
 
@@ -45,16 +46,16 @@ async def make(context: StartContext, settings: tuple[Any, Any], n: int) -> floa
     path = file.profile_dir / "job.json"
     job = JobFile(path, lambda template: path.write_text(json.dumps(template)))
     site = await deployment.find_site(file, ours, engines, n)
-    network = asyncio.Event()
-    requesting = asyncio.ensure_future(
-        deployment.request_controller(
-            context, site, job, ProcessSpec(), announce=lambda: None, on_network=network.set
+
+    def request(on_network: Callable[[], None]) -> Coroutine[Any, Any, None]:
+        return deployment.request_controller(
+            context, site, job, ProcessSpec(), announce=lambda: None, on_network=on_network
         )
-    )
-    await first_of(requesting, network.wait())
+
+    await request_until_network(site.names.base, request, engines_follow=True)
     plans = await planning.plan_engines(file, engines, SET_ID, n)
     await deployment.request_engines(context, plans, job)
-    await requesting
+    await rest_of_request(site.names.base)
     record = file.require()
     scale_set_id, looks = record.engine_sets[SET_ID].scale_set_id, Looks()
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:

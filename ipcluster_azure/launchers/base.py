@@ -6,42 +6,48 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipyparallel.cluster.launcher import NotRunning
 
-from ..errors import AzureLauncherError, ClusterStopped
+from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged
 from ..progress import Progress
 from ..record.contents import Record
 from ..record.file import RecordFile
-from ..settings.traits import AzureVMLauncher
 from ..start.request import JobFile, ProcessSpec, StartContext
-from .caller import in_own_loop, ipcluster_app, is_stopping
+from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
+from .ending import end_command, leave_out_repetitions
+from .own_loop import in_own_loop
 from .stop_events import watch
 
 JOIN_INTERVAL_S = 0.1
 
-# a subclass of AzureVMLauncher would be one more section in every generated configuration file
-if TYPE_CHECKING:
-    _Base = AzureVMLauncher
-else:
-    _Base = object
 
+class AzureVMBase:
+    """What both launchers do alike.
 
-class AzureVMBase(_Base):
-    """What both launchers do alike; without traits, which a plain mixin could not initialise."""
+    It has no traits, and is no launcher itself: a common base class that is one would be a section
+    more in every configuration file that IPython generates. What it needs of ipyparallel's launcher
+    and of our settings is declared here.
+    """
 
+    cluster_id: str
+    environment: dict[str, str]
+    identifier: str
     job_file_name: str
+    log: Any
+    notify_start: Callable[[Any], Any]
+    notify_stop: Callable[[Any], Any]
+    parent: Any
+    profile_dir: str
+    state: str
+
     entrypoint_name = "azurevm"  # the shorter of two; cluster files and `ipcluster list` show it
+    speaks_for_cluster = False  # one launcher of each cluster does, so that all is said once
 
     _template: dict[str, Any] | None = None
     _began = False
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if self.parent is not None:
-            write_in_one_piece(self.parent)
 
     @property
     def record_file(self) -> RecordFile:
@@ -54,11 +60,11 @@ class AzureVMBase(_Base):
         return str(Path(self.profile_dir) / name)
 
     def find_args(self) -> list[str]:
-        """Names the launcher in log lines; the real command runs on the machines."""
-        return [f"{type(self).__name__}"]
+        """Return what names the launcher in log lines; the real command runs on the machines."""
+        return [type(self).__name__]
 
     def poll(self) -> int | None:
-        """None while running, else an exit code, as subprocess.Popen.poll()."""
+        """Return None while running, else an exit status, as subprocess.Popen.poll() does."""
         return 0 if self.state == "after" else None
 
     async def join(self, timeout: float | None = None) -> None:
@@ -66,7 +72,7 @@ class AzureVMBase(_Base):
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.state != "after":
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{self.args[0]} did not stop in {timeout} s")
+                raise TimeoutError(f"{type(self).__name__} did not stop in {timeout} s")
             await asyncio.sleep(JOIN_INTERVAL_S)
 
     def _submit(self, n: int, template: dict[str, Any]) -> None:
@@ -107,10 +113,10 @@ class AzureVMBase(_Base):
     def _process(self, args: list[str]) -> ProcessSpec:
         return ProcessSpec(list(args), dict(self.environment))
 
-    async def _start_or_undo(
-        self, starting: Awaitable[None], undo: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def _start_or_undo(self, starting: Awaitable[None]) -> None:
         """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
+        if self.parent is not None:
+            write_in_one_piece(self.parent)
         try:
             await starting
         except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
@@ -118,50 +124,53 @@ class AzureVMBase(_Base):
         except BaseException as error:
             being_deleted = self._being_deleted()
             if not being_deleted:
-                await self._undo_or_say(undo)
-            stopped = being_deleted or isinstance(error, ClusterStopped)
-            if stopped and isinstance(error, Exception) and is_stopping(ipcluster_app(self)):
+                await self._undo_or_say()
+            app = ipcluster_app(self)
+            if app is None or not isinstance(error, Exception):
+                raise
+            if (being_deleted or isinstance(error, ClusterStopped)) and is_stopping(app):
                 # it ends by itself once its stop is through; tornado passes this over
                 raise asyncio.CancelledError from error
-            self._exit_application(error)
-            raise
+            self.log.critical("%s", error, exc_info=_if_unexpected(error))
+            leave_out_repetitions(app)
+            end_command(app, self.parent)
 
-    async def _undo_or_say(self, undo: Callable[[], Awaitable[None]]) -> None:
+    async def _undo_or_say(self) -> None:
         """Undo a failed start. If that fails too the record stays, and why the start failed is
         still what is raised."""
         try:
-            await undo()
-        except AzureLauncherError as error:
-            self.log.error("%s", error)
-            self.log.error(
-                "What was created could not be deleted now, and may cost money; run `ipcluster "
-                "stop` when this is solved"
-            )
+            await self._undo()
+        except Exception as error:
+            self._say_undeleted(error)
 
-    def _exit_application(self, error: BaseException) -> None:
-        """Make ipcluster, if that is what runs, exit with status 1 and one line.
-
-        It has no handler around what it calls: after an exception it would go on running, without
-        a cluster, for ever.
-        """
-        app = ipcluster_app(self)
-        if app is None or not isinstance(error, Exception):
-            return
-        expected = isinstance(error, AzureLauncherError)
-        self.log.critical("%s", error, exc_info=not expected)
-        # `ipcluster engines` would say it once more, with a page of tracebacks
-        app.log.addFilter(lambda entry: entry.msg != "Engine start failed")
-        app.exit(1)
+    async def _undo(self) -> None:
+        """Delete what a failed start has created."""
+        raise NotImplementedError
 
     async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
         """Await a stop. If it fails the record stays, and the stop can be repeated."""
         try:
             await stopping
         except Exception as error:
-            self.log.error("The cluster could not be deleted; run `ipcluster stop` again")
-            self._exit_application(error)
-            raise
-        self.stopped()
+            self._say_undeleted(error)
+            app = ipcluster_app(self)
+            if app is not None:
+                end_command(app, self.parent)
+            if caller() is not Caller.CLEAN_UP:
+                raise
+            # its file stays, and it does not try again when it is collected
+            self.parent.cluster_file, self.parent.shutdown_atexit = "", False
+        else:
+            self.stopped()
+
+    def _say_undeleted(self, error: Exception) -> None:
+        command = "ipcluster-azure reap" if isinstance(error, RecordDamaged) else "ipcluster stop"
+        self.log.critical(
+            "What is on Azure could not be deleted, and may cost money until `%s` does it. %s",
+            command,
+            error,
+            exc_info=_if_unexpected(error),
+        )
 
     def is_on_record(self, record: Record | None) -> bool:
         """Whether this launcher's machines may still exist."""
@@ -175,10 +184,14 @@ class AzureVMBase(_Base):
         """Whether a cluster that this launcher had begun to start is deleted, or soon will be."""
         if self.state == "before":
             return False
-        record = self.record_file.read()
+        try:
+            record = self.record_file.read()
+        except AzureLauncherError:  # unreadable is not the same as gone
+            return False
         return record is None or record.deleting
 
     def stopped(self) -> None:
+        """Tell ipyparallel that what this launcher started is no more."""
         self.notify_stop({"exit_code": 0, "identifier": self.identifier})
 
     def _read_logs(self, set_id: str) -> str:
@@ -186,12 +199,26 @@ class AzureVMBase(_Base):
         return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
 
 
+def _if_unexpected(error: BaseException) -> bool:
+    """Whether only a traceback tells what happened: of a mistake of ours, not of Azure's or the
+    user's."""
+    return not isinstance(error, AzureLauncherError)
+
+
 def restore(launcher: Any) -> None:
-    """Make a launcher that was read from a cluster file a running one, if it is on record."""
+    """Make a launcher that was read from a cluster file a running one, if it is on record.
+
+    Raises NotRunning if it isn't.
+    """
+    if launcher.parent is not None:
+        write_in_one_piece(launcher.parent)
+    if (app := ipcluster_app(launcher)) is not None:
+        leave_out_repetitions(app)
     try:
         on_record = launcher.is_on_record(launcher.record_file.read())
     except AzureLauncherError as error:  # unreadable is not the same as gone
-        launcher.log.warning("%s", error)
+        if launcher.speaks_for_cluster:
+            launcher.log.warning("%s", error)
         on_record = True
     if not on_record:
         raise NotRunning(f"{launcher.record_file.path} has no record of it")

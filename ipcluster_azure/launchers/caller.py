@@ -1,21 +1,69 @@
-"""What surrounds a launcher: the ipcluster command, the call that led to it, its event loop."""
+"""Who calls a launcher: which ipcluster command, and which method of ipyparallel's Cluster.
 
-import asyncio
-import functools
+The one place that leans on ipyparallel's inside. A launcher's contract doesn't say what comes next,
+but two things depend on it: whether engines are started on the event loop of this call, so that
+they can be requested beside the controller; and whether they are started again on machines that a
+stop would delete. `caller` tells it by the names of ipyparallel's functions on the call stack. If
+these names change, a start asks for one machine after the other, and a stop keeps machines.
+"""
+
 import sys
-import threading
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Iterator
+from enum import Enum
+from types import FrameType
 from typing import Any
 
 from tornado.ioloop import IOLoop
 from traitlets.config import Application
 
-OTHERS_START_TIMEOUT_S = 6.0
+CLUSTER_MODULE = "ipyparallel.cluster.cluster"
+# functions of that module: those that start a part of a cluster alone, those that stop engines for
+# good, and those that stop what a program has left
+STARTS = frozenset({"start_controller", "start_engines"})
+STOPS = frozenset({"stop_engines", "stop_controller", "stop_cluster", "__exit__", "__aexit__"})
+CLEAN_UPS = frozenset({"_atexit_cleanup_clusters", "__del__"})
+
+
+class Caller(Enum):
+    """What called a launcher's start() or stop().
+
+    CLEAN_UP is the exit of Python, or the end of a Cluster that nobody refers to any more: there is
+    nobody to handle an error. UNKNOWN is a function of ipyparallel's that this version has never
+    heard of: it may be what restart_engines is called by then. OTHER are those that are known, and
+    programs that call a launcher themselves.
+    """
+
+    START_CLUSTER = "start_cluster"
+    RESTART_ENGINES = "restart_engines"
+    CLEAN_UP = "clean-up"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+def caller() -> Caller:
+    """Say what called, by the names of the functions of ipyparallel's cluster.py on the stack."""
+    names = {
+        frame.f_code.co_name
+        for frame in _stack()
+        if frame.f_globals.get("__name__") == CLUSTER_MODULE
+    }
+    for known in (Caller.RESTART_ENGINES, Caller.START_CLUSTER):
+        if known.value in names:
+            return known
+    if names & CLEAN_UPS:
+        return Caller.CLEAN_UP
+    return Caller.OTHER if names <= STARTS | STOPS else Caller.UNKNOWN
+
+
+def _stack() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def ipcluster_app(launcher: Any) -> Any:
-    """The ipcluster command that this launcher works for, if one does."""
+    """The ipcluster command that this launcher works for, or None in a program of the user's."""
     from ipyparallel.cluster.app import BaseParallelApplication
 
     parent = launcher.parent
@@ -24,82 +72,29 @@ def ipcluster_app(launcher: Any) -> Any:
     return parent
 
 
+def is_stopping(app: Any) -> bool:
+    """Whether this ipcluster command was told to stop its cluster, and ends when that is done."""
+    return bool(getattr(app, "_stopping", False))
+
+
+def goes_on(app: Any) -> bool:
+    """Whether the event loop of this ipcluster command goes on when its tasks have ended.
+
+    `ipcluster start` and `engines` run until something ends them, the others use asyncio.run.
+    """
+    from ipyparallel.cluster.app import IPClusterEngines
+
+    return isinstance(app, IPClusterEngines)
+
+
 def ready_for_signals() -> None:
     """Make the event loop that an ipcluster command is going to run, if one is being launched.
 
     It would make it when it first needs it, and so do its signal handlers: a signal in just these
     milliseconds is told to another loop, which never runs. Now there are no handlers yet.
     """
-    if "ipyparallel.cluster.app" in sys.modules and _called_by(Application.launch_instance):
+    if "ipyparallel.cluster.app" not in sys.modules:
+        return
+    launch = Application.launch_instance.__code__
+    if any(frame.f_code is launch for frame in _stack()):
         IOLoop.current()
-
-
-def is_stopping(app: Any) -> bool:
-    """Whether this ipcluster command was told to stop its cluster, and ends when that is done."""
-    return bool(getattr(app, "_stopping", False))
-
-
-def restarting() -> bool:
-    """Whether Cluster.restart_engines is what called: stop() can't tell it from a stop."""
-    from ipyparallel.cluster.cluster import Cluster
-
-    return _called_by(Cluster.restart_engines)
-
-
-def engines_come_next() -> bool:
-    """Whether Cluster.start_cluster is what called: it starts engines next, on the same loop."""
-    from ipyparallel.cluster.cluster import Cluster
-
-    return _called_by(Cluster.start_cluster)
-
-
-def _called_by(method: Any) -> bool:
-    frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code is method.__code__:
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
-
-
-async def first_of(task: "asyncio.Future[None]", other: Coroutine[Any, Any, object]) -> None:
-    """Return when either is done, raising what `task` raised; a `task` that goes on is left to."""
-    waiting = asyncio.ensure_future(other)
-    try:
-        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-    finally:
-        waiting.cancel()
-
-
-def in_own_loop(coroutine: Any) -> Any:
-    """Run a coroutine for a caller that isn't one, whether or not a loop runs here."""
-    outcome: list[Any] = []
-    thread = threading.Thread(target=lambda: outcome.append(_outcome(coroutine)))
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _outcome(coroutine: Any) -> Any:
-    try:
-        return asyncio.run(coroutine)
-    except BaseException as error:
-        return error
-
-
-async def wait_until_started(controller: Any) -> None:
-    """Return once another launcher's controller answers, or after some seconds.
-
-    ipcontroller that is ended while it starts its own processes leaves them behind; it answers
-    when it has started them and handles signals.
-    """
-    from ipyparallel import Client
-
-    with suppress(Exception):
-        info = await controller.get_connection_info(timeout=OTHERS_START_TIMEOUT_S)
-        connect = functools.partial(Client, info["client"], timeout=OTHERS_START_TIMEOUT_S)
-        (await asyncio.to_thread(connect)).close()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
 from ..settings.values import Settings
 from .base import AzureVMBase, restore
-from .caller import engines_come_next, first_of
+from .caller import Caller, caller
 from .engine_set_launcher import AzureVMEngineSetLauncher
 
 RECORD_FOLLOWS_S = 1.0  # a start that is under way writes it just after the cluster file
@@ -32,8 +33,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         help="File in the profile for the ARM template of the controller and its network.",
     )
 
-    # only while Cluster.start_cluster runs, which has one event loop from here to the engines
-    requesting: "asyncio.Future[None] | None" = None
+    speaks_for_cluster = True
 
     async def start(self) -> None:
         """Ask Azure for the controller; returns when it has accepted, not when it has booted.
@@ -41,7 +41,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         If engines come next, it returns as soon as they can be requested; their launcher waits
         for the rest.
         """
-        await self._start_or_undo(self._start(), self._undo)
+        await self._start_or_undo(self._start())
 
     async def _start(self) -> None:
         settings, engine_settings = self.settings(), self._engine_settings()
@@ -51,6 +51,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await self._clear_the_way(file)
 
         from ..start import deployment
+        from ..start.controller_request import request_until_network
         from ..stop import teardown
 
         n = getattr(self.parent, "n", None)
@@ -62,27 +63,19 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         file.forget_logs()
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
-        network = asyncio.Event()
-        requesting = asyncio.ensure_future(
-            deployment.request_controller(
+
+        def request(on_network: Callable[[], None]) -> Coroutine[Any, Any, None]:
+            return deployment.request_controller(
                 self._context(),
                 site,
                 self._job(1),
                 self._process(self.controller_args),
                 announce=self._announce,
-                on_network=network.set,
+                on_network=on_network,
             )
-        )
-        requesting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        try:
-            if engines_come_next():
-                await first_of(requesting, network.wait())
-                self.requesting = requesting
-            else:
-                await requesting
-        except BaseException:
-            requesting.cancel()
-            raise
+
+        engines_follow = caller() is Caller.START_CLUSTER
+        await request_until_network(site.names.base, request, engines_follow=engines_follow)
 
     def _announce(self) -> None:
         """Called before there is a record: `ipcluster stop` can't find one without the cluster

@@ -1,6 +1,5 @@
 """ipyparallel's launcher of engine sets, translated into calls on a deployment."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from ..record.contents import CREATING, DELETING, KEPT, READY, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
 from .base import AzureVMBase, restore
-from .caller import ipcluster_app, restarting, wait_until_started
+from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
+from .foreign_controller import wait_until_started
 from .stop_events import watch
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
         self.n = n
-        await self._start_or_undo(self._start(n), self._undo)
+        await self._start_or_undo(self._start(n))
 
     async def _start(self, n: int) -> None:
         from ..plan.cluster_plan import check_engine_count
@@ -47,6 +47,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         record = await self._join_cluster(file)
 
         from ..start import deployment, planning
+        from ..start.controller_request import rest_of_request
         from ..start.request import EngineSetSpec
         from ..stop import teardown
 
@@ -68,17 +69,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         else:
             self.notify_start({"record": str(file.path)})
             watch(self)
-        await deployment.bring_up(context, spec, self._requesting(), others=others, job=job)
-
-    def _requesting(self) -> "asyncio.Future[None]":
-        """What our Cluster's controller launcher still asks of Azure, or failed to get."""
-        task = getattr(getattr(self.parent, "controller", None), "requesting", None)
-        if task is not None and (not task.done() or task.cancelled() or task.exception()):
-            requesting: asyncio.Future[None] = task
-        else:
-            requesting = asyncio.get_running_loop().create_future()
-            requesting.set_result(None)
-        return requesting
+        requesting = rest_of_request(record.plan.names.base)
+        await deployment.bring_up(context, spec, requesting, others=others, job=job)
 
     async def _join_cluster(self, file: RecordFile) -> Record:
         """The cluster that these engines belong to, started by this process or by another."""
@@ -132,6 +124,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         elif self._began:
             self.log.error("The start failed; deleting these engines' machines")
             await delete_engine_set(file, self.engine_set_id, progress)
+        self._leave_cluster_file()
         self.stopped()
 
     async def _make_template(self, n: int) -> dict[str, Any]:
@@ -143,8 +136,15 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         return engine_set_template(self.record_file.require().plan, plans[0])
 
     async def stop(self) -> None:
-        """Delete the machines of this set; within restart_engines end only its processes."""
+        """Delete the machines of this set; within restart_engines end only its processes.
+
+        When in doubt they are kept: a restart would have lost what is on them. Then they end with
+        the cluster, at its stop, or when it has been idle or has lived for as long as it may.
+        """
         await self._stop_or_say(self._stop())
+        self._leave_cluster_file()
+
+    def _leave_cluster_file(self) -> None:
         if self._cluster_file:
             remove_engine_set(Path(self._cluster_file), self.engine_set_id)
 
@@ -159,7 +159,15 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             return
         if record is not None and record.state == DELETING:
             await teardown.delete_cluster(file, progress)
-        elif restarting():
+            return
+        who = caller()
+        if who is Caller.UNKNOWN:
+            self.log.warning(
+                "This version of ipyparallel is newer than ipcluster-azure knows: the machines of "
+                "engine set %s are kept until `ipcluster stop`, should it restart them",
+                self.engine_set_id,
+            )
+        if who in (Caller.RESTART_ENGINES, Caller.UNKNOWN):
             await teardown.stop_engine_processes(file, self.engine_set_id, progress)
         else:
             await teardown.delete_engine_set(file, self.engine_set_id, progress)

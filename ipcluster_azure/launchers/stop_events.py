@@ -30,7 +30,7 @@ def _watch(reference: "weakref.ref[Any]") -> None:
             record, gone = None, False
         if record is not None and record.ended_because and not told:
             told = True
-            if not hasattr(launcher, "engine_set_id"):  # the controller's alone: said once
+            if launcher.speaks_for_cluster:
                 launcher.log.critical("%s", record.ended_because)
         if gone:
             loop = launcher.loop.asyncio_loop
