@@ -17,7 +17,7 @@ from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
 from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
-from .ending import end_command, leave_out_repetitions
+from .ending import end_command, keep_file, leave_out_repetitions, let_go
 from .own_loop import in_own_loop
 from .stop_events import watch
 
@@ -133,7 +133,7 @@ class AzureVMBase:
                 raise asyncio.CancelledError from error
             self.log.critical("%s", error, exc_info=_if_unexpected(error))
             leave_out_repetitions(app)
-            end_command(app, self.parent)
+            end_command(app)
 
     async def _undo_or_say(self) -> None:
         """Undo a failed start. If that fails too the record stays, and why the start failed is
@@ -142,6 +142,8 @@ class AzureVMBase:
             await self._undo()
         except Exception as error:
             self._say_undeleted(error)
+            if ipcluster_app(self) is not None:
+                let_go(self.parent)
 
     async def _undo(self) -> None:
         """Delete what a failed start has created."""
@@ -154,12 +156,13 @@ class AzureVMBase:
         except Exception as error:
             self._say_undeleted(error)
             app = ipcluster_app(self)
-            if app is not None:
-                end_command(app, self.parent)
-            if caller() is not Caller.CLEAN_UP:
+            if caller() is Caller.CLEAN_UP:
+                keep_file(self.parent)
+            elif app is not None:
+                let_go(self.parent)
+                end_command(app)
+            else:
                 raise
-            # its file stays, and it does not try again when it is collected
-            self.parent.cluster_file, self.parent.shutdown_atexit = "", False
         else:
             self.stopped()
 

@@ -17,14 +17,11 @@ REPETITIONS = ("Stopping controller", "Stopping engine(s)", "Engine start failed
 _endings: set["asyncio.Task[None]"] = set()  # a loop alone does not keep its tasks
 
 
-def end_command(app: Any, cluster: Any) -> NoReturn:
+def end_command(app: Any) -> NoReturn:
     """Make the ipcluster command `app` exit with status 1; to be called on its event loop.
 
-    Raises CancelledError, which ends the caller and what awaits it without a word. `cluster` lets
-    go of its launchers and of its file: it would try to stop once more at the exit. What remains is
-    on record.
+    Raises CancelledError, which ends the caller and what awaits it without a word.
     """
-    cluster.cluster_file, cluster.controller, cluster.engines = "", None, {}
     loop = asyncio.get_running_loop()
     if goes_on(app):
         ending = loop.create_task(_end(app))
@@ -43,6 +40,23 @@ async def _end(app: Any) -> None:
     if others:
         await asyncio.wait(others, timeout=LAST_TASKS_S)
     asyncio.get_running_loop().call_soon(app.exit, 1)
+
+
+def keep_file(cluster: Any) -> None:
+    """Leave the file of ipyparallel's `cluster` as it is, for `ipcluster stop`, whatever comes.
+
+    A stop of the cluster that goes on would remove it; a collected Cluster would stop again.
+    """
+    cluster.cluster_file, cluster.shutdown_atexit = "", False
+
+
+def let_go(cluster: Any) -> None:
+    """Make ipyparallel's `cluster` forget what could not be deleted; it stays on record.
+
+    ipyparallel would try to stop it once more, and fail again, before its command ends.
+    """
+    keep_file(cluster)
+    cluster.controller, cluster.engines = None, {}
 
 
 def leave_out_repetitions(app: Any) -> None:

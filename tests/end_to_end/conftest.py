@@ -20,6 +20,8 @@ from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from tests.forked_client import Server, fork_server
 
+from .outputs import Outputs, Process, assert_no_traceback
+
 BIN = Path(sys.executable).parent
 TWO_LINES = """
 c = get_config()
@@ -42,6 +44,7 @@ class Profile:
     environment: dict[str, str] = field(default_factory=dict)
     cwd: Path | None = None
     server: Server | None = None  # what its processes needn't import, hundreds of them
+    outputs: Outputs = field(default_factory=Outputs)
 
     @property
     def folder(self) -> Path:
@@ -59,31 +62,38 @@ class Profile:
             **self.environment,
         }
 
-    def popen(self, *command: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+    def popen(self, *command: str, traceback_because: str = "") -> Process:
+        process = Process(
             [str(BIN / command[0]), *command[1:]],
             env=self._environment(),
             cwd=self.cwd or self.ipython_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
+        self.outputs.keep(process.said, traceback_because=traceback_because)
+        return process
 
     def run(
-        self, *command: str, expect: int | None = 0, timeout_s: float = 90
+        self,
+        *command: str,
+        expect: int | None = 0,
+        timeout_s: float = 90,
+        traceback_because: str = "",
     ) -> "subprocess.CompletedProcess[str]":
-        """Run to the end; the exit status must be as expected (None: any)."""
+        """Run to the end; the exit status must be as expected (None: any).
+
+        The output must have no traceback, unless `traceback_because` says why it has one.
+        """
         if self.server is not None and command[0] in ("ipcluster", "ipcluster-azure"):
             status, output = self._run_forked(self.server, command, timeout_s)
         else:
             status, output = self._run(command, timeout_s)
         if expect is not None:
             assert status == expect, output
+        if not traceback_because:
+            assert_no_traceback(output)
         return subprocess.CompletedProcess(command, status, output)
 
     def _run(self, command: tuple[str, ...], timeout_s: float) -> tuple[int, str]:
-        process = self.popen(*command)
+        process = self.popen(*command, traceback_because="run() looks for it")
         try:
             output, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
@@ -187,6 +197,9 @@ def bare_profile(tmp_path: Path, emulator: EmulatorInfo, server: Server) -> Iter
             process.send_signal(signal.SIGKILL)
     if profile.left_on_azure()["resource_groups"]:
         client.reset(emulator.state_dir)
+    for log in (profile.folder / "log").glob("*-link.log"):
+        profile.outputs.keep_file(log)
+    profile.outputs.check()
 
 
 @pytest.fixture

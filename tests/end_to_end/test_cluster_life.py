@@ -118,7 +118,6 @@ def test_a_signal_at_any_moment_deletes_everything(
     process.send_signal(signum)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0, "".join(seen) + rest
-    assert "Traceback" not in rest, rest
     profile.assert_nothing_left()
 
 

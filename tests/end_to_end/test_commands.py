@@ -135,16 +135,31 @@ def test_a_record_of_a_newer_version_stops_the_cluster_by_its_tags(
 
 
 def test_of_a_damaged_record_stop_says_what_to_do_and_that_does_it(profile: Profile) -> None:
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(
+        f"{config}c.AzureVMControllerLauncher.job_file_name = 'mine.json'\n"
+        "c.AzureVMEngineSetLauncher.job_file_name = 'mine too-{cluster_id}.json'\n"
+    )
+    before = _private_files(profile)
     path, record = _running_record(profile)
+    assert {"azure_controller-.parameters.json", "azure-.key"} < _private_files(profile)
     path.write_text(path.read_text()[:2000])
     output = profile.ipcluster("stop", expect=1)
+    assert len(output.strip().splitlines()) <= 3, output
     assert "is damaged" in output
     assert "`ipcluster-azure reap`" in output
+    assert "`ipcluster stop`" not in output
     os.kill(record["link_pid"], signal.SIGTERM)
     assert "not on record" in profile.run("ipcluster-azure", "reap", "--yes").stdout
     profile.ipcluster("stop", expect=None)
     profile.assert_nothing_left()
-    assert not list(profile.folder.glob("*.parameters.json"))
+    assert _private_files(profile) == before
+
+
+def _private_files(profile: Profile) -> set[str]:
+    """Names of all files below the profile that only this user may read: secrets are."""
+    files = (path for path in profile.folder.rglob("*") if path.is_file())
+    return {path.name for path in files if not path.stat().st_mode & 0o077} - {".azure.lock"}
 
 
 def test_records_of_what_azure_still_deletes_may_be_of_any_kind(profile: Profile) -> None:

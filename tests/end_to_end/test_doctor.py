@@ -33,7 +33,6 @@ EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 def doctor(profile: Profile, *args: str, expect: int) -> dict[str, tuple[str, str]]:
     """What was looked at -> (state, text)."""
     output = profile.run("ipcluster-azure", "doctor", *args, expect=expect).stdout
-    assert "Traceback" not in output
     lines = [re.fullmatch(r"(\w+) +([^:]+): (.*)", line) for line in output.splitlines()]
     return {line[2]: (line[1], line[3]) for line in lines if line and line[1] != "Next"}
 

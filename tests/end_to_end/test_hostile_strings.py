@@ -96,7 +96,6 @@ def test_what_can_not_be_passed_on_is_refused(profile: Profile, case: str) -> No
     output = profile.ipcluster("start", "-n", "1", expect=1)
     (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
     assert words in line
-    assert "Traceback" not in output
     profile.assert_nothing_left()
     assert not list(profile.ipython_dir.parent.rglob("*pwned*"))
 

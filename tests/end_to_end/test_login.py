@@ -209,7 +209,6 @@ def test_calls_to_azure_go_through_the_proxy(cloud: Profile, emulator: EmulatorI
 
 def _refusal(profile: Profile) -> str:
     output = profile.ipcluster("start", "-n", "1", expect=1)
-    assert "Traceback" not in output
     profile.assert_nothing_left()
     (line,) = [line for line in output.splitlines() if "CRITICAL" in line]
     return line
