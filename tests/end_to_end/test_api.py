@@ -22,6 +22,7 @@ from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record.file import RecordFile
 
 from ..complete import variant
+from ..unit.launchers.test_caller import rename_restart
 from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -441,6 +442,20 @@ async def test_a_restart_keeps_the_machines(bare_profile: Profile, config: Confi
     with await cluster.connect_client() as rc:
         rc.wait_for_engines(2, timeout=20, interactive=False)
         assert not set(rc[:].apply_sync(os.getpid)) & set(processes)
+    await cluster.stop_cluster()
+    bare_profile.assert_nothing_left()
+
+
+@variant
+async def test_a_restart_that_is_not_known_as_one_keeps_the_machines(
+    bare_profile: Profile, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = _cluster(bare_profile, config)
+    await cluster.start_cluster(n=1)
+    before = bare_profile.left_on_azure()["virtual_machines"]
+    rename_restart(monkeypatch)
+    await cluster.renew_engines(next(iter(cluster.engines)))
+    assert bare_profile.left_on_azure()["virtual_machines"] == before
     await cluster.stop_cluster()
     bare_profile.assert_nothing_left()
 

@@ -238,7 +238,9 @@ def test_secrets_go_with_the_cluster_and_the_profile_stays(
     file.create(replace(_record(), cluster_id=cluster_id))
     security = tmp_path / "security"
     secrets = [security / f"{name}-{kind}.json" for kind in ("client", "engine")]
-    secrets.append(tmp_path / f"azure_engineset-{cluster_id}.parameters.json")
+    jobs = ("azure_controller", "azure_engineset")
+    secrets += [tmp_path / f"{job}-{cluster_id}.parameters.json" for job in jobs]
+    secrets += [security / f"azure-{cluster_id}.{kind}" for kind in ("key", "pub", "client")]
     secrets.append(security / f"cluster-{cluster_id}.json")
     others = [security / "ipcontroller-other-client.json", tmp_path / "ipcluster_config.py"]
     for path in (*secrets, *others):
