@@ -18,7 +18,7 @@ from ..record.file import RecordFile
 
 
 def write_in_one_piece(cluster: Any) -> None:
-    """From now on this Cluster replaces its file, so that readers see the old one or the new."""
+    """Let this Cluster replace its file from now on, so that readers see the old one or the new."""
     reference = weakref.ref(cluster)  # a cycle would keep a dropped Cluster from being collected
 
     def write_cluster_file() -> None:
@@ -43,6 +43,7 @@ def _states(cluster: Any) -> set[str]:
 
 
 def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:
+    """Add an engine set to the file of a cluster that another process started."""
     cluster = _read(path)
     if cluster is not None:
         cluster["engines"]["sets"][set_id] = state
@@ -50,13 +51,14 @@ def add_engine_set(path: Path, set_id: str, state: dict[str, Any]) -> None:
 
 
 def remove_engine_set(path: Path, set_id: str) -> None:
+    """Remove what add_engine_set has added."""
     cluster = _read(path)
     if cluster is not None and cluster["engines"]["sets"].pop(set_id, None) is not None:
         write_private(path, json.dumps(cluster))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """None if the cluster was stopped meanwhile: then there is nothing to add to."""
+    """Return what a cluster file says, or None if the cluster was stopped meanwhile."""
     try:
         cluster: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -78,8 +78,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await request_until_network(site.names.base, request, engines_follow=engines_follow)
 
     def _announce(self) -> None:
-        """Called before there is a record: `ipcluster stop` can't find one without the cluster
-        file, which a death between the two would else leave behind."""
+        """Write the cluster file just before the record, which `ipcluster stop` can't find without
+        it: a death between the two leaves a file, and not a record that nobody finds."""
         self._began = True
         self._save()
 
@@ -94,8 +94,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             self.stopped()
 
     def _engine_settings(self) -> Settings | None:
-        """What the engines' launcher will ask for, so that its mistakes are found now.
+        """Return the settings of the engines that come next: their mistakes are found now.
 
+        None if none come, or if nothing is known of them.
         Raises ConfigurationError for an engine launcher that can't work with this controller.
         """
         cluster = self.parent
@@ -144,7 +145,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         return controller_template(planning.plan_controller(self.record_file, site))
 
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
-        """{"client": {...}, "engine": {...}}, once the controller runs and can be reached.
+        """Return {"client": {...}, "engine": {...}} once the controller runs and can be reached.
 
         Raises AzureLauncherError, or TimeoutError after `timeout` seconds if that is given.
         """
@@ -166,7 +167,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await signal_controller(self.record_file, int(sig))
 
     def get_output(self, remove: bool = False) -> str:
-        """The controller's log as it was when the cluster was stopped.
+        """Return the controller's log as it was when the cluster was stopped.
 
         The file stays in the profile whatever `remove` says: its machine is gone.
         """

@@ -73,7 +73,10 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         await deployment.bring_up(context, spec, requesting, others=others, job=job)
 
     async def _join_cluster(self, file: RecordFile) -> Record:
-        """The cluster that these engines belong to, started by this process or by another."""
+        """Return the record of the cluster that these engines join, whoever started it.
+
+        Raises ConfigurationError if there is none, or its controller is not on Azure.
+        """
         controller = getattr(self.parent, "controller", None)
         if controller is not None and not isinstance(controller, AzureVMBase):
             await wait_until_started(controller)
@@ -138,8 +141,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     async def stop(self) -> None:
         """Delete the machines of this set; within restart_engines end only its processes.
 
-        When in doubt they are kept: a restart would have lost what is on them. Then they end with
-        the cluster, at its stop, or when it has been idle or has lived for as long as it may.
+        Machines are kept, too, when what called is not known: it may be a restart, which would have
+        to wait for new ones. They are deleted with the cluster at its stop, or by its own guard
+        when idle_timeout_min or max_lifetime_h is over.
         """
         await self._stop_or_say(self._stop())
         self._leave_cluster_file()
@@ -179,7 +183,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         await signal_engine_set(self.record_file, self.engine_set_id, int(sig))
 
     def get_output(self, remove: bool = False) -> str:
-        """The engines' logs as they were when the set was stopped; the files stay."""
+        """Return the engines' logs as they were when the set was stopped; the files stay."""
         return self._read_logs(self.engine_set_id)
 
     def is_on_record(self, record: Record | None) -> bool:

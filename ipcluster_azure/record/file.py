@@ -46,8 +46,11 @@ async def held(lock: "FileLock") -> AsyncIterator[None]:
 
 
 def _release_if_abandoned(lock_file: str) -> None:
-    """A second signal may end the loop of a stop at the interpreter's exit, where ipyparallel stops
-    the cluster once more: it would wait for itself, and the link for both."""
+    """Release a lock of this process whose holder's event loop does not run any more.
+
+    A second signal may end the loop of a stop at the interpreter's exit, where ipyparallel stops
+    the cluster once more: it would wait for itself, and the link for both.
+    """
     lock, loop = _holders.get(lock_file, (None, None))
     if lock is not None and loop is not None and not loop.is_running():
         lock.release(force=True)
@@ -62,8 +65,11 @@ class RecordFile(ClusterPaths):
 
     @contextmanager
     def _edit_lock(self) -> Iterator[None]:
-        """One for all clusters of the profile, held for milliseconds, and never removed: removing
-        a lock's file lets two processes hold it."""
+        """Hold the lock under which records change: one for all clusters of the profile.
+
+        It is held for milliseconds. Its file is never removed, since then two processes could hold
+        it.
+        """
         from filelock import FileLock, Timeout  # costs every ipcluster command 30 ms, few edit
 
         lock = FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
@@ -100,7 +106,10 @@ class RecordFile(ClusterPaths):
         return FileLock(self._teardown_lock)
 
     def read(self) -> Record | None:
-        """The record, or None if there is no such cluster (any more)."""
+        """Return the record, or None if there is no such cluster (any more).
+
+        Raises RecordDamaged or RecordOfOtherVersion if it can't be read.
+        """
         try:
             text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -108,7 +117,7 @@ class RecordFile(ClusterPaths):
         return _parse(text, self.path)
 
     def require(self) -> Record:
-        """The record; raises ClusterStopped if there is none."""
+        """Return the record, as read() does; raises ClusterStopped if there is none."""
         record = self.read()
         if record is None:
             raise ClusterStopped(f"There is no cluster on record in {self.path} (any more).")
@@ -177,7 +186,7 @@ def _parse(text: str, path: Path) -> Record:
 
 
 def read_core(path: Path) -> RecordCore:
-    """What a record of any format says of where its cluster is; raises RecordDamaged."""
+    """Return what a record of any format says of where its cluster is; raises RecordDamaged."""
     try:
         return _parse(path.read_text(encoding="utf-8", errors="replace"), path).core
     except RecordOfOtherVersion as error:

@@ -51,9 +51,10 @@ async def delete_whole_group(api: AzureApi, group: str, resources: Iterable[str]
 
 
 async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Progress) -> None:
-    """In a group that isn't ours: what is needed by others after them. Returns when all are gone.
+    """Delete a cluster's `resources` in a group that isn't ours; returns when all are gone.
 
-    What doesn't need each other is asked for at once; first come all machines, as they cost money.
+    What others need is deleted after them, and all else at once; first come all machines, as they
+    cost money.
     Raises AzureLauncherError if Azure refuses, or doesn't do it.
     """
     deadline = asyncio.get_running_loop().time() + IN_ORDER_TIMEOUT_S
@@ -66,7 +67,7 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Pro
 
 
 def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
-    """What is to be deleted in each of STEPS. The machines of a scale set go with it."""
+    """Return what is to be deleted in each of STEPS. The machines of a scale set go with it."""
     parsed = {item: parse_id(item.lower()) for item in resources}
     scale_sets = (one.name for one in parsed.values() if one.type == arm_template.SCALE_SET.lower())
     of_scale_sets = tuple(f"{name}_" for name in scale_sets)
@@ -81,7 +82,7 @@ def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
 
 
 async def _each(tasks: Iterable[Awaitable[T]]) -> list[T]:
-    """All results; one that fails keeps no other from its end, and is raised after that."""
+    """Return all results; a failure keeps no other task from its end, and is raised after that."""
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
