@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..base import calls
+from ..base import api_versions, calls
 from ..base.calls import Call
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse
@@ -41,7 +41,9 @@ async def carry_out(
     """The one way to a handler. request.params are those of the route."""
     call = calls.describe(request.method, route.template, request.path)
     permissions.check(request.principal, call, request.body)
-    passage.headers |= em.throttle.take_provider(call, _region(em, call, request))
+    region = _region(em, call, request)
+    api_versions.check(call.resource_type, request.api_version, region)
+    passage.headers |= em.throttle.take_provider(call, str(region))
     passage.met = em.faults.of_request(call)
     await _before(em, call, passage.met)
     em.faults.check_visible(call)
@@ -71,12 +73,12 @@ class Router:
         return await carry_out(em, route, replace(request, params=params), Passage())
 
 
-def _region(em: Emulator, call: Call, request: ArmRequest) -> str:
-    """Compute and Network count for each region."""
+def _region(em: Emulator, call: Call, request: ArmRequest) -> str | None:
+    """Return the region that the request is about; None for lists of all regions."""
     found = em.store.find(call.scope)
     body = request.body if isinstance(request.body, dict) else {}
     region = found.location if found else body.get("location") or request.params.get("location")
-    return str(region).replace(" ", "").lower()
+    return str(region).replace(" ", "").lower() if region else None
 
 
 async def _before(em: Emulator, call: Call, met: Met) -> None:

@@ -53,6 +53,14 @@ class Answer(NamedTuple):
         return str(self.body["error"]["code"])
 
 
+def _version_of(path: str) -> str:
+    """Return an api-version for a request on this path: disks and SKUs have their own ones."""
+    lower = path.lower()
+    if "/microsoft.compute/disks" in lower:
+        return "2026-03-02"
+    return "2021-07-01" if "/microsoft.compute/skus" in lower else "2026-03-01"
+
+
 class Cloud:
     """compute, network, resource and deployments: SDK clients; call(): a bare request."""
 
@@ -93,17 +101,20 @@ class Cloud:
         *,
         headers: dict[str, str] | None = None,
         more: dict[str, str] | None = None,
-        version: str | None = "2026-03-01",
+        version: str | None = "",
     ) -> Answer:
         """path: below the subscription, or absolute, or a URL; bytes bodies go as they are.
 
-        headers: in place of the token; more: beside it.
+        headers: in place of the token; more: beside it; version: the api-version, None for none
+        at all, by default one that Azure has for what the path names.
         """
         if path.startswith("https://"):
             url = path
         else:
             absolute = path.startswith(("/subscriptions", "/emulator"))
             url = self.info.endpoint + (path if absolute else self.subscription + path)
+            if version == "":
+                version = _version_of(path)
             if version:
                 url += ("&" if "?" in url else "?") + f"api-version={version}"
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from azure_emulator.base.api_versions import DISKS
 from tests.azure_emulator.cloud import Answer, Cloud
 
 from . import machines, prerequisites, refusals, rewritten, templates
@@ -129,7 +130,8 @@ class Player:
     def _call(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
         url = self._mapped(path)
         query = {"api-version": API_VERSION, **self._mapped(query)}
-        if self._version and "/microsoft.compute/" in path.lower():
+        fits = not _is_disk(path) or self._version in DISKS
+        if self._version and fits and "/microsoft.compute/" in path.lower():
             query["api-version"] = self._version
         text = urlencode(query)
         return self._cloud.call(method, f"{url}?{text}", body, version=None)
@@ -204,8 +206,14 @@ class Player:
             )
         if chosen is not None:
             self._make_referenced(chosen, location)
-            self._call("PUT", owner, {"api-version": LAST_RESORT}, self._mapped(chosen))
+            version = API_VERSION if _is_disk(owner) else LAST_RESORT
+            self._call("PUT", owner, {"api-version": version}, self._mapped(chosen))
             self._pass_time()
+
+
+def _is_disk(path: str) -> bool:
+    """Return whether this is of a type whose api-versions are not those of machines."""
+    return "/microsoft.compute/disks" in path.lower()
 
 
 def _cannot_be_asked(exchange: Exchange, session: list[Exchange]) -> bool:

@@ -718,6 +718,7 @@ def test_a_disk_made_beside_the_machine_it_is_attached_to(deployer: Deployer, ke
         "Microsoft.Compute/disks",
         "data",
         {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64},
+        apiVersion="2023-04-02",
     )
     identifier = "[resourceId('Microsoft.Compute/disks', 'data')]"
     vm = machine(keys, "m", "'n'")
