@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .cloud import LOCATION, Answer, Site
+from .cloud import IMAGE, LOCATION, Answer, Keys, Site, os_profile
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 VERSION = "2021-04-01"
@@ -47,6 +47,18 @@ def nic(name: str, vnet_name: str, **members: Any) -> dict[str, Any]:
     configuration = {"name": "primary", "properties": {"subnet": {"id": subnet}}}
     properties = {"ipConfigurations": [configuration]}
     return resource(f"{NETWORK}/networkInterfaces", name, properties, **members)
+
+
+def machine(keys: Keys, name: str, nic_name: str, size: str = "Standard_D2s_v5") -> dict[str, Any]:
+    identifier = f"[resourceId('{NETWORK}/networkInterfaces', {nic_name.strip('[]')})]"
+    properties = {
+        "hardwareProfile": {"vmSize": size},
+        "storageProfile": {"imageReference": IMAGE, "osDisk": {"createOption": "FromImage"}},
+        "osProfile": os_profile(keys, computerName="host"),
+        "networkProfile": {"networkInterfaces": [{"id": identifier}]},
+    }
+    kind = "Microsoft.Compute/virtualMachines"
+    return resource(kind, name, properties, dependsOn=[identifier])
 
 
 class Deployer:
