@@ -111,16 +111,6 @@ def child_not_found(identifier: str) -> ArmError:
     return ArmError(404, "NotFound", f"Resource {identifier} not found.")
 
 
-def parent_not_found(resource_type: str, name: str, parent: str) -> ArmError:
-    return ArmError(
-        404,
-        "ParentResourceNotFound",
-        f"Failed to perform 'write' on resource(s) of type '{resource_type}', because the parent "
-        f"resource '{parent}' of '{name}' could not be found.",
-        headers=GATEWAY,
-    )
-
-
 def invalid_resource_type(namespace: str, resource_type: str) -> ArmError:
     return ArmError(
         404,

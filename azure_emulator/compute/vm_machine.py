@@ -34,7 +34,6 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
     return MachineSpec(
         vm_id=vm.properties["vmId"],
         name=vm.name,
-        host_name=profile["computerName"],
         admin_username=profile["adminUsername"],
         public_keys=tuple(key["keyData"] for key in keys),
         password=None if linux["disablePasswordAuthentication"] else password,

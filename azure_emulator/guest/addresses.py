@@ -17,10 +17,6 @@ RESERVED_FIRST = 4  # Azure keeps .0 to .3 of every subnet, and the last address
 Network = ipaddress.IPv4Network
 
 
-def is_loopback(network: Network) -> bool:
-    return network.subnet_of(LOOPBACK)
-
-
 class LoopbackAddresses:
     """Drawn at random, so that several emulators on one computer rarely meet.
 

@@ -42,7 +42,6 @@ class MachineSpec:
 
     vm_id: str
     name: str
-    host_name: str
     admin_username: str
     public_keys: tuple[str, ...]
     password: str | None = field(repr=False)

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 # An address of its own, so that a VM can spare it from its proxies and nothing else with it.
 ADDRESS = "127.169.254.169"
 BODY_LIMIT = 64 * 1024
-TOKEN_VERSIONS = ("2018-02-01", "2019-08-01", "2020-06-01", "2021-02-01")
 
 Answer = Callable[[Resource, web.Request, list[str]], Awaitable[web.Response]]
 

@@ -415,7 +415,6 @@ async def test_a_machine_destroyed_while_it_boots_leaves_nothing(tmp_path: Path)
     spec = MachineSpec(
         vm_id="11111111-2222-3333-4444-555555555555",
         name="vm",
-        host_name="vm",
         admin_username=USER,
         public_keys=(),
         password=None,
