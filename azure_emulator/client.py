@@ -35,9 +35,10 @@ def _directory(state_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
-    """The emulator of that directory; a file left by a dead one, or a broken one, counts as none.
+    """Return the emulator of that directory, or None.
 
-    EmulatorError if something listens there but says nothing: it may well be the emulator.
+    A file that a dead emulator left, or a broken one, counts as none. Raises EmulatorError if
+    something listens there but says nothing, because that may well be the emulator.
     """
     try:
         text = (_directory(state_dir) / "emulator.json").read_text(encoding="utf-8")
@@ -96,7 +97,7 @@ def _check_installed() -> None:
 
 
 def _launch(command: list[str], directory: Path) -> EmulatorInfo:
-    """The command returns when its server is up, or with what went wrong."""
+    """Start the server and return when it is up; raises EmulatorError with what went wrong."""
     log_path = directory / "emulator.log"
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(descriptor, "ab") as log_file:
@@ -131,7 +132,10 @@ def _tail(path: Path) -> str:
 
 
 def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether there was one; it is gone, with all its machines, when this returns."""
+    """Stop the emulator, if one runs, and return whether one did.
+
+    When this returns it is gone, with all its machines.
+    """
     info = find(state_dir)
     if info is None:
         return False
@@ -150,7 +154,7 @@ def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:
 
 
 def status(state_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """{"resource_groups": [names], "virtual_machines": [names]}, empty if none runs."""
+    """Return {"resource_groups": [names], "virtual_machines": [names]}, empty if none runs."""
     info = find(state_dir)
     if info is None:
         return {"resource_groups": [], "virtual_machines": []}
@@ -158,7 +162,7 @@ def status(state_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
 
 
 def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Delete all resource groups and machines. Whether there was an emulator."""
+    """Delete all resource groups and machines; return whether an emulator runs."""
     info = find(state_dir)
     if info is None:
         return False
@@ -167,13 +171,14 @@ def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
 
 
 def offer(info: EmulatorInfo) -> dict[str, Any]:
-    """{"address_prefix", "ssh_port", "ssh_source"}: settings for one new cluster's network."""
+    """Return {"address_prefix", "ssh_port", "ssh_source"} for one new cluster's network."""
     return ask(info, "GET", "/emulator/offer")
 
 
 def metadata_url(info: EmulatorInfo, vm_id: str) -> str:
-    """What http://169.254.169.254 is for the VM with that vmId; the VM itself finds it in its
-    environment as IPCLUSTER_AZURE_IMDS.
+    """Return what http://169.254.169.254 is on Azure, for the VM with that vmId.
+
+    The VM itself finds it in its environment as IPCLUSTER_AZURE_IMDS.
     """
     return str(ask(info, "GET", f"/emulator/metadata/{vm_id}")["url"])
 
@@ -184,13 +189,16 @@ def advance(info: EmulatorInfo, seconds: float) -> dict[str, Any]:
 
 
 def declare_fault(info: EmulatorInfo, kind: str, **members: Any) -> str:
-    """Declare a fault, see docs/explanation/emulator.md; its id."""
+    """Declare a fault and return its id; see docs/reference/emulator-control.md."""
     declared = ask(info, "POST", "/emulator/faults", {"kind": kind, **members})
     return str(declared["id"])
 
 
 def faults(info: EmulatorInfo) -> list[dict[str, Any]]:
-    """All that are declared, with how many requests or machines `matched` and how many it met."""
+    """Return all declared faults.
+
+    matched: how many requests or machines each fits; fired: how many of them it met.
+    """
     return list(ask(info, "GET", "/emulator/faults")["faults"])
 
 
@@ -203,13 +211,16 @@ def withdraw_faults(info: EmulatorInfo) -> None:
 
 
 def token(info: EmulatorInfo, actions: list[str], **members: Any) -> str:
-    """A new token that may do these actions; members: not_actions, expires_in_s, object_id."""
+    """Return a new token for these actions.
+
+    members: not_actions, expires_in_s (below 0: it has expired), object_id.
+    """
     body = {"actions": actions, **members}
     return str(ask(info, "POST", "/emulator/tokens", body)["token"])
 
 
 def restrict(info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None) -> None:
-    """What whoever uses the token file may do from now on, except by the functions here."""
+    """Limit what the token file's token may do, except through the functions here."""
     body = {"actions": actions, "not_actions": not_actions or []}
     ask(info, "POST", "/emulator/permissions", body)
 
@@ -230,12 +241,12 @@ def withdraw_policy(info: EmulatorInfo, name: str) -> None:
 
 
 def throttle(info: EmulatorInfo, *, on: bool) -> None:
-    """Whether too many requests are refused, as Azure does; starts with all limits unused."""
+    """Switch on or off that too many requests are refused; all limits start unused."""
     ask(info, "POST", "/emulator/throttling", {"on": on})
 
 
 def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
-    """How many items a page of a list has; None: as many as Azure's."""
+    """Set how many items a page of a list has; None: as many as on Azure."""
     if page_size is None:
         ask(info, "DELETE", "/emulator/paging")
     else:
@@ -243,7 +254,7 @@ def set_page_size(info: EmulatorInfo, page_size: int | None) -> None:
 
 
 def set_quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> None:
-    """A quota of one region, or of all; name as usages have it: cores, standardDSv5Family, ..."""
+    """Set a quota of vCPUs of one region, or of all; name: as usages have it, such as cores."""
     body = {"name": name, "limit": limit, "location": location}
     ask(info, "POST", "/emulator/quotas", body)
 
@@ -253,7 +264,10 @@ def withdraw_quotas(info: EmulatorInfo) -> None:
 
 
 def restrict_sizes(info: EmulatorInfo, restrictions: list[dict[str, str]]) -> None:
-    """Sizes that can't be had; each {"sku", "location", "zone", "reason"}, all if left out."""
+    """Make VM sizes unavailable: each {"sku", "location", "zone", "reason"}.
+
+    What a restriction leaves out means all.
+    """
     ask(info, "POST", "/emulator/skus", {"restrict": restrictions})
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 
 class EmulatorError(Exception):
-    """The emulator does not start, stop or answer."""
+    """Raised if the emulator does not start, stop or answer."""
 
 
 class NoAnswerInTime(EmulatorError, TimeoutError):
-    """Connected, but nothing came."""
+    """Raised if something took the connection, but no answer came."""
 
 
 @dataclass(frozen=True)

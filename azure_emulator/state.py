@@ -72,7 +72,10 @@ class Emulator:
         return f"{self._names.getrandbits(4 * digits):0{digits}x}"
 
     def _address_stream(self) -> random.Random | None:
-        """Real machines take addresses and a port of this computer, which no other may have."""
+        """Return what addresses are drawn from; None with real machines.
+
+        Those take addresses and a port of this computer, which no other emulator may have.
+        """
         if self.settings.machines == "none":
             return self.chance.stream("addresses")
         return None
@@ -80,7 +83,7 @@ class Emulator:
     def new_resource(
         self, group: Group, kind: str, name: str, body: Json, nested_id: str | None = None
     ) -> Resource:
-        """A resource of the checked body; it is not stored yet."""
+        """Return a resource of the checked body; it is not stored yet."""
         return Resource(
             type=kind,
             id=nested_id or self.store.resource_id(group, kind, name),
@@ -106,6 +109,6 @@ def _uuid(stream: random.Random) -> str:
 
 
 def merged_tags(body: Json, old: dict[str, str] | None) -> dict[str, str] | None:
-    """PATCH replaces all tags when it names any, as Azure's resource providers do."""
+    """Return the tags after a PATCH, which replaces all of them when it names any."""
     tags: Any = body.get("tags")
     return dict(tags) if isinstance(tags, dict) else old

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class DeclaredFaults:
-    """fired, matched: for each fault, how often; still right after the block."""
+    """The declared faults. fired, matched: how often each did; still right after the block."""
 
     def __init__(self, info: EmulatorInfo, identifiers: list[str]) -> None:
         self._info = info
@@ -49,7 +49,7 @@ class DeclaredFaults:
 
 
 def fault(kind: str, **members: Any) -> Json:
-    """One declaration; its members are those of `POST /emulator/faults`."""
+    """Return one declaration; its members are those of `POST /emulator/faults`."""
     return {"kind": kind, **members}
 
 
@@ -69,7 +69,7 @@ def faults(info: EmulatorInfo, *declarations: Json) -> Iterator[DeclaredFaults]:
 def restricted(
     info: EmulatorInfo, actions: list[str], not_actions: list[str] | None = None
 ) -> Iterator[None]:
-    """Whoever uses the emulator's token file may do only that."""
+    """For the block, let whoever uses the emulator's token file do only that."""
     client.restrict(info, actions, not_actions)
     try:
         yield
@@ -79,7 +79,7 @@ def restricted(
 
 @contextmanager
 def policy(info: EmulatorInfo, name: str, condition: Json, **members: Any) -> Iterator[None]:
-    """Writes of resources for which Azure Policy's condition holds are denied."""
+    """For the block, deny writes of resources for which Azure Policy's condition holds."""
     client.declare_policy(info, name, condition, **members)
     try:
         yield
@@ -89,7 +89,7 @@ def policy(info: EmulatorInfo, name: str, condition: Json, **members: Any) -> It
 
 @contextmanager
 def throttling(info: EmulatorInfo) -> Iterator[None]:
-    """Azure's limits are kept to."""
+    """For the block, refuse too many requests, as Azure does."""
     client.throttle(info, on=True)
     try:
         yield
@@ -99,7 +99,7 @@ def throttling(info: EmulatorInfo) -> Iterator[None]:
 
 @contextmanager
 def page_size(info: EmulatorInfo, items: int) -> Iterator[None]:
-    """Lists come in small pages."""
+    """For the block, let lists come in small pages."""
     client.set_page_size(info, items)
     try:
         yield
@@ -109,7 +109,7 @@ def page_size(info: EmulatorInfo, items: int) -> Iterator[None]:
 
 @contextmanager
 def quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> Iterator[None]:
-    """A smaller quota, by the name that usages give it."""
+    """For the block, set a smaller quota, by the name that usages give it."""
     client.set_quota(info, name, limit, location)
     try:
         yield
@@ -119,7 +119,7 @@ def quota(info: EmulatorInfo, name: str, limit: int, location: str = "*") -> Ite
 
 @contextmanager
 def restricted_sizes(info: EmulatorInfo, *restrictions: dict[str, str]) -> Iterator[None]:
-    """VM sizes that the subscription may not use, or not there."""
+    """For the block, refuse VM sizes to the subscription, everywhere or in places."""
     client.restrict_sizes(info, list(restrictions))
     try:
         yield

@@ -24,7 +24,10 @@ class Call:
 
 
 def describe(method: str, template: str, path: str) -> Call:
-    """template: the route's path, whose {parts} stand for names."""
+    """Return what a request on `path` would do, in Azure's terms.
+
+    template: the path of the route that answers it, with {parts} in the place of names.
+    """
     known, given = template.strip("/").split("/"), path.strip("/").split("/")
     namespace, first = _namespace(known, given)
     rest = len(known) - first
@@ -43,7 +46,10 @@ def describe(method: str, template: str, path: str) -> Call:
 
 
 def _namespace(known: list[str], given: list[str]) -> tuple[str, int]:
-    """The provider, and where in the path its types begin; what has none is ARM's own."""
+    """Return the resource provider, and the position in the path where its types begin.
+
+    What has no provider in its path is ARM's own.
+    """
     if "providers" in known:
         at = len(known) - 1 - known[::-1].index("providers")
         if at + 2 < len(known):

@@ -24,32 +24,38 @@ WORK_LIMIT_S = 60.0
 
 
 class Clock(Protocol):
-    """client_scale: real seconds that a client should wait for one second of Azure's."""
+    """The emulator's one clock.
+
+    client_scale: how many real seconds a client should wait for one second of Azure's.
+    """
 
     client_scale: float
 
     @property
     def immediate(self) -> bool:
-        """Whether what takes time on Azure takes none here."""
+        """Whether operations that take time on Azure complete at once here."""
 
     def now(self) -> datetime:
-        """Aware, UTC: what Azure would write as a time."""
+        """Return the time that Azure would write: aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Azure's seconds since some moment."""
+        """Return how many of Azure's seconds have passed since some fixed moment."""
 
     async def sleep(self, seconds: float) -> None:
-        """As long as Azure would take."""
+        """Wait for as long as Azure would take for something that takes `seconds` there."""
 
     async def wait(self, seconds: float) -> None:
-        """As long as someone asked for: real seconds even where nothing else takes time."""
+        """Wait for as long as someone asked for: in real seconds where all else is immediate."""
 
     def working(self) -> contextlib.AbstractContextManager[None]:
-        """Around work of this computer, which takes real time: a virtual clock waits for it."""
+        """Let a virtual clock wait for the block's work, which takes this computer real time."""
 
 
 class RealClock:
-    """now() is the computer's, whatever the scale: clients and machines live in it too."""
+    """A clock whose seconds are longer or shorter than Azure's.
+
+    now() is the computer's time whatever the scale, because clients and machines live in it too.
+    """
 
     def __init__(self, scale: float) -> None:
         self.client_scale = scale
@@ -75,7 +81,7 @@ class RealClock:
 
 
 class VirtualClock:
-    """Stands still; advance() wakes the sleepers one after the other in the order of their time."""
+    """A clock that stands still until advance() wakes its sleepers, the earliest first."""
 
     client_scale = 0.0
     immediate = False
@@ -119,7 +125,10 @@ class VirtualClock:
                 self._at_rest.set()
 
     async def advance(self, seconds: float) -> None:
-        """What falls due meanwhile, also what is begun meanwhile, is done when this returns."""
+        """Let `seconds` pass.
+
+        What falls due, or begins and falls due, is done when this returns.
+        """
         if not 0 <= seconds <= LONGEST_S - self._elapsed_s:
             raise errors.invalid_parameter(
                 "advance_s", f"advance_s must be 0 or more, and 100 years in all; got {seconds}."

@@ -12,7 +12,7 @@ LONGEST_S = 10 * 365 * 86_400
 
 
 class Rule(NamedTuple):
-    """One member's: what it must be, in words and as a test."""
+    """What one member of a declaration must be: in words, and as a test."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -50,7 +50,10 @@ def or_null(rule: Rule) -> Rule:
 
 
 def checked(body: Json, rules: Mapping[str, Rule], *, required: tuple[str, ...] = ()) -> Json:
-    """The body, which has nothing but what the rules name, and all that is required."""
+    """Return the body unchanged if it has only members that `rules` name, and all `required` ones.
+
+    Raises Azure's refusal of the first member that is unknown, wrong or missing.
+    """
     for name in required:
         if name not in body:
             raise errors.missing_parameter(name)

@@ -39,7 +39,7 @@ TABLES: dict[str, Quantiles] = {
 
 
 class Durations:
-    """Draws in Azure's seconds; the clock makes real ones of them."""
+    """Draws how long operations take, in Azure's seconds; the clock makes real ones of them."""
 
     def __init__(self, stream: random.Random) -> None:
         self._random = stream
@@ -49,7 +49,7 @@ class Durations:
 
 
 def quantile(table: Quantiles, share: float) -> float:
-    """The value below which `share` (0 to 1) of the draws lie."""
+    """Return the value below which `share` (0 to 1) of the table's draws lie."""
     upper = min(bisect_right([point for point, _ in table], share), len(table) - 1)
     (left, low), (right, high) = table[upper - 1], table[upper]
     return low + (high - low) * (share - left) / (right - left)

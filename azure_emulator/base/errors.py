@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ArmError(Exception):
-    """Answered as {"error": {"code", "message", ...}} with this status.
+    """A refusal by Azure, answered as {"error": {"code", "message", ...}} with this status.
 
     Raised inside a long-running operation it becomes the operation's failure instead.
     """
@@ -72,7 +72,7 @@ def invalid_api_version(given: str) -> ArmError:
 
 
 def bad_request(reason: str, status: int = 400) -> ArmError:
-    """What is refused as HTTP already."""
+    """Refuse what is wrong as HTTP already, before ARM reads it."""
     return ArmError(status, "BadRequest", reason, headers=GATEWAY)
 
 
@@ -107,7 +107,7 @@ def resource_not_found(resource_type: str, name: str, group: str) -> ArmError:
 
 
 def child_not_found(identifier: str) -> ArmError:
-    """A missing part of a network resource, such as a subnet."""
+    """Say that a part of a network resource, such as a subnet, doesn't exist."""
     return ArmError(404, "NotFound", f"Resource {identifier} not found.")
 
 

@@ -37,7 +37,10 @@ def authorization_failed(object_id: str, action: str, scope: str) -> ArmError:
 def linked_authorization_failed(
     object_id: str, action: str, scope: str, missing: Sequence[tuple[str, str]]
 ) -> ArmError:
-    """missing: (action, scope) of what the body refers to."""
+    """Refuse a request whose body refers to what the sender has no access to.
+
+    missing: (action, scope) of each thing that the body refers to.
+    """
     return ArmError(
         403,
         "LinkedAuthorizationFailed",
@@ -65,7 +68,10 @@ def subscription_throttled(
 
 
 def compute_throttled(group: str, details: str, retry_after_s: int) -> ArmError:
-    """group: the operations that are counted together; details: JSON."""
+    """Refuse one request too many on Compute.
+
+    group: the name of the operations that are counted together; details: a JSON text.
+    """
     return ArmError(
         429,
         "OperationNotAllowed",

@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Region:
-    """shown: the display name. geography: its group. pair: "" for a region without one."""
+    """One region. shown: its display name; geography: its group; pair: "" if it has none."""
 
     shown: str
     geography: str
@@ -91,7 +91,7 @@ REGIONS = dict(_region(row) for row in _ROWS.strip().splitlines())
 
 
 def show(name: str, base: str) -> Json:
-    """As a member of the list of locations; base: the path of that list."""
+    """Return a region as a member of the list of locations; base: the path of that list."""
     region = REGIONS[name]
     longitude, latitude = str(region.longitude), str(region.latitude)
     pairs = [{"name": region.pair, "id": f"{base}/{region.pair}"}] if region.pair else []

@@ -16,9 +16,10 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 @dataclass(frozen=True)
 class ArmRequest:
-    """params: the parts of the path, spelled as the caller did.
+    """One request.
 
-    Names of the query's members and of headers are in lower case.
+    params: the named parts of the path, spelled as the caller did. The names of the query's members
+    and of headers are in lower case.
     """
 
     method: str
@@ -45,7 +46,7 @@ class ArmRequest:
 
 @dataclass(frozen=True)
 class ArmResponse:
-    """body None is an empty body, as Azure sends with 202 and 204."""
+    """One answer. A body of None is an empty one, as Azure sends with 202 and 204."""
 
     status: int = 200
     body: Any = None

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Principal:
-    """actions and not_actions as in Azure's role definitions, with * for anything."""
+    """Who holds a token, with actions and not_actions as in Azure's role definitions."""
 
     object_id: str
     actions: tuple[str, ...] = ("*",)
@@ -18,11 +18,11 @@ class Principal:
     expires: datetime | None = None
 
     def may(self, action: str, scope: str) -> bool:
-        """On the resource, group or subscription of that id."""
+        """Return whether the action is allowed on the resource, group or subscription `scope`."""
         return allows(self.actions, self.not_actions, action)
 
     def granted(self, scope: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-        """(actions, not actions) of each role that the principal has there."""
+        """Return (actions, not actions) of each role that the principal has at that scope."""
         return [(self.actions, self.not_actions)]
 
 

@@ -6,7 +6,7 @@ import random
 
 
 class Chance:
-    """A stream for each purpose, so that drawing more for one leaves the others as they are."""
+    """A stream of random numbers for each purpose: drawing more from one leaves the others alone."""
 
     def __init__(self, seed: int | None) -> None:
         self._seed = seed

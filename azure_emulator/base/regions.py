@@ -8,7 +8,7 @@ REGIONS = list(geography.REGIONS)
 
 
 def normal(location: object, resource_type: str) -> str:
-    """'East US' -> 'eastus'; ARM's refusal if there is no such region."""
+    """Return the normal spelling of a region: 'East US' -> 'eastus'; raises ARM's refusal."""
     if not isinstance(location, str) or not location.strip():
         raise errors.location_required()
     name = location.replace(" ", "").lower()

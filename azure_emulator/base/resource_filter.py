@@ -20,7 +20,10 @@ _TAG_NAMES = ("tagname", "tagvalue")
 
 
 def parse(text: str | None, names: tuple[str, ...]) -> Test:
-    """names: what can be asked for beside tags; raises ARM's refusal of anything else."""
+    """Return a test for resources that $filter's text describes; raises ARM's refusal.
+
+    names: what can be asked for beside tags.
+    """
     if not text:
         return lambda facts, tags: True
     tests: list[Test] = []

@@ -34,12 +34,12 @@ MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 
 def write_to(existing: object) -> Write:
-    """What a PUT does, given the resource that has the name already, if any."""
+    """Return which kind of write a PUT is, given the resource that has the name already."""
     return "replace" if existing else "create"
 
 
 class Problem(Exception):
-    """kind: unknown, missing, missing id, read-only or type."""
+    """What is wrong with a body; kind: unknown, missing, missing id, read-only or type."""
 
     def __init__(self, kind: str, path: str, message: str) -> None:
         super().__init__(f"{message} Path '{path}'.")
@@ -48,7 +48,10 @@ class Problem(Exception):
 
 
 def normalise(provider: str, kind: str, value: Any, write: Write = "create") -> Any:
-    """A copy of value in the schema's spelling, without read-only members; raises Problem."""
+    """Return a copy of `value` in the schema's spelling, without read-only members.
+
+    Raises Problem.
+    """
     return _Checker(schema_types.load(provider), write).value(kind, value, "")
 
 
@@ -80,7 +83,10 @@ class _Checker:
         return [self.value(kind, item, f"{path}[{at}]") for at, item in enumerate(value)]
 
     def _map(self, kind: str, value: Any, path: str) -> Json:
-        """A null item stays: in identity.userAssignedIdentities it removes one (recorded)."""
+        """Check an object with any names; an item of null stays.
+
+        In identity.userAssignedIdentities it removes an identity (recorded).
+        """
         if not isinstance(value, dict):
             raise _wrong_type(value, f"Dictionary<string,{kind}>", path)
         return {
@@ -167,21 +173,21 @@ def _check_tags(tags: dict[str, str]) -> None:
 
 
 def _in_envelope(problem: Problem, kind: str, provider: str) -> bool:
-    """Whether ARM itself refuses it, before it asks the resource provider."""
+    """Return whether ARM itself refuses this, before it asks the resource provider."""
     members = schema_types.load(provider).members(kind)
     first = problem.path.split(".")[0].split("[")[0].lower()
     return ("properties" in members or "tags" in members) and first != "properties"
 
 
 def _arm_error(problem: Problem) -> ArmError:
-    """ARM's own wording."""
+    """Return the refusal in ARM's own wording."""
     if problem.kind == "missing" and problem.path == "location":
         return errors.location_required()
     return errors.invalid_content(str(problem))
 
 
 def check_resources(kind: str, body: Json, write: Write = "create") -> Json:
-    """The body of a resource group, normalised."""
+    """Return the normalised body of a resource group; raises ARM's refusal."""
     try:
         return dict(normalise("resources", kind, body, write))
     except Problem as problem:
@@ -189,7 +195,7 @@ def check_resources(kind: str, body: Json, write: Write = "create") -> Json:
 
 
 def check_management(kind: str, body: Json, write: Write = "create") -> Json:
-    """The body of a deployment, an identity or a role assignment, normalised."""
+    """Return the normalised body of a deployment, an identity or a role assignment."""
     try:
         return dict(normalise("management", kind, body, write))
     except Problem as problem:
@@ -197,7 +203,7 @@ def check_management(kind: str, body: Json, write: Write = "create") -> Json:
 
 
 def check_compute(kind: str, body: Json, write: Write = "create") -> Json:
-    """The normalised body, or a refusal in Compute's wording: the path is the target."""
+    """Return the normalised body; refuse it in Compute's words, whose target is the path."""
     try:
         return dict(normalise("compute", kind, body, write))
     except Problem as problem:
@@ -211,7 +217,7 @@ def check_compute(kind: str, body: Json, write: Write = "create") -> Json:
 
 
 def check_network(kind: str, body: Json, write: Write = "create") -> Json:
-    """The normalised body, or a refusal in Network's wording: the reason is in details."""
+    """Return the normalised body; refuse it in Network's words, with the reason in details."""
     try:
         return dict(normalise("network", kind, body, write))
     except Problem as problem:

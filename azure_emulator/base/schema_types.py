@@ -23,9 +23,10 @@ DIRECTORY = Path(__file__).with_name("schemas")
 
 @dataclass(frozen=True)
 class Member:
-    """ignored: read-only, but never refused.
+    """What one member of a body takes.
 
-    reference: the value points to another resource, of which only the id counts.
+    ignored: it is read-only, but never refused; reference: the value points to another resource, of
+    which only the id counts.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Schemas:
         self._members: dict[str, Mapping[str, Member]] = {}
 
     def members(self, name: str) -> Mapping[str, Member]:
-        """Of a type, by their names in lower case."""
+        """Return the members of a type, by their names in lower case."""
         if name not in self._members:
             older = corrections.OLDER_MEMBERS[self._provider].get(name, {})
             members = {**older, **self._types[name]}
@@ -69,15 +70,15 @@ class Schemas:
         )
 
     def words(self, kind: str) -> list[str] | None:
-        """The words of an enum; None if kind is no enum."""
+        """Return the words of an enum; None if `kind` is no enum."""
         return self._enums.get(kind)
 
     def is_open(self, kind: str) -> bool:
-        """Whether the enum has words that the SDK does not know."""
+        """Return whether Azure also takes words for this enum that the SDK doesn't know."""
         return kind in corrections.OPEN_ENUMS
 
 
 @functools.cache
 def load(provider: str) -> Schemas:
-    """compute, management, network or resources; read at the first use."""
+    """Return the schemas of compute, management, network or resources, read at the first use."""
     return Schemas(provider)

@@ -10,7 +10,7 @@ from .messages import Json
 
 @dataclass(frozen=True)
 class Size:
-    """memory_gb as Azure counts; flags: see SERIES."""
+    """One VM size; memory_gb as Azure counts it; flags: see SERIES."""
 
     name: str
     family: str
@@ -157,7 +157,7 @@ def find(name: object) -> Size | None:
 
 
 def size_entry(size: Size) -> Json:
-    """One entry of the lists named vmSizes."""
+    """Return the size's entry in the lists named vmSizes."""
     return {
         "name": size.name,
         "numberOfCores": size.vcpus,
@@ -175,7 +175,7 @@ def max_data_disks(size: Size) -> int:
 def resource_sku(
     size: Size, location: str, zones: Sequence[str], restrictions: Sequence[Json]
 ) -> Json:
-    """One entry of Microsoft.Compute/skus. Capabilities are strings, as in Azure."""
+    """Return the size's entry in Microsoft.Compute/skus, where capabilities are strings."""
     capabilities = {
         "MaxResourceVolumeMB": str(size.vcpus * 8192 if size.has("L") else 0),
         "OSVhdSizeMB": "1047552",

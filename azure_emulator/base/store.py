@@ -16,9 +16,9 @@ Json = dict[str, Any]
 class Resource:
     """One resource as ARM shows it, and `hidden`: what it must never show (customData, passwords).
 
-    top holds further members beside properties: sku, zones, identity, ...
-    nested: part of another resource (a Uniform scale set's machine, its interface), whose id begins
-    its own; no list of its type shows it, and its name may be taken as well.
+    top: further members beside properties, such as sku, zones and identity. nested: it is part of
+    another resource, such as a Uniform scale set's machine: its id begins with that one's, no list
+    of its type shows it, and another resource may have its name.
     """
 
     type: str
@@ -36,7 +36,7 @@ class Resource:
     nested: bool = False
 
     def touch(self) -> None:
-        """A new etag, as every write gives."""
+        """Give the resource a new etag, as every write does."""
         self.etag = self.new_etag()
 
     @property
@@ -45,13 +45,13 @@ class Resource:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Where its group holds it."""
+        """The key under which its group holds it."""
         return self.type.lower(), self.key if self.nested else self.name.lower()
 
 
 @dataclass
 class Extension:
-    """A resource that belongs to another one or to a group, and goes with it: a role assignment."""
+    """A resource that belongs to another one or a group and goes with it, as a role assignment."""
 
     type: str
     id: str
@@ -135,7 +135,7 @@ class Store:
         return group.resources.get((resource_type.lower(), name.lower())) if group else None
 
     def get(self, group_name: str, resource_type: str, name: str) -> Resource:
-        """The resource, or ARM's 404 for the group or for the resource."""
+        """Return the resource; raises ARM's 404 for the group or for the resource."""
         group = self.group(group_name)
         found = group.resources.get((resource_type.lower(), name.lower()))
         if found is None:
@@ -148,7 +148,7 @@ class Store:
         self._by_id[resource.key] = resource
 
     def remove(self, resource: Resource) -> None:
-        """Safe to repeat; a new resource that took the name meanwhile stays."""
+        """Remove the resource if it is still there: a new one that took its name stays."""
         if self._by_id.get(resource.key) is not resource:
             return
         del self._by_id[resource.key]
@@ -157,7 +157,7 @@ class Store:
         group.resources.pop(resource.place, None)
 
     def all(self, resource_type: str, group_name: str | None = None) -> Iterator[Resource]:
-        """Those of one type, of one group (404 if it is missing) or of the subscription."""
+        """Yield the resources of a type, of a group (404 if it is missing) or the subscription."""
         wanted = resource_type.lower()
         groups = self.groups() if group_name is None else [self.group(group_name)]
         for group in groups:
@@ -171,5 +171,5 @@ class Store:
             del self.extensions[key]
 
     def listed(self, resource_type: str, group_name: str | None = None) -> Iterator[Resource]:
-        """As all(), without what is part of another resource."""
+        """Yield what all() does, without what is part of another resource."""
         return (item for item in self.all(resource_type, group_name) if not item.nested)

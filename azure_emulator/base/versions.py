@@ -24,20 +24,23 @@ TABLES: Mapping[str, Table] = {
 
 
 def shown(kind: str, api_version: str, body: Json) -> Json:
-    """The body without what the api-version does not show; what is changed is copied first."""
+    """Return the body without what the api-version does not show.
+
+    The body itself stays as it is: what is changed is copied first.
+    """
     hidden = _hidden(kind, api_version)
     return _without(body, hidden) if hidden else body
 
 
 def includes(windows: Windows, api_version: str) -> bool:
-    """A preview counts as the version of its date."""
+    """Return whether the windows include the api-version; a preview counts by its date."""
     day = api_version[:10]
     return any(first <= day and (not last or day <= last) for first, last in windows)
 
 
 @functools.lru_cache(maxsize=1024)
 def _hidden(kind: str, api_version: str) -> Tree:
-    """The hidden members as a tree; an empty branch is a member that goes."""
+    """Return the hidden members as a tree, in which an empty branch is a member that goes."""
     tree: Tree = {}
     hidden = [
         path for path, windows in TABLES.get(kind, {}).items() if not includes(windows, api_version)
@@ -79,7 +82,7 @@ KNOWN_FROM_LATER = ("2015-05-01-preview", "2015-06-15")
 
 
 def word_for_deletes(path: str, api_version: str) -> str:
-    """The word in the headers that count what is left."""
+    """Return the word for deletions in the headers that count how many requests are left."""
     _, _, provider = path.lower().rpartition("/providers/")
     namespace = provider.split("/")[0] if provider != path.lower() else ""
     if api_version in KNOWN_FROM_LATER:

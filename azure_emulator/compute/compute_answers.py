@@ -28,10 +28,10 @@ def begin(
     charge: int | None = None,
     slow: bool = True,
 ) -> ArmResponse:
-    """finish() is called after duration_s. Only 202 comes with a Location.
+    """Begin an operation that calls finish() after duration_s; return the answer to its request.
 
-    charge: how many machines a scale set's request counts for. slow: whether the first poll is told
-    to wait, too, if the answer was.
+    Only an answer of 202 comes with a Location. charge: how many machines a scale set's request
+    counts for; slow: whether the first poll is told to wait, too, if the answer was.
     """
     operation = em.operations.start(COMPUTE, location, duration_s, finish, collection=collection)
     retry_after_s = retry_after_s if request.api_version >= WAITING_API else None

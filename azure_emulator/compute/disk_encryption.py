@@ -15,14 +15,14 @@ STATES = {
 
 
 def _kind(properties: Json) -> str:
-    """Which of the two it is; empty for any other extension."""
+    """Return which of the two extensions for encryption it is; empty for any other."""
     kind = str(properties.get("type")).lower()
     own = str(properties.get("publisher")).lower() == PUBLISHER and kind in (WINDOWS, LINUX)
     return kind if own else ""
 
 
 def apply(em: Emulator, vm: Resource, properties: Json) -> None:
-    """What the extension has done; no disk is really changed."""
+    """Show what the extension has done; no disk is really changed."""
     settings = properties.get("settings")
     if not _kind(properties) or not isinstance(settings, dict):
         return
@@ -40,7 +40,7 @@ def apply(em: Emulator, vm: Resource, properties: Json) -> None:
 
 
 def of_disk(vm: Resource, shown: Json) -> Json:
-    """A disk's entry in the instance view, with its encryption if there ever was one."""
+    """Return a disk's entry in the instance view, with its encryption if there ever was one."""
     settings = vm.hidden.get("encryption")
     if settings is None:
         return shown
@@ -54,7 +54,7 @@ def of_disk(vm: Resource, shown: Json) -> Json:
 
 
 def substatuses(properties: Json) -> list[Json]:
-    """How far the extension for Linux has come; that for Windows does not tell."""
+    """Return how far the extension for Linux has come; that for Windows does not tell."""
     if _kind(properties) != LINUX:
         return []
     return [
@@ -68,5 +68,5 @@ def substatuses(properties: Json) -> list[Json]:
 
 
 def is_silent(properties: Json) -> bool:
-    """Whether its handler says nothing but that it is ready."""
+    """Return whether the extension's handler says nothing but that it is ready."""
     return _kind(properties) == WINDOWS

@@ -48,7 +48,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _completed(em: Emulator, body: Json) -> Json:
-    """Check where the content comes from, and take the size from there if none is given."""
+    """Check where the content comes from, and take the size from there if the body gives none."""
     properties = dict(body["properties"])
     data = properties.get("creationData")
     if not data:
@@ -82,7 +82,7 @@ def _completed(em: Emulator, body: Json) -> Json:
 
 
 def _echo(disk: Resource, given: Json, api_version: str) -> Json:
-    """The first answer: what the request says, and no id yet (as recorded)."""
+    """Return the first answer to a PUT: what the request says, and no id yet (as recorded)."""
     body: Json = {"name": disk.name, "location": disk.location}
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
     body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
@@ -155,7 +155,7 @@ def _change(
 
 
 def _with_place(disk: Resource, answer: Json, api_version: str) -> Json:
-    """Of a disk that was in use a change tells where it lies (recorded)."""
+    """Add to an answer where a disk in use lies, as Azure does for changes (recorded)."""
     if not disk.hidden.get("placed"):
         return answer
     place: Json = {"faultDomain": 0}
@@ -166,7 +166,7 @@ def _with_place(disk: Resource, answer: Json, api_version: str) -> Json:
 
 
 def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
-    """Of a PUT the request itself; of a PATCH what the disk is made of, too."""
+    """Return the answer to a change: for a PUT the request itself, for a PATCH more of the disk."""
     if request.method == "PUT":
         return body
     properties = {

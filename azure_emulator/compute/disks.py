@@ -26,7 +26,7 @@ PERFORMANCE: dict[str, tuple[tuple[int, int, int], ...]] = {
 
 
 def build(em: Emulator, group: Group, name: str, body: Json) -> Resource:
-    """A disk that is there, of a checked body; not stored yet."""
+    """Return a disk that exists, of a checked body; it is not stored yet."""
     disk = em.new_resource(group, DISK, name, body)
     account = (body.get("sku") or {}).get("name", "Standard_LRS")
     disk.top = {"sku": {"name": account, "tier": account.split("_")[0].removesuffix("SSD")}}
@@ -74,7 +74,7 @@ def resize(disk: Resource, size_gb: int) -> None:
 def from_image(
     em: Emulator, group: Group, name: str, vm: Resource, reference: Json, shown: Json
 ) -> Resource:
-    """The OS disk of a VM; shown: its entry in the storage profile."""
+    """Return the OS disk of a VM; shown: its entry in the storage profile."""
     created = source_of(em, vm, reference, 0)
     properties: Json = {
         "osType": shown["osType"],
@@ -86,9 +86,9 @@ def from_image(
 
 
 def source_of(em: Emulator, vm: Resource, reference: Json, number: int) -> Json:
-    """Where the content of an image's disk comes from; number 0 is the OS disk.
+    """Return where the content of an image's disk comes from; number 0 is the OS disk.
 
-    An image of one's own consists of snapshots, whose copies the disks are (as recorded).
+    An image of one's own consists of snapshots, of which the disks are copies (as recorded).
     """
     own = str(reference.get("id", ""))
     if OWN_IMAGE.search(own):
@@ -106,7 +106,7 @@ def source_of(em: Emulator, vm: Resource, reference: Json, number: int) -> Json:
 
 
 def disk_body(vm: Resource, shown: Json, properties: Json) -> Json:
-    """The body that makes one of the VM's disks."""
+    """Return the request body that makes one of the VM's disks."""
     body: Json = {
         "location": vm.location,
         "tags": vm.tags,
@@ -129,7 +129,7 @@ def _image_id(em: Emulator, location: str, reference: Json) -> str:
 
 
 def attachable(em: Emulator, vm: Resource, identifier: object) -> Resource:
-    """The disk of that id, if it can become this VM's."""
+    """Return the disk of that id; raises Azure's refusal if it can't become this VM's."""
     if not identifier:
         raise errors.missing_parameter("dataDisk.managedDisk.id")
     disk = em.store.find(identifier)
@@ -159,7 +159,7 @@ def attachable(em: Emulator, vm: Resource, identifier: object) -> Resource:
 
 
 def hold(disk: Resource, vm: Resource) -> None:
-    """Of a machine that is not allocated it is only reserved."""
+    """Mark the disk as the VM's; that of a machine that is not allocated is only reserved."""
     disk.top["managedBy"] = disk.properties["ownerId"] = vm.id
     disk.hidden["placed"] = True
     allocated = vm.hidden.get("power") != "deallocated"

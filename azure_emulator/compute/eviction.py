@@ -23,9 +23,10 @@ def check_evictable(vm: Resource) -> None:
 
 
 async def evict(em: Emulator, vm: Resource, notice_s: float | None = None) -> None:
-    """Returns when the VM is gone or stopped; nothing happens if it is by then anyway.
+    """Take the Spot VM back, and return when it is deleted or stopped.
 
-    notice_s: asked for by someone; None: Azure's own.
+    Nothing happens if it is gone or stopped by then anyway. notice_s: how long before it is told;
+    None: as Azure.
     """
     passing = em.clock.sleep if notice_s is None else em.clock.wait
     seconds = NOTICE_S if notice_s is None else notice_s
@@ -44,7 +45,7 @@ async def evict(em: Emulator, vm: Resource, notice_s: float | None = None) -> No
 
 
 def forget(em: Emulator, vm: Resource) -> None:
-    """A scale set whose machine is gone counts one less."""
+    """Let the scale set of a machine that is gone count one less."""
     scale_set = em.store.find(vm_lifecycle.set_of(vm))
     if scale_set is not None and "sku" in scale_set.top:
         sku = scale_set.top["sku"]

@@ -14,7 +14,7 @@ IN_VAIN = ("OSProvisioningTimedOut", "VMStartTimedOut")
 
 
 def interference(em: Emulator, fault: DeclaredFault, identifier: str, name: str) -> Interference:
-    """What a fault of kind fail or never_ends makes of an operation on that resource."""
+    """Return what a fault of kind fail or never_ends makes of an operation on that resource."""
     if fault.kind == "never_ends":
         return Interference(None, never)
 
@@ -29,13 +29,13 @@ def interference(em: Emulator, fault: DeclaredFault, identifier: str, name: str)
 
 
 def of_instance(em: Emulator, vm: Resource) -> Interference | None:
-    """What a scale set's new machine meets."""
+    """Return what happens to the creation of a scale set's new machine, if a fault meets it."""
     fault = em.faults.of_instance(vm)
     return interference(em, fault, vm.id, vm.name) if fault else None
 
 
 def _mark_failed(em: Emulator, identifier: str) -> None:
-    """A resource that was to change is Failed; one that was to go stays."""
+    """Show a resource that was to change as Failed; one that was to be deleted stays."""
     resource = em.store.find(identifier)
     if resource:
         _fail(resource)

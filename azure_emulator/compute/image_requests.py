@@ -32,7 +32,7 @@ def _not_found(chosen: list[str]) -> errors.ArmError:
 
 
 def list_names(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Publishers, offers or SKUs, whichever comes next after what the path names."""
+    """Answer publishers, offers or SKUs: whichever comes next after what the path names."""
     location = regions.normal(request.params["location"], "Microsoft.Compute/locations/publishers")
     chosen = _chosen(request)
     known = images.children(*chosen)

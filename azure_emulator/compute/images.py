@@ -58,13 +58,13 @@ CUSTOM_IMAGE = re.compile(
 
 
 def versions(publisher: str, offer: str, sku: str) -> tuple[str, ...]:
-    """Ascending; empty if there is no such image."""
+    """Return the image's versions in ascending order; none if there is no such image."""
     urn = _LOWER.get((publisher.lower(), offer.lower(), sku.lower()))
     return PLATFORM[urn] if urn else ()
 
 
 def resolve(reference: Json) -> Json:
-    """The reference as Azure shows it, with the exact version; or Azure's refusal."""
+    """Return the reference as Azure shows it, with the exact version; raises Azure's refusal."""
     own = reference.get("id") or reference.get("sharedGalleryImageId")
     own = own or reference.get("communityGalleryImageId")
     if own:
@@ -92,7 +92,7 @@ def resolve(reference: Json) -> Json:
 
 
 def children(*chosen: str) -> list[str]:
-    """The publishers; or the offers of one; or the SKUs of a publisher's offer."""
+    """Return all publishers, the offers of one, or the SKUs of a publisher's offer."""
     depth = len(chosen)
     wanted = tuple(part.lower() for part in chosen)
     return list(
@@ -105,12 +105,12 @@ def is_windows(reference: Json) -> bool:
 
 
 def disk_gb(reference: Json) -> int:
-    """The size of the OS disk that an image makes, if the request does not say."""
+    """Return the size of the OS disk that the image makes if the request gives none."""
     return 127 if is_windows(reference) else 30
 
 
 def generation(reference: Json) -> str:
-    """Hyper-V's: V1, or V2 as the name says (and all newer Ubuntu but for -gen1)."""
+    """Return the Hyper-V generation, V1 or V2, which the image's name tells."""
     sku = str(reference.get("sku", "")).lower()
     modern = str(reference.get("offer", "")).lower() == "ubuntu-24_04-lts" and "gen1" not in sku
     return "V2" if modern or sku.endswith(("-gen2", "-g2", "-arm64")) else "V1"

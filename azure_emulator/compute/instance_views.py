@@ -46,7 +46,7 @@ def statuses(em: Emulator, vm: Resource) -> list[Json]:
 
 
 def of_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Json] = ()) -> Json:
-    """extensions: those of a scale set's model; else the machine's own."""
+    """Return the VM's instance view; extensions: those of a scale set's model, or its own."""
     view: Json = {}
     reference = vm.properties["storageProfile"].get("imageReference") or {}
     login = vm.properties.get("osProfile")
@@ -67,9 +67,9 @@ def of_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Jso
 
 
 def _reports(vm: Resource, api_version: str) -> bool:
-    """Whether there is a report of the machine's agent; a stopped machine's last one stays.
+    """Return whether the view has a report of the agent; a stopped machine's last one stays.
 
-    In 2017 it outlived even the allocation (recorded).
+    In 2017 it even outlived the deallocation (recorded).
     """
     power = vm.hidden.get("power")
     gone = power == "deallocated" and not versions.includes(AGENT_STAYS, api_version)
@@ -106,7 +106,7 @@ def _disks(em: Emulator, vm: Resource) -> list[Json]:
 
 
 def of_uniform_vm(em: Emulator, vm: Resource, api_version: str, extensions: Sequence[Json]) -> Json:
-    """With where it stands, which a VM of its own does not say."""
+    """Return a Uniform scale set machine's view, with its fault and update domains."""
     view = of_vm(em, vm, api_version, extensions)
     if "vmAgent" in view and not extensions:
         view["vmAgent"] = {**view["vmAgent"], "extensionHandlers": []}

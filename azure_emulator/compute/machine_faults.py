@@ -17,7 +17,7 @@ TIMED = ("no_network", "dies", "evicted")
 
 
 def prepare(em: Emulator, vm: Resource) -> None:
-    """A new VM: its fate is drawn, and its addresses are silent from now on."""
+    """Draw what will happen to a new VM, and keep its addresses silent from now on."""
     in_scale_set = bool(vm_lifecycle.set_of(vm))
     faults = em.faults.for_machine(vm.name, in_scale_set=in_scale_set)
     vm.hidden |= {"faults": faults, "booted": asyncio.Event()}
@@ -29,7 +29,7 @@ def prepare(em: Emulator, vm: Resource) -> None:
 
 
 def strike_running(em: Emulator, identifier: str) -> None:
-    """A fault was declared that may meet machines which are there already."""
+    """Let a fault that was just declared meet the machines that run already."""
     for vm in em.store.all(VM):
         if vm.deleting or vm.hidden.get("power") != "running":
             continue

@@ -18,7 +18,10 @@ PASSWORD_LENGTHS = {"Linux": (6, 72), "Windows": (8, 123)}
 
 
 def split(profile: Json | None, *, windows: bool) -> tuple[Json, Json]:
-    """(what is shown, what stays hidden), checked; the computer's name is the caller's matter."""
+    """Check and complete an osProfile; return (what is shown, what stays hidden).
+
+    The computer's name is left to the caller.
+    """
     if profile is None:
         raise errors.missing_parameter("osProfile")
     if not profile.get("adminUsername"):
@@ -85,7 +88,10 @@ def _check_login(profile: Json, windows: bool) -> None:
 
 
 def _check_password(password: str, system: str) -> None:
-    """Only its length: recordings have their passwords replaced, so no more can be compared."""
+    """Check the password's length alone.
+
+    Recordings have their passwords replaced, so Azure's other rules can't be compared.
+    """
     shortest, longest = PASSWORD_LENGTHS[system]
     if not shortest <= len(password) <= longest:
         raise errors.invalid_parameter(
@@ -128,7 +134,7 @@ def decode_custom_data(text: str) -> bytes:
 
 
 def check_user_data(text: str) -> None:
-    """Shown only on request; unlike customData it can be changed."""
+    """Refuse userData that is too long or not Base64. Unlike customData it can be changed."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

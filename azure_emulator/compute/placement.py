@@ -74,7 +74,7 @@ def put_ssh_key(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def generate_key_pair(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The private key is in this answer alone."""
+    """Make a key pair; its private key is in this answer alone."""
     em.store.writable_group(request.params["group"])
     item = em.store.get(request.params["group"], SSH_KEY, request.params["name"])
     wanted = (request.body or {}).get("encryptionType") if isinstance(request.body, dict) else None
@@ -134,7 +134,7 @@ def patch(kind: str, body_type: str) -> Handler:
 
 
 def users(em: Emulator, item: Resource, member: str, kind: str) -> list[Json]:
-    """The resources of a type whose property names this one."""
+    """Return references to the resources of a type whose property `member` names this one."""
     return [
         {"id": user.id}
         for user in em.store.listed(kind)
@@ -143,7 +143,7 @@ def users(em: Emulator, item: Resource, member: str, kind: str) -> list[Json]:
 
 
 def get(kind: str) -> Handler:
-    """Unlike the answer to a PUT with those who are in it (as recorded)."""
+    """Return the handler of GET, whose answer, unlike a PUT's, lists the members (as recorded)."""
 
     def act(em: Emulator, request: ArmRequest) -> ArmResponse:
         item = em.store.get(request.params["group"], kind, request.params["name"])
@@ -185,7 +185,7 @@ def head(kind: str) -> Handler:
 
 
 def delete(kind: str) -> Handler:
-    """Done at once; refused while machines are in it."""
+    """Return the handler of DELETE: done at once, and refused while machines are in it."""
 
     def act(em: Emulator, request: ArmRequest) -> ArmResponse:
         group = em.store.group(request.params["group"])

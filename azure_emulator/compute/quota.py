@@ -12,7 +12,7 @@ TOTAL, SPOT = "cores", "lowPriorityCores"
 
 
 def declare(em: Emulator, body: Json) -> Json:
-    """{"name", "limit", "location"}; a later declaration takes the place of an earlier one."""
+    """Set a quota: {"name", "limit", "location"}, in the place of an earlier one."""
     values = checked(
         body, {"name": TEXT, "limit": COUNT, "location": TEXT}, required=("name", "limit")
     )
@@ -41,13 +41,16 @@ def withdraw_all(em: Emulator) -> Json:
 
 
 def _limit(em: Emulator, location: str, name: str) -> int:
-    """What is declared for the region counts before what is declared for all."""
+    """Return the limit in a region: what is declared for it alone counts before what is for all."""
     everywhere = em.quotas.get(("*", name), em.settings.quota_cores)
     return em.quotas.get((location, name), everywhere)
 
 
 def in_use(em: Emulator, location: str) -> dict[str, int]:
-    """Usage name -> count, also of deallocated machines; Spot counts as lowPriorityCores alone."""
+    """Return how many vCPUs are used, by the usage's name; deallocated machines count.
+
+    Spot machines count as lowPriorityCores alone.
+    """
     used: dict[str, int] = {TOTAL: 0, SPOT: 0, "virtualMachines": 0}
     for vm in em.store.all(VM):
         if vm.location != location:
@@ -71,7 +74,7 @@ def _names(size: skus.Size, priority: object) -> tuple[str, ...]:
 
 
 def check(em: Emulator, location: str, size: skus.Size, count: int, priority: object) -> None:
-    """Refuse count more machines of this size if they would exceed a quota."""
+    """Refuse `count` more machines of this size if they would exceed a quota."""
     used = in_use(em, location)
     required = size.vcpus * count
     for name in _names(size, priority):

@@ -20,7 +20,7 @@ ACTIONS = ("Suspend", "Resume")
 
 @dataclass
 class Upgrade:
-    """The latest of a scale set; code: RollingForward, Completed or Cancelled."""
+    """The latest upgrade of a scale set; code: RollingForward, Completed or Cancelled."""
 
     vms: list[Resource]
     started: datetime
@@ -35,7 +35,7 @@ def _set(em: Emulator, request: ArmRequest) -> Resource:
 
 
 def start(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of the image or of extensions, as if it took no time between the batches."""
+    """Upgrade the image or the extensions, with no time between the batches."""
     scale_set = _set(em, request)
     vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)
     upgrade = Upgrade(vms, em.clock.now(), em.clock.now())
@@ -88,7 +88,7 @@ def _latest(scale_set: Resource) -> Upgrade:
 
 
 def cancel(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """What has been upgraded stays so."""
+    """Cancel the upgrade; machines that have been upgraded stay so."""
     scale_set = _set(em, request)
     upgrade = _latest(scale_set)
     if upgrade.code != "RollingForward":
@@ -104,7 +104,7 @@ async def _nothing() -> None:
 
 
 def set_service_state(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Suspends or resumes automatic repairs; taken and forgotten, as none are made here."""
+    """Accept that automatic repairs are suspended or resumed; none are made here."""
     scale_set = _set(em, request)
     body = request.json_object()
     for name in ("serviceName", "action"):

@@ -35,7 +35,7 @@ VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 
 def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | None) -> ArmResponse:
-    """The answer to POST .../runCommand; charge as in compute_answers.begin."""
+    """Answer POST .../runCommand; charge: as in compute_answers.begin."""
     body = check_compute("RunCommandInput", request.json_object())
     known = {name.lower(): entry for name, entry in COMMANDS.items()}
     entry = known.get(body["commandId"].lower())
@@ -76,7 +76,7 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
 
 
 def _windows_results(output: bytes, mistakes: bytes) -> list[Json]:
-    """Windows reports its two streams one by one (recorded)."""
+    """Return the two outputs one by one, as Windows reports them (recorded)."""
     return [
         {
             "code": f"ComponentStatus/{name}/succeeded",

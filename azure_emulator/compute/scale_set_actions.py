@@ -33,7 +33,7 @@ def _set(em: Emulator, request: ArmRequest) -> Resource:
 
 
 def of_set(name: str) -> Handler:
-    """With {"instanceIds": [...]} of those machines, else of all."""
+    """Return the handler of an action on the machines in {"instanceIds": [...]}, or on all."""
 
     def act(em: Emulator, request: ArmRequest) -> ArmResponse:
         scale_set = _set(em, request)
@@ -74,7 +74,7 @@ def _begin(
 
 
 def manual_upgrade(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The named machines get the scale set's present model."""
+    """Give the named machines the scale set's present model."""
     scale_set = _set(em, request)
     kind = "VirtualMachineScaleSetVMInstanceRequiredIDs"
     body = check_compute(kind, request.json_object())

@@ -13,7 +13,7 @@ from .compute_answers import begin
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """201 also for a PATCH (as recorded)."""
+    """Make or change an extension; the answer is 201 also for a PATCH (as recorded)."""
     em.store.writable_group(request.params["group"])
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
     old = next((item for item in _items(scale_set) if _is_named(item, request)), None)
@@ -42,7 +42,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def check_possible(em: Emulator) -> None:
-    """Nothing here may claim to have run."""
+    """Refuse extensions where machines are real: nothing here may claim to have run."""
     if em.settings.machines != "none":
         raise errors.invalid_parameter(
             "extensionProfile",

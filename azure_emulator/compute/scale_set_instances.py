@@ -21,7 +21,7 @@ DIGITS = string.digits + string.ascii_uppercase
 
 
 def add_instances(em: Emulator, group: Group, scale_set: Resource, count: int) -> list[Resource]:
-    """Make the VMs' resources; nothing is left of them if one is refused."""
+    """Make the VMs' resources; if one is refused, nothing is left of the others."""
     profile = scale_set.properties.get("virtualMachineProfile")
     if count == 0:
         return []
@@ -67,7 +67,7 @@ def _check_room(em: Emulator, scale_set: Resource, profile: Json, count: int) ->
 
 
 def _flexible(em: Emulator, group: Group, scale_set: Resource, profile: Json) -> Resource:
-    """A VM of its own right, with a name of chance."""
+    """Return a VM of its own right, with a random name."""
     suffix = em.new_hex(8)
     vm = _new(em, group, scale_set, f"{scale_set.name}_{suffix}", None)
     _fill(em, vm, scale_set, profile, em.new_hex(6).upper())
@@ -76,7 +76,7 @@ def _flexible(em: Emulator, group: Group, scale_set: Resource, profile: Json) ->
 
 
 def _uniform(em: Emulator, group: Group, scale_set: Resource, profile: Json) -> Resource:
-    """A part of the scale set, with a number that is never given again."""
+    """Return a machine that is part of the scale set, with a number that is never given again."""
     number = scale_set.hidden.setdefault("next_number", 0)
     scale_set.hidden["next_number"] = number + 1
     nested_id = f"{scale_set.id}/virtualMachines/{number}"
@@ -133,7 +133,7 @@ def _fill(em: Emulator, vm: Resource, scale_set: Resource, profile: Json, suffix
 
 
 def _own_disks(storage: Json) -> Json:
-    """Disks get names of their own later: nothing is shared."""
+    """Return one machine's copy of the storage profile; its disks get their own names later."""
     disk = {key: value for key, value in storage["osDisk"].items() if key != "vhdContainers"}
     containers = storage["osDisk"].get("vhdContainers")
     if containers:
@@ -156,7 +156,10 @@ def _attached(em: Emulator, group: Group, vm: Resource, profile: Json, suffix: s
 
 
 def chosen(em: Emulator, vms: list[Resource], wanted: list[str] | None) -> list[Resource]:
-    """Those of these ids (Uniform: numbers, Flexible: names); all if none or * is given."""
+    """Return the VMs of these ids (Uniform: numbers, Flexible: names).
+
+    No ids, or *, mean all of them.
+    """
     if wanted is None or wanted == ["*"]:
         return vms
     known = {instance_id(vm).lower(): vm for vm in vms}

@@ -51,7 +51,7 @@ def is_uniform(scale_set: Resource) -> bool:
 
 
 def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
-    """properties and hidden of a new scale set; its model is checked as each VM would be."""
+    """Set properties and hidden of a new scale set; its model is checked as each VM would be."""
     uniform = given.get("orchestrationMode", "Uniform") == "Uniform"
     profile = dict(given.get("virtualMachineProfile") or {})
     sku = scale_set.top["sku"]
@@ -91,7 +91,7 @@ def _uniform(scale_set: Resource, given: Json, profile: Json) -> Json:
 
 
 def complete_policies(shown: Json) -> None:
-    """What a request's policies leave out is filled in (recorded)."""
+    """Fill in the policies that a request leaves out (recorded)."""
     upgrades = shown.get("upgradePolicy") or {}
     if upgrades.get("rollingUpgradePolicy"):
         rolling = {**ROLLING_UPGRADES, **upgrades["rollingUpgradePolicy"]}
@@ -111,7 +111,7 @@ def _flexible(given: Json) -> Json:
 
 
 def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
-    """(shown, hidden)"""
+    """Return (what is shown, what stays hidden) of a virtualMachineProfile."""
     vm_body.checked_priority(profile, vm_body.checked_size(size_name))
     storage, login = profile.get("storageProfile"), profile.get("osProfile")
     windows = storage_profile.is_windows(storage or {}, login or {})
@@ -138,7 +138,7 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
 
 
 def _check_names(configurations: list[Json]) -> None:
-    """The schema lets a PATCH leave anything out."""
+    """Refuse network configurations without a name, which the schema lets a PATCH leave out."""
     for item in configurations:
         properties = item.get("properties") or {}
         for entry in (item, *(properties.get("ipConfigurations") or [])):
@@ -196,7 +196,7 @@ def _complete_network(network: Json) -> None:
 
 
 def change(em: Emulator, scale_set: Resource, given: Json) -> None:
-    """A PUT or PATCH of an existing scale set: what is named changes, what must not is refused."""
+    """Change an existing scale set as a PUT or PATCH says; what must not change is refused."""
     mode = scale_set.properties.get("orchestrationMode", "Uniform")
     if given.get("orchestrationMode", mode) != mode:
         raise errors.property_change("orchestrationMode")
@@ -220,7 +220,10 @@ def _check_login(new: Json, old: Json) -> None:
 
 
 def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) -> Json:
-    """New machines are made after it; a Uniform set's old ones only when they are upgraded."""
+    """Return the changed model, after which new machines are made.
+
+    A Uniform set's old machines get it only when they are upgraded.
+    """
     login = {**model["osProfile"], **(new.get("osProfile") or {})}
     for name in os_profile.SECRET:
         if name in login:

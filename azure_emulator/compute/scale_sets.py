@@ -135,7 +135,7 @@ def _change(
 
 
 def _renew_model(scale_set: Resource, vms: Sequence[Resource], changed: bool) -> None:
-    """Machines get a new model at once, but with upgrade mode Manual: see manualupgrade."""
+    """Give the machines a new model at once, but not in upgrade mode Manual: see manualupgrade."""
     if changed:
         model = scale_set.hidden.get("model", 0) + 1
         scale_set.hidden["model"] = model
@@ -198,7 +198,7 @@ def get_instance_view(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The sizes that the scale set could have."""
+    """Answer the sizes that the scale set could have."""
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
     most = scale_set_model.LARGEST
     if scale_set.properties.get("singlePlacementGroup"):

@@ -12,7 +12,7 @@ DEFAULT_ACCOUNT = "Standard_LRS"
 
 
 def is_windows(profile: Json, login: Json) -> bool:
-    """By the image; of images that are not served here, by the kind of osProfile."""
+    """Return whether the image is one of Windows; of unknown images the osProfile tells."""
     reference = profile.get("imageReference") or {}
     if reference.get("publisher"):
         return images.is_windows(reference)
@@ -21,7 +21,7 @@ def is_windows(profile: Json, login: Json) -> bool:
 
 
 def completed(profile: Json | None, *, windows: bool, delete_option: str) -> Json:
-    """Without names of disks: Azure shows them only when the VM is there."""
+    """Return the completed profile; its disks get their names only when the VM is there."""
     if profile is None:
         raise errors.missing_parameter("storageProfile")
     given = profile.get("osDisk") or {"createOption": "FromImage"}
@@ -38,7 +38,7 @@ def completed(profile: Json | None, *, windows: bool, delete_option: str) -> Jso
 
 
 def fill_in_size(storage: Json) -> bool:
-    """Set the size that the image gives to a new OS disk; whether the request had none."""
+    """Give a new managed OS disk its image's size; return False if it has one, or needs none."""
     disk = storage["osDisk"]
     if "managedDisk" not in disk or "diskSizeGB" in disk or disk["createOption"] != "FromImage":
         return False
@@ -51,7 +51,7 @@ def _is_unmanaged(disk: Json) -> bool:
 
 
 def _check_source(profile: Json, disk: Json) -> None:
-    """An OS disk comes from an image, or it is an existing disk."""
+    """Refuse an OS disk that neither comes from an image nor exists."""
     if disk["createOption"] == "Attach":
         existing = (disk.get("managedDisk") or {}).get("id") or disk.get("vhd")
         if not existing:
@@ -70,7 +70,10 @@ def _check_source(profile: Json, disk: Json) -> None:
 
 
 def data_disks(em: Emulator, vm: Resource, items: list[Json], size: skus.Size) -> list[Json]:
-    """The VM's data disks as the request wants them; those it has already stay as they are."""
+    """Return the VM's data disks as the request wants them.
+
+    Those it has already stay as they are.
+    """
     if len(items) > skus.max_data_disks(size):
         raise errors.operation_not_allowed(
             "The maximum number of data disks allowed to be attached to a VM of this size is "
@@ -90,7 +93,7 @@ def data_disks(em: Emulator, vm: Resource, items: list[Json], size: skus.Size) -
 
 
 def _check_complete(items: list[Json]) -> None:
-    """The schema lets a PATCH leave anything out."""
+    """Refuse disks without what a disk needs, which the schema lets a PATCH leave out."""
     for item in items:
         for name in ("lun", "createOption"):
             if name not in item:
@@ -98,7 +101,7 @@ def _check_complete(items: list[Json]) -> None:
 
 
 def checked_model_disks(items: list[Json]) -> list[Json]:
-    """Of a scale set's model, completed."""
+    """Return the data disks of a scale set's model, checked and completed."""
     _check_complete(items)
     shown = []
     for item in items:
@@ -129,7 +132,7 @@ def _data_disk(em: Emulator, vm: Resource, item: Json, held: Json | None) -> Jso
 
 
 def _same_disk(item: Json, held: Json) -> bool:
-    """A disk is named by its id or its name, or by its place alone."""
+    """Return whether both are one disk: by its id, its name, or its place alone."""
     identifier = (item.get("managedDisk") or {}).get("id")
     known = (held.get("managedDisk") or {}).get("id")
     if identifier:

@@ -25,7 +25,7 @@ POWER_FILTER = re.compile(r".*'PowerState/(?P<power>\w+)'.*", re.IGNORECASE)
 
 
 def find(em: Emulator, request: ArmRequest) -> tuple[Resource, Resource]:
-    """(scale set, machine) of the path; 404 as of Compute if there is no such machine."""
+    """Return the (scale set, machine) of the path; raises Compute's 404 if it doesn't exist."""
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
     wanted = request.params["instance"].lower()
     for vm in vm_lifecycle.vms_of(em, scale_set.key, scale_set.group):
@@ -35,7 +35,7 @@ def find(em: Emulator, request: ArmRequest) -> tuple[Resource, Resource]:
 
 
 def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) -> Json:
-    """A machine in the shape of a scale set's child."""
+    """Return a machine in the shape of a scale set's child."""
     identifier = instance_id(vm)
     body: Json = {
         "name": vm.name,
@@ -64,7 +64,7 @@ def shown(em: Emulator, scale_set: Resource, vm: Resource, request: ArmRequest) 
 
 
 def _extensions(scale_set: Resource, vm: Resource) -> list[Json]:
-    """The model's extensions, as resources of the machine."""
+    """Return the model's extensions as resources of the machine."""
     profile = scale_set.properties["virtualMachineProfile"].get("extensionProfile") or {}
     return [
         {
@@ -133,7 +133,7 @@ def _view(em: Emulator, scale_set: Resource, vm: Resource, api_version: str) -> 
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """An existing machine's tags and data disks; new ones come by the scale set's capacity."""
+    """Change an existing machine's tags and data disks; new machines come by the set's capacity."""
     em.store.writable_group(request.params["group"])
     scale_set, vm = find(em, request)
     body = check_compute("VirtualMachineScaleSetVM", request.json_object(), "replace")
@@ -167,7 +167,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Accepted also of a machine that is gone already (recorded)."""
+    """Delete a machine; one that is gone already is accepted, too (recorded)."""
     em.store.group(request.params["group"])
     scale_set = em.store.get(request.params["group"], SCALE_SET, request.params["name"])
     vms = vm_lifecycle.vms_of(em, scale_set.key, scale_set.group)

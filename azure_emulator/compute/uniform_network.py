@@ -13,7 +13,7 @@ from .uniform import find
 
 
 def list_interfaces(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of a machine, or of all of a scale set's."""
+    """Answer the interfaces of a machine, or of all machines of the scale set."""
     return page([_shown_interface(em, nic, request) for nic in _below(em, request, NIC)])
 
 
@@ -59,7 +59,7 @@ def _shown_interface(em: Emulator, nic: Resource, request: ArmRequest) -> Json:
 
 
 def _with_load_balancer(shown: Json, model: Json, nic: Resource) -> Json:
-    """Load balancers are not served, so what the model says of them is believed."""
+    """Add what the model says of load balancers, which are not served and thus believed."""
     given: Json = next(
         (
             item["properties"]

@@ -170,7 +170,7 @@ def get(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def shown(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
-    """With its extensions, and with what $expand asks for."""
+    """Return the VM with its extensions, and with what $expand asks for."""
     body = _whole(em, request, vm)
     wanted = request.query.get("$expand", "").lower()
     if wanted not in ("", "instanceview", "userdata"):
@@ -200,7 +200,7 @@ def _view(em: Emulator, request: ArmRequest, vm: Resource) -> Json:
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of a group, of the subscription or of a region; $filter selects one scale set's machines."""
+    """Answer the VMs of a group, of the subscription or of a region; $filter: of one scale set."""
     vms = list(em.store.listed(VM, request.params.get("group")))
     wanted = request.query.get("$filter")
     if "location" in request.params:
@@ -216,14 +216,14 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _listed(body: Json) -> Json:
-    """A list names extensions by their ids alone."""
+    """Return a VM for a list, which names extensions by their ids alone."""
     if "resources" in body:
         body["resources"] = [{"id": item["id"]} for item in body["resources"]]
     return body
 
 
 def list_sizes(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The sizes to which a VM or a VM of an availability set can be changed, or of a region."""
+    """Answer the sizes of a region, or those that a VM or an availability set's could get."""
     return page([skus.size_entry(size) for size in skus.SIZES.values()])
 
 

@@ -35,12 +35,12 @@ async def deallocate(em: Emulator, vm: Resource) -> None:
 
 
 async def restart(em: Emulator, vm: Resource) -> None:
-    """Of a running machine; one that is stopped starts."""
+    """Restart a running machine; start one that is stopped."""
     await vm_lifecycle.restart(em, vm)
 
 
 async def redeploy(em: Emulator, vm: Resource) -> None:
-    """To another host; a stopped machine stays stopped (recorded: it can be generalized then)."""
+    """Move a machine to another host; a stopped one stays stopped (recorded)."""
     if vm.hidden.get("power") == "running":
         await vm_lifecycle.restart(em, vm)
     vm.properties["provisioningState"] = "Succeeded"
@@ -109,7 +109,7 @@ def maintenance_refused(vm: Resource) -> errors.ArmError:
 
 
 def reimage(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Refused as recorded, but for machines on an ephemeral disk."""
+    """Make a machine's OS disk anew; refused (as recorded) unless that is an ephemeral one."""
     vm = _vm(em, request)
     if "diffDiskSettings" not in vm.properties["storageProfile"]["osDisk"]:
         raise errors.operation_not_allowed(

@@ -42,7 +42,7 @@ EVICTION_POLICIES = ("Deallocate", "Delete")
 
 
 def checked_priority(body: Json, size: skus.Size) -> None:
-    """Drops an eviction policy that is no word of Azure's where none is needed.
+    """Refuse a wrong priority, and drop, in place, an unknown eviction policy where none is needed.
 
     Azure takes it there: Ray's template sends the text json('null') for every Regular VM.
     """
@@ -79,7 +79,7 @@ def check_references(em: Emulator, referrer: Resource, properties: Json) -> None
 
 
 def check_system(em: Emulator, windows: bool, login: Json | None) -> None:
-    """Real machines are processes of this computer: Linux, with a user who can log in."""
+    """Refuse VMs for which a real machine can't be made: it runs Linux and has a user to log in."""
     if em.settings.machines == "none":
         return
     if windows:
@@ -129,7 +129,7 @@ def new_vm(em: Emulator, vm: Resource, given: Json) -> None:
 
 
 def _take_os_disk(em: Emulator, vm: Resource) -> None:
-    """An existing disk has a name and a size from the first."""
+    """Show name and size of an existing OS disk, which has them from the first."""
     shown = vm.properties["storageProfile"]["osDisk"]
     identifier = (shown.get("managedDisk") or {}).get("id")
     if shown["createOption"] == "Attach" and identifier:
@@ -146,7 +146,10 @@ def _set_login(vm: Resource, login: Json | None, windows: bool) -> None:
 
 
 def check_immutable(vm: Resource, new: Json) -> None:
-    """What an existing VM's request must not change, compared as far as it names it."""
+    """Refuse changes of what an existing VM must keep.
+
+    What the request leaves out is not compared.
+    """
     old = vm.properties
     os_new, os_old = new.get("osProfile") or {}, old.get("osProfile") or {}
     for name in ("computerName", "adminUsername"):
@@ -184,7 +187,7 @@ def _keys(login: Json) -> object:
 
 
 def merged_diagnostics(old: Json, new: Json) -> Json:
-    """A PATCH that turns boot diagnostics off leaves where they were kept (recorded)."""
+    """Return the new boot diagnostics; turned off by a PATCH they keep their place (recorded)."""
     boot = {**(old.get("bootDiagnostics") or {}), **(new.get("bootDiagnostics") or {})}
     return {**old, **new, "bootDiagnostics": boot}
 

@@ -13,7 +13,7 @@ FIRST_DATA_DISK = 2  # the OS disk is number 1 in the names that Azure gives
 
 
 def make(em: Emulator, vm: Resource) -> None:
-    """Make or take what the storage profile names; safe to repeat."""
+    """Make or take the disks that the storage profile names; safe to repeat."""
     storage = vm.properties["storageProfile"]
     _os_disk(em, vm, storage)
     for item in storage.get("dataDisks", []):
@@ -21,7 +21,7 @@ def make(em: Emulator, vm: Resource) -> None:
 
 
 def _prefix(vm: Resource) -> str:
-    """A Uniform scale set's machine is named after the set twice."""
+    """Return how disks' names begin; those of a Uniform machine have the set's name twice."""
     return f"{vm.name.rpartition('_')[0]}_{vm.name}" if vm.nested else vm.name
 
 
@@ -75,7 +75,7 @@ def _source(em: Emulator, vm: Resource, shown: Json) -> Json:
 
 
 def held(em: Emulator, vm: Resource) -> list[Resource]:
-    """The managed disks that are there."""
+    """Return the VM's managed disks that exist."""
     storage = vm.properties["storageProfile"]
     found = [
         em.store.find((shown.get("managedDisk") or {}).get("id"))
@@ -85,7 +85,7 @@ def held(em: Emulator, vm: Resource) -> list[Resource]:
 
 
 def change(vm: Resource, wanted: list[Json]) -> None:
-    """What is wanted no more is shown until let_go(); make() then makes and takes what is new."""
+    """Set the wanted data disks; others are shown until let_go(), and make() makes the new ones."""
     storage = vm.properties["storageProfile"]
     new = list(wanted)
     shown: list[Json] = []
@@ -105,7 +105,7 @@ def _id(shown: Json) -> str | None:
 
 
 def let_go(em: Emulator, vm: Resource) -> None:
-    """The disks that a change of the VM has left out."""
+    """Detach the disks that a change of the VM has left out."""
     storage = vm.properties["storageProfile"]
     held = storage.get("dataDisks", [])
     storage["dataDisks"] = [item for item in held if not item.get("toBeDetached")]
@@ -116,7 +116,7 @@ def let_go(em: Emulator, vm: Resource) -> None:
 
 
 def leave(em: Emulator, vm: Resource) -> None:
-    """After the VM's deletion: each disk goes or stays, as its deleteOption says."""
+    """Delete or keep each disk of a deleted VM, as its deleteOption says."""
     storage = vm.properties["storageProfile"]
     for shown in (storage["osDisk"], *storage.get("dataDisks", [])):
         disk = em.store.find((shown.get("managedDisk") or {}).get("id"))
@@ -129,7 +129,7 @@ def leave(em: Emulator, vm: Resource) -> None:
 
 
 def change_os_disk(em: Emulator, vm: Resource, given: Json) -> None:
-    """Its caching and deleteOption, and its size, which can only grow."""
+    """Change the OS disk's caching and deleteOption, and its size, which can only grow."""
     shown = vm.properties["storageProfile"]["osDisk"]
     size_gb = given.get("diskSizeGB")
     old_gb = shown.get("diskSizeGB")

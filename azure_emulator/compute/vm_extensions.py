@@ -43,7 +43,7 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _extension(vm: Resource, name: str, body: Json, given: Json) -> Json:
-    """As shown: without secret settings."""
+    """Return the extension as it is shown, without secret settings."""
     shown: Json = {
         "name": name,
         "id": f"{vm.id}/extensions/{name}",
@@ -83,7 +83,7 @@ def _begin(
 
 
 def _check_possible(em: Emulator, given: Json) -> None:
-    """Nothing here may claim to have run: real machines refuse what they cannot do."""
+    """Refuse what a real machine can't do: nothing here may claim to have run."""
     kind = (given["publisher"].lower(), given["type"].lower())
     if em.settings.machines != "none" and kind != SCRIPT:
         raise errors.invalid_parameter(
@@ -107,7 +107,7 @@ def _vm(em: Emulator, request: ArmRequest) -> Resource:
 
 
 def _known(vm: Resource) -> dict[str, Json]:
-    """By their names in lower case."""
+    """Return the VM's extensions, by their names in lower case."""
     found: dict[str, Json] = vm.hidden.setdefault("extensions", {})
     return found
 
@@ -138,7 +138,7 @@ def all_of(vm: Resource) -> list[Json]:
 
 
 def view(extension: Json) -> Json:
-    """What the agent reports of an extension."""
+    """Return what the agent reports of an extension."""
     properties = extension["properties"]
     message = f"Plugin enabled (handler name: {properties['publisher']}.{properties['type']})."
     status = {
@@ -157,7 +157,7 @@ def view(extension: Json) -> Json:
 
 
 def handler(extension: Json) -> Json:
-    """What the agent reports of the program behind it."""
+    """Return what the agent reports of the program behind an extension."""
     shown = view(extension)
     status = {**shown["statuses"][0], "displayStatus": "Ready"}
     if disk_encryption.is_silent(extension["properties"]):

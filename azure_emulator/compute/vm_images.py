@@ -29,7 +29,7 @@ def generalize(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def capture(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Blobs alone: of managed disks images are made instead. No blob is really copied."""
+    """Capture a machine whose disks are blobs, without copying them; of others images are made."""
     vm = _vm(em, request)
     given = _parameters(request.json_object())
     if "vhd" not in vm.properties["storageProfile"]["osDisk"]:
@@ -61,7 +61,7 @@ def _parameters(body: Json) -> Json:
 
 
 def _template(em: Emulator, vm: Resource, given: Json, api_version: str) -> Json:
-    """A template that makes machines like this one, in Azure's words and spelling (recorded)."""
+    """Return a template that makes machines like this one, in Azure's words (recorded)."""
     image, copy, disk = em.new_uuid(), em.new_uuid(), vm.properties["storageProfile"]["osDisk"]
     account = "/".join(disk["vhd"]["uri"].split("/")[:3])
     name = f"{given['vhdPrefix']}-osDisk.{image}.vhd"

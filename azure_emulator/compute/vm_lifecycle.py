@@ -20,7 +20,7 @@ def preempted() -> errors.ArmError:
 
 
 async def finish_creation(em: Emulator, vm: Resource) -> None:
-    """The VM's disk appears, the machine boots; a failure is kept in provisioningState."""
+    """Make the VM's disk and boot its machine; a failure is kept in provisioningState."""
     if not _present(em, vm):
         raise preempted()
     vm_disks.make(em, vm)
@@ -40,7 +40,7 @@ def _present(em: Emulator, vm: Resource) -> bool:
 
 
 async def boot(em: Emulator, vm: Resource) -> None:
-    """Azure reports success early in the boot: sshd may answer only seconds later."""
+    """Boot the machine. Azure reports success early: sshd may answer only seconds later."""
     vm.hidden["power"] = "running"
     vm_network.give_dynamic_addresses(em, vm)
     lag_s = em.durations.draw("boot_lag")
@@ -63,7 +63,7 @@ async def _boot_later(em: Emulator, vm: Resource, lag_s: float) -> None:
 
 
 async def delete_all(em: Emulator, vms: Sequence[Resource], duration_s: float) -> None:
-    """The machines die within the first quarter of the time, the resources go at the end."""
+    """Delete VMs: machines die in the first quarter of the time, resources go at its end."""
     for vm in vms:
         vm.deleting = True
         vm.properties["provisioningState"] = "Deleting"
@@ -85,7 +85,7 @@ def _remove(em: Emulator, vm: Resource) -> None:
 
 
 async def change_power(em: Emulator, vm: Resource, power: str) -> None:
-    """running, stopped or deallocated; stopping kills all processes, the disk stays."""
+    """Make the VM running, stopped or deallocated; stopping kills all processes, the disk stays."""
     if not _present(em, vm):
         raise preempted()
     if power == "running":
@@ -110,7 +110,7 @@ async def restart(em: Emulator, vm: Resource) -> None:
 
 
 async def reimage(em: Emulator, vm: Resource) -> None:
-    """A new OS disk, so that all files are gone, and booted as the first time."""
+    """Give the machine a new OS disk, so that all files are gone, and boot it as the first time."""
     if not _present(em, vm):
         raise preempted()
     await em.machines.destroy([vm.properties["vmId"]])
@@ -119,7 +119,7 @@ async def reimage(em: Emulator, vm: Resource) -> None:
 
 
 async def convert_disks(em: Emulator, vm: Resource) -> None:
-    """Disks that were blobs become managed disks; the VM runs afterwards."""
+    """Make managed disks of the VM's blobs; it runs afterwards."""
     storage = vm.properties["storageProfile"]
     for shown in (storage["osDisk"], *storage.get("dataDisks", [])):
         shown.pop("vhd", None)
@@ -129,7 +129,7 @@ async def convert_disks(em: Emulator, vm: Resource) -> None:
 
 
 def vms_of(em: Emulator, scale_set_key: str, group: str) -> list[Resource]:
-    """A scale set's machines, of either orchestration mode."""
+    """Return a scale set's machines, whatever its orchestration mode."""
     return [vm for vm in em.store.all(VM, group) if set_of(vm) == scale_set_key]
 
 

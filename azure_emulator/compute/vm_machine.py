@@ -19,7 +19,7 @@ def has_fault(vm: Resource, kind: str) -> bool:
 
 
 def has_guest(em: Emulator) -> bool:
-    """Without machines a VM may be Windows, or lack a login: there is nothing to describe."""
+    """Return whether VMs have machines; without, they may be Windows or lack a login."""
     return em.settings.machines != "none"
 
 
@@ -49,7 +49,7 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
 
 
 async def boot(em: Emulator, vm: Resource) -> None:
-    """The machine answers, unless it never boots; raises ArmError if it can't."""
+    """Boot the VM's machine, unless a fault says it never boots; raises ArmError if it can't."""
     if has_fault(vm, "never_boots"):
         return
     if has_guest(em):
@@ -58,7 +58,7 @@ async def boot(em: Emulator, vm: Resource) -> None:
 
 
 async def wait_for_guest(em: Emulator, vm: Resource) -> None:
-    """Azure's wait for the guest's first sign of life; a VM without one stays, Failed."""
+    """Wait, as Azure does, for the guest's first sign of life; a VM without one stays, Failed."""
     if has_fault(vm, "never_boots"):
         vm.hidden["power"] = "running"
         await em.clock.sleep(PROVISIONING_LIMIT_S)

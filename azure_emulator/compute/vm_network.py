@@ -43,7 +43,7 @@ def attach(
 
 
 def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> None:
-    """An interface's entry has properties if the request gave some, or if there are several."""
+    """Complete the interfaces' entries, with properties if there are some or several entries."""
     primary = next((index for index, (_, p) in enumerate(nics) if p.get("primary")), 0)
     entries: list[Json] = []
     for index, (nic, properties) in enumerate(nics):
@@ -115,7 +115,7 @@ def _inline(
 def _public_ip(
     em: Emulator, group: Group, vm: Resource, item: Json, suffix: str, place: str | None
 ) -> Resource:
-    """place: the id of the IP configuration that it is a part of, in a Uniform scale set."""
+    """Return a new public address; place: the id of a Uniform machine's IP configuration for it."""
     properties = {"deleteOption": "Delete", **(item.get("properties") or {})}
     body: Json = {
         "location": vm.location,
@@ -133,7 +133,7 @@ def _public_ip(
 
 
 def nics(em: Emulator, vm: Resource) -> list[tuple[Resource, Json]]:
-    """(interface, its properties in the VM's network profile), the primary one first."""
+    """Return (interface, its properties in the network profile) of each, the primary one first."""
     found = []
     for item in vm.properties["networkProfile"]["networkInterfaces"]:
         nic = em.store.find(item["id"])
@@ -152,19 +152,19 @@ def _dynamic_addresses(em: Emulator, vm: Resource) -> Iterator[Resource]:
 
 
 def give_dynamic_addresses(em: Emulator, vm: Resource) -> None:
-    """When the VM starts."""
+    """Give the VM its dynamic public addresses, when it starts."""
     for public_ip in _dynamic_addresses(em, vm):
         public_ips.give_address(em, public_ip)
 
 
 def take_dynamic_addresses(em: Emulator, vm: Resource) -> None:
-    """When the VM is deallocated or deleted."""
+    """Take the VM's dynamic addresses away, when it is deallocated or deleted."""
     for public_ip in _dynamic_addresses(em, vm):
         public_ips.release(em, public_ip)
 
 
 def detach(em: Emulator, vm: Resource) -> None:
-    """After the VM's deletion: interfaces are deleted or left, as their deleteOption says."""
+    """Delete or keep each interface of a deleted VM, as its deleteOption says."""
     take_dynamic_addresses(em, vm)
     for nic, properties in nics(em, vm):
         nic.properties.pop("virtualMachine", None)

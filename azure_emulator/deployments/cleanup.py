@@ -15,9 +15,10 @@ async def clean_up(
     keep: Collection[str],
     delete: Callable[[str], Awaitable[None]],
 ) -> None:
-    """Resources in use can be deleted only after what uses them, so it is tried again and again.
+    """Delete all of the group's resources that are not kept.
 
-    keep: ids in lower case; children of what is kept stay too.
+    What is in use can be deleted only after what uses it, so it is tried again and again. keep: ids
+    in lower case; children of what is kept stay too.
     """
     while doomed := [item for item in group.resources.values() if not _is_kept(em, item, keep)]:
         failure: ArmError | None = None
@@ -35,7 +36,7 @@ async def clean_up(
 
 
 def _is_kept(em: Emulator, resource: Resource, keep: Collection[str]) -> bool:
-    """In the template, or made by what is in it: a VM's disk, a scale set's machines."""
+    """Return whether the template names it, or made it: a VM's disk, a scale set's machines."""
     if resource.key in keep:
         return True
     owners = [resource.top.get("managedBy")]

@@ -94,7 +94,10 @@ def violates_policies(details: list[dict[str, Any]]) -> ArmError:
 
 
 def unauthorized(object_id: str, missing: list[tuple[str, str, str, str]]) -> ArmError:
-    """missing: (name, type, action, scope) of each resource."""
+    """Refuse a deployment whose sender may not make what is in it.
+
+    missing: (name, type, action, scope) of each such resource.
+    """
     several = "; ".join(
         f"Authorization failed for template resource '{name}' of type '{kind}'. The client "
         f"'{object_id}' with object id '{object_id}' does not have permission to perform action "

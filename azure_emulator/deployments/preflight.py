@@ -21,7 +21,7 @@ from .views import error_of
 
 
 def preflight(em: Emulator, principal: Principal, plan: Plan, name: str) -> None:
-    """Raises InvalidTemplateDeployment."""
+    """Raise InvalidTemplateDeployment if Azure would refuse the plan before it makes anything."""
     served: dict[Planned, Call] = {}
     details: list[Json] = []
     for planned in plan.deployed:
@@ -57,7 +57,7 @@ def _check_access(principal: Principal, served: dict[Planned, Call]) -> None:
 
 
 def _check_policies(em: Emulator, served: dict[Planned, Call]) -> None:
-    """As far as the bodies are known; the rest is checked when they are sent."""
+    """Ask the policies about bodies that are known; others are checked when they are sent."""
     details: list[Json] = []
     for planned, call in served.items():
         if is_known(planned.draft):
@@ -70,7 +70,7 @@ def _check_policies(em: Emulator, served: dict[Planned, Call]) -> None:
 
 
 def _beyond_quota(em: Emulator, resources: list[Planned]) -> list[Json]:
-    """What the machines that do not exist yet would need, by region, size and priority."""
+    """Return a detail for each quota that the machines to be made would exceed."""
     wanted: Counter[tuple[str, str, str]] = Counter()
     for planned in resources:
         if planned.location and em.store.find(planned.id) is None:
@@ -89,7 +89,7 @@ def _beyond_quota(em: Emulator, resources: list[Planned]) -> list[Json]:
 
 
 def _machines(planned: Planned) -> tuple[str, str, int]:
-    """(size, priority, how many)"""
+    """Return (size, priority, how many) of what a planned resource needs."""
     properties = _member(planned.draft, "properties")
     kind = planned.type.lower()
     if kind == VM.lower():

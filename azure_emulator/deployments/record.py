@@ -40,7 +40,7 @@ class Step:
 
 @dataclass
 class Deployment:
-    """operation: what its Azure-AsyncOperation shows; stop: set when it is to be cancelled."""
+    """One deployment. operation: what its Azure-AsyncOperation shows; stop: set to cancel it."""
 
     id: str
     name: str

@@ -49,7 +49,7 @@ def validate(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
-    """A deployment of the request's template, checked as a whole; nothing is made yet."""
+    """Return a deployment of the request's template, checked as a whole; nothing is made yet."""
     started = em.clock.now()
     name = refusals.checked_name(request.params["name"])
     body = checked_body(em, _without_settings(request.json_object()))
@@ -74,7 +74,7 @@ def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deplo
 
 
 def _without_settings(body: Json) -> Json:
-    """What whatIf alone is told."""
+    """Return the body without what only whatIf takes."""
     properties = body.get("properties")
     if not isinstance(properties, dict) or "whatIfSettings" not in properties:
         return body
@@ -102,7 +102,7 @@ def head(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The newest first."""
+    """Answer the group's deployments, the newest first."""
     group = em.store.group(request.params["group"])
     found = list(of_group(group).values())[::-1]
     wanted = request.query.get("$filter")
@@ -125,7 +125,7 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 async def get_status(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Azure-AsyncOperation; it stays with the deployment, whichever was the last of its name."""
+    """Answer a deployment's Azure-AsyncOperation, which must be that of the last of its name."""
     deployment = _found(em, request)
     operation = deployment.operation
     if operation is None or operation.id != request.params["operation"]:
@@ -161,7 +161,7 @@ def export_template(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The record of the deployment alone; what it made stays."""
+    """Delete the record of the deployment alone; what it made stays."""
     group = em.store.group(request.params["group"])
     deployments = of_group(group)
     deployment = deployments.get(request.params["name"].lower())

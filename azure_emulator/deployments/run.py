@@ -46,7 +46,7 @@ class Run:
         self._details: list[Json] = []
 
     async def finish(self) -> None:
-        """To the deployment's end; what it raises is the failure of its operation."""
+        """Carry the deployment out to its end; what this raises is the failure of its operation."""
         deployment = self._deployment
         if deployment.stop.is_set():
             raise canceled()
@@ -92,7 +92,10 @@ class Run:
             raise ArmError(400, "DeploymentFailed", FAILED, details=self._details)
 
     async def _resource(self, planned: Planned) -> bool:
-        """Whether it is there; without what it depends on it is not even tried."""
+        """Make one resource after those it depends on, and return whether it is there.
+
+        If one of those is not, it is not even tried.
+        """
         for other in planned.after:
             if not await self._tasks[other]:
                 return False
@@ -105,7 +108,7 @@ class Run:
     async def _step(
         self, kind: str, planned: Planned | None, act: Callable[[Step], Awaitable[None]]
     ) -> ArmError | None:
-        """Record what `act` does; its failure becomes a detail of the deployment's."""
+        """Record what `act` does as a step; its failure becomes a detail of the deployment's."""
         em = self._em
         final = kind == "EvaluateDeploymentOutput" and self._deployment.operation
         step = Step(
@@ -153,7 +156,7 @@ class Run:
         await self._ended(found, step)
 
     async def _ended(self, answer: ArmResponse, step: Step) -> None:
-        """Wait for what the answer only announces."""
+        """Wait for the end of an operation that an answer announces."""
         properties = answer.body.get("properties") if isinstance(answer.body, dict) else None
         state = properties.get("provisioningState") if isinstance(properties, dict) else None
         url = answer.headers.get("Azure-AsyncOperation")
@@ -167,7 +170,7 @@ class Run:
             step.status_code = "OK"
 
     async def _known(self, evaluator: Evaluator, evaluate: Callable[[Evaluator], Json]) -> Json:
-        """The value once everything that reference() asks for has been read."""
+        """Return what is evaluated, once everything that reference() asks for has been read."""
         read: dict[str, Json] = {}
         while True:
             self._deployment.plan.budget.renew()
@@ -182,7 +185,7 @@ class Run:
     def _referring(
         self, evaluator: Evaluator, read: Mapping[str, Json], unread: dict[str, str]
     ) -> Evaluator:
-        """With a reference() that shows what has been read and notes what has not."""
+        """Return an evaluator whose reference() shows what has been read and notes what has not."""
 
         def reference(name: str, version: str | None = None, full: str | None = None) -> Any:
             target = self._deployment.plan.directory.reference(name, version is not None)
@@ -231,5 +234,5 @@ def _full(identifier: str, version: str, body: Json) -> Json:
 
 
 def _name(status: int) -> str:
-    """404 -> NotFound"""
+    """Return an HTTP status as Azure names it: 404 -> NotFound."""
     return HTTPStatus(status).phrase.replace(" ", "").replace("-", "")

@@ -29,7 +29,7 @@ def show(deployment: Deployment, api_version: str) -> Json:
 
 
 def show_valid(deployment: Deployment) -> Json:
-    """The answer of validate."""
+    """Return the answer to validate."""
     properties = _properties(deployment) | {"provisioningState": "Succeeded", "duration": "PT0S"}
     properties["validatedResources"] = _ids(deployment)
     return {
@@ -63,7 +63,7 @@ def _ids(deployment: Deployment) -> list[Json]:
 
 
 def _providers(resources: list[Planned]) -> list[Json]:
-    """Namespace by namespace, each type with the regions it is wanted in."""
+    """Return the namespaces with their types, each with the regions it is wanted in."""
     found: dict[str, dict[str, list[str | None]]] = {}
     for planned in resources:
         namespace, kind = planned.type.split("/", 1)
@@ -113,7 +113,7 @@ def show_step(deployment: Deployment, step: Step) -> Json:
 
 
 def show_status(deployment: Deployment) -> Json:
-    """What its Azure-AsyncOperation answers."""
+    """Return what the deployment's Azure-AsyncOperation answers."""
     body: Json = {"status": deployment.state}
     if deployment.error is not None:
         body["error"] = deployment.error
@@ -121,7 +121,7 @@ def show_status(deployment: Deployment) -> Json:
 
 
 def duration(length: timedelta) -> str:
-    """ISO 8601, as .NET writes it."""
+    """Return the length in the form of ISO 8601 that .NET writes."""
     seconds = max(0.0, length.total_seconds())
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
@@ -131,6 +131,6 @@ def duration(length: timedelta) -> str:
 
 
 def error_of(body: Any) -> Json:
-    """An error as one of details, where the target is left out (recorded)."""
+    """Return an error as one of `details`, where the target is left out (recorded)."""
     shown = ("code", "message", "details", "additionalInfo")
     return {key: body[key] for key in shown if body.get(key)}

@@ -35,7 +35,10 @@ BODIES = {
 
 
 def begin(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Accepted at once; also that the template is wrong is said by the result (recorded)."""
+    """Accept the request at once.
+
+    That a template is wrong is said by the result, too (recorded).
+    """
     group = em.store.writable_group(request.params["group"])
     body = request.json_object()
     result_format = _format(body)
@@ -102,7 +105,7 @@ def _after(planned: Planned) -> Json:
 
 
 def _known(value: Any) -> Any:
-    """Without what only the deployment itself would tell."""
+    """Return the value without what only the deployment itself would tell."""
     if isinstance(value, dict):
         kept = {name: item for name, item in value.items() if not isinstance(item, Unknown)}
         return {name: _known(item) for name, item in kept.items()}
@@ -112,7 +115,7 @@ def _known(value: Any) -> Any:
 
 
 def _before(em: Emulator, resource: Resource, api_version: str) -> Json:
-    """What is there, but for what no request could set."""
+    """Return the existing resource without what no request could set."""
     shown = show(em, resource, api_version)
     envelope = _envelope(resource.id, resource.name, resource.type)
     body = BODIES.get(resource.type.partition("/")[2].lower())
@@ -123,7 +126,7 @@ def _before(em: Emulator, resource: Resource, api_version: str) -> Json:
 
 
 def _delta(before: Json, after: Json, path: str) -> Iterator[Json]:
-    """Lists are compared as wholes; simple values that a template leaves out stay as they are."""
+    """Yield the differences. Lists are compared as wholes; what a template leaves out stays."""
     for name, new in after.items():
         place = f"{path}.{name}" if path else name
         if place in ("apiVersion", "id", "name", "type"):
@@ -142,7 +145,7 @@ def _delta(before: Json, after: Json, path: str) -> Iterator[Json]:
 
 
 def _alike(old: Any, new: Any) -> bool:
-    """Whether the new value asks for nothing that the old one does not say already."""
+    """Return whether the new value asks for nothing that the old one does not say already."""
     if isinstance(old, dict) and isinstance(new, dict):
         return all(name in old and _alike(old[name], item) for name, item in new.items())
     if isinstance(old, list) and isinstance(new, list):
@@ -153,6 +156,6 @@ def _alike(old: Any, new: Any) -> bool:
 
 
 def _bare(change: Json) -> Json:
-    """Without payloads it is not said either whether something changes."""
+    """Return the change without payloads, where it isn't said either whether something changes."""
     kind = "Deploy" if change["changeType"] in ("Modify", "NoChange") else change["changeType"]
     return {"resourceId": change["resourceId"], "changeType": kind}

@@ -23,7 +23,7 @@ def response(error: ArmError) -> web.Response:
 
 
 class Connection(web.RequestHandler):
-    """Answers what is no HTTP, or too long a line, before there is a request."""
+    """An HTTP connection that answers like ARM also to what is no HTTP, or too long a line."""
 
     def handle_error(
         self,
@@ -42,7 +42,7 @@ class Connection(web.RequestHandler):
 
 
 async def listen(runner: web.AppRunner, **where: Any) -> asyncio.Server:
-    """A server of such connections; where: what asyncio's create_server takes."""
+    """Start a server of such connections; where: what asyncio's create_server takes."""
     loop = asyncio.get_running_loop()
     manager = cast("web.Server", runner.server)  # there is one since the runner's setup()
     options: dict[str, Any] = {"loop": loop, "access_log": None}
@@ -51,7 +51,7 @@ async def listen(runner: web.AppRunner, **where: Any) -> asyncio.Server:
 
 @web.middleware
 async def arm_shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """For targets that have no path: OPTIONS *, CONNECT host:port."""
+    """Answer in ARM's shape also to targets that have no path: OPTIONS *, CONNECT host:port."""
     try:
         return await handler(request)
     except web.HTTPException as refusal:
@@ -59,7 +59,7 @@ async def arm_shaped(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
-    """Before a body is sent: the only expectation there is, or a refusal."""
+    """Answer an Expect header before a body is sent: 100-continue, or a refusal."""
     if request.version < HttpVersion11:
         return None
     if request.headers["Expect"].lower() != "100-continue":

@@ -21,7 +21,10 @@ Stop = Callable[[], None]
 
 @dataclass(frozen=True)
 class ControlRequest:
-    """body: {} if there was none; item: what follows the route's path, such as a fault's id."""
+    """One request on the emulator itself.
+
+    body: {} if there was none; item: what follows the route's path, such as a fault's id.
+    """
 
     em: Emulator
     stop: Stop
@@ -39,7 +42,10 @@ ControlHandler = Callable[[ControlRequest], "Json | Awaitable[Json]"]
 
 
 async def answer(em: Emulator, stop: Stop, method: str, path: str, body: Any) -> ArmResponse:
-    """path in lower case; a route of ROUTES, or one and an item's id."""
+    """Answer a request below /emulator.
+
+    path: in lower case, one of ROUTES, or one and an item's id; stop: ends the emulator.
+    """
     if body is not None and not isinstance(body, dict):
         raise errors.invalid_content("The request body must be a JSON object")
     head, _, last = path.rpartition("/")
@@ -61,7 +67,7 @@ def status(request: ControlRequest) -> Json:
 
 
 def offer(request: ControlRequest) -> Json:
-    """Settings with which a cluster's network can exist on the loopback."""
+    """Answer settings with which a cluster's network can exist on the loopback."""
     em = request.em
     used = [net for networks in networks_in_use(em).values() for net in networks]
     return {
@@ -72,7 +78,7 @@ def offer(request: ControlRequest) -> Json:
 
 
 def metadata(request: ControlRequest) -> Json:
-    """What http://169.254.169.254 is for the VM of that vmId."""
+    """Answer what http://169.254.169.254 is on Azure, for the VM of that vmId."""
     for vm in request.em.store.all(VM):
         if vm.properties["vmId"] == request.item:
             return {"url": request.em.metadata.url(vm)}
@@ -80,7 +86,7 @@ def metadata(request: ControlRequest) -> Json:
 
 
 async def reset(request: ControlRequest) -> Json:
-    """Everything is gone when this returns; operations under way end by themselves."""
+    """Delete everything; operations under way end by themselves afterwards."""
     all_groups = request.em.store.groups()
     for group in all_groups:
         group.state = "Deleting"

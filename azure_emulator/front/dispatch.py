@@ -21,7 +21,8 @@ from .routes import Route
 class Passage:
     """What a request has met on its way, also when it was refused.
 
-    met: faults; what they do to the connection is the front's to do. headers: of the limits.
+    met: faults, of which the front carries out what they do to the connection; headers: those that
+    tell what is left of the limits.
     """
 
     met: Met = field(default_factory=dict)
@@ -29,7 +30,7 @@ class Passage:
 
 
 class Dropped(ArmError):
-    """The connection is to be closed before anything is done."""
+    """Raised to close the connection before anything is done."""
 
     def __init__(self) -> None:
         super().__init__(503, "ServiceUnavailable", "The connection was closed.")
@@ -38,7 +39,7 @@ class Dropped(ArmError):
 async def carry_out(
     em: Emulator, route: Route, request: ArmRequest, passage: Passage
 ) -> ArmResponse:
-    """The one way to a handler. request.params are those of the route."""
+    """Carry a request out: this is the one way to a handler. request.params are the route's."""
     call = calls.describe(request.method, route.template, request.path)
     permissions.check(request.principal, call, request.body)
     region = _region(em, call, request)

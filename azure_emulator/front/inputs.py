@@ -21,12 +21,15 @@ IDENTIFIER = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 def path(request: web.Request) -> str:
-    """Decoded; slashes in a row count as one (recorded), and those at the end not at all."""
+    """Return the decoded path.
+
+    Slashes in a row count as one (recorded), those at its end as none.
+    """
     return re.sub("/+", "/", request.path).rstrip("/") or "/"
 
 
 def query(request: web.Request) -> dict[str, str]:
-    """Names in lower case; the values of one that is repeated are joined, as .NET does it."""
+    """Return the query by names in lower case; repeated ones are joined, as .NET does it."""
     found: dict[str, str] = {}
     for name, value in request.query.items():
         key = name.lower()
@@ -35,7 +38,11 @@ def query(request: web.Request) -> dict[str, str]:
 
 
 def check_api_version(given: str | None) -> None:
-    """Any version that ARM may ever have had, up to a year from now: SDKs go with the time."""
+    """Refuse what can't be an api-version.
+
+    Any date passes from ARM's first to a year from now, because SDKs go with the time; types with
+    versions of their own are checked by api_versions.
+    """
     if not given:
         raise errors.missing_api_version()
     match = API_VERSION.fullmatch(given)
@@ -48,7 +55,7 @@ def check_api_version(given: str | None) -> None:
 
 
 def base_url(request: web.Request) -> str:
-    """What the URLs in answers begin with: the address under which the client knows us."""
+    """Return what the URLs in answers begin with: the address under which the client knows us."""
     host = request.headers.get("Host")
     if host is None:  # HTTP/1.0
         transport = request.transport
@@ -60,13 +67,13 @@ def base_url(request: web.Request) -> str:
 
 
 def correlation_id(request: web.Request, otherwise: str) -> str:
-    """The client's own, if it can be repeated in a header."""
+    """Return the client's own id if it can be repeated in a header, else `otherwise`."""
     given = request.headers.get("x-ms-correlation-request-id", "")
     return given if IDENTIFIER.fullmatch(given) else otherwise
 
 
 async def json_body(request: web.Request) -> Any:
-    """The parsed body, None if there is none."""
+    """Return the parsed body, None if there is none; raises ARM's refusal."""
     try:
         raw = await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -30,7 +30,7 @@ def check(em: Emulator, call: Call, request: ArmRequest) -> None:
 
 
 def stamp(em: Emulator, call: Call, request: ArmRequest, answer: ArmResponse) -> ArmResponse:
-    """Compute's etag changes with each write; Network's handlers see to theirs."""
+    """Add Compute's etag, which changes with each write; Network's handlers see to theirs."""
     resource = em.store.find(call.scope)
     if resource is None or resource.type not in (VM, SCALE_SET) or answer.status > 201:
         return answer
@@ -50,7 +50,7 @@ def _has_etag(call: Call) -> bool:
 
 
 def _found(em: Emulator, call: Call) -> Resource | None:
-    """The resource, or that of which it is a part: they have one etag."""
+    """Return the resource, or the one of which it is a part: they have one etag."""
     parent = call.scope.rsplit("/", 2)[0]
     is_part = call.resource_type.count("/") > 1
     return em.store.find(parent if is_part else call.scope)

@@ -33,7 +33,7 @@ LOCATIONS = f"{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}"
 
 
 def _of_type(kind: str, child: str = "") -> tuple[str, str, str]:
-    """The paths of one resource, of a group's and of the subscription's list."""
+    """Return the paths of one resource, of a group's list and of the subscription's list."""
     in_group = f"{GROUP}/providers/{kind}"
     return f"{in_group}/{{name}}{child}", in_group, f"{SUBSCRIPTION}/providers/{kind}"
 
@@ -177,7 +177,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 class Route(NamedTuple):
-    """template: the path with {parts}, as _table() writes it."""
+    """One kind of request; template: the path with {parts}, as _table() writes it."""
 
     method: str
     template: str
@@ -197,7 +197,7 @@ IN_GROUP = re.compile(
 
 
 def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
-    """The route and the path's parts; or ARM's refusal of the path."""
+    """Return the route and the path's parts; raises ARM's refusal of the path."""
     for route in ROUTES:
         if route.method == method and (match := route.pattern.fullmatch(path)):
             return route, match.groupdict()

@@ -41,7 +41,7 @@ FORMAT = 1
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """0600 from the start, and whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
@@ -52,7 +52,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def lock(state_dir: Path) -> IO[bytes] | None:
-    """Held as long as the process lives: one server per state directory. None: another has it."""
+    """Take the state directory's lock for as long as this process lives; None if another has it."""
     file = open(state_dir / LOCK_FILE, "ab")  # noqa: SIM115 - open until the process ends
     try:
         import fcntl
@@ -127,7 +127,10 @@ class Server:
             log.info("ended")
 
     def _tls(self) -> ssl.SSLContext:
-        """Clients trust ca.pem, the certificate of an authority of this process alone."""
+        """Return the server's side of TLS, and write ca.pem, which clients trust.
+
+        Its authority lives in this process alone.
+        """
         authority = trustme.CA(organization_name="ipcluster-azure emulator")
         write_private(self._settings.state_dir / "ca.pem", authority.cert_pem.bytes())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -135,7 +138,7 @@ class Server:
         return context
 
     def _announce(self, endpoint: str) -> None:
-        """emulator.json last: whoever sees it may connect."""
+        """Write the files by which clients find this; emulator.json is the last of them."""
         directory = self._settings.state_dir
         write_private(directory / TOKEN_FILE, self._em.permissions.own_token.encode())
         info: dict[str, Any] = {
@@ -177,7 +180,7 @@ class Server:
 
 
 def raise_file_limit() -> None:
-    """Two descriptors per machine, and more per session."""
+    """Allow as many open files as possible: a machine takes two, a session more."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -186,9 +189,9 @@ def raise_file_limit() -> None:
 
 
 def detach() -> int:
-    """Leave the starting process's family; a descriptor to report on, or -1 without fork.
+    """Leave the starting process's family; return a descriptor to report on, -1 without fork.
 
-    The parent half waits for the report and exits with what became of the server, so that its
+    The parent half waits for the report and exits with what became of the server, so that its own
     parent never has a child to look after.
     """
     if not hasattr(os, "fork"):

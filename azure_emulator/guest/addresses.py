@@ -18,10 +18,10 @@ Network = ipaddress.IPv4Network
 
 
 class LoopbackAddresses:
-    """Drawn at random, so that several emulators on one computer rarely meet.
+    """Loopback addresses, drawn at random, so that several emulators on one computer rarely meet.
 
-    VNets are offered from 127.16.0.0 - 127.127.255.255, public addresses from a /24 of
-    127.128.0.0 - 127.254.255.255.
+    VNets are offered from 127.16.0.0 - 127.127.255.255, public addresses from a /24 of 127.128.0.0
+    - 127.254.255.255.
     """
 
     def __init__(self, stream: random.Random | None = None) -> None:
@@ -34,7 +34,7 @@ class LoopbackAddresses:
         self.ssh_port = self._free_port()
 
     def _free_port(self) -> int:
-        """Below the ports that the system hands out itself, free on all addresses."""
+        """Return a port that is free on all addresses, below those that the system hands out."""
         for _ in range(100):
             port = self._random.randint(20_000, 32_000)
             with socket.socket() as probe:
@@ -46,7 +46,7 @@ class LoopbackAddresses:
         raise OSError("no free TCP port between 20000 and 32000")
 
     def offer(self, used: Iterable[Network]) -> Network:
-        """A /24 that no VNet here uses and that nobody was offered in the last five minutes."""
+        """Return a /24 that no VNet here uses and nobody was offered in the last five minutes."""
         now = time.monotonic()
         self._offered = {net: at for net, at in self._offered.items() if now - at < OFFER_KEPT_S}
         taken = list(used)
@@ -65,7 +65,7 @@ class LoopbackAddresses:
         return None
 
     def is_public(self, address: str) -> bool:
-        """Whether it is one of those that this emulator hands out."""
+        """Return whether the address is one of those that this emulator hands out."""
         try:
             return ipaddress.IPv4Address(address) in self._public_net
         except ValueError:
@@ -85,7 +85,7 @@ class AddressBook:
         return list(self._subnets.get(subnet_id.lower(), {}).values())
 
     def free(self, subnet_id: str, prefix: str) -> Iterator[str]:
-        """Lowest first."""
+        """Yield the subnet's free addresses, the lowest first."""
         used = self._subnets.get(subnet_id.lower(), {})
         network = Network(prefix)
         first = int(network.network_address) + RESERVED_FIRST
@@ -94,7 +94,10 @@ class AddressBook:
                 yield str(ipaddress.IPv4Address(value))
 
     def reserve(self, subnet_id: str, prefix: str, wanted: str | None, owner: str) -> str:
-        """The wanted address or the lowest free one; Azure's refusal if that can't be."""
+        """Take the wanted address, or the lowest free one.
+
+        Raises Azure's refusal if that can't be.
+        """
         used = self._subnets.setdefault(subnet_id.lower(), {})
         network = Network(prefix)
         first = int(network.network_address) + RESERVED_FIRST

@@ -32,8 +32,10 @@ class File:
 
 @dataclass(frozen=True)
 class CloudConfig:
-    """boot_commands: a shell script of every boot; run_commands: one of the first boot, run after
-    `scripts`, which are whole programs. boot_hooks: programs of every boot, before all else.
+    """What a #cloud-config asks for.
+
+    boot_commands: a shell script of every boot; run_commands: one of the first boot, run after
+    `scripts`, which are whole programs; boot_hooks: programs of every boot, before all else.
     """
 
     host_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -46,7 +48,7 @@ class CloudConfig:
 
 
 def parse(data: bytes, admin: str, say: Say) -> CloudConfig:
-    """What can't be read or carried out is left out, and said."""
+    """Return what a machine here can carry out; the rest is left out, and reported to `say`."""
     config: dict[str, Any] = {}
     hooks, scripts = [], []
     try:
@@ -66,7 +68,7 @@ def parse(data: bytes, admin: str, say: Say) -> CloudConfig:
 
 
 def _mapping(part: Part) -> dict[str, Any]:
-    """As cloud-init merges by default, later parts replace members of earlier ones."""
+    """Return a part's YAML, a mapping whose members the later parts' replace."""
     config = loaded(part.content)
     if config is not None and not isinstance(config, dict):
         raise UserDataError("its YAML is not a mapping")
@@ -107,7 +109,7 @@ def _list(config: Mapping[Any, Any], name: str, say: Say) -> list[Any]:
 
 
 def _authorized_keys(config: dict[str, Any], admin: str, say: Say) -> tuple[str, ...]:
-    """Those of the default user, which is the admin on Azure."""
+    """Return the keys of the default user, which is the admin on Azure."""
     keys = _list(config, "ssh_authorized_keys", say)
     for user in _list(config, "users", say):
         if isinstance(user, dict) and user.get("name") in (admin, "default"):
@@ -146,7 +148,7 @@ def _file(item: Any, say: Say) -> File:
 
 
 def _mode(permissions: Any) -> int:
-    """YAML reads 0644 as the number 420: as cloud-init, a number is the mode itself."""
+    """Return a file mode; a number is the mode itself, as YAML reads 0644 as the number 420."""
     if permissions is None:
         return DEFAULT_MODE
     mode = permissions if isinstance(permissions, int) else int(str(permissions), 8)
@@ -156,7 +158,7 @@ def _mode(permissions: Any) -> int:
 
 
 def _script(config: dict[str, Any], name: str, say: Say) -> str:
-    """One shell script, as cloud-init writes it: a failing line does not stop the next."""
+    """Return one shell script as cloud-init writes it: a failing line does not stop the next."""
     lines = []
     for item in _list(config, name, say):
         if isinstance(item, list):

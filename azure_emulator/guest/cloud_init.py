@@ -33,7 +33,7 @@ echo "status: $status"
 
 
 class Boot:
-    """One boot of a machine: prepare(), begin(), sshd is up, finish()."""
+    """One boot of a machine, in the order prepare(), begin(), then sshd comes up, finish()."""
 
     def __init__(self, data: bytes, directory: Path, home: Path) -> None:
         self._data = data
@@ -49,7 +49,10 @@ class Boot:
             log_file.write(text + "\n")
 
     def prepare(self) -> CloudConfig:
-        """What of customData can't be understood is in the log; the machine boots all the same."""
+        """Read customData.
+
+        What can't be understood is logged, and the machine boots all the same.
+        """
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._config = parse(self._data, self._home.name, self.say)
         self._set_status("running")
@@ -63,7 +66,7 @@ class Boot:
         (self._directory / "cloud-init-status").write_text(status + "\n")
 
     async def begin(self, environment: dict[str, str]) -> None:
-        """What comes before sshd: hooks and bootcmd of every boot, files of the first."""
+        """Run what comes before sshd: hooks and bootcmd of every boot, files of the first."""
         for number, hook in enumerate(self._config.boot_hooks, 1):
             await self._execute(f"boothook-{number:03}", hook, environment)
         await self._execute("bootcmd", self._config.boot_commands.encode(), environment)
@@ -71,7 +74,7 @@ class Boot:
             self._write_files()
 
     async def finish(self, environment: dict[str, str]) -> None:
-        """The scripts, then runcmd, at the first boot alone."""
+        """Run the scripts, then runcmd, at the first boot alone."""
         if self._first:
             for number, script in enumerate(self._config.scripts, 1):
                 await self._execute(f"part-{number:03}", script, environment)
@@ -79,7 +82,10 @@ class Boot:
         self._set_status("error" if self._failed else "done")
 
     def _write_files(self) -> None:
-        """Below the home directory; other absolute paths go below the directory "root"."""
+        """Write files below the home directory.
+
+        Other absolute paths go below the directory "root".
+        """
         for file in self._config.files:
             target = _place(file.path, self._home, self._directory / "root")
             try:
@@ -91,7 +97,10 @@ class Boot:
                 self.say(f"write_files: {file.path}: {error}")
 
     async def _execute(self, name: str, content: bytes, environment: dict[str, str]) -> None:
-        """To its end; a failure is in the log and in the status, and nothing else stops."""
+        """Run a program to its end.
+
+        A failure is in the log and the status, and stops nothing else.
+        """
         if not content:
             return
         program = self._directory / "scripts" / name
@@ -125,7 +134,7 @@ def _write_program(path: Path, content: bytes) -> None:
 
 
 def _place(path: str, home: Path, root: Path) -> Path:
-    """/home/NAME/... of the admin is the machine's home; nothing escapes the machine."""
+    """Return where a path lies: /home/NAME is the machine's home; nothing escapes the machine."""
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     if not path.startswith("/"):
         return home.joinpath(*parts)

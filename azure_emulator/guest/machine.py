@@ -32,7 +32,7 @@ PATIENCE_S = 2.0
 
 
 class Machine:
-    """Its directory, its doors and its open connections. A machine that is off keeps its doors."""
+    """A machine's directory, doors and open connections. One that is off keeps its doors."""
 
     def __init__(self, spec: MachineSpec, directory: Path, package_cache: Path) -> None:
         self.spec = spec
@@ -55,14 +55,14 @@ class Machine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """As of now: with a public address comes a way out."""
+        """Return the environment of its processes as of now: a public address brings a way out."""
         return build_environment(self.spec, self.directory, self.home, self._package_cache)
 
     def take_addresses(self) -> OSError | None:
         return self._doors.keep(self.spec.addresses)
 
     async def boot(self) -> None:
-        """Returns when sshd is up, or, like Azure, earlier if customData's bootcmd takes long."""
+        """Boot, and return when sshd is up, or earlier, as Azure does, if bootcmd takes long."""
         problem = self.take_addresses()
         if problem:
             raise _cannot_listen(self.spec, problem)
@@ -115,7 +115,10 @@ class Machine:
         task.add_done_callback(self._tasks.discard)
 
     def refresh(self) -> None:
-        """Doors for the addresses of now; connections to an address that is gone fall silent."""
+        """Keep doors for the present addresses.
+
+        Connections to an address that is gone fall silent.
+        """
         if self._serving and self.spec.defects.no_ssh:
             return  # a port that nobody listens on: connections are refused
         problem = self.take_addresses()
@@ -129,7 +132,7 @@ class Machine:
             self._doors.open(self.spec.network.admits, self._serve)
 
     def _serve(self, connection: socket.socket) -> None:
-        """As sshd, drop some if many have not logged in yet."""
+        """Serve a connection, or drop it, as sshd does if many have not logged in yet."""
         if self._options is None or not self._startups.admit():
             with contextlib.suppress(OSError):
                 connection.send(DROPPED)
@@ -157,7 +160,7 @@ class Machine:
             self._losing = asyncio.ensure_future(self._keep_losing())
 
     async def _keep_losing(self) -> None:
-        """Also what the machine's processes open from now on."""
+        """Lose packets also of what the machine's processes open from now on."""
         while True:
             await asyncio.sleep(SCAN_EVERY_S)
             await self._lose_sockets()
@@ -193,7 +196,7 @@ class Machine:
         self.refresh()
 
     async def crash(self) -> None:
-        """The sockets of the dead stay open, so that no FIN tells anybody."""
+        """Kill the machine; the sockets of the dead stay open, so that no FIN tells anybody."""
         await self.lose_network()
         if self._losing:
             self._losing.cancel()
@@ -202,7 +205,7 @@ class Machine:
         await asyncio.to_thread(processes.kill_machines, frozenset([self.spec.vm_id]))
 
     async def run(self, script: str, variables: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The script's output; it ends with the machine, like all its processes."""
+        """Return a script's output; it ends with the machine, like all its processes."""
         process = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-s"),
             cwd=self.directory,

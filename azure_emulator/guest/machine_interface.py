@@ -13,19 +13,19 @@ class MachineNetwork(Protocol):
     """What the virtual network says about a machine; asked anew each time, for it may change."""
 
     def public_address(self) -> str | None:
-        """That of the machine's interface, if it has one now."""
+        """Return the public address of the machine's interface, if it has one now."""
 
     def admits(self, peer: str, address: str) -> bool:
-        """Whether a connection of that peer reaches the SSH port of that address."""
+        """Return whether a connection from `peer` reaches the SSH port of `address`."""
 
     def lets_out(self, address: str, port: int) -> bool:
-        """Whether the security groups let a connection of the machine's leave."""
+        """Return whether the security groups let the machine connect there."""
 
     def has_way_out(self) -> bool:
-        """Whether the machine reaches the internet."""
+        """Return whether the machine reaches the internet."""
 
     def is_near(self, address: str) -> bool:
-        """Whether the private address, and not the public one, is the source of connections."""
+        """Return whether connections there come from the private and not the public address."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Defects:
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """metadata_url: what http://169.254.169.254 is on Azure."""
+    """What a machine is made of; metadata_url: what http://169.254.169.254 is on Azure."""
 
     vm_id: str
     name: str
@@ -66,40 +66,40 @@ class MachineHost(Protocol):
     """Where machines live. All of it is safe to repeat."""
 
     def prepare(self, spec: MachineSpec) -> None:
-        """The machine has its addresses, and nothing answers there yet."""
+        """Take the machine's addresses; nothing answers there yet."""
 
     async def boot(self, spec: MachineSpec) -> None:
-        """The machine answers when this returns; raises ArmError if it can't be."""
+        """Boot the machine, which answers when this returns; raises ArmError if it can't."""
 
     def refresh(self) -> None:
-        """The networks have changed: addresses, and who may come in."""
+        """Take note that networks have changed: addresses, and who may come in."""
 
     async def lose_network(self, vm_ids: Sequence[str]) -> None:
-        """No packet reaches or leaves them any more; everything goes on running."""
+        """Let no packet reach or leave the machines; everything in them goes on running."""
 
     async def restore_network(self, vm_ids: Sequence[str]) -> None:
-        """Connections go on where the other end has not given up."""
+        """Let packets through again: connections go on where the other end has not given up."""
 
     async def crash(self, vm_ids: Sequence[str]) -> None:
-        """All their processes are dead, and nobody outside is told; files stay."""
+        """Kill all processes of the machines without telling anybody outside; files stay."""
 
     async def halt(self, vm_ids: Sequence[str]) -> None:
-        """All their processes are dead when this returns; files stay."""
+        """Kill all processes of the machines, which are dead when this returns; files stay."""
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
-        """As halt, and the files are gone."""
+        """Halt the machines and delete their files."""
 
     async def run(
         self, vm_id: str, script: str, variables: Mapping[str, str]
     ) -> tuple[bytes, bytes]:
-        """What a shell script writes to its two outputs, run as root would; empty if halted."""
+        """Return what a shell script, run as root, writes to its two outputs; empty if halted."""
 
     async def close(self) -> None:
         """Destroy every machine."""
 
 
 class NoMachines:
-    """--machines=none: ARM alone, for thousands of VMs."""
+    """No machines at all (--machines=none): ARM alone, for thousands of VMs."""
 
     def prepare(self, spec: MachineSpec) -> None:
         pass

@@ -20,7 +20,7 @@ class Startups:
         self._waiting = 0
 
     def admit(self) -> bool:
-        """Count a new connection, or drop it."""
+        """Count a new connection and return True, or return False: it is to be dropped."""
         if self._waiting >= self.FULL or self._random.uniform(0, 100) < self._drop_percent():
             return False
         self._waiting += 1
@@ -33,5 +33,5 @@ class Startups:
         return self.RATE_PERCENT + share * (100 - self.RATE_PERCENT)
 
     def settle(self) -> None:
-        """It has logged in, or given up."""
+        """Take note that a connection has logged in, or given up."""
         self._waiting -= 1

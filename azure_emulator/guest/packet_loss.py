@@ -23,13 +23,16 @@ ADDRESS_ROOM = 128
 
 
 def supported() -> bool:
-    """Some kernels are built without TCP's MD5 signatures."""
+    """Return whether this kernel was built with TCP's MD5 signatures."""
     with socket.socket() as probe:
         return lose(probe)
 
 
 def lose(sock: socket.socket) -> bool:
-    """False if the kernel can't; of a listening socket nobody gets an answer any more."""
+    """Let the socket lose every packet; return False if the kernel can't.
+
+    If it is a listening one, nobody gets an answer any more.
+    """
     return _set_key(sock, KEY)
 
 
@@ -38,7 +41,7 @@ def find_again(sock: socket.socket) -> None:
 
 
 def _set_key(sock: socket.socket, key: bytes) -> bool:
-    """For all peers; no bytes take the key away."""
+    """Set the key for all peers; no bytes take the key away."""
     done = False
     for address in _everybody(sock.family):
         value = (
@@ -60,7 +63,7 @@ def _everybody(family: int) -> Iterator[bytes]:
 
 
 def outside_sockets(pids: Iterable[int]) -> list[socket.socket]:
-    """Duplicates of these processes' TCP sockets, without those between the processes themselves.
+    """Return duplicates of these processes' TCP sockets to others than themselves.
 
     While a duplicate is open, the end of its process sends no FIN.
     """

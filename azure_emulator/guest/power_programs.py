@@ -35,7 +35,7 @@ done
 
 
 def power_programs(directory: Path) -> dict[Path, str]:
-    """Path -> content of what a machine needs for that."""
+    """Return path -> content of the programs that a machine needs for that."""
     content = f'#!/bin/sh\nexec python3 -c {shlex.quote(CODE)} "$0" "$@"\n'
     folder = programs_directory(directory)
     return {folder / "sudo": SUDO, **{folder / name: content for name in NAMES}}

@@ -13,7 +13,7 @@ from .machine_interface import MachineSpec
 
 
 class ProcessMachines:
-    """--machines=process."""
+    """Machines that are processes of this computer (--machines=process)."""
 
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / "machines"
@@ -21,7 +21,7 @@ class ProcessMachines:
         self._machines: dict[str, Machine] = {}
 
     def prepare(self, spec: MachineSpec) -> None:
-        """An address that can't be had is told when the machine boots."""
+        """Take the addresses; that one can't be had is told when the machine boots."""
         machine = self._machines.get(spec.vm_id)
         if machine is None:
             directory = self._directory / spec.vm_id

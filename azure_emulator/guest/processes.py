@@ -17,7 +17,7 @@ GIVE_UP_S = 5.0
 
 
 def find(vm_ids: frozenset[str]) -> list[int]:
-    """The ids of all live processes of these machines."""
+    """Return the ids of all live processes of these machines."""
     marks = {_MARK + vm_id.encode() for vm_id in vm_ids}
     found = []
     for name in os.listdir("/proc"):
@@ -34,7 +34,7 @@ def find(vm_ids: frozenset[str]) -> list[int]:
 
 
 def kill_machines(vm_ids: frozenset[str]) -> None:
-    """SIGKILL, again and again until a scan finds none (one may fork while we look)."""
+    """Send SIGKILL again and again, until a scan finds no process (one may fork while we look)."""
     deadline = time.monotonic() + GIVE_UP_S
     while time.monotonic() < deadline:
         alive = find(vm_ids)

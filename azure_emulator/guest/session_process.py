@@ -15,7 +15,7 @@ LIMITED = ["/bin/sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh"]
 
 
 def signal_group(process: asyncio.subprocess.Process, name: str) -> None:
-    """OpenSSH delivers these, and no others, to the command's process group."""
+    """Send a signal to the command's process group, if it is one that OpenSSH delivers."""
     if name in ("HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.Signals[f"SIG{name}"])

@@ -21,7 +21,7 @@ def _login_umask() -> Iterator[None]:
 
 
 class HomeSFTPServer(asyncssh.SFTPServer):
-    """Relative paths start at the login's home, as with OpenSSH; there is no chroot."""
+    """An SFTP server without chroot, whose relative paths start at the home, as OpenSSH's."""
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: bytes) -> None:
         super().__init__(channel)
@@ -45,7 +45,7 @@ class HomeSFTPServer(asyncssh.SFTPServer):
             super().mkdir(path, attrs)
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Nothing is replaced; posix-rename@openssh.com does that."""
+        """Rename without replacing anything; posix-rename@openssh.com does that."""
         if os.path.lexists(self.map_path(newpath)):
             raise asyncssh.SFTPFailure("Failure")
         super().rename(oldpath, newpath)

@@ -24,10 +24,10 @@ Serve = Callable[[socket.socket], None]
 
 
 class Door:
-    """One address: its port is taken, and open() and close() say whether anything answers."""
+    """One address, whose port is taken; open() and close() say whether anything answers there."""
 
     def __init__(self, address: str, port: int) -> None:
-        """Raises OSError if the address can't be had."""
+        """Take the port; raises OSError if the address can't be had."""
         self.address = address
         self._listener = socket.socket()
         self._held: list[tuple[socket.socket, str]] = []
@@ -44,20 +44,20 @@ class Door:
         self._accepting = asyncio.ensure_future(self._accept())
 
     def open(self, admits: Admits, serve: Serve) -> None:
-        """Serve whom `admits` lets in, also those that are held already."""
+        """Serve whom `admits` lets in, also those whose connections are held already."""
         self._admits, self._serve = admits, serve
         self.look_again()
 
     def close(self) -> None:
-        """Silent to everybody from now on; what is being served is not touched."""
+        """Be silent to everybody from now on; what is being served is not touched."""
         self._admits = self._serve = None
 
     def look_again(self) -> None:
-        """Who may come in has changed."""
+        """Ask again about the connections that are held: who may come in has changed."""
         self._held = [item for item in self._held if not self._answers(*item)]
 
     def remove(self) -> None:
-        """The address is not the machine's any more."""
+        """Give the port back: the address is not the machine's any more."""
         self.close()
         self._accepting.cancel()
         self._listener.close()
@@ -81,14 +81,14 @@ class Door:
                     self._forget()
 
     def _answers(self, connection: socket.socket, peer: str) -> bool:
-        """Whether the connection is served now."""
+        """Serve the connection if the peer may come in; return whether it does."""
         if self._admits is None or self._serve is None or not self._admits(peer, self.address):
             return False
         self._serve(connection)
         return True
 
     def _forget(self) -> None:
-        """Those that have hung up, or else the oldest."""
+        """Let go of held connections that have hung up, or else of the oldest."""
         gone = [item for item in self._held if _has_hung_up(item[0])] or self._held[:1]
         self._held = [item for item in self._held if item not in gone]
         for connection, _ in gone:
@@ -111,7 +111,7 @@ class Doors:
         self._doors: dict[str, Door] = {}
 
     def keep(self, addresses: Iterable[str]) -> OSError | None:
-        """Exactly these addresses; new doors are silent. Tells which one can't be had."""
+        """Have doors at these addresses alone, new ones silent; return one that can't be had."""
         wanted = list(addresses)
         for address in [address for address in self._doors if address not in wanted]:
             self._doors.pop(address).remove()

@@ -56,7 +56,7 @@ class MachineServer(asyncssh.SSHServer):
         return self._counted(known and username == self._machine.spec.admin_username)
 
     def _counted(self, admitted: bool) -> bool:
-        """After so many wrong tries sshd hangs up."""
+        """Return whether the login is admitted; after too many wrong tries sshd hangs up."""
         self._failures += not admitted
         if self._failures >= MAX_AUTH_TRIES:
             raise asyncssh.DisconnectError(PROTOCOL_ERROR, "Too many authentication failures")
@@ -72,7 +72,7 @@ class MachineServer(asyncssh.SSHServer):
     # Sessions
 
     def session_requested(self) -> Any:
-        """A session counts until its channel begins to close, as sshd counts."""
+        """Admit a session; it counts until its channel begins to close, as sshd counts."""
         self._channels = [channel for channel in self._channels if not channel.is_closing()]
         if len(self._channels) >= MAX_SESSIONS:
             raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, "open failed")
@@ -100,7 +100,7 @@ class MachineServer(asyncssh.SSHServer):
         return self._connect(dest_host, dest_port)
 
     async def _connect(self, host: str, port: int) -> SSHForwarder:
-        """From the machine's own address; beyond the loopback only with a way out."""
+        """Connect from the machine's own address; beyond the loopback only if it has a way out."""
         spec = self._machine.spec
         inside = host == "localhost" or _is_loopback(host)
         if not inside and not spec.outbound:
@@ -120,7 +120,7 @@ class MachineServer(asyncssh.SSHServer):
         return SSHForwarder(peer)
 
     def _source(self, target: str) -> str:
-        """Other networks see the machine's public address."""
+        """Return the address that the target sees: other networks see the public one."""
         spec = self._machine.spec
         near = target in spec.addresses or spec.network.is_near(target)
         return (
@@ -138,7 +138,7 @@ class MachineServer(asyncssh.SSHServer):
 
 
 class Session(asyncssh.SSHServerProcess[bytes]):
-    """asyncssh runs a shell for a subsystem it does not know; sshd refuses it."""
+    """A session that refuses subsystems it doesn't know, as sshd; asyncssh would run a shell."""
 
     def subsystem_requested(self, subsystem: str) -> bool:
         return subsystem == "sftp" and super().subsystem_requested(subsystem)
@@ -152,5 +152,5 @@ def _is_loopback(host: str) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    """As sshd says it: the bare text of the system's error."""
+    """Return the bare text of the system's error, as sshd says it."""
     return os.strerror(error.errno) if error.errno else str(error)

@@ -24,7 +24,10 @@ async def run_session(
     environment: dict[str, str],
     is_up: Callable[[], bool],
 ) -> None:
-    """is_up: false once the machine is being stopped; what was just started dies then."""
+    """Run a session's command or shell.
+
+    is_up: returns False once the machine is being stopped; what was just started then dies.
+    """
     variables = {
         name: value for name, value in session.env.items() if ACCEPTED_VARIABLES.fullmatch(name)
     }
@@ -38,7 +41,7 @@ async def run_session(
 
 
 def _connection_variables(session: asyncssh.SSHServerProcess[bytes]) -> dict[str, str]:
-    """What sshd tells a command of its connection."""
+    """Return what sshd tells a command about its connection."""
     peer, own = (session.channel.get_extra_info(name) for name in ("peername", "sockname"))
     return {
         "SSH_CLIENT": f"{peer[0]} {peer[1]} {own[1]}",
@@ -55,7 +58,7 @@ class _Output:
         self._reader = asyncio.StreamReader()
 
     async def pump(self, sink: asyncssh.SSHWriter[bytes]) -> None:
-        """To the end of the output, which is when its last holder closes it."""
+        """Send the output to its end, which is when its last holder closes it."""
         os.close(self.writing)
         protocol = asyncio.StreamReaderProtocol(self._reader)
         file = os.fdopen(self._reading, "rb", buffering=0)
@@ -78,7 +81,7 @@ async def _run_on_pipes(
     environment: dict[str, str],
     is_up: Callable[[], bool],
 ) -> None:
-    """The exit status is sent when the process is gone AND nobody holds its output open.
+    """Run a command; its exit status is sent when it is gone and nobody holds its output open.
 
     When the client hangs up the pipes are closed and the process lives on, as with sshd.
     """
@@ -106,7 +109,7 @@ async def _serve(
     output: _Output,
     errors: _Output,
 ) -> None:
-    """Until the command is over, or the client has hung up."""
+    """Serve until the command is over, or the client has hung up."""
     feeding = asyncio.ensure_future(_feed(session, process))
     pumping = asyncio.ensure_future(_both(output, errors, session))
     hanging_up = asyncio.ensure_future(session.channel.wait_closed())

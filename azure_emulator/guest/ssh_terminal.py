@@ -22,7 +22,10 @@ async def run_on_terminal(
     home: Path,
     environment: dict[str, str],
 ) -> None:
-    """A hang-up reaches the foreground process group as SIGHUP when the terminal closes."""
+    """Run a command on a terminal of its own.
+
+    A hang-up reaches the foreground process group as SIGHUP when the terminal closes.
+    """
     primary, secondary = os.openpty()
     _resize(primary, session.term_size)
     try:
@@ -84,7 +87,7 @@ async def _pump_terminal(
 async def _type(
     session: asyncssh.SSHServerProcess[bytes], process: asyncio.subprocess.Process, primary: int
 ) -> None:
-    """Client's keys to the terminal; returns when the client is gone."""
+    """Send the client's keys to the terminal; return when the client is gone."""
     while True:
         try:
             data = await session.stdin.read(CHUNK)

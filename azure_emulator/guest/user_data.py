@@ -28,7 +28,7 @@ GUESSED = ("text/plain", "text/x-not-multipart", "application/octet-stream", "")
 
 
 class UserDataError(Exception):
-    """Data that cloud-init would not understand either."""
+    """Raised for data that cloud-init would not understand either."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Part:
 
 
 def parts(data: bytes, depth: int = 0) -> Iterator[Part]:
-    """In their order. Raises UserDataError at the first that can't be read."""
+    """Return the parts in their order; raises UserDataError at the first that can't be read."""
     if depth > DEEPEST:
         raise UserDataError("its parts are nested too deeply")
     data = decompressed(data)
@@ -95,7 +95,7 @@ def _of_item(item: Message, depth: int) -> Iterator[Part]:
 
 
 def _of_archive(data: bytes, depth: int) -> Iterator[Part]:
-    """A YAML list of {type, content}, or of contents."""
+    """Return the parts of a YAML list of {type, content}, or of contents."""
     items = loaded(data)
     if not isinstance(items, list) or len(items) > MOST_PARTS:
         raise UserDataError("its archive is not a list, or too long a one")

@@ -18,20 +18,20 @@ INDEX_PREFIXES = ("PIP_", "UV_")
 
 
 def python_directory() -> Path:
-    """Where python3 and python3.X of the emulator's own, base interpreter are."""
+    """Return where python3 and python3.X of the emulator's own base interpreter are."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     return Path(base).resolve().parent
 
 
 def programs_directory(directory: Path) -> Path:
-    """What the "image" has besides this computer's own programs."""
+    """Return where the programs are that the "image" has besides this computer's own."""
     return directory / "bin"
 
 
 def build_environment(
     spec: MachineSpec, directory: Path, home: Path, package_cache: Path
 ) -> dict[str, str]:
-    """The "image" has the emulator's Python; only a machine with a way out reaches an index."""
+    """Return a machine's variables: the emulator's Python, and an index if it has a way out."""
     directories = [str(programs_directory(directory)), str(python_directory())]
     directories += ["/usr/local/bin", "/usr/bin", "/bin"]
     environment = {
@@ -49,7 +49,7 @@ def build_environment(
 
 
 def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
-    """Where the metadata service is: for the project's own programs and for azure-identity."""
+    """Return where the metadata service is, for the project's programs and for azure-identity."""
     host = urlsplit(spec.metadata_url).hostname
     if host is None:
         return {}
@@ -63,7 +63,10 @@ def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
 
 
 def _way_out(package_cache: Path) -> dict[str, str]:
-    """The user's own way to a package index; the cache stands for a mirror near the region."""
+    """Return the user's own way to a package index.
+
+    The cache stands for a mirror near the region.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()

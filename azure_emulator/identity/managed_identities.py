@@ -74,7 +74,7 @@ def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
 
 
 def _principal(em: Emulator, identifier: str, holder_id: str) -> Json:
-    """An identity of another subscription is believed."""
+    """Return an identity's members; one of another subscription is believed."""
     found = em.store.find(identifier)
     if found is not None and found.type == IDENTITY:
         return {name: found.properties[name] for name in ("principalId", "clientId")}

@@ -9,7 +9,7 @@ TYPE = "Microsoft.Authorization/permissions"
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """One entry for each role that the caller has there or above."""
+    """Answer one entry for each role that the caller has there or above."""
     scope = f"/subscriptions/{em.store.subscription_id}"
     if "group" in request.params:
         scope = em.store.group(request.params["group"]).id

@@ -58,7 +58,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _again(em: Emulator, existing: Extension, properties: Json) -> ArmResponse:
-    """The same once more is allowed, another role or principal is not."""
+    """Answer a second PUT: the same is allowed, another role or principal is not."""
     if any(properties[name].lower() != existing.properties[name].lower() for name in FIXED):
         raise ArmError(
             400,
@@ -82,7 +82,7 @@ def _check_role(identifier: str) -> None:
 
 
 def _check_principal(em: Emulator, properties: Json) -> None:
-    """Azure looks the principal up only if the request does not say what it is."""
+    """Refuse a principal that doesn't exist; Azure looks only if its type is not given."""
     principal = properties["principalId"].lower()
     if "principalType" in properties or principal in _principals(em):
         return
@@ -95,7 +95,7 @@ def _check_principal(em: Emulator, properties: Json) -> None:
 
 
 def _principals(em: Emulator) -> set[str]:
-    """The identities that exist: those of their own, and those of machines."""
+    """Return the principals of all identities: those of their own, and those of machines."""
     found: set[str] = set()
     for group in em.store.groups():
         for resource in group.resources.values():
@@ -134,7 +134,7 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Those of the scope, of what is in it, and of what it is in."""
+    """Answer the assignments at the scope, at what is in it, and at what it is in."""
     scope = _scope(em, request).lower()
     found = [
         assignment
@@ -154,7 +154,7 @@ def _find(em: Emulator, request: ArmRequest) -> Extension | None:
 
 
 def _scope(em: Emulator, request: ArmRequest, *, writable: bool = False) -> str:
-    """The id of what the assignment is on, which must exist."""
+    """Return the id of what the assignment is on; raises 404 if it doesn't exist."""
     part = request.params
     if "group" not in part:
         return f"/subscriptions/{em.store.subscription_id}"

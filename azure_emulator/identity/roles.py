@@ -93,7 +93,7 @@ ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True)
 class Holder(Principal):
-    """May what the role assignments say at the moment it asks; without any, nothing."""
+    """A principal that may do what its role assignments say at the moment it asks."""
 
     em: Emulator | None = None
 
@@ -112,7 +112,7 @@ def holder(em: Emulator, principal_id: str, expires: datetime) -> Holder:
 
 
 def _assigned(em: Emulator, principal_id: str, scope: str) -> list[Role]:
-    """Of an assignment's scope and everything below it."""
+    """Return the roles that hold there: an assignment counts for its scope and all below."""
     found = []
     for assignment in em.store.extensions.values():
         properties = assignment.properties

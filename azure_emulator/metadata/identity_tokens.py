@@ -17,12 +17,12 @@ SELECTORS = ("client_id", "object_id", "principal_id", "msi_res_id", "mi_res_id"
 
 
 class TokenRefused(Exception):
-    """Azure's reason."""
+    """Raised with Azure's reason for giving no token."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One that is assigned to a VM. resource_id: of a user-assigned one, else the VM's."""
+    """One identity of a VM; resource_id: a user-assigned one's own, else the VM's."""
 
     client_id: str
     principal_id: str
@@ -38,7 +38,7 @@ class Identity:
 
 
 def token(em: Emulator, vm: Resource, query: Mapping[str, str]) -> Json:
-    """The body of Azure's answer; raises TokenRefused."""
+    """Return the body of Azure's answer; raises TokenRefused."""
     if not query.get("api-version"):
         raise TokenRefused("Required query variable 'api-version' is missing")
     resource = query.get("resource")
@@ -60,7 +60,7 @@ def token(em: Emulator, vm: Resource, query: Mapping[str, str]) -> Json:
 
 
 def assigned(em: Emulator, vm: Resource) -> list[Identity]:
-    """The system's own first, then the user-assigned ones that exist."""
+    """Return the VM's identities: the system's first, then the user-assigned ones that exist."""
     body = vm.top.get("identity")
     body = body if isinstance(body, dict) else {}
     found = []
@@ -75,7 +75,7 @@ def assigned(em: Emulator, vm: Resource) -> list[Identity]:
 
 
 def system_client_id(principal_id: str) -> str:
-    """The application of a system-assigned identity: no answer but the token's shows its id."""
+    """Return the application id of a system-assigned identity, which only tokens show."""
     return str(uuid.uuid5(uuid.UUID(principal_id), "application"))
 
 

@@ -106,7 +106,7 @@ def _os_profile(profile: Json) -> Json:
 
 
 def _word(value: object) -> str:
-    """All leaves of this document are strings."""
+    """Return a value as the text it is in this document, where all leaves are strings."""
     return str(bool(value)).lower()
 
 
@@ -149,7 +149,7 @@ def _storage(profile: Json) -> Json:
 
 
 def _interface(em: Emulator, nic: Resource) -> Json:
-    """A Standard public address is not told here, as on Azure."""
+    """Return an interface; a Standard public address is not told here, as on Azure."""
     items = [item["properties"] for item in nic.properties["ipConfigurations"]]
     found = networks.find_subnet(em, items[0]["subnet"]["id"])
     subnets = []
@@ -167,7 +167,7 @@ def _interface(em: Emulator, nic: Resource) -> Json:
 
 
 def part(document: Any, path: list[str]) -> Any:
-    """What lies below these names and positions; raises KeyError."""
+    """Return what lies below these names and positions; raises KeyError."""
     for name in path:
         if isinstance(document, dict):
             lower = {key.lower(): value for key, value in document.items()}
@@ -180,7 +180,7 @@ def part(document: Any, path: list[str]) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """format=text: a leaf itself, or the names below, a slash after those with more below."""
+    """Return the answer to format=text: a leaf, or names, with a slash if there is more below."""
     if isinstance(value, dict):
         return "\n".join(f"{name}/" if _is_inner(below) else name for name, below in value.items())
     if isinstance(value, list):

@@ -27,7 +27,7 @@ Answer = Callable[[Resource, web.Request, list[str]], Awaitable[web.Response]]
 
 
 class MetadataServer:
-    """GET URL/metadata/..., where URL is em.metadata.url(vm)."""
+    """The server that answers GET URL/metadata/..., where URL is em.metadata.url(vm)."""
 
     def __init__(self, em: Emulator) -> None:
         self._em = em
@@ -41,7 +41,7 @@ class MetadataServer:
         }
 
     async def start(self) -> None:
-        """em.metadata knows the address when this returns."""
+        """Listen; em.metadata knows the address when this returns."""
         app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_route("*", "/{secret}/metadata/{path:.*}", self._handle)
         app.router.add_route("POST", "/{secret}/power/{action}", self._power)
@@ -76,7 +76,7 @@ class MetadataServer:
         return _error(405, "Method not allowed") if known else _error(404, "Not found")
 
     async def _power(self, request: web.Request) -> web.Response:
-        """What Azure's hypervisor sees when a guest ends or restarts itself."""
+        """Take note that a guest ends or restarts itself, which Azure's hypervisor would see."""
         vm = self._em.metadata.vm(request.match_info["secret"])
         action = request.match_info["action"]
         if vm is None or self._em.store.find(vm.id) is not vm or action not in guest_power.ACTIONS:
@@ -102,7 +102,10 @@ class MetadataServer:
         return _json(200, value)
 
     async def _show_events(self, vm: Resource, request: web.Request, _: list[str]) -> web.Response:
-        """The first request switches the service on for the VM, which takes up to two minutes."""
+        """Answer the VM's events.
+
+        Its first request switches the service on, for up to two minutes.
+        """
         versions = scheduled_events.VERSIONS
         version = request.query.get("api-version")
         if version not in versions:

@@ -8,7 +8,7 @@ from . import public_ips
 
 
 def held_by(em: Emulator, nic: Resource) -> list[Resource]:
-    """An interface's public addresses, dynamic or not."""
+    """Return an interface's public addresses, dynamic or not."""
     references = [
         item["properties"].get("publicIPAddress") for item in nic.properties["ipConfigurations"]
     ]
@@ -17,7 +17,7 @@ def held_by(em: Emulator, nic: Resource) -> list[Resource]:
 
 
 def exchange(em: Emulator, nic: Resource, before: list[Resource]) -> None:
-    """Dynamic addresses are there while a machine holds them, also those it gets as it runs."""
+    """Give and take dynamic addresses after a change: only running machines have them."""
     now = held_by(em, nic)
     for public_ip in before:
         if public_ip not in now and public_ips.is_dynamic(public_ip):

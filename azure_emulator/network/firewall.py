@@ -15,7 +15,7 @@ from .interfaces import primary_configuration
 
 @dataclass(frozen=True)
 class InterfaceNetwork:
-    """machines.MachineNetwork of one interface, read from the store at each question."""
+    """The MachineNetwork of one interface, read from the store at each question."""
 
     em: Emulator
     nic_id: str
@@ -41,7 +41,7 @@ class InterfaceNetwork:
         return place is not None and place.contains(address)
 
     def admits(self, peer: str, address: str) -> bool:
-        """A public address is closed without a group; a private one is open to its network."""
+        """Return whether a peer gets in; without a group public addresses are closed."""
         place = self._place()
         if place is None:
             return False
@@ -69,7 +69,7 @@ class InterfaceNetwork:
         )
 
     def _is_elsewhere(self, peer: str, place: Place) -> bool:
-        """Another virtual network's, or a public address: no route leads from there."""
+        """Return whether no route leads from there: another network, or a public address."""
         if place.contains(peer):
             return False
         public = self.em.addresses.is_public(peer)
@@ -94,7 +94,7 @@ class InterfaceNetwork:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an interface is: prefixes of what counts as its virtual network, and its groups."""
+    """Where an interface is: the prefixes of what counts as its virtual network, and its groups."""
 
     private: str
     inside: tuple[str, ...]
@@ -124,7 +124,7 @@ def _all_networks(em: Emulator) -> list[list[str]]:
 def _allows(
     nsg: Resource, direction: str, source: str, destination: str, port: int, place: Place
 ) -> bool:
-    """The first matching rule by priority decides."""
+    """Return whether the group allows it: the first matching rule by priority decides."""
     rules = [*nsg.properties["securityRules"], *(default_rule(*row) for row in DEFAULT_RULES)]
     wanted = [rule["properties"] for rule in rules if rule["properties"]["direction"] == direction]
     for rule in sorted(wanted, key=lambda rule: int(rule["priority"])):

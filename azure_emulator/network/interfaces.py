@@ -163,7 +163,7 @@ def _ip_configuration(
 
 
 def _chosen_address(wanted: Json, identifier: str) -> str | None:
-    """The address a static configuration names; None for a dynamic one."""
+    """Return the address that a static configuration names; None for a dynamic one."""
     if wanted.get("privateIPAllocationMethod", "Dynamic") != "Static":
         return None
     address: str | None = wanted.get("privateIPAddress")
@@ -177,7 +177,7 @@ def _chosen_address(wanted: Json, identifier: str) -> str | None:
 
 
 def _present_address(old: Resource | None, name: str, subnet_id: str) -> str | None:
-    """A dynamic address stays over updates."""
+    """Return the dynamic address that a configuration keeps over an update, if it has one."""
     for item in old.properties["ipConfigurations"] if old else []:
         same_subnet = item["properties"]["subnet"]["id"] == subnet_id
         if item["name"] == name and same_subnet:

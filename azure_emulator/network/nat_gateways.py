@@ -42,7 +42,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _check_addresses(em: Emulator, gateway: Resource, references: list[dict[str, str]]) -> None:
-    """Each one Standard, and nobody else's."""
+    """Refuse public addresses that are not Standard, or somebody else's."""
     others = [item for item in em.store.all(NAT_GATEWAY) if item is not gateway]
     for reference in references:
         address = referenced(em, reference, gateway.id, PUBLIC_IP)

@@ -77,12 +77,12 @@ def address_space(vnet: Resource) -> list[Network]:
 
 
 def networks_in_use(em: Emulator) -> dict[str, list[Network]]:
-    """VNet id -> its address prefixes."""
+    """Return VNet id -> its address prefixes."""
     return {vnet.key: address_space(vnet) for vnet in em.store.all(VNET)}
 
 
 def _refuse_shared_loopback(em: Emulator, vnet: Resource, prefixes: list[Network]) -> None:
-    """Azure lets VNets overlap; here two of them would be the same loopback addresses."""
+    """Refuse VNets that overlap: here, unlike on Azure, they would be the same addresses."""
     for prefix in prefixes:
         for other, taken in networks_in_use(em).items():
             if other == vnet.key or not prefix.overlaps(LOOPBACK):
@@ -98,7 +98,7 @@ def _refuse_shared_loopback(em: Emulator, vnet: Resource, prefixes: list[Network
 
 
 def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) -> Json:
-    """The stored form of a subnet: its name and its properties."""
+    """Return the stored form of a subnet: its name and its properties."""
     if not body.get("name"):
         raise errors.ArmError(400, "InvalidRequestFormat", "Subnet name is missing in the request.")
     names.check_network(body["name"])
@@ -122,7 +122,7 @@ def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) ->
 
 
 def stored_peering(em: Emulator, vnet: Resource, body: Json) -> Json:
-    """The stored form of a peering; the remote network's addresses are looked up when shown."""
+    """Return the stored form of a peering; the remote addresses are looked up when it is shown."""
     if not body.get("name"):
         message = "Peering name is missing in the request."
         raise errors.ArmError(400, "InvalidRequestFormat", message)
@@ -185,7 +185,7 @@ def check_unused(em: Emulator, vnet: Resource) -> None:
 
 
 def find_subnet(em: Emulator, identifier: object) -> tuple[Resource, Json] | None:
-    """The VNet and the stored subnet that an id names."""
+    """Return the VNet and the stored subnet that an id names."""
     if not isinstance(identifier, str) or "/subnets/" not in identifier.lower():
         return None
     at = identifier.lower().rindex("/subnets/")

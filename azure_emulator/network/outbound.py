@@ -10,9 +10,10 @@ from .networks import find_subnet
 
 
 def has_way_out(em: Emulator, vm: Resource, nic: Resource) -> bool:
-    """A public address, its subnet's NAT gateway, or the default access of a subnet not private.
+    """Return whether the VM reaches the internet.
 
-    Machines of a Flexible scale set never have default access.
+    It does by a public address, by its subnet's NAT gateway, or by the default access of a subnet
+    that is not private; machines of a Flexible scale set never have that.
     """
     configuration = primary_configuration(nic)
     if "publicIPAddress" in configuration:
@@ -26,7 +27,7 @@ def has_way_out(em: Emulator, vm: Resource, nic: Resource) -> bool:
 
 
 def _works(em: Emulator, reference: Json | None) -> bool:
-    """A NAT gateway without any public address lets nothing out."""
+    """Return whether a NAT gateway has a public address; one without lets nothing out."""
     gateway = em.store.find((reference or {}).get("id"))
     if gateway is None:
         return False

@@ -49,7 +49,7 @@ def _begin(em: Emulator, request: ArmRequest, public_ip: Resource, *, created: b
 
 
 def _update(em: Emulator, request: ArmRequest, public_ip: Resource, body: Json) -> ArmResponse:
-    """The whole body counts; what Azure itself has given stays."""
+    """Replace the address's body as a whole; what Azure itself has given stays."""
     em.check_same_location(public_ip, body)
     old = public_ip.properties
     sku = {**public_ip.top["sku"], **(body.get("sku") or {})}
@@ -74,7 +74,7 @@ def build(
     api_version: str,
     nested_id: str | None = None,
 ) -> Resource:
-    """Stored, in state Updating, and without an address until it has succeeded."""
+    """Store a new address, in state Updating; it gets its number when it has succeeded."""
     public_ip = em.new_resource(group, PUBLIC_IP, name, body, nested_id)
     basic = includes(BASIC_PUBLIC_IPS, api_version)
     sku = {"name": "Basic" if basic else "Standard", "tier": "Regional", **(body.get("sku") or {})}
@@ -111,7 +111,7 @@ def _properties(em: Emulator, public_ip: Resource, body: Json, sku: Json) -> Jso
 
 
 def _check_kind(public_ip: Resource, sku: Json, properties: Json) -> None:
-    """IPv4, and static unless Basic; what is left out becomes Azure's default."""
+    """Refuse all but IPv4, static unless Basic; fill in Azure's defaults."""
     basic = sku["name"] == "Basic"
     method = properties.setdefault("publicIPAllocationMethod", "Dynamic" if basic else "Static")
     if method != "Static" and not basic:

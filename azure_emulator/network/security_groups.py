@@ -69,7 +69,7 @@ def _check_rule(name: str, properties: Json) -> None:
 
 
 def _check_values(name: str, properties: Json, single: str, several: str) -> None:
-    """One of the two members must say something, and something valid."""
+    """Refuse a rule in which neither of the two members says something valid."""
     values = list(properties.get(several) or [])
     if properties.get(single):
         values.append(properties[single])
@@ -106,7 +106,7 @@ def _is_port_range(text: str) -> bool:
 
 
 def _is_address_prefix(text: str) -> bool:
-    """*, an address, a network, or a service tag such as Internet or Storage.EastUS."""
+    """Return whether the text is *, an address, a network, or a service tag such as Internet."""
     if text == "*" or re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)*", text):
         return True
     try:

@@ -73,7 +73,7 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def check_address(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """CheckIPAddressAvailability: whether an address is free, and which others are."""
+    """Answer CheckIPAddressAvailability: whether an address is free, and which others are."""
     vnet = _vnet(em, request)
     wanted = request.query.get("ipaddress", "")
     try:
@@ -104,7 +104,7 @@ def _availability(wanted: ipaddress.IPv4Address, network: Network, free: Iterato
 
 
 def list_usages(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """How full each subnet is."""
+    """Answer how full each subnet is."""
     vnet = _vnet(em, request)
     items: list[Json] = []
     for subnet in vnet.properties["subnets"]:

@@ -21,7 +21,10 @@ def scale_set(resource: Resource, api_version: str) -> Json:
 
 
 def disk(resource: Resource, api_version: str) -> Json:
-    """Before disks had a sku, a copy named its source by sourceUri and no system (recorded)."""
+    """Return a disk's properties.
+
+    Before disks had a sku, a copy named its source by sourceUri and no system (recorded).
+    """
     data = resource.properties["creationData"]
     source = data.get("sourceResourceId")
     if source is None or api_version[:10] > versions_compute.OLD_DISKS:
@@ -41,7 +44,7 @@ def virtual_machine(vm: Resource, api_version: str) -> Json:
 
 
 def of_deallocated(vm: Resource) -> Json:
-    """Size and kind of a managed disk are unknown until the VM is allocated again (recorded)."""
+    """Return a deallocated VM's properties: without size and kind of managed disks (recorded)."""
     storage = {**vm.properties["storageProfile"]}
     storage["osDisk"] = _unallocated(storage["osDisk"])
     if "dataDisks" in storage:
@@ -57,7 +60,7 @@ def _unallocated(disk: Json) -> Json:
 
 
 def _hides_disk_size(resource: Resource, storage: Json, api_version: str) -> bool:
-    """Some api-versions show the size of the OS disk only if the request named it."""
+    """Return whether the api-version shows the OS disk's size only if the request named it."""
     if not resource.hidden.get("default_disk_size"):
         return False
     if api_version == versions_compute.WITH_DATA_DISKS_ONLY:

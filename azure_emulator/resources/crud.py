@@ -19,7 +19,10 @@ Handler = Callable[[Emulator, ArmRequest], ArmResponse | Awaitable[ArmResponse]]
 
 
 def in_network_words(handler: Handler) -> Handler:
-    """Microsoft.Network's own refusals have details, be it none; those of ARM before it do not."""
+    """Return the handler with Network's own refusals, which always have details, be it none.
+
+    Those of ARM before it do not.
+    """
 
     def answer(em: Emulator, request: ArmRequest) -> ArmResponse | Awaitable[ArmResponse]:
         try:
@@ -42,7 +45,7 @@ def getter(kind: str) -> Handler:
 
 
 def lister(kind: str) -> Handler:
-    """Of the group named in the path, or of the whole subscription."""
+    """Return the handler that lists the path's group, or the whole subscription."""
 
     def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
         found = em.store.listed(kind, request.params.get("group"))
@@ -54,14 +57,14 @@ def lister(kind: str) -> Handler:
 
 
 def of_all_regions(em: Emulator, request: ArmRequest, answer: ArmResponse) -> ArmResponse:
-    """For a whole subscription's list ARM asks each region, and names those requests."""
+    """Add the ids of the regions' own requests to a whole subscription's list, as ARM does."""
     if "group" in request.params:
         return answer
     return ArmResponse(answer.status, answer.body, {"x-ms-original-request-ids": em.new_uuid()})
 
 
 def tagger(kind: str) -> Handler:
-    """PATCH of a network resource: tags only, done at once."""
+    """Return the handler of PATCH on a network resource, which changes tags only, at once."""
 
     def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
         em.store.writable_group(request.params["group"])
@@ -76,7 +79,7 @@ def tagger(kind: str) -> Handler:
 
 
 def notifies(request: ArmRequest) -> bool:
-    """Whether Network's answer to this write carries Azure-AsyncNotification."""
+    """Return whether Network's answer to this write carries Azure-AsyncNotification."""
     return "child" not in request.params and includes(NOTIFICATION, request.api_version)
 
 
@@ -154,7 +157,10 @@ def network_deleter(
     check: Callable[[Emulator, Resource], None],
     release: Callable[[Emulator, Resource], None] = lambda em, resource: None,
 ) -> Handler:
-    """check refuses while the resource is in use; release gives back what it held."""
+    """Return the handler of DELETE on a network resource.
+
+    check: refuses while the resource is in use; release: gives back what it held.
+    """
 
     def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
         group = em.store.group(request.params["group"])

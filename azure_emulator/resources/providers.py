@@ -125,7 +125,7 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _change(under_way: str, end: str, idle: tuple[str, ...]) -> Handler:
-    """A change of state that takes a while; from a state of idle nothing happens."""
+    """Return the handler of a change of state that takes a while; from `idle` nothing happens."""
 
     def answer(em: Emulator, request: ArmRequest) -> ArmResponse:
         name = _name(request)
@@ -149,7 +149,7 @@ unregister = _change("Unregistering", "Unregistered", ("Unregistered", "NotRegis
 
 
 def registered(kind: str, handler: Handler) -> Handler:
-    """The handler, for whom the resource type's provider is registered with."""
+    """Return the handler, refusing if the type's provider is not registered."""
     namespace = kind.split("/")[0]
 
     def guarded(em: Emulator, request: ArmRequest) -> ArmResponse | Awaitable[ArmResponse]:

@@ -28,7 +28,7 @@ RESOURCE_ID = re.compile(
 
 
 def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Resource:
-    """The served resource that {"id": ...} names, or InvalidResourceReference."""
+    """Return the served resource that {"id": ...} names; raises InvalidResourceReference."""
     identifier = reference.get("id") if isinstance(reference, dict) else None
     resource = em.store.find(identifier)
     if resource is None or resource.type != kind:
@@ -37,7 +37,7 @@ def referenced(em: Emulator, reference: object, referrer: str, kind: str) -> Res
 
 
 def _shown(em: Emulator, member: str, reference: Json, referrer: str) -> Json:
-    """The reference as Azure shows it: its id alone, in the resource's own spelling."""
+    """Return the reference as Azure shows it: its id alone, in the resource's own spelling."""
     identifier = str(reference["id"])
     match = RESOURCE_ID.fullmatch(identifier)
     if match is None:
@@ -50,7 +50,7 @@ def _shown(em: Emulator, member: str, reference: Json, referrer: str) -> Json:
 
 
 def reduce(em: Emulator, properties: Json, members: tuple[str, ...], referrer: str) -> None:
-    """In place: these members, references or lists of them, as Azure shows them."""
+    """Replace, in place, these members by references as Azure shows them."""
     for name in members:
         value = properties.get(name)
         if isinstance(value, list):

@@ -15,7 +15,7 @@ from .default_rules import DEFAULT_RULES, default_rule
 
 
 def show(em: Emulator, resource: Resource, api_version: str) -> Json:
-    """The resource as a client of that api-version sees it."""
+    """Return the resource as a client of that api-version sees it."""
     body: Json = {"name": resource.name, "id": resource.id}
     if resource.type.startswith(NETWORK):
         body["etag"] = resource.etag
@@ -42,7 +42,7 @@ def show_group(group: Group, api_version: str) -> Json:
 
 
 def show_in_list(resource: Resource) -> Json:
-    """One line of a group's resource list: no properties."""
+    """Return one line of a group's resource list, which has no properties."""
     body: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
     body |= {name: resource.top[name] for name in ("sku", "zones") if name in resource.top}
     body["location"] = resource.location
@@ -117,7 +117,7 @@ def _delegation(subnet_id: str, vnet: Resource, item: Json) -> Json:
 
 
 def show_peering(em: Emulator, vnet: Resource, peering: Json, api_version: str) -> Json:
-    """Connected as soon as the other network has a peering back."""
+    """Return a peering; it is Connected as soon as the other network has a peering back."""
     remote = em.store.find(peering["properties"]["remoteVirtualNetwork"]["id"])
     space = remote.properties["addressSpace"] if remote else {"addressPrefixes": []}
     back = remote is not None and any(
@@ -148,7 +148,7 @@ def show_peering(em: Emulator, vnet: Resource, peering: Json, api_version: str) 
 
 
 def _common_guid(guids: list[str]) -> str:
-    """Both sides of a peering show the same one (as recorded)."""
+    """Return the id that both sides of a peering show (as recorded)."""
     value = 0
     for guid in guids:
         value ^= uuid.UUID(guid).int
@@ -202,7 +202,7 @@ def _security_group(em: Emulator, nsg: Resource, api_version: str) -> Json:
 
 
 def refers_to(holder: Any, name: str, target: Resource) -> bool:
-    """Whether holder[name] is {"id": target's id}."""
+    """Return whether holder[name] is {"id": the target's id}."""
     reference = holder.get(name) if isinstance(holder, dict) else None
     return isinstance(reference, dict) and str(reference.get("id")).lower() == target.key
 

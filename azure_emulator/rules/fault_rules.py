@@ -75,7 +75,11 @@ MESSAGES = {
 
 @dataclass
 class DeclaredFault:
-    """body: as declared. matched: requests or machines it fits; fired: those that it met."""
+    """One declared fault.
+
+    body: as it was declared; matched: how many requests or machines it fits; fired: how many of
+    them it met.
+    """
 
     id: int
     body: Json
@@ -102,7 +106,7 @@ class DeclaredFault:
         return pattern is None or re.match(translate(pattern), value, re.IGNORECASE) is not None
 
     def fires(self, chance: random.Random) -> bool:
-        """Counts; so ask once for each request that it fits."""
+        """Return whether it fires now. This counts, so ask once for each request that it fits."""
         self.matched += 1
         times = self.body.get("times", 1)
         spent = times is not None and self.fired >= times
@@ -118,7 +122,7 @@ class DeclaredFault:
         return None if value is None else float(value)
 
     def error(self, name: str) -> errors.ArmError:
-        """What a request or its operation gets; name: the resource's."""
+        """Return what a request or its operation gets; name: the resource's."""
         code = self.body.get("code", "InternalServerError")
         message = self.body.get("message")
         if message is None:

@@ -44,8 +44,10 @@ ENDS = ("refuse", "drop")
 
 @dataclass(frozen=True)
 class MachineFault:
-    """kind: one of fault_rules.MACHINE_KINDS; after_s: from the machine's boot on, or if it runs
-    already from now on; for_s: how long it lasts, None: for ever.
+    """What happens to one machine.
+
+    kind: one of fault_rules.MACHINE_KINDS; after_s: counted from the machine's boot, or from now if
+    it runs already; for_s: how long it lasts, None: for ever.
     """
 
     kind: str
@@ -102,7 +104,7 @@ class Faults:
     # Meeting
 
     def of_request(self, call: Call) -> Met:
-        """By kind, those that meet this request."""
+        """Return the faults that meet this request, by their kind."""
         met: Met = {}
         for fault in list(self._declared.values()):
             kind = fault.kind
@@ -115,7 +117,7 @@ class Faults:
         return met
 
     def of_instance(self, vm: Resource) -> DeclaredFault | None:
-        """What the creation of a scale set's machine meets: fail or never_ends."""
+        """Return the fault (fail, never_ends) that the creation of a scale set's machine meets."""
         call = Call("PUT", f"{VM}/write", VM, vm.name, vm.id)
         for fault in list(self._declared.values()):
             chosen = fault.kind in ("fail", "never_ends") and fault.fits(call)
@@ -124,7 +126,10 @@ class Faults:
         return None
 
     def for_machine(self, vm_name: str, *, in_scale_set: bool = False) -> list[MachineFault]:
-        """What happens to a new VM's machine. Call it once for each VM, as each call draws."""
+        """Return what happens to a new VM's machine.
+
+        Call it once for each VM, as each call draws.
+        """
         made_later = [
             fault
             for fault in self._declared.values()
@@ -135,7 +140,7 @@ class Faults:
     def for_running(
         self, identifier: str, vm_name: str, *, in_scale_set: bool
     ) -> list[MachineFault]:
-        """What a fault that was just declared does to a machine that runs."""
+        """Return what a fault that was just declared does to a machine that runs."""
         fault = self._declared[identifier]
         chosen = [fault] if fault.body.get("running") else []
         return self._of_machine(chosen, vm_name, in_scale_set)

@@ -14,7 +14,11 @@ Finish = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Interference:
-    """after_s: when it ends, None as if nothing was wrong; end: takes the place of its work."""
+    """What a fault does to an operation.
+
+    after_s: when the operation ends, None: as if nothing was wrong; end: is called in the place of
+    its work.
+    """
 
     after_s: float | None
     end: Callable[[Finish], Awaitable[None]]

@@ -31,7 +31,7 @@ DEEPEST = 40
 
 
 def needed(call: Call, body: object) -> Iterator[tuple[str, str]]:
-    """(action, scope) of each resource named, once each."""
+    """Return (action, scope) of each resource that the body names, once each."""
     if call.method not in ("PUT", "PATCH"):
         return
     seen: set[str] = set()
@@ -45,7 +45,7 @@ def needed(call: Call, body: object) -> Iterator[tuple[str, str]]:
 
 
 def _named(value: object, depth: int) -> Iterator[str]:
-    """All {"id": ...}, and the identities, which are members' names."""
+    """Return all ids in {"id": ...}, and the identities, which are members' names."""
     if depth == 0:
         return
     if isinstance(value, list):
@@ -62,7 +62,7 @@ def _named(value: object, depth: int) -> Iterator[str]:
 
 
 def _type_of(identifier: str) -> str:
-    """The lower-case type of an id, such as microsoft.network/virtualnetworks/subnets."""
+    """Return an id's type in lower case, such as microsoft.network/virtualnetworks/subnets."""
     parts = identifier.strip("/").split("/")
     if "providers" not in parts:
         return ""

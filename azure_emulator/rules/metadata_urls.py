@@ -9,7 +9,7 @@ from ..base.store import Resource
 
 
 class MetadataUrls:
-    """base: set when the server listens; "" until then, and for ever without one.
+    """The secret paths. base: set when the server listens; "" until then, and without a server.
 
     On Azure only a VM itself can reach its metadata service. Here every program of the computer
     reaches the server's address, and the connection does not tell which VM it comes from: the path
@@ -21,7 +21,7 @@ class MetadataUrls:
         self._vms: weakref.WeakValueDictionary[str, Resource] = weakref.WeakValueDictionary()
 
     def url(self, vm: Resource) -> str:
-        """Without the path's /metadata; the same for a VM's whole life."""
+        """Return the VM's URL without /metadata; it stays the same for the VM's whole life."""
         if not self.base:
             return ""
         secret = vm.hidden.setdefault("metadata_secret", secrets.token_urlsafe(16))

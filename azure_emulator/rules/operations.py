@@ -27,11 +27,11 @@ KEPT = 20_000  # finished operations that can still be asked for
 
 @dataclass
 class Operation:
-    """What GET on its URL shows. monitor_status: what its Location answers at the end.
+    """One operation, and what GET on its URL shows.
 
-    paced: whether its first answer said when to ask; then the first poll of it says so, too.
-    collection: the part of the URL before its id. result: shown as properties.output, and as
-    the whole answer of its Location.
+    monitor_status: what its Location answers at the end; paced: its first answer said when to ask,
+    so the first poll does, too; collection: the part of the URL before its id; result: shown as
+    properties.output, and as the whole answer of its Location.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Operation:
         return "Succeeded" if self.error is None else "Failed"
 
     def body(self) -> dict[str, Any]:
-        """Network's bodies have no times, Compute's do (as recorded)."""
+        """Return the status document; Network's has no times, Compute's does (as recorded)."""
         if self.namespace == "Microsoft.Network":
             body: dict[str, Any] = {"status": self.status}
         else:
@@ -75,7 +75,7 @@ class Operations:
     """All operations of one emulator, and the tasks that drive them."""
 
     def __init__(self, clock: Clock, new_id: Callable[[], str], on_end: Callable[[], None]) -> None:
-        """on_end: called after each operation, when what it changed takes effect."""
+        """on_end is called after each operation, when what it changed takes effect."""
         self._clock = clock
         self._on_end = on_end
         self._new_id = new_id
@@ -93,7 +93,10 @@ class Operations:
         identifier: str | None = None,
         collection: str = "operations",
     ) -> Operation:
-        """Call finish() duration_s from now; what it raises is the failure."""
+        """Start an operation that calls finish() after duration_s.
+
+        What that raises is its failure.
+        """
         identifier, now = identifier or self._new_id(), self._clock.now()
         operation = Operation(identifier, namespace, location, now, monitor_status, collection)
         self._operations[operation.id] = operation
@@ -111,7 +114,7 @@ class Operations:
         return operation
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
-        """Keep a reference to the task: the event loop holds only a weak one."""
+        """Run a task, keeping a reference to it: the event loop holds only a weak one."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -136,9 +139,10 @@ class Operations:
         operation.done.set()
 
     async def settle(self, operation: Operation) -> None:
-        """With time scale 0 "just after the response" includes the little real work there is.
+        """Wait a moment for an operation that is about to end, at time scale 0.
 
-        Otherwise a client that asks at once would wait for the second that Retry-After says.
+        "Just after the response" includes the little real work there is; otherwise a client that
+        asks at once would wait for the second that Retry-After says.
         """
         if self._clock.immediate and operation.settles:
             with contextlib.suppress(asyncio.TimeoutError):
@@ -153,7 +157,7 @@ class Operations:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def retry_after(self, seconds: int) -> str:
-        """Azure's wait, scaled as everything else, but at least the one second a header can say."""
+        """Return Azure's wait, scaled as all else, at least the one second a header can say."""
         return str(max(1, round(seconds * min(1.0, self._clock.client_scale))))
 
     def headers(

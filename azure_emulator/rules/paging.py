@@ -18,7 +18,10 @@ LARGEST_TOP = 10**9
 
 
 class Paging:
-    """page_size: of every list; clients that read the first page alone find out with a small one"""
+    """Cuts lists into pages.
+
+    page_size: of every list; a small one shows which clients read the first page alone.
+    """
 
     def __init__(self) -> None:
         self._page_size = PAGE_SIZE
@@ -35,7 +38,7 @@ class Paging:
         return self.shown()
 
     def page(self, call: Call, request: ArmRequest, answer: ArmResponse) -> ArmResponse:
-        """The wanted part of a list; whatever is no list stays as it is."""
+        """Return the wanted part of a list; an answer that is no list stays as it is."""
         if request.method != "GET" or call.name or not isinstance(answer.body, dict):
             return answer
         items = answer.body.get("value")
@@ -50,7 +53,7 @@ class Paging:
 
 
 def _top(call: Call, request: ArmRequest) -> int:
-    """Only ARM's own lists know $top."""
+    """Return how many items $top asks for; only ARM's own lists know it."""
     text = request.query.get("$top")
     if text is None or not call.resource_type.startswith("Microsoft.Resources/"):
         return LARGEST_TOP
@@ -65,7 +68,7 @@ def _top(call: Call, request: ArmRequest) -> int:
 
 
 def _next_link(request: ArmRequest, items: list[Any], end: int) -> str:
-    """All of the request's query, and where to go on: after an item, wherever that is then."""
+    """Return the next page's URL: the whole query, and the item after which to go on."""
     place = json.dumps({"after": _id(items[end - 1]), "at": end})
     token = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
     query = {**request.query, "$skiptoken": token}

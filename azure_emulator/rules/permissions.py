@@ -31,7 +31,7 @@ FREE = re.compile(
 
 
 class Permissions:
-    """own_token: the one that the token file holds; tenant_id: of all principals."""
+    """All tokens. own_token: the one in the token file; tenant_id: of all principals."""
 
     def __init__(self, clock: Clock, object_id: str, tenant_id: str) -> None:
         self._clock = clock
@@ -56,13 +56,13 @@ class Permissions:
         }
 
     def register(self, principal: Principal) -> str:
-        """A new token of this principal."""
+        """Return a new token of this principal."""
         token = secrets.token_urlsafe(32)
         self._others[_digest(token)] = principal
         return token
 
     def restrict(self, body: Json) -> Json:
-        """What the emulator's own token may do from now on."""
+        """Set what the emulator's own token may do from now on."""
         checked(body, ROLE, required=("actions",))
         actions, not_actions = _role(body)
         self._own = replace(self._own, actions=actions, not_actions=not_actions)
@@ -82,7 +82,7 @@ class Permissions:
     # Checking
 
     def authenticate(self, header: str | None) -> Principal:
-        """The principal of an Authorization header."""
+        """Return the principal of an Authorization header; raises ARM's refusal."""
         if header is None:
             raise errors.authentication_failed("The 'Authorization' header is missing.")
         scheme, _, token = header.partition(" ")
@@ -103,7 +103,7 @@ class Permissions:
 
 
 def check(principal: Principal, call: Call, body: object) -> None:
-    """The action itself, then what the body refers to."""
+    """Refuse a call whose action, or something its body refers to, the principal may not use."""
     if FREE.fullmatch(call.action):
         return
     if not principal.may(call.action, call.scope):
@@ -120,7 +120,7 @@ def check(principal: Principal, call: Call, body: object) -> None:
 
 
 def _scope(call: Call) -> str:
-    """A list's scope ends with the provider, or with the subscription or group."""
+    """Return the scope that is asked about; a list's ends with the provider, or what is above."""
     return call.scope if call.name else call.scope.rpartition("/")[0]
 
 

@@ -23,14 +23,14 @@ MEMBERS = {
 
 
 class Policies:
-    """All that are declared, assigned to the whole subscription."""
+    """All declared policies, assigned to the whole subscription."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._declared: dict[str, Json] = {}
 
     def declare(self, body: Json) -> Json:
-        """A policy of the same name is replaced."""
+        """Declare a policy, in the place of one of the same name."""
         checked(body, MEMBERS, required=("name", "if"))
         policy_conditions.check(body["if"])
         self._declared[body["name"].lower()] = body
@@ -49,7 +49,7 @@ class Policies:
         self._declared.clear()
 
     def check(self, call: Call, body: object) -> None:
-        """Of a PUT or PATCH of a resource; the body as it came, valid or not."""
+        """Refuse a PUT or PATCH that a policy denies; body: as it came, valid or not."""
         if not self._declared or call.method not in ("PUT", "PATCH") or not isinstance(body, dict):
             return
         resource = self._wanted(call, body)
@@ -62,7 +62,7 @@ class Policies:
             raise self._refusal(call, violated)
 
     def _wanted(self, call: Call, body: Json) -> Json:
-        """The resource as it would be after the request."""
+        """Return the resource as it would be after the request."""
         found = self._store.find(call.scope)
         resource = _shown(found) if found and call.method == "PATCH" else {}
         resource = _merged(resource, {**body, "tags": body.get("tags", resource.get("tags"))})
@@ -96,9 +96,10 @@ class Policies:
 
 
 def _concerns(policy: Json, call: Call) -> bool:
-    """Mode Indexed passes over what has no tags and location of its own, and over groups.
+    """Return whether a policy is about this call.
 
-    Of Microsoft.Resources, Azure evaluates groups alone, not deployments.
+    Mode Indexed passes over groups, and over what has no tags and location of its own. Of
+    Microsoft.Resources Azure evaluates groups alone, not deployments.
     """
     kind = call.resource_type.lower()
     if kind.startswith("microsoft.resources/") and kind != GROUPS:

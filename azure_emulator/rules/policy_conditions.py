@@ -23,7 +23,7 @@ MISSING: Any = object()
 
 
 def _folded(value: Any) -> Any:
-    """As Azure compares: texts in any case, and true as the text is."""
+    """Return a value as Azure compares it: texts in any case, and true as the text."""
     if isinstance(value, bool):
         return str(value).lower()
     return value.lower() if isinstance(value, str) else value
@@ -57,7 +57,7 @@ OPERATORS = {
 
 
 def check(condition: object, depth: int = DEEPEST) -> None:
-    """Refuse what judge() would not understand."""
+    """Refuse a condition that judge() would not understand."""
     if not isinstance(condition, dict) or depth == 0:
         raise _wrong("a condition must be an object, and not nested deeper than 20")
     if "field" not in condition:
@@ -92,7 +92,7 @@ def _wrong(reason: str) -> errors.ArmError:
 
 
 def judge(condition: Json, resource: Json, seen: list[Json]) -> bool:
-    """Whether the condition holds; seen: gets what was compared on the way."""
+    """Return whether the condition holds; `seen` gets what was compared on the way."""
     if "allOf" in condition:
         return all(judge(item, resource, seen) for item in condition["allOf"])
     if "anyOf" in condition:
@@ -118,7 +118,7 @@ def judge(condition: Json, resource: Json, seen: list[Json]) -> bool:
 
 
 def _holds(operator: str, values: list[Any], operand: Any) -> bool:
-    """Of an array's members all have to hold, as in Azure."""
+    """Return whether the operator holds for all values, as Azure asks of an array's members."""
     if operator == "exists":
         present = any(value is not MISSING and value is not None for value in values)
         return present == (str(operand).lower() == "true")
@@ -127,7 +127,7 @@ def _holds(operator: str, values: list[Any], operand: Any) -> bool:
 
 
 def _values(resource: Json, field: str) -> tuple[str, list[Any]]:
-    """(path, the values there); several where the path has [*]."""
+    """Return (path, the values there), several where the path has [*]."""
     tag = TAG.fullmatch(field)
     if tag:
         tags = resource.get("tags") or {}
@@ -153,7 +153,7 @@ def _walk(values: list[Any], path: str) -> list[Any]:
 
 
 def _property(holder: Any, name: str) -> Any:
-    """Aliases leave out "properties", that of the resource and those of its parts."""
+    """Return a member; aliases leave out "properties", the resource's and those of its parts."""
     found = _member(_member(holder, "properties"), name)
     return found if found is not MISSING else _member(holder, name)
 

@@ -91,7 +91,10 @@ _TABLE: dict[tuple[str, str, str], tuple[str, ...]] = {
 
 
 def groups(method: str, what: str, *, several: bool) -> tuple[str, ...]:
-    """what: the path without names, such as virtualmachines/start; none for what is not counted."""
+    """Return the groups in which a call counts, none for what is not counted.
+
+    what: the path without names, such as virtualmachines/start.
+    """
     kind, _, last = what.rpartition("/")
     found = _TABLE.get((method, kind, last)) or (
         _TABLE.get((method, kind, "*")) if not kind.startswith("locations") else None

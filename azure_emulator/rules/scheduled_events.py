@@ -30,7 +30,7 @@ DESCRIPTIONS = {
 
 @dataclass
 class Event:
-    """not_before: the latest begin; approved: whether a machine has let it begin earlier."""
+    """One event; not_before: its latest begin; approved: a machine has let it begin earlier."""
 
     id: str
     kind: str
@@ -78,9 +78,9 @@ class ScheduledEvents:
     async def announce(
         self, vm: Resource, kind: str, notice_s: float, source: str, passing: Passing
     ) -> Event:
-        """Returns when the event begins: after the notice, or once a machine has approved it.
+        """Announce an event, and return when it begins: after the notice, or once it is approved.
 
-        passing: one of the clock's ways to let the notice pass.
+        passing: the way of the clock's in which the notice passes.
         """
         not_before = self._clock.now() + timedelta(seconds=notice_s)
         event = Event(self._new_id().upper(), kind, vm, not_before, source)
@@ -100,7 +100,7 @@ class ScheduledEvents:
         return event
 
     def over(self, event: Event) -> None:
-        """It has happened; machines that are left see it no more."""
+        """Take note that the event has happened; machines that are left see it no more."""
         self._events.remove(event)
         self._changed(event)
 
@@ -113,7 +113,7 @@ class ScheduledEvents:
         return {"DocumentIncarnation": self._incarnations.setdefault(vm.key, 1), "Events": events}
 
     def approve(self, vm: Resource, identifiers: Iterable[str]) -> bool:
-        """A machine's StartRequests. False: an event that it does not know."""
+        """Let a machine's StartRequests begin; return False for an event that it does not know."""
         known = {event.id.lower(): event for event in self._events if event.is_for(vm)}
         found = [known.get(identifier.lower()) for identifier in identifiers]
         for event in found:
@@ -122,7 +122,10 @@ class ScheduledEvents:
         return all(event is not None for event in found)
 
     async def before_deletion(self, vms: Sequence[Resource]) -> list[Event]:
-        """Wait as the machines' terminateNotificationProfile wishes; what began, to be over()."""
+        """Wait as the machines' terminateNotificationProfile wishes.
+
+        Returns the events that began, which are then to be over().
+        """
         notices = [(vm, given) for vm in vms if (given := _terminate_notice_s(vm)) is not None]
         return list(
             await asyncio.gather(

@@ -21,7 +21,7 @@ UNZONED = {
 
 @dataclass(frozen=True)
 class Restriction:
-    """In all zones of the location if zone is empty; reason as in Azure's list of SKUs."""
+    """A size that can't be had: in all zones if zone is empty; reason: as in the list of SKUs."""
 
     sku: str
     location: str
@@ -33,7 +33,10 @@ class Restriction:
 
 
 def declare(restrictions: list[Restriction], body: Json) -> Json:
-    """{"restrict": [{"sku", "location", "zone", "reason"}, ...]}; what is left out means all."""
+    """Restrict sizes: {"restrict": [{"sku", "location", "zone", "reason"}, ...]}.
+
+    What is left out means all.
+    """
     given = checked(body, {"restrict": OBJECTS}, required=("restrict",))["restrict"]
     restrictions += [_restriction(item) for item in given]
     return listed(restrictions)
@@ -85,14 +88,14 @@ def check_zones(zones: Sequence[str], location: str, identifier: str) -> None:
 def check(
     declared: Sequence[Restriction], size: skus.Size, location: str, zones: Sequence[str]
 ) -> None:
-    """A zonal request fails if one of its zones is closed, another if the whole region is."""
+    """Refuse a request if one of its zones is closed, or, without zones, the whole region."""
     for item in declared:
         if item.concerns(size, location) and item.zone in ("", *zones):
             raise provider_errors.sku_not_available(size.name, location)
 
 
 def shown(declared: Sequence[Restriction], size: skus.Size, location: str) -> list[Json]:
-    """The "restrictions" of an entry of Microsoft.Compute/skus."""
+    """Return the "restrictions" of an entry of Microsoft.Compute/skus."""
     found = [item for item in declared if item.concerns(size, location)]
     whole = next((item for item in found if not item.zone), None)
     restrictions: list[Json] = []

@@ -32,7 +32,7 @@ class Bucket:
         self.at_s = now_s
 
     def wait_s(self) -> float:
-        """Until one request more is allowed."""
+        """Return how long it takes until one request more is allowed."""
         return max(0.0, (1 - self.left) / self.limit.refill_per_s)
 
 
@@ -44,7 +44,7 @@ class Throttle:
         self._buckets: dict[tuple[str, ...], Bucket] = {}
 
     def switch(self, body: Json) -> Json:
-        """All buckets are full afterwards."""
+        """Switch throttling on or off; all buckets are full afterwards."""
         self._on = bool(checked(body, {"on": FLAG}, required=("on",))["on"])
         self._buckets.clear()
         return self.shown()
@@ -55,9 +55,9 @@ class Throttle:
     def take_arm(
         self, object_id: str, method: str, shown_as: str, scope: str = "subscription"
     ) -> dict[str, str]:
-        """ARM's own count, before anything else; the headers that tell what is left.
+        """Count a request as ARM does, first of all; return the headers that tell what is left.
 
-        shown_as: the headers' word for deletions, which were "writes" once. scope: tenant for what
+        shown_as: the headers' word for deletions, which were "writes" once; scope: tenant for what
         is asked of no subscription.
         """
         kind = kind_of(method)
@@ -79,7 +79,10 @@ class Throttle:
         return headers
 
     def take_provider(self, call: Call, region: str) -> dict[str, str]:
-        """The resource provider's count."""
+        """Count a request as its resource provider does.
+
+        Return the headers that tell what is left.
+        """
         group = compute_group(call)
         if group:
             return self._take_compute(group, call, region)
@@ -106,7 +109,7 @@ class Throttle:
         return {RESOURCE_HEADER: shown}
 
     def _details(self, name: str, bucket: Bucket) -> str:
-        """The text within Compute's refusal, itself JSON."""
+        """Return the text within Compute's refusal, itself JSON."""
         now = self._clock.now()
         window = timedelta(seconds=bucket.limit.capacity / bucket.limit.refill_per_s)
         values = {
@@ -138,7 +141,10 @@ class Throttle:
         }
 
     def _take(self, buckets: Sequence[Bucket]) -> float:
-        """0, or how long to wait: nothing is taken then. Switched off they are only counted."""
+        """Take one from each bucket and return 0, or how long to wait, in which case none is taken.
+
+        While throttling is switched off they are only counted.
+        """
         wait_s = max(bucket.wait_s() for bucket in buckets)
         if wait_s > 0 and self._on:
             return wait_s

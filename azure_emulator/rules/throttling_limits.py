@@ -75,12 +75,12 @@ ACTION = re.compile(r"microsoft\.compute/(?P<what>.+)/(read|write|delete|action)
 
 
 def kind_of(method: str) -> str:
-    """ARM's three kinds; a POST is a write."""
+    """Return which of ARM's three kinds a method is; a POST is a write."""
     return {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(method, "writes")
 
 
 def compute_group(call: Call) -> Group | None:
-    """None for what is not Compute's, or has no limit that is known."""
+    """Return the call's group; None for what is not Compute's, or has no limit that is known."""
     match = ACTION.fullmatch(call.action.lower())
     if match is None:
         return None

@@ -18,7 +18,7 @@ LOCATION_FILTER = re.compile(r"\s*location\s+eq\s+'(?P<location>[^']*)'\s*", re.
 
 
 def list_skus(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Without a filter of one region (Azure sends many megabytes then)."""
+    """Answer one region's sizes, of eastus without a filter (Azure sends many megabytes then)."""
     wanted = request.query.get("$filter", "location eq 'eastus'")
     match = LOCATION_FILTER.fullmatch(wanted)
     if not match:
@@ -50,7 +50,10 @@ def _operation(em: Emulator, identifier: str | None) -> Operation:
 
 
 async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Azure-AsyncOperation: always 200 and a status; ?monitor=true is Compute's Location."""
+    """Answer an Azure-AsyncOperation: always 200 and a status.
+
+    ?monitor=true is Compute's Location.
+    """
     operation = _operation(em, request.params["operation"])
     compute = operation.namespace == "Microsoft.Compute"
     if request.flag("monitor"):
@@ -67,12 +70,12 @@ async def get_operation(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 async def get_operation_result(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Network's Location."""
+    """Answer Network's Location."""
     return await _result(em, request, _operation(em, request.params["operation"]))
 
 
 async def get_group_result(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """The Location of a deleted resource group or deployment: 202 until it is gone."""
+    """Answer the Location of a deleted group or deployment: 202 until it is gone."""
     operation = _operation(em, groups.operation_of(request.params["job"]))
     await em.operations.settle(operation)
     if operation.status == "InProgress":

@@ -69,7 +69,7 @@ def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of one group or of the subscription."""
+    """Answer the resources of one group or of the subscription."""
     names = ("location", "name", "resourcegroup", "resourcetype")
     fits = resource_filter.parse(request.query.get("$filter"), names)
     name = request.params.get("group")
@@ -122,7 +122,10 @@ async def delete_machines(em: Emulator, some: Sequence[Group]) -> None:
 async def delete_contents(
     em: Emulator, group: Group, duration_s: float, *, forced: bool = False
 ) -> None:
-    """The machines go first, within a tenth of the time; forced: nothing is held back."""
+    """Delete all that is in a group, the machines first, within a tenth of the time.
+
+    forced: nothing is held back.
+    """
     for vm in em.store.all(VM, group.name):
         vm.deleting = True
     await em.clock.sleep(duration_s / 10)
@@ -138,7 +141,7 @@ async def delete_contents(
 
 
 def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
-    """Interfaces of other groups hold the networks they are in; then the group stays."""
+    """Refuse if other groups' interfaces hold the group's networks: it then stays."""
     prefix = f"{group.id}/".lower()
     for nic in em.store.all(NIC):
         for item in nic.properties["ipConfigurations"]:
@@ -152,7 +155,7 @@ def _refuse_used_from_outside(em: Emulator, group: Group) -> None:
 
 
 def _refuse_shared_disks(em: Emulator, group: Group) -> None:
-    """A disk to which somebody has access by a signature stays, and so does its group."""
+    """Refuse if somebody has access by a signature to one of the group's disks: it then stays."""
     held = [disk for disk in em.store.all(DISK, group.name) if disks.is_shared(disk)]
     blocked = {disk.id: disks.shared(disk) for disk in held}
     if blocked:
@@ -161,7 +164,7 @@ def _refuse_shared_disks(em: Emulator, group: Group) -> None:
 
 
 def _deletion_blocked(group: Group, reasons: dict[str, ArmError]) -> ArmError:
-    """reasons: what each of the resources says."""
+    """Return the refusal; reasons: what each of the resources says."""
     details = [
         {
             "code": None,
@@ -184,7 +187,7 @@ def _deletion_blocked(group: Group, reasons: dict[str, ArmError]) -> ArmError:
 
 
 def failure(error: ArmError) -> Json:
-    """How a group's Location says that the deletion failed: like all errors, but capitalised."""
+    """Return how a group's Location tells a failed deletion: as all errors, but capitalised."""
     details = error.details and [_capitalised(item) for item in error.details]
     members = {"code": error.code, "target": error.target, "message": error.message}
     return {"Error": {**_capitalised(members), "Details": details, "AdditionalInfo": None}}
@@ -195,7 +198,7 @@ def _capitalised(members: Json) -> Json:
 
 
 def result_headers(em: Emulator, request: ArmRequest, operation: Operation) -> dict[str, str]:
-    """A group's deletion has only a Location, whose last part is a coded job name."""
+    """Return a deletion's headers: a Location alone, whose last part is a coded job name."""
     job = {"jobId": operation.id, "jobLocation": operation.location}
     coded = base64.urlsafe_b64encode(json.dumps(job).encode()).decode().rstrip("=")
     url = (
@@ -206,7 +209,7 @@ def result_headers(em: Emulator, request: ArmRequest, operation: Operation) -> d
 
 
 def operation_of(coded: str) -> str | None:
-    """The operation's id in a job name."""
+    """Return the operation's id that a job name codes."""
     try:
         job = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
         return str(job["jobId"])

@@ -63,7 +63,7 @@ def _tag(em: Emulator, name: str, values: dict[str, int]) -> Json:
 
 
 def _tags_in_use(em: Emulator) -> dict[str, dict[str, int]]:
-    """Name -> value -> how many groups and resources have it; declared ones without a use too."""
+    """Return name -> value -> how many groups and resources have it; 0 for declared ones."""
     found = {name: dict.fromkeys(values, 0) for name, values in em.store.declared_tags.items()}
     for group in em.store.groups():
         for tags in (group.tags, *(item.tags for item in group.resources.values())):
@@ -97,7 +97,7 @@ def put_tag_value(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def delete_tag(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Of a tag that is in use nothing is deleted."""
+    """Delete a declared tag, unless something has it."""
     name = request.params["tag"]
     if name not in em.store.declared_tags:
         return ArmResponse(204)

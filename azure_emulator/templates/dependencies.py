@@ -35,7 +35,7 @@ class Directory:
                 self._several[name].append(planned)
 
     def dependencies(self, text: str) -> list[Planned]:
-        """What an entry of dependsOn means; a loop's name means all its resources."""
+        """Return what an entry of dependsOn means; a loop's name means all its resources."""
         found = self._find(text)
         if not found:
             raise self._places.invalid(
@@ -51,7 +51,7 @@ class Directory:
         return found
 
     def reference(self, text: str, has_version: bool) -> Planned | None:
-        """What reference(text) means; None: no resource of this template."""
+        """Return what reference(text) means; None: no resource of this template."""
         found = self._find(text)
         if len(found) == 1:
             return found[0]
@@ -95,7 +95,7 @@ def _texts(planned: Planned, entries: Any) -> list[str]:
 
 
 def _order_loops(expansion: Expansion) -> None:
-    """In a serial loop each batch waits for the one before."""
+    """Let each batch of a serial loop wait for the one before."""
     members: dict[str, list[Planned]] = defaultdict(list)
     for planned in expansion.resources:
         if planned.loop:

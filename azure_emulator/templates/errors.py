@@ -11,7 +11,7 @@ Path = tuple[str | int, ...]
 
 
 class TemplateError(ArmError):
-    """InvalidTemplate: what is wrong, and where (additionalInfo)."""
+    """The refusal InvalidTemplate: what is wrong, and where (additionalInfo)."""
 
     def __init__(self, message: str, position: int = 0, path: str = "") -> None:
         # Clients send JSON without line breaks, so everything is in line 1.
@@ -36,11 +36,11 @@ class Places:
         )
 
     def at(self, path: Path) -> str:
-        """As Azure puts it into messages."""
+        """Return the place as Azure puts it into messages."""
         return f"at line '1' and column '{self.position(path)}'"
 
     def resource(self, name: str, path: Path, reason: str) -> TemplateError:
-        """A resource, variable or output whose expressions are wrong."""
+        """Return the refusal of a resource, variable or output whose expressions are wrong."""
         return self.invalid(
             f"The template {name} {self.at(path)} is not valid: {reason}. Please see "
             "https://aka.ms/arm-functions for usage details.",
@@ -48,7 +48,7 @@ class Places:
         )
 
     def position(self, path: Path) -> int:
-        """Where the value is known to be: behind it, or behind the bracket that opens it."""
+        """Return where the value is known: behind it, or behind the bracket that opens it."""
         node, offset = self._template, 0
         for step in path:
             offset += 1

@@ -26,7 +26,7 @@ class Loops:
         )
 
     def index(self, *arguments: Any) -> int:
-        """copyIndex(), copyIndex(offset), copyIndex(name), copyIndex(name, offset)"""
+        """Return copyIndex(), copyIndex(offset), copyIndex(name) or copyIndex(name, offset)."""
         name = self._current
         if arguments and isinstance(arguments[0], str):
             name, arguments = arguments[0].lower(), arguments[1:]
@@ -46,13 +46,13 @@ class Loops:
 
 
 class Budget:
-    """Bounds what one template may become: a small one can describe a huge result."""
+    """A bound on what one template may become: a small one can describe a huge result."""
 
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
-        """For evaluating the same template once more."""
+        """Start anew, to evaluate the same template once more."""
         self._left = LARGEST
 
     def spend(self, characters: int) -> None:
@@ -64,7 +64,7 @@ class Budget:
 
 
 class Evaluator:
-    """Evaluates with these functions (by name in lower case), each called with its values."""
+    """Evaluates expressions with these functions, which are given by name in lower case."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Evaluator:
         return Evaluator(self._functions, self._budget, loops)
 
     def value(self, document: Any) -> Any:
-        """The document with every expression replaced by what it means."""
+        """Return the document with every expression replaced by what it means."""
         if isinstance(document, dict):
             return self._object(document)
         if isinstance(document, list):
@@ -113,7 +113,7 @@ class Evaluator:
         return result
 
     def loops(self, loops: list[Any]) -> Iterator[tuple[str, Any]]:
-        """Each {"name", "count", "input"} as a list under its name."""
+        """Return each {"name", "count", "input"} as a list under its name."""
         for loop in loops:
             name = loop["name"]
             yield name, self.loop(name, loop["count"], loop["input"], current=False)
@@ -161,7 +161,7 @@ class Evaluator:
 
 
 def is_loops(value: Any) -> bool:
-    """Whether a member "copy" is a property loop and not a member of that name."""
+    """Return whether a member "copy" is a property loop and not a member of that name."""
     return (
         isinstance(value, list)
         and bool(value)

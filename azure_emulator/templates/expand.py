@@ -23,10 +23,11 @@ LONGEST = 800  # resources of one template, Azure's limit
 
 @dataclass(eq=False)
 class Planned:
-    """One resource to be made. raw is the template's text, evaluated with `evaluator`.
+    """One resource to be made.
 
-    path is its place in the template; deployed False: condition false, or it exists already.
-    draft: its body as far as it is known beforehand; after: those that must be there before.
+    raw: the template's text, evaluated with `evaluator`; path: its place in the template; deployed:
+    False if its condition is, or if it exists already; draft: its body as far as it is known
+    beforehand; after: the resources that must be there before.
     """
 
     type: str
@@ -48,7 +49,7 @@ class Planned:
         return self.id.lower()
 
     def members(self) -> dict[str, Any]:
-        """What the resource provider gets, not yet evaluated, without a template of its own."""
+        """Return what the resource provider gets, not yet evaluated, without an inner template."""
         found = {name: item for name, item in self.raw.items() if name not in OWN}
         if self._inner_template() is not None:
             properties = found["properties"]
@@ -56,7 +57,7 @@ class Planned:
         return found
 
     def body(self, evaluator: Evaluator) -> dict[str, Any]:
-        """What is sent to the resource provider."""
+        """Return what is sent to the resource provider."""
         found = dict(evaluator.value(self.members()))
         inner = self._inner_template()
         if inner is not None:
@@ -64,7 +65,10 @@ class Planned:
         return found
 
     def _inner_template(self) -> Any:
-        """A nested template whose expressions are its own; by default they are the outer one's."""
+        """Return a nested deployment's template if its expressions are its own.
+
+        By default they are the outer template's, which has evaluated them already.
+        """
         properties = self.raw.get("properties")
         if self.type.lower() != DEPLOYMENT or not isinstance(properties, dict):
             return None
@@ -182,7 +186,7 @@ class Expansion:
             )
 
     def _root(self, raw: dict[str, Any], evaluator: Evaluator) -> str:
-        """The id of what the resource is in: a group, or the resource that it extends."""
+        """Return the id of what the resource is in: a group, or the resource that it extends."""
         group = self._around.group["id"]
         if "resourceGroup" in raw:
             group = f"{self._around.subscription}/resourceGroups/"
@@ -212,7 +216,7 @@ def _mode(loop: dict[str, Any]) -> tuple[str, int]:
 
 
 class Located:
-    """Gives an ExpressionError the name and the place of what is evaluated."""
+    """A context that gives an ExpressionError the name and the place of what is evaluated."""
 
     def __init__(self, places: Places, name: str, path: Path) -> None:
         self._places, self._name, self._path = places, name, path

@@ -17,7 +17,7 @@ DEEPEST = 100  # calls within calls; deeper ones would exhaust Python's stack
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, or with a value in it, in Azure's words."""
+    """Raised with what is wrong with an expression, or with a value in it, in Azure's words."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Call:
-    """name is lower case, spelled what the template says."""
+    """A function's call; name: in lower case; spelled: as the template has it."""
 
     name: str
     spelled: str
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Member:
-    """target.key or target[key]"""
+    """A member: target.key or target[key]."""
 
     target: Node
     key: Node
@@ -62,13 +62,13 @@ def is_expression(text: str) -> bool:
 
 
 def literal(text: str) -> str:
-    """The meaning of a text that is no expression: '[[' stands for '['."""
+    """Return the meaning of a text that is no expression: '[[' stands for '['."""
     return text[1:] if text.startswith("[[") and text.endswith("]") else text
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
-    """The tree of `[...]`; raises ExpressionError."""
+    """Return the tree of `[...]`; raises ExpressionError."""
     source = text[1:-1]
     if len(source) > LONGEST:
         raise ExpressionError(

@@ -67,7 +67,7 @@ def last_index_of(value: Any, item: Any) -> int:
 
 @function("union", "array|object", "array|object", "array|object*")
 def union(*values: Any) -> Any:
-    """Objects: the last wins, and objects within objects are merged too."""
+    """Return the union; of objects the last wins, and objects within objects are merged too."""
     _alike("union", values)
     if isinstance(values[0], list):
         return list({identity(item): item for value in values for item in value}.values())
@@ -112,7 +112,7 @@ def range_(start: int, count: int) -> list[int]:
 
 @function("tryGet", "object|array|null", "string|int", "string|int*")
 def try_get(value: Any, *keys: Any) -> Any:
-    """null instead of an error for what is not there."""
+    """Return null instead of an error for what is not there."""
     for key in keys:
         if isinstance(value, dict) and isinstance(key, str):
             name = find_key(value, key)

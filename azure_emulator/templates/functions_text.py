@@ -47,7 +47,7 @@ def _placed(match: re.Match[str], values: tuple[Any, ...]) -> str:
 
 
 def _in_format(value: Any, specifier: str) -> str:
-    """.NET's standard numeric formats D, F, N and X; others are not known here."""
+    """Format a number as .NET's D, F, N or X; other formats are not known here."""
     if not specifier or type(value) not in (int, float):
         return text_of(value)
     kind, digits = specifier[0], specifier[1:]

@@ -136,7 +136,7 @@ def mod(left: int, right: int) -> int:
 
 
 def _quotient(name: str, left: int, right: int) -> int:
-    """Towards zero, as .NET divides."""
+    """Divide towards zero, as .NET does."""
     if right == 0:
         raise refused(name, "The divisor must not be zero.")
     size = abs(left) // abs(right)
@@ -154,7 +154,7 @@ def not_(value: bool) -> bool:
 
 
 def _ordered(name: str, left: Any, right: Any) -> int:
-    """Below, at or above 0, as left is below, at or above right."""
+    """Return a number below, at or above 0, as left is below, at or above right."""
     if type(left) is not type(right):
         raise refused(name, "Both parameters must be integers or both strings.")
     return int(left > right) - int(left < right)

@@ -13,7 +13,7 @@ C1, C2 = 0x239B961B, 0xAB0E9789
 
 
 def unique_string(*values: str) -> str:
-    """13 characters, the same as Azure's for the same values."""
+    """Return 13 characters, the same as Azure's for the same values."""
     rest = murmur_64("-".join(values).encode())
     text = ""
     for _ in range(13):
@@ -27,7 +27,7 @@ def guid(*values: str) -> str:
 
 
 def template_hash(template: Any) -> str:
-    """Differs from Azure's, which brings templates into a form of its own first."""
+    """Return a template's hash, which differs from Azure's: that one normalises templates first."""
     return str(murmur_64(json.dumps(template, separators=(",", ":")).upper().encode()))
 
 

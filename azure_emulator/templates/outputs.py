@@ -32,7 +32,10 @@ class Outputs:
                     self._value(definition, evaluator)
 
     def values(self, evaluator: Evaluator) -> dict[str, Any]:
-        """As the deployment shows them; raises DeploymentOutputEvaluationFailed."""
+        """Return the outputs as the deployment shows them.
+
+        Raises DeploymentOutputEvaluationFailed.
+        """
         shown: dict[str, Any] = {}
         details = []
         for name, definition in self._definitions.items():

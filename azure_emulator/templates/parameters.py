@@ -36,7 +36,7 @@ class Parameters:
         self.evaluator: Evaluator  # of defaults, which may refer to other parameters
 
     def _checked(self, given: Any) -> dict[str, Any]:
-        """By the template's own spelling; refuses what it does not have."""
+        """Return the given parameters in the template's spelling; refuse unknown ones."""
         if given is None:
             return {}
         if not isinstance(given, dict):
@@ -55,7 +55,7 @@ class Parameters:
         return {str(names[name]): _unwrapped(name, item) for name, item in given.items()}
 
     def get(self, name: str) -> Any:
-        """What parameters('name') means."""
+        """Return what parameters('name') means."""
         known = find_key(self._definitions, name)
         if known is None:
             raise ExpressionError(
@@ -75,7 +75,7 @@ class Parameters:
             self.get(name)
 
     def shown(self) -> dict[str, Any]:
-        """As GET of the deployment shows them: no secret has a value."""
+        """Return the parameters as GET of the deployment shows them: no secret has a value."""
         result: dict[str, Any] = {}
         for name, definition in self._definitions.items():
             word = definition["type"].lower()
@@ -155,7 +155,7 @@ class Parameters:
 
 
 def _is_allowed(allowed: list[Any], value: Any) -> bool:
-    """A list is allowed if all its items are."""
+    """Return whether a value is allowed; a list is if all its items are."""
     if isinstance(value, list):
         return all(any(same(item, other) for other in allowed) for item in value)
     return any(same(value, other) for other in allowed)
@@ -171,7 +171,7 @@ def _bad_content(reason: str) -> ArmError:
 
 
 def _unwrapped(name: str, item: Any) -> Any:
-    """The value of {"value": ...}; a secret of a key vault cannot be had here."""
+    """Return the value of {"value": ...}; a secret of a key vault cannot be had here."""
     if item is UNKNOWN:
         return UNKNOWN
     if isinstance(item, dict) and "value" in item:

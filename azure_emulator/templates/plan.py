@@ -80,14 +80,14 @@ class Plan:
                 check_functions({name: item}, self.evaluator)
 
     def _check_body(self, planned: Planned) -> None:
-        """Evaluates all but what only resources can tell, and notes what they are asked for."""
+        """Evaluate all but what only resources can tell, and note what they are asked for."""
         with Located(self.places, f"resource '{planned.raw['name']}'", planned.path):
             check_functions(planned.members(), planned.evaluator)
             if planned.deployed:
                 planned.draft = planned.body(self.referring(planned.evaluator, planned))
 
     def referring(self, evaluator: Evaluator, planned: Planned | None) -> Evaluator:
-        """With a reference() whose value is unknown, but whose target must be there."""
+        """Return an evaluator whose reference() is unknown, but must name something known."""
 
         def reference(name: str, version: str | None = None, full: str | None = None) -> Any:
             target = self.directory.reference(name, version is not None)
@@ -101,7 +101,7 @@ class Plan:
 
 
 def check_functions(document: Any, evaluator: Evaluator) -> None:
-    """That all expressions can be read and name functions that exist, without evaluating them."""
+    """Refuse expressions that can't be read or name unknown functions, without evaluating any."""
     if isinstance(document, dict):
         for name, item in document.items():
             check_functions(name, evaluator)

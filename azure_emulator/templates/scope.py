@@ -16,7 +16,7 @@ from .values import find_key
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a deployment is made in. group and deployment as the functions of these names show."""
+    """What a deployment is made in; group and deployment: as the functions of these names show."""
 
     subscription_id: str
     tenant_id: str
@@ -31,7 +31,7 @@ class Surroundings:
 
 
 def functions(around: Surroundings) -> dict[str, Function]:
-    """By lower-case name."""
+    """Return the functions by their names in lower case."""
 
     def resource_id(*parts: str) -> str:
         before, kind, names = _split("resourceId", parts)
@@ -83,7 +83,7 @@ def functions(around: Surroundings) -> dict[str, Function]:
 
 
 def only_in_defaults(around: Surroundings) -> dict[str, Function]:
-    """Functions that give another value each time; a template has them in defaults alone."""
+    """Return the functions that give another value each time, which only defaults may use."""
     return {
         "newguid": checked("newGuid", (), around.new_uuid),
         "utcnow": checked(
@@ -95,7 +95,7 @@ def only_in_defaults(around: Surroundings) -> dict[str, Function]:
 
 
 def misplaced(*names: str) -> dict[str, Function]:
-    """Functions that exist, but not here."""
+    """Return functions that refuse to be called in this place."""
 
     def refuse(name: str) -> Function:
         def call(*arguments: Any) -> Any:
@@ -110,7 +110,7 @@ def misplaced(*names: str) -> dict[str, Function]:
 
 
 def _split(name: str, parts: tuple[str, ...]) -> tuple[list[str], str, tuple[str, ...]]:
-    """What is before the resource type, the type, and the names."""
+    """Return what is before the resource type, the type, and the names."""
     for number, part in enumerate(parts):
         if "/" in part:
             return list(parts[:number]), part, parts[number + 1 :]
@@ -137,7 +137,7 @@ def _joined(name: str, root: str, kind: str, names: tuple[str, ...]) -> str:
 
 
 def interleaved(kind: str, names: tuple[str, ...] | list[str]) -> str:
-    """A.B/x/y with names 1, 2 is A.B/x/1/y/2."""
+    """Return type and names in one: A.B/x/y with names 1, 2 is A.B/x/1/y/2."""
     namespace, *types = kind.split("/")
     steps = [step for pair in zip(types, names, strict=True) for step in pair]
     return "/".join([namespace, *steps])
@@ -159,7 +159,7 @@ class Variables:
         self.evaluator: Evaluator
 
     def get(self, name: str) -> Any:
-        """What variables('name') means."""
+        """Return what variables('name') means."""
         known = find_key(self._definitions, name) or find_key(self._loops, name)
         if known is None:
             raise ExpressionError(

@@ -25,7 +25,7 @@ def parse_failed(reason: str) -> TemplateError:
 
 
 def check(template: dict[str, Any]) -> None:
-    """Raises TemplateError."""
+    """Raise TemplateError if a member is missing, unknown or of the wrong type."""
     for name in ("$schema", "contentVersion", "resources"):
         if template.get(name) is None:
             raise parse_failed(f"Required property '{name}' not found in JSON. Path ''.")

@@ -37,7 +37,7 @@ def function(name: str, *kinds: str) -> Callable[[Function], Function]:
 
 
 def checked(name: str, kinds: tuple[str, ...], body: Function) -> Function:
-    """The body behind a check of number and types of its arguments."""
+    """Return the body behind a check of number and types of its arguments."""
     least = sum(not kind.endswith(("?", "*")) for kind in kinds)
     most = None if kinds and kinds[-1].endswith("*") else len(kinds)
 

@@ -15,7 +15,10 @@ from .values import find_key
 def user_functions(
     template: dict[str, Any], evaluator: Evaluator, places: Places
 ) -> dict[str, Function]:
-    """By "namespace.name" in lower case. They see their own parameters alone."""
+    """Return the template's functions by "namespace.name" in lower case.
+
+    They see only their own parameters.
+    """
     found: dict[str, Function] = {}
     for number, entry in enumerate(template.get("functions") or []):
         path = ("functions", number)

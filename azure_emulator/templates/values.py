@@ -13,14 +13,14 @@ INTEGERS = range(-(2**63), 2**63)
 
 
 class Unknown:
-    """During validation: what is only known once resources exist, such as reference()'s value."""
+    """A value that is known only once resources exist, such as reference()'s during validation."""
 
 
 UNKNOWN = Unknown()
 
 
 def type_name(value: Any) -> str:
-    """The type as Azure's messages name it."""
+    """Return the type as Azure's messages name it."""
     if isinstance(value, bool):
         return "Boolean"
     names = {str: "String", int: "Integer", float: "Float", list: "Array", dict: "Object"}
@@ -28,7 +28,7 @@ def type_name(value: Any) -> str:
 
 
 def find_key(target: dict[str, Any], key: str) -> str | None:
-    """The member's real name, whatever the case."""
+    """Return the member's real name, whatever the case."""
     if key in target:
         return key
     lower = key.lower()
@@ -46,7 +46,7 @@ def integer(value: int) -> int:
 
 
 def text_of(value: Any) -> str:
-    """As string() and concat() write it."""
+    """Return a value as string() and concat() write it."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -60,7 +60,7 @@ def text_of(value: Any) -> str:
 
 
 def joined(parts: list[str], separator: str = "") -> str:
-    """Checked before it is made: short arguments can mean gigabytes."""
+    """Join texts, checking the length before: short arguments can mean gigabytes."""
     check_length(sum(map(len, parts)) + len(separator) * len(parts))
     return separator.join(parts)
 
@@ -74,7 +74,7 @@ def check_length(characters: int) -> None:
 
 
 def weight(value: Any) -> int:
-    """About the value's length as JSON; refuses what is larger than any template.
+    """Return about the value's length as JSON; refuse what is larger than any template.
 
     Values share parts, so a few variables can stand for more than would fit into memory.
     """
@@ -95,7 +95,7 @@ def weight(value: Any) -> int:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Python holds 1 and True for equal, ARM does not."""
+    """Return whether two values are equal for ARM, for which, unlike Python, 1 is not True."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, list) and isinstance(right, list):
@@ -106,12 +106,12 @@ def same(left: Any, right: Any) -> bool:
 
 
 def identity(value: Any) -> str:
-    """Equal for values that are the same, so that they can be looked up."""
+    """Return something hashable that is equal for values that are the same."""
     return json.dumps(value, sort_keys=True)
 
 
 def is_known(value: Any) -> bool:
-    """Whether nothing in it is UNKNOWN."""
+    """Return whether nothing in the value is UNKNOWN."""
     if isinstance(value, dict):
         return all(map(is_known, value.values()))
     if isinstance(value, list):
