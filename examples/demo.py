@@ -4,6 +4,7 @@ Starts the local ARM endpoint and a cluster on it with the commands a user types
 on its engines, stops everything, and checks that nothing is left.
 """
 
+import importlib.util
 import json
 import os
 import signal
@@ -22,7 +23,6 @@ import psutil
 from IPython.paths import get_ipython_dir
 
 from .monte_carlo_options.model import Model
-from .monte_carlo_options.plots import write_plots
 from .monte_carlo_options.surface import Surface, price_surface
 from .monte_carlo_options.table import format_table, write_csv
 
@@ -65,7 +65,8 @@ def main() -> int:
 
 
 def demo(cleanup: ExitStack) -> None:
-    """The story. `cleanup` holds at each moment what undoes the steps so far."""
+    """Run the steps, in order. `cleanup` holds at each moment what undoes those so far."""
+    check_extras()
     with step("Starting the local ARM endpoint"):
         endpoint, state_dir = start_endpoint(cleanup)
         others = resource_groups()
@@ -93,6 +94,17 @@ def demo(cleanup: ExitStack) -> None:
         folders = [state_dir, str(Path(get_ipython_dir(), f"profile_{PROFILE}"))]
         wait_until_empty("processes", lambda: left_processes(known, folders))
         say("   no process is left" if endpoint else "   only the endpoint, which ran before")
+
+
+def check_extras() -> None:
+    """Raise DemoError, before anything is started, if an extra that the demo needs is missing."""
+    needs = {"aiohttp": "emulator", "matplotlib": "examples"}
+    missing = [name for name in needs if importlib.util.find_spec(name) is None]
+    if missing:
+        extras = ",".join(needs[name] for name in missing)
+        raise DemoError(
+            f"{' and '.join(missing)} not found. Type: pip install 'ipcluster-azure[{extras}]'"
+        )
 
 
 def start_endpoint(cleanup: ExitStack) -> tuple[psutil.Process | None, str]:
@@ -129,6 +141,8 @@ def price() -> Surface:
 
 
 def show(surface: Surface) -> None:
+    from .monte_carlo_options.plots import write_plots
+
     say(format_table(surface))
     folder = output_folder()
     table = folder / "prices.csv"

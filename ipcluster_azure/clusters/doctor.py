@@ -36,7 +36,14 @@ OF_SUBSCRIPTION = (
     "Microsoft.Compute/locations/usages/read",
 )
 OF_NEW_GROUPS = (f"{GROUP}/write", f"{GROUP}/delete")
-PACKAGES = ("ipyparallel", "ipcluster-azure", "azure-mgmt-resource", "azure-identity", "asyncssh")
+PACKAGES = (
+    "ipyparallel",
+    "ipcluster-azure",
+    "azure-mgmt-resource",
+    "azure-mgmt-compute",
+    "azure-identity",
+    "asyncssh",
+)
 # checks whose failure keeps no later one from being made
 LEAVES = ("versions", "profile", "address", "providers", "rights", "sizes and quota")
 OK, FAILED, UNKNOWN, SKIPPED = "ok", "failed", "unknown", "skipped"

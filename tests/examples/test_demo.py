@@ -225,3 +225,19 @@ def test_ctrl_c_half_way_ends_the_command_and_cleans_up(state, signal_number):
     assert calls(state)[-3:] == [START, STOP, EMULATOR_STOP]
     assert ends(int((state / "left").read_text()))
     assert ends(int((state / "pid").read_text()))
+
+
+def test_a_missing_extra_is_named_before_anything_is_started(state):
+    script = (
+        "import pathlib, sys; sys.modules['matplotlib'] = None\n"
+        "import importlib.util; find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name == 'matplotlib' else find(name)\n"
+        "from ipcluster_azure.examples import demo\n"
+        "demo.BIN = pathlib.Path(sys.argv[1]); sys.exit(demo.main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(state)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "pip install 'ipcluster-azure[examples]'" in done.stdout
+    assert not (state / "calls").exists()
