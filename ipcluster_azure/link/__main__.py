@@ -17,6 +17,7 @@ from pathlib import Path
 from ..record.file import RecordFile
 from ..start.link_process import FAILED, OPEN
 from .caretaker import take_care
+from .kept_code import keep_code
 
 NOT_REPEATED_S = 600.0
 
@@ -27,6 +28,7 @@ def main() -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     logging.getLogger().handlers[0].addFilter(Unrepeated())
     file = RecordFile(Path(sys.argv[1]))
+    keep_code()
     try:
         asyncio.run(take_care(file, lambda ports: tell_parent({OPEN: ports})))
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
     python -m ipcluster_azure.stop.last_visit RECORD --timeout-s=5 [--set SET_ID] [--stop]
 
 A process of its own, so that it also runs at the interpreter's exit, where asyncssh can't, and so
-that a time limit can end it whatever it hangs on.
+that a time limit can end it whatever it hangs on. Links of other versions start it by this command.
 """
 
 import argparse
