@@ -63,7 +63,8 @@ async def start_controller(
 
 
 def _offer(environment: Environment, address: str) -> list[Command]:
-    """Steps that offer the bundle, and the environment if one was built, to engines' machines."""
+    """Return steps that offer the engines' machines the bundle, and the environment if one was
+    built."""
     serve = [system_python(environment), "vm_depot.py", "serve", f"--address={address}"]
     pack = ["python3", "vm_environment.py", "pack"]
     return [pack, serve] if environment.kind == "minimal" else [serve]

@@ -1,4 +1,5 @@
-"""Logging in. With connection.py and keys.py all that imports asyncssh, or maps its errors.
+"""Logs in to the machines. With connection.py and keys.py all that imports asyncssh, or maps its
+errors.
 
 The host keys are made before the machines are and always checked; there are no passwords. Engines
 are reached through the controller's connection.
@@ -124,8 +125,9 @@ async def _connect_once(
 
 
 async def _within(timeout_s: float, work: Coroutine[Any, Any, T]) -> T:
-    """As asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes together with
-    the end of the work: a refused connection, and the attempts would go on for ever."""
+    """Do what asyncio.wait_for does, which up to Python 3.11 swallows a cancellation that comes
+    together with the end of the work: a refused connection, and the attempts would go on for ever.
+    """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task], timeout=timeout_s)
@@ -172,7 +174,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _ensure_local_user() -> None:
-    """asyncssh wants the local user's name, which a container may not have ("Unknown local
+    """Give asyncssh a local user's name, which a container may not have ("Unknown local
     username"); nothing here depends on it."""
     try:
         getpass.getuser()

@@ -44,8 +44,8 @@ class Connection:
         self.ssh.abort()
 
     def silent_s(self) -> float:
-        """Seconds since anything came from the machine, 0 where the system can't tell (only Linux
-        can). Never much more than keepalive_s while all is well."""
+        """Return the seconds since anything came from the machine, 0 where the system can't tell
+        (only Linux can). Never much more than keepalive_s while all is well."""
         sock = self.ssh.get_extra_info("socket")
         if sock is None or not hasattr(socket, "TCP_INFO"):
             return 0.0
@@ -146,4 +146,4 @@ def _parse_event(line: bytes) -> dict[str, Any] | None:
 
 
 def _short(command: str) -> str:
-    return command if len(command) < 120 else f"{command[:120]}..."
+    return command if len(command) < 200 else f"{command[:200]}..."

@@ -15,7 +15,9 @@ GRACE_S = 60.0  # for this computer to fetch logs and to delete the cluster itse
 
 
 def guard_settings(record: Record) -> dict[str, Any]:
-    """What guard_daemon.py is told. `delete` is empty unless the machine may delete the cluster.
+    """Return what guard_daemon.py is told.
+
+    `delete` is empty unless the controller's machine may delete the cluster.
 
     `age_s` is by this computer's clock alone: the machine's may be another.
     """
@@ -35,8 +37,11 @@ def guard_settings(record: Record) -> dict[str, Any]:
 
 
 def _deletions(record: Record) -> Iterator[str]:
-    """The group made for this cluster; in another the machines, which are what costs: the
-    controller's last, as the one who deletes ends with it."""
+    """Yield what the guard deletes, as URLs below the Resource Manager's, in order.
+
+    It is the group made for this cluster; in another group the machines, which are what costs: the
+    controller's last, as the one who deletes ends with it.
+    """
     plan = record.plan
     if plan.owns_resource_group:
         group = group_scope(plan.subscription_id, plan.resource_group)

@@ -33,7 +33,7 @@ def _key_pair(algorithm: str, **options: Any) -> KeyPair:
 
 
 def read_login_key(path: str) -> asyncssh.SSHKey:
-    """Raises ConfigurationError if it is missing or damaged.
+    """Read the private key of a cluster; raises ConfigurationError if it is missing or damaged.
 
     What is not checked is whether its numbers fit: that takes 170 ms in each of a cluster's
     processes, and guards against keys that others made.

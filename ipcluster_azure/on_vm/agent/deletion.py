@@ -25,8 +25,12 @@ TOKEN_VERSION = "2018-02-01"  # noqa: S105
 
 
 class Deletion:
-    """settings: `resource_manager`, `audience`, `ca_pem` (empty: the system's authorities),
-    `delete`: URLs below resource_manager, with api-version, in order."""
+    """Deletes what `settings` name.
+
+    They are `resource_manager`, its URL; `audience` of the token; `ca_pem`, the authorities to
+    trust (empty: the system's); and `delete`, URLs below resource_manager, with api-version, in
+    order.
+    """
 
     def __init__(self, settings: Json) -> None:
         self._settings = settings
@@ -35,7 +39,7 @@ class Deletion:
         self._token, self._expires_at = "", 0.0
 
     def run(self) -> None:
-        """Until all is gone, whatever it takes; usually it ends with this machine."""
+        """Delete until all is gone, whatever it takes; usually it ends with this machine."""
         remaining = list(self._settings["delete"])
         pause_s = FIRST_PAUSE_S
         while remaining:
@@ -50,8 +54,10 @@ class Deletion:
         say("all that belonged to the cluster is deleted")
 
     def _delete(self, url: str) -> bool:
-        """True once it is gone; False if it can't go now: what uses it comes later in the list, or
-        somebody forbids it."""
+        """Delete one resource; returns True once it is gone.
+
+        False if it can't go now: what uses it comes later in the list, or somebody forbids it.
+        """
         deadline = time.monotonic() + GONE_S
         while time.monotonic() < deadline:
             try:
@@ -70,8 +76,10 @@ class Deletion:
         return False
 
     def _request(self, method: str, url: str) -> tuple[int, float]:
-        """Status, and seconds to wait before the next request. Raises OSError and the like when
-        there is no answer, or no token."""
+        """Send a request; returns the answer's status, and the seconds to wait before the next one.
+
+        Raises OSError and the like when there is no answer, or no token.
+        """
         address = f"{self._settings['resource_manager'].rstrip('/')}/{url.lstrip('/')}"
         headers = {"Authorization": f"Bearer {self._fresh_token()}"}
         request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310

@@ -30,7 +30,7 @@ Report = Callable[[str, int], None]
 
 
 def preload() -> None:
-    """What engines would each import, before any thread or zmq context exists."""
+    """Import what each engine would, before the supervisor has any thread or ZeroMQ context."""
     hide_own_folder()
     gc.disable()
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # as IPEngine does
@@ -49,8 +49,10 @@ def preload() -> None:
 
 @dataclass(frozen=True)
 class EngineOrder:
-    """What one engine is to be. `report` is called with its state and its id: "starting" once it
-    has an id, "registered" when it is complete, "leaving" when it ends because it was asked to.
+    """What one engine is to be.
+
+    `report` is called with its state and its id: "starting" once it has an id, "registered" when it
+    is complete, "leaving" when it ends because it was asked to.
     `evicted` is an eventfd: readable from the moment that the machine will be taken away. `tally`:
     two numbers in shared memory, how many tasks were begun and done.
     """
@@ -68,7 +70,7 @@ class EngineOrder:
 
 
 def become_engine(order: EngineOrder) -> NoReturn:
-    """In the forked child: make it look like a process of its own, then run IPEngine in it."""
+    """Make the forked child look like a process of its own, then run IPEngine in it."""
     os.setsid()
     # to Python's own defaults, whatever the supervisor set or nohup left
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -88,13 +90,13 @@ def become_engine(order: EngineOrder) -> NoReturn:
 
 
 def share(index: int, count: int, gpus: int) -> str:
-    """The GPUs of one engine of count: an even part of them, or one shared with others."""
+    """Return the GPUs of one engine of `count`: an even part of them, or one shared with others."""
     first = index * gpus // count
     return ",".join(map(str, range(first, max(first + 1, (index + 1) * gpus // count))))
 
 
 def run_engine(order: EngineOrder) -> int:
-    """IPEngine without nanny; returns the exit status."""
+    """Run IPEngine without its nanny; returns the exit status."""
     from ipyparallel.engine.app import IPEngine
 
     app = IPEngine.instance(timeout=order.timeout_s)  # a default: configuration may override it
@@ -150,7 +152,10 @@ def accept_signals(kernel: Any) -> None:
 
 
 def parse_signal(text: str) -> int:
-    """A number, SIGINT or INT."""
+    """Return the number of a signal given as a number, as "SIGINT" or as "INT".
+
+    Raises ValueError for other names.
+    """
     if text.lstrip("-").isdigit():
         return int(text)
     name = text.upper()
@@ -161,7 +166,7 @@ def parse_signal(text: str) -> int:
 
 
 def count_tasks(kernel: Any, tally: memoryview[int]) -> None:
-    """For the guard, to which a task is work whoever sent it: the hub sees no broadcasts."""
+    """Count the tasks of an engine for the guard: the hub would see no broadcasts."""
 
     def counted(run: Callable[..., Any]) -> Callable[..., Any]:
         async def run_and_count(*request: Any) -> None:

@@ -15,7 +15,10 @@ ANSWER_S = 5.0
 
 
 def metadata(path: str, body: Json | None = None, *, timeout_s: float = ANSWER_S) -> Json:
-    """What it answers to a GET, or to a POST if there is a body. Raises OSError, ValueError."""
+    """Return the service's answer to a GET, or to a POST if there is a body.
+
+    Raises OSError or ValueError if there is none, or one that is not JSON.
+    """
     import urllib.request  # 50 ms, which engines that start can use better
 
     # the emulator's machines are told another: no loopback address can be this one

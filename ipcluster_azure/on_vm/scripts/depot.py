@@ -45,10 +45,11 @@ class Depot(http.server.ThreadingHTTPServer):
         self._next = 0
 
     def add(self, url: str) -> None:
+        """Note where a machine offers its copy of the environment."""
         self._others.append(url)
 
     def another(self) -> str:
-        """Who else has the environment, in turn; empty while nobody has."""
+        """Return the URL of another machine's copy, each in turn; empty if there is none."""
         if not self._others:
             return ""
         self._next += 1
@@ -56,6 +57,8 @@ class Depot(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers a request for a file, or sends it to another machine that has the environment."""
+
     protocol_version = "HTTP/1.0"
     timeout = TIMEOUT_S
 
@@ -78,7 +81,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(503)
 
     def do_POST(self) -> None:
-        """An engine's machine says where it offers its copy; only its own address is believed."""
+        """Hear from an engines' machine where it offers its copy: at its own address, or it is not
+        believed."""
         url = self.rfile.read(min(500, int(self.headers.get("Content-Length", 0)))).decode()
         ours = urllib.parse.urlsplit(url).hostname == self.client_address[0]
         if self._name() != PASSING_ON or not ours:
@@ -92,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return cast(Depot, self.server)
 
     def _name(self) -> str | None:
-        """The last part of the path; None for whoever doesn't know the first."""
+        """Return the last part of the path; None if the first is not the token."""
         token, _, name = self.path.lstrip("/").partition("/")
         known = secrets.compare_digest(token.encode(), self._depot().token.encode())
         return name if known and name and "/" not in name else None
@@ -106,7 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.sendfile(file)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence: the standard error is closed."""
+        """Log nothing: the standard error is closed."""
 
 
 def serve(root: Path, address: str) -> None:
@@ -125,7 +129,8 @@ def serve(root: Path, address: str) -> None:
 
 
 def pass_on(root: Path, origin: str, address: str) -> None:
-    """Offer our copy to the other machines for a while, and tell the controller."""
+    """Leave a server behind that offers this machine's copy for PASS_ON_S, known to `origin`, the
+    controller's URL."""
     depot = Depot(address, root / "depot")
     if detach():
         return

@@ -30,14 +30,16 @@ FETCH_TIMEOUT_S = 60
 
 
 class Failed(Exception):
-    """The message goes to the launcher."""
+    """Says to the launcher what failed."""
 
 
 def emit(event: str, **fields: object) -> None:
+    """Tell the launcher of an event: one line of JSON on standard output."""
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def log_file(root: Path) -> Path:
+    """Return the path of the log, in a folder that exists."""
     path = root / "log" / "environment.log"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
@@ -61,7 +63,7 @@ def run(root: Path, *command: "str | Path", **environment: str) -> None:
 
 
 def build(root: Path, python: str, requirements: "list[str]") -> None:
-    """Make DIR/env; does nothing if it holds the same already."""
+    """Make DIR/env with the requirements; does nothing if it was made with the same before."""
     env, made = root / "env", root / "environment.json"
     wanted = json.dumps({"python": python, "requirements": requirements})
     if made.exists() and made.read_text() == wanted:
@@ -79,8 +81,8 @@ def build(root: Path, python: str, requirements: "list[str]") -> None:
 
 
 def find_uv(root: Path) -> Path:
-    """uv on the image, else from the package index: from there it reaches the controller faster
-    than from the user's own line."""
+    """Return the path of uv: the image's, else one from the package index, from where it reaches
+    the controller faster than over the user's own line."""
     found = Path(shutil.which("uv") or root / "bin" / "uv")
     if not found.exists():
         download_uv(found)
@@ -114,7 +116,7 @@ def download_uv(target: Path) -> None:
 
 
 def newest_wheel(files: "list[Any]") -> "dict[str, Any]":
-    """The last release of uv for this machine in an index's list (PEP 691)."""
+    """Return the last release of uv for this machine in an index's list of files (PEP 691)."""
     pattern = rf"uv-([\d.]+)-py3-none-(manylinux|linux).*_{platform.machine()}\.whl"
     found = []
     for file in files:

@@ -29,15 +29,19 @@ PAUSE_S = 0.2
 
 
 class Failed(Exception):
-    """The message goes to the launcher."""
+    """Says to the launcher what failed."""
 
 
 def emit(event: str, **fields: object) -> None:
+    """Tell the launcher of an event: one line of JSON on standard output."""
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
-    """Copy the environment; it must have the hash that came over SSH."""
+    """Copy the environment from the depot at `url`, and offer it to others if `pass_on`.
+
+    Raises Failed if no copy with the hash `sha256`, which came over SSH, can be had.
+    """
     made = root / "environment.json"
     if made.exists() and made.read_text() == sha256:
         emit("environment", seconds=0.0)
@@ -60,7 +64,7 @@ def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
 
 
 def copy(url: str, sha256: str, incoming: Path, *, keep: bool) -> tuple[str, str]:
-    """Unpack the environment into `incoming`; returns (our own address, where it came from).
+    """Unpack the environment into `incoming`; returns (this machine's address, where it came from).
 
     Whoever is busy or fails sends us back to the controller; that fails for good only if the
     controller itself does, or after PATIENCE_S.
@@ -92,7 +96,7 @@ def copy(url: str, sha256: str, incoming: Path, *, keep: bool) -> tuple[str, str
 
 
 def ask(url: str) -> tuple[http.client.HTTPResponse, str]:
-    """The reply, and the address from which we asked."""
+    """Return the reply to a request, and this machine's address, from which it was made."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
     connection.connect()
@@ -102,7 +106,7 @@ def ask(url: str) -> tuple[http.client.HTTPResponse, str]:
 
 
 def unpack(reply: http.client.HTTPResponse, target: Path, *, keep: bool) -> str:
-    """Unpack while it arrives; returns the hash of what did. `keep`: the archive as well."""
+    """Unpack an archive while it arrives; returns its hash. `keep`: keep the archive as well."""
     digest = hashlib.sha256()
     command = ["tar", "--extract", "--file", "-", "--directory", str(target)]
     kept = target / ENVIRONMENT if keep else Path(os.devnull)
