@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from tests.ended_runs import marked
-from tests.unit.on_vm.test_agent import processes_of, wait_for
+from tests.unit.on_vm.agents import processes_of, wait_for
 
 ROOT = Path(__file__).parents[1]
 GONE_WITHIN_S = 10.0
 RUN = """
 import time
 from pathlib import Path
-from tests.unit.on_vm.test_agent import vm
+from tests.unit.on_vm.agents import vm
 
 def test_that_takes_long():
     with vm(Path({folder!r}), "127.70.4.4") as agent:

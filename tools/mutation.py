@@ -33,7 +33,7 @@ TESTS = {
     "record/file": "tests/unit/record",
     "private_files": "tests/unit/test_private_files.py",
     "start/provision": "tests/unit/start/test_provision.py",
-    "stop/teardown": "tests/unit/stop/test_teardown.py",
+    "stop/teardown": "tests/unit/stop",
     "stop/deletion": "tests/unit/stop/test_deletion.py",
 }
 CONFIG = """

@@ -26,7 +26,7 @@ from ipcluster_azure.on_vm.scripts.fetch import ask, relocate
 from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
 from ipcluster_azure.ssh.commands import BARE
 
-from .test_agent import wait_for
+from .agents import wait_for
 
 CONTROLLER = "127.77.0.4"
 SIZE = 16_000_000  # more than fits between two sockets: a transfer lasts until it is read

@@ -22,7 +22,7 @@ from ipcluster_azure.on_vm.agent.heard_machines import Roll
 from ipcluster_azure.on_vm.agent.hub import Load
 from ipcluster_azure.on_vm.agent.places import Place
 
-from .test_agent import Agent, connect, running, vm, wait_for
+from .agents import Agent, connect, running, vm, wait_for
 
 Json = dict[str, Any]
 HEARD_S = 5.0

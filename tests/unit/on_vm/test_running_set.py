@@ -1,0 +1,130 @@
+"""What the agent does to engines that run: signals, the stop, logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import ipyparallel as ipp
+import pytest
+
+from ipcluster_azure.on_vm.agent import engine as vm_engine
+
+from .agents import TIMEOUT_S, Agent, connect, running, start_time, wait_for
+
+
+@ipp.interactive
+def interrupt_on_usr1() -> None:
+    import signal
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    signal.signal(signal.SIGUSR1, interrupt)
+
+
+def test_signal_interrupts_the_tasks_of_a_set(agent: Agent) -> None:
+    pids = [engine["pid"] for engine in agent.engines("sig", 2)["engines"]]
+    with connect(agent, 2) as client:
+        client[:].apply_async(interrupt_on_usr1).get(timeout=TIMEOUT_S)
+        tasks = client[:].apply_async(time.sleep, 20)
+        time.sleep(0.3)
+        signalled = agent.ok("signal", "--set=sig", "--signum=SIGUSR1")
+        assert signalled == {"event": "signalled", "pids": pids}
+        with pytest.raises(ipp.error.RemoteError, match="KeyboardInterrupt"):
+            tasks.get(timeout=TIMEOUT_S)
+        assert sorted(client[:].apply_async(os.getpid).get(timeout=TIMEOUT_S)) == sorted(pids)
+
+
+def test_a_client_signals_single_engines(agent: Agent) -> None:
+    agent.engines("one", 2)
+    with connect(agent, 2) as client:
+        first, second = client.ids
+        client[:].apply_async(interrupt_on_usr1).get(timeout=TIMEOUT_S)
+        for sig in (signal.SIGUSR1, "SIGINT"):
+            task = client[first].apply_async(time.sleep, 20)
+            undisturbed = client[second].apply_async(time.sleep, 0.5)
+            time.sleep(0.3)
+            client.send_signal(sig, targets=first, block=True)
+            with pytest.raises(ipp.error.RemoteError, match="KeyboardInterrupt"):
+                task.get(timeout=TIMEOUT_S)
+            undisturbed.get(timeout=TIMEOUT_S)
+        with pytest.raises(ipp.error.RemoteError, match="no such signal"):
+            client.send_signal("SIGNONSENSE", targets=first, block=True)
+        client.send_signal("SIGKILL", targets=first, block=True)
+        wait_for(lambda: client.ids == [second], timeout_s=2)
+
+
+@pytest.mark.parametrize(("text", "number"), [("2", 2), ("int", 2), ("SIGUSR1", 10), ("0", 0)])
+def test_parse_signal(text: str, number: int) -> None:
+    assert vm_engine.parse_signal(text) == number
+
+
+def test_recycled_pids_are_left_alone(bare: Agent) -> None:
+    stranger = subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
+    try:
+        process = {"pid": stranger.pid, "create_time": (start_time(stranger.pid) or 0) - 1}
+        engine = {"index": 0, "id": 0, "state": "registered", "exit_code": None, "log": ""}
+        state = {"set": "old", "supervisor": process, "engines": [engine | process]}
+        (bare.dir / "engines-old.json").write_text(json.dumps(state))
+        assert bare.ok("signal", "--set=old", "--signum=TERM")["pids"] == []
+        assert bare.ok("stop", "--set=old")["killed"] == []
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@ipp.interactive
+def fork_a_worker() -> int:
+    import subprocess
+
+    return subprocess.Popen(["/bin/sleep", "60"]).pid
+
+
+@ipp.interactive
+def refuse_to_end() -> None:
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def test_stop_leaves_no_process_and_no_id(agent: Agent) -> None:
+    agent.engines("gone", 2)
+    agent.engines("stays", 1)
+    with connect(agent, 3) as client:
+        view = client[[e["id"] for e in agent.state("gone")["engines"]]]
+        workers = view.apply_async(fork_a_worker).get(timeout=TIMEOUT_S)
+        view.apply_async(refuse_to_end).get(timeout=TIMEOUT_S)
+        stopped = agent.ok("stop", "--set=gone")
+        assert stopped == {"event": "stopped", "set": "gone", "killed": []}
+        wait_for(lambda: len(client.ids) == 1, timeout_s=1)
+    ended = agent.state("gone")
+    assert [e["exit_code"] for e in ended["engines"]] == [-signal.SIGKILL] * 2
+    pids = [e["pid"] for e in ended["engines"]] + workers + [ended["supervisor"]["pid"]]
+    assert not any(map(running, pids))
+    assert agent.ok("stop", "--set=gone") == stopped
+
+
+def test_engines_of_a_killed_supervisor_are_stopped(bare: Agent) -> None:
+    bare.controller()
+    (engine,) = bare.engines("orphan", 1)["engines"]
+    supervisor = bare.state("orphan")["supervisor"]["pid"]
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not running(supervisor))
+    assert running(engine["pid"])
+    bare.ok("stop", "--set=orphan")
+    wait_for(lambda: not running(engine["pid"]))
+
+
+def test_logs(agent: Agent) -> None:
+    agent.engines("a", 1)
+    agent.engines("a-1", 1)
+    _, events = agent.run("logs", "--set=a", "--max-bytes=40")
+    assert [e["name"] for e in events] == ["ipengine-a-0.log", "supervisor-a.log"]
+    assert "Completed registration with id" in events[0]["text"]
+    assert len(events[0]["text"]) == 40
+    assert agent.ok("logs", "--controller")["name"] == "ipcontroller.log"
