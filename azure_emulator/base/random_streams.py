@@ -6,7 +6,7 @@ import random
 
 
 class Chance:
-    """A stream of random numbers for each purpose: drawing more from one leaves the others alone."""
+    """A stream of random numbers for each purpose; drawing from one leaves the others alone."""
 
     def __init__(self, seed: int | None) -> None:
         self._seed = seed
