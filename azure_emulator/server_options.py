@@ -7,7 +7,6 @@ on to the server's process (front/serve.py), which reads them with the same pars
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -49,6 +48,8 @@ class StrictParser(argparse.ArgumentParser):
 
     def refuse(self, unknown: str) -> NoReturn:
         """End because of an argument that this parser doesn't know, and name the likely one."""
+        import difflib  # only for mistakes: launchers import this module, too
+
         options = sorted(name for name in self._option_string_actions if name.startswith("--"))
         near = difflib.get_close_matches(unknown.partition("=")[0], options, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(options)}."

@@ -22,7 +22,7 @@ VERSIONS = (
     "azure-mgmt-network 30.2.0",
 )
 # The tests' own: dask-cloudprovider's class, unchanged but for the endpoint and the credential.
-PROBES = Path(__file__).parents[1] / "tests" / "emulator" / "probes"
+PROBES = Path(__file__).parents[1] / "tests" / "azure_emulator" / "probes"
 SIDE = Path(__file__).with_name("dask_side.py")
 
 
