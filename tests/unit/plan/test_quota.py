@@ -13,37 +13,39 @@ CONTROLLER, ENGINES = Need(D4, 1, "Regular"), Need(D4, 3, "Regular")
 SPOT_ENGINES = Need(D4, 3, "Spot")
 
 
-def _usages(**limits: int) -> dict[str, Usage]:
-    return {name.lower(): Usage(f"{name} vCPUs", limit, 2) for name, limit in limits.items()}
+def _usages(**left: int) -> dict[str, Usage]:
+    """Quotas of which 20 are in use each, and this many are left."""
+    return {name.lower(): Usage(f"{name} vCPUs", 20 + n, 20) for name, n in left.items()}
 
 
 def test_regular_machines_count_against_their_family_and_the_region() -> None:
-    needs = [ENGINES, CONTROLLER]  # 16 vCPUs, and 2 are in use
-    assert shortage(_usages(**{FAMILY: 18, TOTAL: 18}), needs, "eastus") == ""
-    assert f"({FAMILY})" in shortage(_usages(**{FAMILY: 17, TOTAL: 18}), needs, "eastus")
-    assert f"({TOTAL})" in shortage(_usages(**{FAMILY: 18, TOTAL: 17}), needs, "eastus")
+    needs = [ENGINES, CONTROLLER]  # 16 vCPUs
+    assert shortage(_usages(**{FAMILY: 16, TOTAL: 100}), needs, "eastus") == ""
+    assert shortage(_usages(**{FAMILY: 100, TOTAL: 16}), needs, "eastus") == ""
+    assert f"({FAMILY})" in shortage(_usages(**{FAMILY: 15, TOTAL: 16}), needs, "eastus")
+    assert f"({TOTAL})" in shortage(_usages(**{FAMILY: 16, TOTAL: 15}), needs, "eastus")
 
 
 def test_spot_machines_count_against_a_quota_of_their_own_alone() -> None:
     needs = [SPOT_ENGINES, CONTROLLER]  # 12 vCPUs of Spot, 4 others
-    limits = {SPOT: 14, FAMILY: 6, TOTAL: 6}
-    assert shortage(_usages(**limits), needs, "eastus") == ""
-    said = shortage(_usages(**{**limits, SPOT: 13}), needs, "eastus")
+    left = {SPOT: 12, FAMILY: 4, TOTAL: 4}
+    assert shortage(_usages(**left), needs, "eastus") == ""
+    said = shortage(_usages(**{**left, SPOT: 11}), needs, "eastus")
     assert f"({SPOT}) in eastus is too small: 3 x Standard_D4s_v5 need 12 vCPUs" in said
-    assert f"({FAMILY})" in shortage(_usages(**{**limits, FAMILY: 5}), needs, "eastus")
+    assert f"({FAMILY})" in shortage(_usages(**{**left, FAMILY: 3}), needs, "eastus")
 
 
 def test_what_is_said_of_a_shortage() -> None:
-    said = shortage(_usages(**{FAMILY: 10, TOTAL: 99}), [ENGINES, CONTROLLER], "westeurope")
+    said = shortage(_usages(**{FAMILY: 8, TOTAL: 99}), [ENGINES, CONTROLLER], "westeurope")
     assert said.startswith(
         f"The quota '{FAMILY} vCPUs' ({FAMILY}) in westeurope is too small: 3 x Standard_D4s_v5 "
-        "and 1 x Standard_D4s_v5 need 16 vCPUs, and 2 of 10 are in use. Ask for at least 18 at "
+        "and 1 x Standard_D4s_v5 need 16 vCPUs, and 20 of 28 are in use. Ask for at least 36 at "
         "https://portal.azure.com/"
     )
 
 
 def test_a_quota_that_azure_does_not_list_is_none() -> None:
-    assert shortage(_usages(**{TOTAL: 18}), [ENGINES, CONTROLLER], "eastus") == ""
+    assert shortage(_usages(**{TOTAL: 16}), [ENGINES, CONTROLLER], "eastus") == ""
     assert shortage({}, [SPOT_ENGINES], "eastus") == ""
 
 

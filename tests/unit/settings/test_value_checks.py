@@ -92,4 +92,4 @@ def test_settings_do_not_change_and_are_made_by_name_alone() -> None:
     with pytest.raises(FrozenInstanceError):
         made.location = "westeurope"  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
-        Settings("s")  # type: ignore[misc]
+        Settings(*vars(made).values())
