@@ -74,9 +74,7 @@ def check_names(config: Config) -> None:
             )
     valid = _valid_names()
     for section in SECTIONS:
-        if section not in config:
-            continue
-        for name, value in config[section].items():
+        for name, value in config.get(section, {}).items():
             if name not in valid and not isinstance(value, LazyConfigValue):
                 raise ConfigurationError(
                     f"c.{section}.{name} is not a setting{_did_you_mean(name, valid)}. "
