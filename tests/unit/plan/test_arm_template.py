@@ -103,9 +103,10 @@ def test_cloud_config_carries_the_host_key() -> None:
     text = base64.b64decode(cloud_config("PRIVATE\nKEY", "ssh-ed25519 AAAA")).decode()
     first, rest = text.split("\n", 1)
     assert first == "#cloud-config"
-    assert json.loads(rest)["ssh_keys"] == {
-        "ed25519_private": "PRIVATE\nKEY",
-        "ed25519_public": "ssh-ed25519 AAAA",
+    assert json.loads(rest) == {
+        "ssh_deletekeys": True,  # the image's own
+        "ssh_genkeytypes": [],  # and none is made in their place
+        "ssh_keys": {"ed25519_private": "PRIVATE\nKEY", "ed25519_public": "ssh-ed25519 AAAA"},
     }
 
 
@@ -114,6 +115,12 @@ def test_an_unknown_expression_is_refused() -> None:
     odd["resources"] = [{**odd["resources"][0], "location": "[resourceGroup().location]"}]
     with pytest.raises(ValueError, match="not an expression"):
         requests(odd, PARAMETERS, CLUSTER)
+
+
+def test_only_what_azure_would_evaluate_is_escaped() -> None:
+    tags = {"a": "[x]", "b": "[x", "c": "x]", "d": "x"}
+    for resource in controller_template(replace(CLUSTER, tags=tags))["resources"]:
+        assert resource["tags"] == {**tags, "a": "[[x]"}
 
 
 def test_a_literal_in_brackets_is_no_expression() -> None:
