@@ -141,7 +141,7 @@ class AzureVMBase:
         try:
             await self._undo()
         except Exception as error:
-            self._say_undeleted(error)
+            self._say_undeleted(error, "run `ipcluster stop`")
             if ipcluster_app(self) is not None:
                 let_go(self.parent)
 
@@ -154,7 +154,7 @@ class AzureVMBase:
         try:
             await stopping
         except Exception as error:
-            self._say_undeleted(error)
+            self._say_undeleted(error, "run `ipcluster stop` again")
             app = ipcluster_app(self)
             if caller() is Caller.CLEAN_UP:
                 keep_file(self.parent)
@@ -166,11 +166,12 @@ class AzureVMBase:
         else:
             self.stopped()
 
-    def _say_undeleted(self, error: Exception) -> None:
-        command = "ipcluster-azure reap" if isinstance(error, RecordDamaged) else "ipcluster stop"
+    def _say_undeleted(self, error: Exception, advice: str) -> None:
+        if isinstance(error, RecordDamaged):
+            advice = "run `ipcluster-azure reap`"
         self.log.critical(
-            "What is on Azure could not be deleted, and may cost money until `%s` does it. %s",
-            command,
+            "What is on Azure could not be deleted, and may cost money; %s. %s",
+            advice,
             error,
             exc_info=_if_unexpected(error),
         )

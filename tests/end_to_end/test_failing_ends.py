@@ -53,7 +53,7 @@ def test_a_stop_that_azure_refuses_can_be_repeated(profile: Profile) -> None:
         output = profile.ipcluster("stop", expect=1)
         assert len(_lines(output)) <= 3, output
         (line,) = _undeleted(output)
-        assert "until `ipcluster stop`" in line
+        assert "run `ipcluster stop` again" in line
         assert "(ScopeLocked) `az lock list` shows the lock" in line
         code = (
             "import ipyparallel as ipp\n"
@@ -93,7 +93,7 @@ def test_a_start_that_can_not_be_undone(profile: Profile) -> None:
     with testing.faults(profile.emulator, NO_SCALE_SET, LOCKED):
         output = profile.ipcluster("start", "-n", "1", expect=1)
     (undeleted,) = _undeleted(output)
-    assert "until `ipcluster stop`" in undeleted
+    assert "run `ipcluster stop`." in undeleted
     assert "Not now." in _lines(output)[-1]
     _stop(profile)
 
@@ -118,6 +118,6 @@ def test_a_record_that_is_damaged_while_a_cluster_starts(profile: Profile) -> No
     record.write_text("{")
     output, _ = start.communicate(timeout=60)
     assert start.returncode == 1, output
-    assert "until `ipcluster-azure reap`" in _undeleted(output)[0]
+    assert "run `ipcluster-azure reap`" in _undeleted(output)[0]
     record.write_text(text)
     _stop(profile)

@@ -165,7 +165,7 @@ def main() -> int:
     command, root = options.pop("command"), options.pop("dir").absolute()
     try:
         COMMANDS[command](root, **options)
-    except Failed as failure:
+    except (Failed, OSError) as failure:  # a full disk, for example
         log = log_file(root)
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
         emit("failed", reason=str(failure), log_tail=tail)
