@@ -54,6 +54,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from ..start.controller_request import request_until_network
         from ..stop import teardown
 
+        context = self._context()
         n = getattr(self.parent, "n", None)
         site = await deployment.find_site(file, settings, engine_settings, n)
         await teardown.sweep(file)
@@ -66,7 +67,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         def request(on_network: Callable[[], None]) -> Coroutine[Any, Any, None]:
             return deployment.request_controller(
-                self._context(),
+                context,
                 site,
                 self._job(1),
                 self._process(self.controller_args),

@@ -211,7 +211,7 @@ def test_attach_while_another_program_has_a_port_of_before(profile: Profile) -> 
     wait_for(lambda: not is_open(port))
     with socket.create_server((AT_HOME, port)):
         output = profile.run("ipcluster-azure", "attach", f"--profile={profile.name}").stdout
-        assert "clients must be opened anew" in output
+        assert "open clients anew" in output
         assert seven(profile) == "[7]"
         tunnels = record_of(profile).tunnels
         changed = [name for name in tunnels if tunnels[name] != record.tunnels[name]]
