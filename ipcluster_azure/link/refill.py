@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import AzureLauncherError, BootTimeout, ClusterStopped, MachineFailed
 from ..formatting import counted
-from ..plan.arm_template import VIRTUAL_MACHINE
+from ..plan.resource_types import VIRTUAL_MACHINE
 from ..progress import Progress
 from ..record.abort import edited_set, require_alive
 from ..record.contents import DELETING, READY, EngineSet, Machine, Record

@@ -10,21 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, MachinePlan
+from .resource_types import (
+    NIC,
+    NSG,
+    PUBLIC_IP,
+    SCALE_SET,
+    SUBNET,
+    VIRTUAL_MACHINE,
+    VIRTUAL_NETWORK,
+    Json,
+    api_version,
+)
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
-NETWORK_API, COMPUTE_API = "2025-01-01", "2025-04-01"
-DISKS_API = "2024-03-02"  # disks have versions of their own
-NSG = "Microsoft.Network/networkSecurityGroups"
-PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
-VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
-SUBNET = "Microsoft.Network/virtualNetworks/subnets"
-NIC = "Microsoft.Network/networkInterfaces"
-VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
-SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
-DISK = "Microsoft.Compute/disks"
 SSH_RULE, RULE_PRIORITY = "ssh", 1000
-
-Json = dict[str, Any]
 
 
 def cloud_config(host_private_key: str, host_public_key: str) -> str:
@@ -110,13 +109,6 @@ def _template(resources: list[Json]) -> Json:
         "parameters": {"sshPublicKey": secure, "customData": secure},
         "resources": resources,
     }
-
-
-def api_version(kind: str) -> str:
-    """Return the API version for resources of this type, in any case."""
-    if kind.lower() == DISK.lower():
-        return DISKS_API
-    return NETWORK_API if kind.startswith("Microsoft.Network") else COMPUTE_API
 
 
 def _resource(

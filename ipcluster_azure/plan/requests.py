@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..resource_ids import group_scope, resource_id
-from .arm_template import Json
 from .cluster_plan import ClusterPlan
+from .resource_types import Json
 
 
 @dataclass(frozen=True)

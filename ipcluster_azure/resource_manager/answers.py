@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..plan.arm_template import Json
+from ..plan.resource_types import Json
 
 GONE = "gone"
 

@@ -16,9 +16,9 @@ from azure.core.rest import HttpResponse
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ..endpoint import Endpoint
-from ..plan import arm_template
-from ..plan.arm_template import Json
+from ..plan import resource_types
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import Json
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .answers import GONE, MachineState, machine_states, power_state
 from .calls import CallsById, items, send, unbroken
@@ -28,7 +28,7 @@ from .login import client_options
 
 T = TypeVar("T")
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
-FORCE_DELETION_TYPES = f"{arm_template.VIRTUAL_MACHINE},{arm_template.SCALE_SET}"
+FORCE_DELETION_TYPES = f"{resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
 
 
 async def bridge(function: Callable[..., T], *args: Any) -> T:
@@ -108,11 +108,11 @@ class AzureApi:
 
     def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
         """List all machines of a scale set, by name, in two requests however many there are."""
-        nics = collection_path(group_scope(self.subscription_id, group), arm_template.NIC)
+        nics = collection_path(group_scope(self.subscription_id, group), resource_types.NIC)
         with translated("listing the machines"):
             # in this order, so that a machine which is new has its interface among them
             found = list(self._compute.machines(group, scale_set_id))
-            return machine_states(found, items(self._arm, nics, arm_template.NETWORK_API))
+            return machine_states(found, items(self._arm, nics, resource_types.NETWORK_API))
 
     def scale(self, scale_set_id: str, capacity: int) -> str:
         """Ask that a scale set have `capacity` machines; returns the operation's URL."""
@@ -148,7 +148,7 @@ class AzureApi:
 
         Returns False if there is nothing to delete.
         """
-        version = arm_template.api_version(parse_id(resource_id).type)
+        version = resource_types.api_version(parse_id(resource_id).type)
         with translated(f"deleting {_in_words(resource_id)}"):
             try:
                 self._calls(resource_id).delete(resource_id, version)
@@ -162,7 +162,7 @@ class AzureApi:
 
     def state_of(self, resource_id: str) -> str:
         """Return a resource's provisioning state, such as "Deleting"; empty if it isn't there."""
-        version = arm_template.api_version(parse_id(resource_id).type)
+        version = resource_types.api_version(parse_id(resource_id).type)
         with translated(f"looking for {_in_words(resource_id)}"):
             try:
                 found = self._calls(resource_id).get(resource_id, version).json()

@@ -7,8 +7,8 @@ from azure.core.exceptions import IncompleteReadError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from ..plan.arm_template import Json
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import Json
 
 T = TypeVar("T")
 BROKEN_ANSWERS = 3

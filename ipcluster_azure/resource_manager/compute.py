@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpResponse
 
-from ..plan.arm_template import COMPUTE_API, DISK, SCALE_SET, VIRTUAL_MACHINE, Json
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import COMPUTE_API, DISK, SCALE_SET, VIRTUAL_MACHINE, Json
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .calls import answer_to, items
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..naming import CLUSTER_TAG, TAG_PREFIX
-from ..plan import arm_template
-from ..plan.arm_template import Json
+from ..plan import resource_types
+from ..plan.resource_types import Json
 from ..resource_ids import parse_id
 from .api import AzureApi
 
@@ -23,7 +23,7 @@ WITH_TAG = f"tagName eq '{CLUSTER_TAG}'"
 CREATING_S = 600.0
 CREATING, RUNNING, DELETING = "creating", "running", "deleting"
 EXPIRED, LEFT_BEHIND = "expired", "left behind"
-MACHINES = (arm_template.VIRTUAL_MACHINE.lower(), arm_template.SCALE_SET.lower())
+MACHINES = (resource_types.VIRTUAL_MACHINE.lower(), resource_types.SCALE_SET.lower())
 
 
 @dataclass
@@ -86,8 +86,8 @@ def find_clusters(api: AzureApi) -> list[FoundCluster]:
     AzureLauncherError."""
     groups = api.listed("resourceGroups", RESOURCES_API, WITH_TAG, doing="listing resource groups")
     resources = api.listed("resources", RESOURCES_API, WITH_TAG, doing="listing tagged resources")
-    path = f"providers/{arm_template.VIRTUAL_MACHINE}"
-    machines = api.listed(path, arm_template.COMPUTE_API, doing="listing virtual machines")
+    path = f"providers/{resource_types.VIRTUAL_MACHINE}"
+    machines = api.listed(path, resource_types.COMPUTE_API, doing="listing virtual machines")
     return sorted(
         _clusters(api.subscription_id, groups, resources, machines),
         key=lambda cluster: (cluster.name, cluster.resource_group),

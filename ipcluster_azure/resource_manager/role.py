@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..plan.arm_template import (
+from ..plan.resource_types import (
     DISK,
     NIC,
     NSG,
     PUBLIC_IP,
+    ROLE_ASSIGNMENT,
     SCALE_SET,
     SUBNET,
     VIRTUAL_MACHINE,
@@ -22,7 +23,6 @@ from ..resource_ids import subscription_scope
 
 NAME = "ipcluster-azure user"
 GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
-ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
 ACTIONS = (
     # list, reap
@@ -50,7 +50,7 @@ SCHEDULE_ACTIONS = (
     "Microsoft.ComputeSchedule/locations/virtualMachinesSubmitDeallocate/action",
 )
 # for self_deletion: the machine's identity is given rights on the cluster
-SELF_DELETION_ACTIONS = (f"{ASSIGNMENT}/write", "Microsoft.Authorization/permissions/read")
+SELF_DELETION_ACTIONS = (f"{ROLE_ASSIGNMENT}/write", "Microsoft.Authorization/permissions/read")
 # Azure's own roles for machines have them; the emulator does not ask for them. Unverified: whether
 # Azure does, for a disk that comes with its machine, and for machines that are named in a schedule
 UNVERIFIED_ACTIONS = (f"{DISK}/write", f"{VIRTUAL_MACHINE}/deallocate/action")

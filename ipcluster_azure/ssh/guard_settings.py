@@ -5,12 +5,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..plan import arm_template
+from ..plan import resource_types
 from ..record.contents import Record
 from ..resource_ids import group_scope
 
 GROUP_API = "2025-04-01"
-FORCED_GROUP = f"forceDeletionTypes={arm_template.VIRTUAL_MACHINE},{arm_template.SCALE_SET}"
+FORCED_GROUP = f"forceDeletionTypes={resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
 GRACE_S = 60.0  # for this computer to fetch logs and to delete the cluster itself
 
 
@@ -49,4 +49,4 @@ def _deletions(record: Record) -> Iterator[str]:
         return
     sets = [engine_set.scale_set_id for engine_set in record.engine_sets.values()]
     for item in [*sets, record.controller.vm_id]:
-        yield f"{item}?api-version={arm_template.COMPUTE_API}&forceDeletion=true"
+        yield f"{item}?api-version={resource_types.COMPUTE_API}&forceDeletion=true"

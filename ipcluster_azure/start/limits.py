@@ -1,8 +1,8 @@
 """When a cluster ends by itself, who sees to that, and what is promised of it before it costs."""
 
 from ..errors import AccessDenied
-from ..plan.arm_template import Json
 from ..plan.cluster_plan import ClusterPlan
+from ..plan.resource_types import Json
 from ..record.contents import Limits
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.role import SELF_DELETION_ACTIONS, lacking

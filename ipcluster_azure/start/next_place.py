@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import NO_ROOM, AzureLauncherError
-from ..plan.arm_template import PUBLIC_IP, controller_template
+from ..plan.arm_template import controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan
 from ..plan.requests import ResourceRequest, requests
+from ..plan.resource_types import PUBLIC_IP
 from ..record.abort import require_alive
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import AzureLauncherError, ClusterStopped, RequestRefused
-from ..plan.arm_template import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from ..plan.cluster_plan import ClusterPlan
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import NIC, PUBLIC_IP, VIRTUAL_NETWORK, Json
 from ..progress import Progress
 from ..record.abort import STOPPED, is_alive, require_alive
 from ..record.file import RecordFile

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..plan.arm_template import Json
+from ..plan.resource_types import Json
 from ..progress import Progress
 from ..record.file import RecordFile
 from ..settings.values import Settings

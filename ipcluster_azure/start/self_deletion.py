@@ -5,6 +5,7 @@ import uuid
 
 from ..errors import AccessDenied, AzureLauncherError, ClusterStopped, RequestRefused
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import AUTHORIZATION_API, ROLE_ASSIGNMENT
 from ..progress import Progress
 from ..record.abort import require_alive
 from ..record.contents import Record
@@ -15,7 +16,6 @@ from ..resource_manager.waiting import Looks
 from .limits import promise
 from .provision import create_resource
 
-ASSIGNMENT, ASSIGNMENT_API = "Microsoft.Authorization/roleAssignments", "2022-04-01"
 ROLE = "Microsoft.Authorization/roleDefinitions"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"  # built in; the same id in every tenant
 # a new identity is not known everywhere at once
@@ -93,10 +93,10 @@ def _assignment(subscription_id: str, principal: str, scope: str) -> ResourceReq
         "principalType": "ServicePrincipal",
     }
     return ResourceRequest(
-        type=ASSIGNMENT,
+        type=ROLE_ASSIGNMENT,
         name=name,
-        id=resource_id(scope, ASSIGNMENT, name),
-        api_version=ASSIGNMENT_API,
+        id=resource_id(scope, ROLE_ASSIGNMENT, name),
+        api_version=AUTHORIZATION_API,
         depends_on=(),
         body={"properties": properties},
     )

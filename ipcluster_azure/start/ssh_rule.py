@@ -5,8 +5,9 @@ import urllib.request
 from dataclasses import replace
 
 from ..errors import ConfigurationError
-from ..plan.arm_template import NETWORK_API, NSG, SSH_RULE, Json
+from ..plan.arm_template import SSH_RULE
 from ..plan.requests import ResourceRequest
+from ..plan.resource_types import NETWORK_API, NSG, Json
 from ..record.abort import require_alive
 from ..record.file import RecordFile
 from ..resource_ids import group_scope, resource_id

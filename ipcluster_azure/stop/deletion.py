@@ -6,7 +6,7 @@ from itertools import compress
 from typing import TypeVar
 
 from ..errors import AzureLauncherError, RequestRefused
-from ..plan import arm_template
+from ..plan import resource_types
 from ..progress import Progress
 from ..resource_ids import parse_id
 from ..resource_manager.api import AzureApi, bridge
@@ -34,10 +34,10 @@ MACHINES, PARTS_OF_SCALE_SETS, THE_REST = "machines", "parts of scale sets", "th
 STEPS = (
     MACHINES,
     PARTS_OF_SCALE_SETS,
-    arm_template.NIC.lower(),
-    arm_template.PUBLIC_IP.lower(),
-    arm_template.VIRTUAL_NETWORK.lower(),
-    arm_template.NSG.lower(),
+    resource_types.NIC.lower(),
+    resource_types.PUBLIC_IP.lower(),
+    resource_types.VIRTUAL_NETWORK.lower(),
+    resource_types.NSG.lower(),
     THE_REST,
 )
 
@@ -69,11 +69,13 @@ async def delete_in_order(api: AzureApi, resources: Iterable[str], progress: Pro
 def _steps(resources: Iterable[str]) -> dict[str, list[str]]:
     """Return what is to be deleted in each of STEPS. The machines of a scale set go with it."""
     parsed = {item: parse_id(item.lower()) for item in resources}
-    scale_sets = (one.name for one in parsed.values() if one.type == arm_template.SCALE_SET.lower())
+    scale_sets = (
+        one.name for one in parsed.values() if one.type == resource_types.SCALE_SET.lower()
+    )
     of_scale_sets = tuple(f"{name}_" for name in scale_sets)
     steps: dict[str, list[str]] = {step: [] for step in STEPS}
     for item, one in parsed.items():
-        if one.type in (arm_template.SCALE_SET.lower(), arm_template.VIRTUAL_MACHINE.lower()):
+        if one.type in (resource_types.SCALE_SET.lower(), resource_types.VIRTUAL_MACHINE.lower()):
             is_part = one.name.startswith(of_scale_sets)
             steps[PARTS_OF_SCALE_SETS if is_part else MACHINES].append(item)
         else:

@@ -19,7 +19,7 @@ import trustme
 
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.plan.arm_template import NETWORK_API, NSG
+from ipcluster_azure.plan.resource_types import NETWORK_API, NSG
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 

@@ -11,7 +11,7 @@ import pytest
 
 from azure_emulator import client
 from azure_emulator.testing import fault, faults
-from ipcluster_azure.plan.arm_template import VIRTUAL_MACHINE
+from ipcluster_azure.plan.resource_types import VIRTUAL_MACHINE
 from ipcluster_azure.record.contents import Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from azure_emulator.testing import fault, faults
-from ipcluster_azure.plan.arm_template import SCALE_SET, VIRTUAL_MACHINE
+from ipcluster_azure.plan.resource_types import SCALE_SET, VIRTUAL_MACHINE
 
 from ..complete import variant
 from .conftest import Profile, wait_for

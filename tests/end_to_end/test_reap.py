@@ -14,8 +14,8 @@ from azure_emulator.client import EmulatorInfo
 from azure_emulator.testing import fault, faults, page_size
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.naming import cluster_tags
-from ipcluster_azure.plan.arm_template import NETWORK_API, NSG, VIRTUAL_NETWORK
 from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.plan.resource_types import NETWORK_API, NSG, VIRTUAL_NETWORK
 from ipcluster_azure.resource_manager.api import AzureApi
 
 from .conftest import BIN, Profile, wait_for

@@ -7,7 +7,7 @@ from azure.core.rest import HttpRequest
 
 from azure_emulator.testing import fault, faults
 from ipcluster_azure.link.refill import machine_id
-from ipcluster_azure.plan.arm_template import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
+from ipcluster_azure.plan.resource_types import COMPUTE_API, SCALE_SET, VIRTUAL_MACHINE
 from ipcluster_azure.record.contents import Machine, Record
 from ipcluster_azure.resource_manager.api import AzureApi
 

@@ -17,8 +17,8 @@ from ipcluster_azure.clusters.whereabouts import Whereabouts
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AccessDenied
 from ipcluster_azure.launchers import AzureVMControllerLauncher
-from ipcluster_azure.plan.arm_template import DISK, NSG, api_version
 from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.plan.resource_types import DISK, NSG, api_version
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi

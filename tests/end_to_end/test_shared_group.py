@@ -8,8 +8,8 @@ from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from azure_emulator.testing import fault, faults
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.plan.arm_template import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
 from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.plan.resource_types import NETWORK_API, PUBLIC_IP, SCALE_SET, VIRTUAL_NETWORK
 from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..azure_emulator.cloud import Cloud

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from azure_emulator.base.schema import normalise
-from ipcluster_azure.plan import arm_template
+from ipcluster_azure.plan import resource_types
 from ipcluster_azure.plan.arm_template import cloud_config, controller_template, engine_set_template
 from ipcluster_azure.plan.requests import ResourceRequest, requests
 
@@ -73,7 +73,7 @@ def test_every_resource_carries_all_tags() -> None:
 
 
 def test_only_ssh_from_the_sources_reaches_the_controller_and_nothing_the_engines() -> None:
-    (group,) = [item for item in _requests("controller") if item.type == arm_template.NSG]
+    (group,) = [item for item in _requests("controller") if item.type == resource_types.NSG]
     (rule,) = group.body["properties"]["securityRules"]
     assert rule["properties"]["sourceAddressPrefixes"] == ["203.0.113.7/32"]
     assert rule["properties"]["destinationPortRange"] == "22"
@@ -89,7 +89,7 @@ def test_no_secret_is_in_a_template() -> None:
 
 
 def test_without_public_ip_there_is_none() -> None:
-    assert arm_template.PUBLIC_IP not in {
+    assert resource_types.PUBLIC_IP not in {
         item.type for item in _requests("controller-existing-subnet")
     }
 
@@ -133,7 +133,7 @@ def test_a_literal_in_brackets_is_no_expression() -> None:
 def test_an_id_of_a_template_has_as_many_names_as_types() -> None:
     odd = {**TEMPLATES["engines"]}
     for names in ("", ", 'a', 'b', 'c'"):
-        text = f"[resourceId('{arm_template.SUBNET}'{names})]"
+        text = f"[resourceId('{resource_types.SUBNET}'{names})]"
         odd["resources"] = [{**odd["resources"][0], "location": text}]
         with pytest.raises(ValueError, match=r"zip\(\)"):
             requests(odd, PARAMETERS, CLUSTER)
@@ -144,7 +144,7 @@ def test_a_request_is_what_its_resource_says() -> None:
     (resource,) = [
         item
         for item in TEMPLATES["controller"]["resources"]
-        if item["type"] == arm_template.VIRTUAL_MACHINE
+        if item["type"] == resource_types.VIRTUAL_MACHINE
     ]
     assert (machine.type, machine.name) == (resource["type"], resource["name"])
     assert machine.api_version == resource["apiVersion"]
@@ -157,10 +157,18 @@ def test_a_request_is_what_its_resource_says() -> None:
 
 
 def test_api_versions_by_provider_and_whatever_the_case() -> None:
-    assert arm_template.api_version(arm_template.DISK.upper()) == arm_template.DISKS_API
-    assert arm_template.api_version(arm_template.SCALE_SET) == arm_template.COMPUTE_API
-    assert arm_template.api_version(arm_template.NIC) == arm_template.NETWORK_API
-    assert len({arm_template.DISKS_API, arm_template.COMPUTE_API, arm_template.NETWORK_API}) == 3
+    assert resource_types.api_version(resource_types.DISK.upper()) == resource_types.DISKS_API
+    assert resource_types.api_version("microsoft.network/networkinterfaces") == (
+        resource_types.NETWORK_API
+    )
+    assert resource_types.api_version(resource_types.ROLE_ASSIGNMENT) == (
+        resource_types.AUTHORIZATION_API
+    )
+    assert resource_types.api_version(resource_types.SCALE_SET) == resource_types.COMPUTE_API
+    assert resource_types.api_version(resource_types.NIC) == resource_types.NETWORK_API
+    assert (
+        len({resource_types.DISKS_API, resource_types.COMPUTE_API, resource_types.NETWORK_API}) == 3
+    )
 
 
 def test_a_long_name_is_cut_to_what_a_computer_can_be_called() -> None:
@@ -171,12 +179,12 @@ def test_a_long_name_is_cut_to_what_a_computer_can_be_called() -> None:
 
 
 KINDS = {
-    arm_template.NSG: ("network", "NetworkSecurityGroup"),
-    arm_template.PUBLIC_IP: ("network", "PublicIPAddress"),
-    arm_template.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
-    arm_template.NIC: ("network", "NetworkInterface"),
-    arm_template.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
-    arm_template.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
+    resource_types.NSG: ("network", "NetworkSecurityGroup"),
+    resource_types.PUBLIC_IP: ("network", "PublicIPAddress"),
+    resource_types.VIRTUAL_NETWORK: ("network", "VirtualNetwork"),
+    resource_types.NIC: ("network", "NetworkInterface"),
+    resource_types.VIRTUAL_MACHINE: ("compute", "VirtualMachine"),
+    resource_types.SCALE_SET: ("compute", "VirtualMachineScaleSet"),
 }
 
 

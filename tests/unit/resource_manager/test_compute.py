@@ -19,7 +19,10 @@ from ipcluster_azure.errors import (
     QuotaExceeded,
     RequestRefused,
 )
-from ipcluster_azure.plan.arm_template import (
+from ipcluster_azure.plan.arm_template import controller_template, engine_set_template
+from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.plan.requests import requests as planned_requests
+from ipcluster_azure.plan.resource_types import (
     COMPUTE_API,
     DISK,
     DISKS_API,
@@ -27,11 +30,7 @@ from ipcluster_azure.plan.arm_template import (
     NIC,
     SCALE_SET,
     VIRTUAL_MACHINE,
-    controller_template,
-    engine_set_template,
 )
-from ipcluster_azure.plan.requests import ResourceRequest
-from ipcluster_azure.plan.requests import requests as planned_requests
 from ipcluster_azure.resource_ids import group_scope, resource_id
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.resource_manager.compute import SKUS_API

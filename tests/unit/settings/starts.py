@@ -12,7 +12,7 @@ import pytest
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import BootTimeout
 from ipcluster_azure.naming import ClusterNames
-from ipcluster_azure.plan.arm_template import Json, engine_set_template
+from ipcluster_azure.plan.arm_template import engine_set_template
 from ipcluster_azure.plan.cluster_plan import (
     ClusterPlan,
     EngineSetPlan,
@@ -20,6 +20,7 @@ from ipcluster_azure.plan.cluster_plan import (
     plan_engine_set,
 )
 from ipcluster_azure.plan.requests import ResourceRequest, requests
+from ipcluster_azure.plan.resource_types import Json
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.contents import Limits, Record
 from ipcluster_azure.record.file import RecordFile

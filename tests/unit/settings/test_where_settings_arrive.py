@@ -13,7 +13,8 @@ import pytest
 
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.errors import BootTimeout, ConfigurationError
-from ipcluster_azure.plan.arm_template import (
+from ipcluster_azure.plan.cluster_plan import check_engine_count
+from ipcluster_azure.plan.resource_types import (
     NIC,
     NSG,
     PUBLIC_IP,
@@ -21,7 +22,6 @@ from ipcluster_azure.plan.arm_template import (
     VIRTUAL_MACHINE,
     VIRTUAL_NETWORK,
 )
-from ipcluster_azure.plan.cluster_plan import check_engine_count
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.guard_settings import guard_settings
 from ipcluster_azure.start.preflight import find_place

@@ -17,7 +17,7 @@ from ipcluster_azure.errors import (
     EndpointUnreachable,
     RequestRefused,
 )
-from ipcluster_azure.plan import arm_template
+from ipcluster_azure.plan import resource_types
 from ipcluster_azure.plan.arm_template import controller_template
 from ipcluster_azure.plan.requests import ResourceRequest, requests
 from ipcluster_azure.progress import Progress
@@ -60,15 +60,15 @@ class Azure:
         self.log.append(f"delete {resource_id.split('/')[-2]}")
         return True
 
-    def put(self, request: ResourceRequest) -> tuple[arm_template.Json, str]:
+    def put(self, request: ResourceRequest) -> tuple[resource_types.Json, str]:
         kind = request.type.split("/")[1]
         if kind == self.refuse:
             raise RequestRefused("no", self.fail_with)
         self.log.append(f"put {kind}")
-        state = "Succeeded" if request.type == arm_template.NIC else "Updating"
+        state = "Succeeded" if request.type == resource_types.NIC else "Updating"
         return self._body(request, state), f"https://operations/{kind}"
 
-    def get(self, request: ResourceRequest) -> arm_template.Json:
+    def get(self, request: ResourceRequest) -> resource_types.Json:
         kind = request.type.split("/")[1]
         looks = self.looks[kind] = self.looks.get(kind, 0) + 1
         if looks < 2 or kind == self.slow:
@@ -83,11 +83,11 @@ class Azure:
             self.refuse = ""
         return done
 
-    def _body(self, request: ResourceRequest, state: str) -> arm_template.Json:
+    def _body(self, request: ResourceRequest, state: str) -> resource_types.Json:
         body = {"properties": {**request.body["properties"], "provisioningState": state}}
-        if request.type == arm_template.PUBLIC_IP and state == "Succeeded":
+        if request.type == resource_types.PUBLIC_IP and state == "Succeeded":
             body["properties"]["ipAddress"] = "203.0.113.99"
-        answer: arm_template.Json = json.loads(json.dumps(body))
+        answer: resource_types.Json = json.loads(json.dumps(body))
         return answer
 
 
@@ -104,15 +104,15 @@ def _requests() -> list[ResourceRequest]:
     return requests(json.loads(written), parameters, CLUSTER)
 
 
-async def _create_all(azure: Any, file: RecordFile) -> dict[str, arm_template.Json]:
+async def _create_all(azure: Any, file: RecordFile) -> dict[str, resource_types.Json]:
     await create_group(azure, file, CLUSTER)
     return await create_all(azure, file, _requests(), lambda: None, PROGRESS)
 
 
-async def _create_needed(azure: Any, file: RecordFile, kind: str) -> dict[str, arm_template.Json]:
+async def _create_needed(azure: Any, file: RecordFile, kind: str) -> dict[str, resource_types.Json]:
     """Create one resource, and a NIC that needs nothing else."""
     [one] = [request for request in _requests() if request.type == kind]
-    [nic] = [request for request in _requests() if request.type == arm_template.NIC]
+    [nic] = [request for request in _requests() if request.type == resource_types.NIC]
     needing = replace(nic, depends_on=(one.id,))
     return await create_all(azure, file, [one, needing], lambda: None, PROGRESS)
 
@@ -168,7 +168,7 @@ async def test_a_provider_that_is_not_registered_is(
     azure = Azure()
     azure.refuse, azure.fail_with = "virtualNetworks", json.loads(f'"{MISSING}"')
     azure.registering = [False] * 60
-    answers = await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+    answers = await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert azure.log[:61] == ["register Microsoft.Network"] * 61
     assert azure.log[-1] == "put networkInterfaces"
     assert 100 < clock.passed_s < 300
@@ -182,7 +182,7 @@ async def test_a_registration_that_never_ends_ends_the_start(
     azure = Azure()
     azure.refuse, azure.fail_with, azure.registering = "virtualNetworks", MISSING, [False] * 2000
     with pytest.raises(AzureLauncherError, match=r"not registered after 300 s.*az provider show"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert 300 <= clock.passed_s < 305
     assert "put networkInterfaces" not in azure.log
 
@@ -198,7 +198,7 @@ async def test_a_stop_ends_the_wait_for_a_registration(file: RecordFile, clock: 
 
     azure.register = stop_and_register  # type: ignore[method-assign]
     with pytest.raises(ClusterStopped):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert azure.log == ["register Microsoft.Network"]
 
 
@@ -207,7 +207,7 @@ async def test_other_refusals_are_no_reason_to_register(file: RecordFile, code: 
     azure = Azure()
     azure.refuse, azure.fail_with = "virtualNetworks", code
     with pytest.raises(RequestRefused, match="no"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert azure.log == []
 
 
@@ -226,8 +226,8 @@ async def test_what_lands_after_a_stop_elsewhere_is_deleted(file: RecordFile) ->
     azure = Azure()
     put = azure.put
 
-    def stop_and_put(request: ResourceRequest) -> tuple[arm_template.Json, str]:
-        if request.type == arm_template.VIRTUAL_MACHINE:
+    def stop_and_put(request: ResourceRequest) -> tuple[resource_types.Json, str]:
+        if request.type == resource_types.VIRTUAL_MACHINE:
             with file.edit() as record:
                 record.state = DELETING
         return put(request)
@@ -345,7 +345,7 @@ async def test_engines_can_be_requested_before_the_rest_of_the_network_is_there(
 
 
 def _unseen(azure: Azure, code: str, clock: Clock, until_s: float) -> Any:
-    def look(request: ResourceRequest) -> arm_template.Json:
+    def look(request: ResourceRequest) -> resource_types.Json:
         if clock.passed_s < until_s:
             raise RequestRefused("not seen", json.loads(f'"{code}"'))
         return Azure.get(azure, request)
@@ -356,7 +356,7 @@ def _unseen(azure: Azure, code: str, clock: Clock, until_s: float) -> Any:
 async def test_what_is_not_seen_yet_is_looked_for_again(file: RecordFile, clock: Clock) -> None:
     azure = Azure()
     azure.get = _unseen(azure, "ResourceNotFound", clock, 29)  # type: ignore[method-assign]
-    await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+    await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert azure.log[-1] == "put networkInterfaces"
     assert max(clock.pauses_s) == 0.5  # the start waits for it
 
@@ -365,7 +365,7 @@ async def test_what_is_never_seen_ends_the_start(file: RecordFile, clock: Clock)
     azure = Azure()
     azure.get = _unseen(azure, "ResourceNotFound", clock, 1000)  # type: ignore[method-assign]
     with pytest.raises(RequestRefused, match="not seen"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert 30 < clock.passed_s < 30.6
 
 
@@ -376,7 +376,7 @@ async def test_a_look_that_is_refused_ends_the_start(
     azure = Azure()
     azure.get = _unseen(azure, code, clock, 1000)  # type: ignore[method-assign]
     with pytest.raises(RequestRefused, match="not seen"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert clock.passed_s < 1
 
 
@@ -399,7 +399,7 @@ async def test_a_network_that_never_gets_ready_ends_the_start(
     azure = Azure()
     azure.slow = "virtualNetworks"
     with pytest.raises(AzureLauncherError, match=r"ipp-azure-0a1b2c3d-vnet within 120 s.*Updating"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert 120 < clock.passed_s < 121
     assert "put networkInterfaces" not in azure.log
 
@@ -408,13 +408,13 @@ async def test_a_stop_ends_the_wait_for_a_network(file: RecordFile, clock: Clock
     azure = Azure()
     azure.slow = "virtualNetworks"
 
-    def look(request: ResourceRequest) -> arm_template.Json:
+    def look(request: ResourceRequest) -> resource_types.Json:
         file.erase()
         return Azure.get(azure, request)
 
     azure.get = look  # type: ignore[method-assign]
     with pytest.raises(ClusterStopped):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert clock.passed_s < 2
 
 
@@ -425,14 +425,14 @@ async def test_a_network_that_cannot_be_made_ends_the_start(
     azure = Azure()
     azure.get = lambda request: azure._body(request, state)  # type: ignore[method-assign]
     with pytest.raises(AzureLauncherError, match=f"could not create .*-vnet: it is {state}"):
-        await _create_needed(azure, file, arm_template.VIRTUAL_NETWORK)
+        await _create_needed(azure, file, resource_types.VIRTUAL_NETWORK)
     assert clock.passed_s < 1
 
 
 async def test_a_public_address_is_waited_for(file: RecordFile, clock: Clock) -> None:
     azure, looks = Azure(), []
 
-    def look(request: ResourceRequest) -> arm_template.Json:
+    def look(request: ResourceRequest) -> resource_types.Json:
         looks.append(request.name)
         body = azure._body(request, "Succeeded")
         if len(looks) < 4:
@@ -440,6 +440,6 @@ async def test_a_public_address_is_waited_for(file: RecordFile, clock: Clock) ->
         return body
 
     azure.get = look  # type: ignore[method-assign]
-    answers = await _create_needed(azure, file, arm_template.PUBLIC_IP)
+    answers = await _create_needed(azure, file, resource_types.PUBLIC_IP)
     assert controller_addresses(CLUSTER, answers) == ("203.0.113.99", "10.42.0.4")
     assert len(looks) == 4

@@ -13,12 +13,8 @@ from azure_emulator import client, testing
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.errors import AzureLauncherError, ClusterStopped
 from ipcluster_azure.naming import ClusterNames
-from ipcluster_azure.plan.arm_template import (
-    NETWORK_API,
-    NIC,
-    NSG,
-)
 from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.plan.resource_types import NETWORK_API, NIC, NSG
 from ipcluster_azure.record import file as record_file
 from ipcluster_azure.record.contents import READY, Record
 from ipcluster_azure.record.file import RecordFile
