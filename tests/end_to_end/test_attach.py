@@ -25,7 +25,7 @@ from ipcluster_azure.resource_manager.api import AzureApi
 
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
-from .test_login import IdentityServer, cloud, identity
+from .test_login import POLL_S, IdentityServer, cloud, identity
 
 __all__ = ("cloud", "identity")  # fixtures
 AT_HOME, ELSEWHERE, OFFICE = "127.0.0.1", "127.0.0.9", "127.99.0.0/16"
@@ -115,7 +115,7 @@ class Nat:
 def addresses(cloud: Profile) -> Iterator[AddressServer]:
     """The cloud's profile, with an address that is found out."""
     server = AddressServer(cloud.ipython_dir)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,))
     thread.start()
     config = cloud.folder / "ipcluster_config.py"
     config.write_text(

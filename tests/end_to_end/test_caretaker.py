@@ -43,6 +43,9 @@ for name, result in results.items():
         result.get(60)
     except Exception as error:
         print(name, type(error).__name__, str(error).replace("\\n", " ")[:200], flush=True)
+"""
+# what is asked for when all have been told already
+LATE = """
 for moment, pause_s in (("soon", 1), ("later", 9)):
     time.sleep(pause_s)
     try:
@@ -66,8 +69,9 @@ def delete_controller_machine(profile: Profile) -> None:
         api.delete(record.controller.vm_id)
 
 
-def waiting_client(profile: Profile, tasks: int) -> "subprocess.Popen[str]":
-    code = WAITING.format(name=profile.name, tasks=tasks)
+def waiting_client(profile: Profile, tasks: int, then: str = "") -> "subprocess.Popen[str]":
+    """A program that waits for `tasks` tasks and one of each other view, then runs `then`."""
+    code = WAITING.format(name=profile.name, tasks=tasks) + then
     process = profile.popen("python", "-W", "ignore", "-c", code)
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -108,7 +112,7 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     assert foreground.stdout is not None
     # a client that connects while an engine registers may never hear of that one
     assert any("2 of 2 engines are registered" in line for line in foreground.stdout)
-    programs = [waiting_client(profile, tasks) for tasks in (10, 1000)]
+    programs = [waiting_client(profile, tasks, LATE) for tasks in (10, 1000)]
     since = time.monotonic()
     delete_controller_machine(profile)
     for program in programs:

@@ -23,6 +23,7 @@ from azure_emulator.client import EmulatorInfo
 
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
+POLL_S = 0.05  # until a server sees that it is to end
 AUDIENCE = "https://cloud.example.org"
 NO_LOGIN = {
     "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
@@ -76,7 +77,7 @@ class _Identity(BaseHTTPRequestHandler):
 @pytest.fixture
 def identity(emulator: EmulatorInfo) -> Iterator[IdentityServer]:
     server = IdentityServer(emulator)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,))
     thread.start()
     yield server
     server.shutdown()
@@ -191,7 +192,7 @@ class Proxy(ThreadingHTTPServer):
 
 def test_calls_to_azure_go_through_the_proxy(cloud: Profile, emulator: EmulatorInfo) -> None:
     proxy = Proxy()
-    thread = threading.Thread(target=proxy.serve_forever)
+    thread = threading.Thread(target=proxy.serve_forever, args=(POLL_S,))
     thread.start()
     try:
         address = f"http://127.0.0.1:{proxy.server_port}"
