@@ -81,7 +81,7 @@ class Installed:
     def make(cls, folder: Path, base: Path, *requirements: object) -> "Installed":
         self = cls(folder)
         run(UV, "venv", "--quiet", "--python", base, folder / "venv")
-        install = (UV, "pip", "install", "--quiet", "--compile-bytecode")
+        install = (UV, "pip", "install", "--quiet")
         run(*install, "--python", self.python, *requirements)
         return self
 
