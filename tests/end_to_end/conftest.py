@@ -32,6 +32,7 @@ IMAGE = f"""
 c.AzureVMLauncher.python_environment = "image"
 c.AzureVMLauncher.image_python = {sys.executable!r}
 """
+ON_EMULATOR = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}'
 
 
 @dataclass
@@ -184,10 +185,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def bare_profile(tmp_path: Path, emulator: EmulatorInfo, server: Server) -> Iterator[Profile]:
-    """A profile without any configuration; whatever a test leaves running is ended."""
-    profile = Profile(tmp_path / "ipython", emulator, server=server)
+@contextmanager
+def new_profile(folder: Path, emulator: EmulatorInfo, server: Server) -> Iterator[Profile]:
+    """A profile without any configuration; whatever is left of its cluster at the end is ended."""
+    profile = Profile(folder / "ipython", emulator, server=server)
     profile.folder.mkdir(parents=True)
     yield profile
     if (profile.folder / "security" / "cluster-.json").exists():
@@ -203,10 +204,33 @@ def bare_profile(tmp_path: Path, emulator: EmulatorInfo, server: Server) -> Iter
 
 
 @pytest.fixture
+def bare_profile(tmp_path: Path, emulator: EmulatorInfo, server: Server) -> Iterator[Profile]:
+    """A profile without any configuration; whatever a test leaves running is ended."""
+    with new_profile(tmp_path, emulator, server) as profile:
+        yield profile
+
+
+@pytest.fixture
 def profile(bare_profile: Profile) -> Profile:
     """A profile for the emulator with the interpreter that runs the tests: it starts fast."""
-    bare_profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
+    bare_profile.configure(ON_EMULATOR)
     return bare_profile
+
+
+@pytest.fixture(scope="module")
+def shared_profile(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[Profile]:
+    """As `profile`, for a cluster that several tests of a module use.
+
+    On an emulator of its own: the module's other tests assert that nothing is left on theirs.
+    """
+    folder = tmp_path_factory.mktemp("shared")
+    own = client.start(folder / "emulator", idle_timeout_s=86_400)
+    try:
+        with new_profile(folder, own, server) as profile:
+            profile.configure(ON_EMULATOR)
+            yield profile
+    finally:
+        client.stop(own.state_dir)
 
 
 def read_json(path: Path) -> dict[str, object]:

@@ -458,11 +458,3 @@ async def test_a_restart_that_is_not_known_as_one_keeps_the_machines(
     assert bare_profile.left_on_azure()["virtual_machines"] == before
     await cluster.stop_cluster()
     bare_profile.assert_nothing_left()
-
-
-def test_the_cluster_file_names_the_entry_point(bare_profile: Profile, config: Config) -> None:
-    # contract 12: anything else could not be loaded again
-    with _cluster(bare_profile, config, n=1) as rc:
-        saved = json.loads(Path(rc.cluster.cluster_file).read_text())
-    assert saved["controller"]["class"] == "azurevm"
-    assert saved["engines"]["class"] == "azurevm"

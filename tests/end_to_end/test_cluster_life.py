@@ -1,9 +1,7 @@
 """A cluster's life through ipcluster, as the README tells it."""
 
-import json
 import os
 import signal
-import stat
 import time
 from pathlib import Path
 
@@ -44,60 +42,6 @@ def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> No
     )
     profile.ipcluster("stop")
     profile.assert_nothing_left()
-
-
-def test_job_files_are_written_and_submitted(profile: Profile) -> None:
-    output = profile.ipcluster("start", "-n", "1", "--daemonize")
-    for name in ("azure_controller-.json", "azure_engineset-.json"):
-        template = read_json(profile.folder / name)
-        assert template["contentVersion"] == "1.0.0.0"
-        assert f"Submitting {profile.folder / name}" in output
-        secrets = profile.folder / name.replace(".json", ".parameters.json")
-        assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
-    profile.ipcluster("stop")
-    assert not list(profile.folder.glob("*.parameters.json"))
-
-
-def test_keys_are_readable_by_the_user_alone_and_on_no_command_line(profile: Profile) -> None:
-    profile.ipcluster("start", "-n", "1", "--daemonize")
-    security = profile.folder / "security"
-    client_file = read_json(security / "ipcontroller-client.json")
-    assert client_file["interface"] == "tcp://127.0.0.1"
-    assert client_file["ssh"] == ""
-    for name in (
-        "azure-.json",
-        "azure-.key",
-        "ipcontroller-client.json",
-        "ipcontroller-engine.json",
-    ):
-        assert stat.S_IMODE((security / name).stat().st_mode) == 0o600, name
-    key = str(client_file["key"])
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            assert key.encode() not in entry.read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    assert key not in (security / "azure-.json").read_text()
-
-
-def test_a_second_stop_finds_nothing(profile: Profile) -> None:
-    profile.ipcluster("start", "-n", "1", "--daemonize")
-    profile.ipcluster("stop")
-    profile.ipcluster("stop", expect=11)
-    profile.assert_nothing_left()
-
-
-def test_list_shows_the_cluster_and_imports_nothing_of_azure(profile: Profile) -> None:
-    profile.ipcluster("start", "-n", "2", "--daemonize")
-    output = profile.python(
-        "import sys\n"
-        "from ipyparallel.cluster.app import main\n"
-        "sys.argv = ['ipcluster', 'list']\n"
-        "try: main()\n"
-        "finally: print(sorted(m for m in sys.modules if m.startswith(('azure', 'asyncssh'))))"
-    )
-    assert profile.name in output
-    assert output.endswith("[]")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -186,14 +130,6 @@ def test_two_clusters_of_one_profile_do_not_touch_each_other(profile: Profile) -
     profile.assert_nothing_left()
 
 
-def test_the_logs_are_kept(profile: Profile) -> None:
-    profile.ipcluster("start", "-n", "1", "--daemonize")
-    profile.ipcluster("stop")
-    logs = {path.name: path.read_text() for path in (profile.folder / "log").glob("azure-*")}
-    assert any("Completed registration with id 0" in text for text in logs.values())
-    assert any("ipcontroller" in name and "heartbeat" in text for name, text in logs.items())
-
-
 def test_odd_paths(tmp_path: Path, emulator: EmulatorInfo) -> None:
     """A home with spaces and other letters, a directory over 108 characters, nowhere to write."""
     home = tmp_path / "Jürgen Müller ☂"
@@ -226,14 +162,6 @@ def test_the_cluster_file_is_gone_after_a_failed_start(profile: Profile) -> None
     assert time.monotonic() - started < 60
     assert "/no/such/python" in output
     profile.assert_nothing_left()
-
-
-def test_everything_survives_in_json(profile: Profile) -> None:
-    profile.ipcluster("start", "-n", "1", "--daemonize")
-    record = json.loads((profile.folder / "security" / "azure-.json").read_text())
-    assert record["format"] == 1
-    assert record["state"] == "creating" or record["controller"]["state"] == "ready"
-    profile.ipcluster("stop")
 
 
 def test_no_proxy_is_asked_for_the_way_to_the_emulator(profile: Profile) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +45,39 @@ def wait_until_restored(client: ipp.Client, n: int, gone: set[int]) -> None:
     assert len(set(pids)) == n
 
 
-@pytest.fixture
-def running(profile: Profile) -> Iterator[tuple[Profile, ipp.Client]]:
-    """A profile with three engines on two machines; nothing may be left of them at the end."""
+@contextmanager
+def three_engines(profile: Profile) -> Iterator[ipp.Client]:
+    """Three engines on two machines; nothing may be left of them at the end."""
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write("c.AzureVMLauncher.engines_per_vm = 2\n")
     profile.ipcluster("start", "-n", "3", "--daemonize")
     with profile.client() as client:
-        yield profile, client
+        yield client
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 
 
-def test_a_killed_engine_is_replaced(running: tuple[Profile, ipp.Client]) -> None:
-    _, client = running
-    (victim,) = client.ids[:1]
-    os.kill(client[victim].apply_sync(os.getpid), signal.SIGKILL)
-    wait_until_restored(client, 3, {victim})
+@pytest.fixture
+def client(profile: Profile) -> Iterator[ipp.Client]:
+    """Of engines that die often: each time it takes longer until another one comes."""
+    with three_engines(profile) as client:
+        yield client
 
 
-def test_all_killed_at_once_are_replaced_again_and_again(
-    running: tuple[Profile, ipp.Client],
-) -> None:
-    _, client = running
+@pytest.fixture(scope="module")
+def shared_client(shared_profile: Profile) -> Iterator[ipp.Client]:
+    """Of engines that tests use one after the other; each but the last leaves three."""
+    with three_engines(shared_profile) as client:
+        yield client
+
+
+def test_a_killed_engine_is_replaced(shared_client: ipp.Client) -> None:
+    (victim,) = shared_client.ids[:1]
+    os.kill(shared_client[victim].apply_sync(os.getpid), signal.SIGKILL)
+    wait_until_restored(shared_client, 3, {victim})
+
+
+def test_all_killed_at_once_are_replaced_again_and_again(client: ipp.Client) -> None:
     for _ in range(2):
         ids = set(client.ids)
         for pid in client[:].apply_sync(os.getpid):
@@ -76,21 +87,19 @@ def test_all_killed_at_once_are_replaced_again_and_again(
 
 @pytest.mark.parametrize("status", [0, pytest.param(3, marks=variant)])
 def test_a_task_that_ends_its_engine_is_tried_again_elsewhere(
-    running: tuple[Profile, ipp.Client], tmp_path: Path, status: int
+    shared_client: ipp.Client, tmp_path: Path, status: int
 ) -> None:
-    _, client = running
-    before = set(client.ids)
-    view = client.load_balanced_view(retries=1)
+    before = set(shared_client.ids)
+    view = shared_client.load_balanced_view(retries=1)
     pid = view.apply_async(die_once, str(tmp_path / "mark"), status).get(timeout=TASK_TIMEOUT_S)
     assert pid
-    (gone,) = before - set(client.ids)
-    wait_until_restored(client, 3, {gone})
+    (gone,) = before - set(shared_client.ids)
+    wait_until_restored(shared_client, 3, {gone})
 
 
 def test_a_task_that_ends_every_engine_ends_with_an_error_and_leaves_n(
-    running: tuple[Profile, ipp.Client],
+    profile: Profile, client: ipp.Client
 ) -> None:
-    profile, client = running
     view = client.load_balanced_view(retries=4)
     result = view.apply_async(die)
     with pytest.raises(ipp.error.RemoteError, match="EngineError"):
@@ -101,11 +110,10 @@ def test_a_task_that_ends_every_engine_ends_with_an_error_and_leaves_n(
     assert "".join(path.read_text() for path in logs).count("died with 139") == 5
 
 
-def test_engines_that_were_asked_to_end_stay_away(running: tuple[Profile, Any]) -> None:
-    _, client = running
-    first, second, third = client.ids
-    os.kill(client[first].apply_sync(os.getpid), signal.SIGTERM)
-    client.shutdown([second], block=True)
-    wait_for(lambda: client.ids == [third], HEARD_S)
+def test_engines_that_were_asked_to_end_stay_away(shared_client: Any) -> None:
+    first, second, third = shared_client.ids
+    os.kill(shared_client[first].apply_sync(os.getpid), signal.SIGTERM)
+    shared_client.shutdown([second], block=True)
+    wait_for(lambda: shared_client.ids == [third], HEARD_S)
     time.sleep(5)  # a replacement would be there by then
-    assert client.ids == [third]
+    assert shared_client.ids == [third]

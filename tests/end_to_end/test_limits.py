@@ -40,27 +40,13 @@ def _answered(profile: Profile, method: str, path: str) -> int:
     return len(re.findall(rf" {method} \S*{path}\S* -> 200", log))
 
 
-def _assignments(record: Record) -> list[dict[str, Any]]:
+def role_assignments(record: Record) -> list[dict[str, Any]]:
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         path = (
             f"resourceGroups/{record.plan.resource_group}/providers"
             "/Microsoft.Authorization/roleAssignments"
         )
         return api.listed(path, "2022-04-01", doing="listing")
-
-
-def test_the_controller_may_delete_its_own_group_alone(profile: Profile) -> None:
-    output = profile.ipcluster("start", "-n", "1", "--daemonize")
-    assert "deleted after 60 min without a task and after 12 h at the latest" in output
-    assert "also if this computer is off or gone" in output
-    record = _record(profile)
-    assert record.limits.self_deletion
-    (assignment,) = _assignments(record)
-    properties = assignment["properties"]
-    assert properties["principalId"] == record.controller.principal_id
-    assert properties["scope"].endswith(f"/resourceGroups/{record.plan.resource_group}")
-    profile.ipcluster("stop")
-    profile.assert_nothing_left()
 
 
 def test_in_a_shared_group_it_may_delete_its_machines_alone(profile: Profile) -> None:
@@ -72,11 +58,11 @@ def test_in_a_shared_group_it_may_delete_its_machines_alone(profile: Profile) ->
         output = profile.ipcluster("start", "-n", "1", "--daemonize")
         assert "its network and address, then, by the stop" in output
         record = _record(profile)
-        scopes = {item["properties"]["scope"] for item in _assignments(record)}
+        scopes = {item["properties"]["scope"] for item in role_assignments(record)}
         (engine_set,) = record.engine_sets.values()
         assert scopes == {record.controller.vm_id, engine_set.scale_set_id}
         profile.ipcluster("stop")
-        assert not _assignments(record)
+        assert not role_assignments(record)
     finally:
         with AzureApi(endpoint, profile.emulator.subscription_id) as api:
             api.delete_group("team")
