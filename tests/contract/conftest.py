@@ -1,8 +1,8 @@
 """ipyparallel's own launcher tests, pointed at our launchers.
 
 They are run awaited, called through `_sync` where no event loop runs, and called through `_sync`
-where one does, as in a notebook: those of the whole life in each way, the others in one of them,
-but in each by `make complete`.
+where one does, as in a notebook: start and stop in each way, the others in one of them, but in each
+by `make complete`.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from ..complete import COMPLETE
 AWAITED, SYNC, IN_LOOP = WAYS = ("awaited", "sync", "sync-in-running-loop")
 ONE_WAY = {
     "test_get_output": SYNC,
+    "test_restart_engines": IN_LOOP,
     "test_signal_engines": IN_LOOP,
     "test_to_from_dict": AWAITED,
 }

@@ -202,7 +202,7 @@ def _start_and_end(profile: Profile, ending: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ["", pytest.param("raise SystemExit(3)", marks=variant), "1 / 0"]
+    "ending", ["", *(pytest.param(end, marks=variant) for end in ("raise SystemExit(3)", "1 / 0"))]
 )
 def test_the_interpreters_exit_deletes_everything(bare_profile: Profile, ending: str) -> None:
     _start_and_end(bare_profile, ending)

@@ -10,6 +10,7 @@ import pytest
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.settings.traits import setting_names
 
+from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile, read_json
 
 DEPRECATED_LINES = """
@@ -44,10 +45,18 @@ def test_stock_profile_with_the_documents_two_lines(bare_profile: Profile) -> No
     profile.assert_nothing_left()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "moment",
-    ["Requesting the controller", "has accepted 1 machine ", "machine is up", "are registered"],
+    ("moment", "signum"),
+    [
+        ("Requesting the controller", signal.SIGINT),
+        pytest.param("Requesting the controller", signal.SIGTERM, marks=variant),
+        pytest.param("has accepted 1 machine ", signal.SIGINT, marks=variant),
+        ("has accepted 1 machine ", signal.SIGTERM),
+        ("machine is up", signal.SIGINT),
+        pytest.param("machine is up", signal.SIGTERM, marks=variant),
+        pytest.param("are registered", signal.SIGINT, marks=variant),
+        ("are registered", signal.SIGTERM),
+    ],
 )
 def test_a_signal_at_any_moment_deletes_everything(
     profile: Profile, moment: str, signum: signal.Signals
@@ -113,6 +122,7 @@ def test_engines_added_while_the_controller_still_boots(profile: Profile) -> Non
     profile.assert_nothing_left()
 
 
+@variant  # of test_engines_added_while_the_controller_still_boots
 def test_engines_added_with_daemonize(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
     profile.ipcluster("engines", "-n", "1", "--daemonize")
