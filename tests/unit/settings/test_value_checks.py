@@ -31,6 +31,7 @@ EDGES: list[tuple[str, Any, Any, str]] = [
     ("ssh_source", ["auto", "10.0.0.0/8"], ["auto", "10.0.0.1/8"], "10.0.0.1/8' is not an IPv4"),
     ("subnet_id", SUBNET_ID, SUBNET_ID + "/x", "not a subnet's resource id"),
     ("boot_timeout_s", 0.5, 0, "must be positive, not 0"),
+    ("boot_timeout_s", 600.0, -1, "must be positive, not -1"),
     ("max_lifetime_h", 0, -0.5, "can't be negative: -0.5"),
     ("idle_timeout_min", 0, -0.5, "can't be negative: -0.5"),
     ("requirements", ["scipy>=1", "a @ b"], ["scipy", " "], "' ' is not a package requirement"),
