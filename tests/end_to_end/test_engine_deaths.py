@@ -100,14 +100,14 @@ def test_a_task_that_ends_its_engine_is_tried_again_elsewhere(
 def test_a_task_that_ends_every_engine_ends_with_an_error_and_leaves_n(
     profile: Profile, client: ipp.Client
 ) -> None:
-    view = client.load_balanced_view(retries=4)
+    view = client.load_balanced_view(retries=3)
     result = view.apply_async(die)
     with pytest.raises(ipp.error.RemoteError, match="EngineError"):
         result.get(timeout=TASK_TIMEOUT_S)
     wait_for(lambda: len(client.ids) == 3, RESTORED_S)
     machines = Path(profile.emulator.state_dir) / "machines"
     logs = machines.glob("*/home/*/.ipcluster-azure/log/supervisor-*.log")
-    assert "".join(path.read_text() for path in logs).count("died with 139") == 5
+    assert "".join(path.read_text() for path in logs).count("died with 139") == 4
 
 
 def test_engines_that_were_asked_to_end_stay_away(shared_client: Any) -> None:

@@ -131,7 +131,9 @@ async def line(tmp_path: Path) -> AsyncIterator[tuple[Line, int]]:
     file.client_file.write_text("{}")
     ports = await asyncio.to_thread(ensure_link, file)
     yield line, ports["echo"]
-    await asyncio.to_thread(end_link, file.require().link_pid, file)
+    link_pid = file.require().link_pid
+    file.erase()  # it ends at that; else it is given 3 s to see that it is to end
+    await asyncio.to_thread(end_link, link_pid, file)
     await line.end()
     while Door.connections:
         connection = Door.connections.pop()
