@@ -1,8 +1,6 @@
 """What all tests share: an emulator of their own, and an IPython directory of their own."""
 
-import ctypes
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,13 +14,8 @@ from azure_emulator.client import EmulatorInfo
 from . import ended_runs
 from .azure import spending
 
-PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
-
 # Nothing is left of a run that is ended from outside, whoever starts an emulator for it.
 os.environ[client.END_WITH_PID_VARIABLE] = str(os.getpid())
-if "PYTEST_XDIST_WORKER" in os.environ and sys.platform == "linux":
-    # else a worker would first finish its test, which may take minutes
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
