@@ -17,7 +17,7 @@ from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
 from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
-from .ending import end_command, keep_file, leave_out_repetitions, let_go
+from .ending import end_command, keep_file, leave_out_repetitions
 from .own_loop import in_own_loop
 from .stop_events import watch
 
@@ -123,8 +123,7 @@ class AzureVMBase:
             raise
         except BaseException as error:
             being_deleted = self._being_deleted()
-            if not being_deleted:
-                await self._undo_or_say()
+            undone = being_deleted or await self._undo_or_say()
             app = ipcluster_app(self)
             if app is None or not isinstance(error, Exception):
                 raise
@@ -133,17 +132,16 @@ class AzureVMBase:
                 raise asyncio.CancelledError from error
             self.log.critical("%s", error, exc_info=_if_unexpected(error))
             leave_out_repetitions(app)
-            end_command(app)
+            end_command(app, leave=None if undone else self.parent)
 
-    async def _undo_or_say(self) -> None:
-        """Undo a failed start. If that fails too the record stays, and why the start failed is
-        still what is raised."""
+    async def _undo_or_say(self) -> bool:
+        """Undo a failed start; if that fails too, say it, and return False: the record stays."""
         try:
             await self._undo()
         except Exception as error:
             self._say_undeleted(error, "run `ipcluster stop`")
-            if ipcluster_app(self) is not None:
-                let_go(self.parent)
+            return False
+        return True
 
     async def _undo(self) -> None:
         """Delete what a failed start has created."""
@@ -159,8 +157,7 @@ class AzureVMBase:
             if caller() is Caller.CLEAN_UP:
                 keep_file(self.parent)
             elif app is not None:
-                let_go(self.parent)
-                end_command(app)
+                end_command(app, leave=self.parent)
             else:
                 raise
         else:

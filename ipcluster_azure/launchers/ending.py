@@ -17,14 +17,15 @@ REPETITIONS = ("Stopping controller", "Stopping engine(s)", "Engine start failed
 _endings: set["asyncio.Task[None]"] = set()  # a loop alone does not keep its tasks
 
 
-def end_command(app: Any) -> NoReturn:
+def end_command(app: Any, leave: Any = None) -> NoReturn:
     """Make the ipcluster command `app` exit with status 1; to be called on its event loop.
 
-    Raises CancelledError, which ends the caller and what awaits it without a word.
+    Raises CancelledError, which ends the caller and what awaits it without a word. `leave`: the
+    Cluster of ipyparallel's that could not be deleted, which it would else stop once more.
     """
     loop = asyncio.get_running_loop()
     if goes_on(app):
-        ending = loop.create_task(_end(app))
+        ending = loop.create_task(_end(app, leave))
         _endings.add(ending)
         ending.add_done_callback(_endings.discard)
     else:  # asyncio.run itself ends the tasks that are left
@@ -32,13 +33,16 @@ def end_command(app: Any) -> NoReturn:
     raise asyncio.CancelledError
 
 
-async def _end(app: Any) -> None:
+async def _end(app: Any, leave: Any) -> None:
     """End all other tasks of this loop, since asyncio complains of those that are left; exit."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     if others:
         await asyncio.wait(others, timeout=LAST_TASKS_S)
+    if leave is not None:
+        keep_file(leave)
+        leave.controller, leave.engines = None, {}
     asyncio.get_running_loop().call_soon(app.exit, 1)
 
 
@@ -48,15 +52,6 @@ def keep_file(cluster: Any) -> None:
     A stop of the cluster that goes on would remove it; a collected Cluster would stop again.
     """
     cluster.cluster_file, cluster.shutdown_atexit = "", False
-
-
-def let_go(cluster: Any) -> None:
-    """Make ipyparallel's `cluster` forget what could not be deleted; it stays on record.
-
-    ipyparallel would try to stop it once more, and fail again, before its command ends.
-    """
-    keep_file(cluster)
-    cluster.controller, cluster.engines = None, {}
 
 
 def leave_out_repetitions(app: Any) -> None:

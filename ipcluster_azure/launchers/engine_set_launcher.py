@@ -118,12 +118,12 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         if self._was_dropped():  # stop() was here first; this may have come after it
             await delete_engine_set(file, self.engine_set_id, progress)
             return
-        ours = getattr(self.parent, "controller", None) is not None
+        controller = getattr(self.parent, "controller", None)  # a stop may take it away meanwhile
         first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
-        if ours and first and (self._began or ipcluster_app(self) is not None):
+        if controller is not None and first and (self._began or ipcluster_app(self) is not None):
             self.log.error("The start failed; undoing what was created")
             await delete_cluster(file, progress)
-            self.parent.controller.stopped()
+            controller.stopped()
         elif self._began:
             self.log.error("The start failed; deleting these engines' machines")
             await delete_engine_set(file, self.engine_set_id, progress)

@@ -292,7 +292,8 @@ def test_a_start_killed_as_it_writes_its_first_file_leaves_nothing(stage: Stage)
 
 def test_a_start_that_cannot_write_its_record_leaves_nothing(stage: Stage) -> None:
     failure = "raise OSError(28, 'No space left on device')"
-    failing = stage.run("python", "-c", DYING_PROGRAM.format(written=False, failure=failure))
+    code = DYING_PROGRAM.format(written=False, failure=failure)
+    failing = stage.run("python", "-c", code, traceback_because="it does not handle the OSError")
     assert failing.wait(START_S) == 1, failing.output
     assert "No space left on device" in failing.output
     stage.profile.assert_nothing_left()
