@@ -150,11 +150,10 @@ def allowed_sources(profile: Profile, emulator: EmulatorInfo) -> list[str]:
     files = emulator.ca_file, emulator.token_file
     endpoint = Endpoint(emulator.endpoint, emulator.endpoint, *files)
     path = (
-        f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}/providers/"
-        f"{NSG}/{plan.names.network_security_group}"
+        f"resourceGroups/{plan.resource_group}/providers/{NSG}/{plan.names.network_security_group}"
     )
     with AzureApi(endpoint, plan.subscription_id) as api:
-        found = api._get(path, {"api-version": NETWORK_API})
+        found = api.read(path, NETWORK_API, doing="reading the rule")
     (rule,) = found["properties"]["securityRules"]
     sources: list[str] = rule["properties"]["sourceAddressPrefixes"]
     return sources
