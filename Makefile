@@ -57,7 +57,7 @@ complete: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks soak
 
-# How many lines of provision, teardown and record can be broken unnoticed: see CONTRIBUTING.md.
+# How much of what plans, remembers and deletes can be broken unnoticed: see CONTRIBUTING.md.
 mutation: $(STAMP)
 	$(BIN)/python tools/mutation.py
 

@@ -1,6 +1,6 @@
 """Breaks modules that plan, delete and remember, one place at a time: does a test turn red?
 
-    make mutation                               all of them, in about three hours
+    make mutation                               all of them, in about two hours
     python tools/mutation.py record/contents    one module
 
 In a copy of the project in a temporary folder cosmic-ray changes one thing after the other, then
@@ -132,7 +132,7 @@ def copy_of_project(folder: Path) -> None:
 
 
 def main(modules: list[str]) -> int:
-    """1 if more than a tenth of all that was broken was not noticed."""
+    """Return the exit status: 1 if more than a tenth of what was broken was not noticed."""
     total = total_unnoticed = 0
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         copy_of_project(Path(name))
