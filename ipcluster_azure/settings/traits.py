@@ -92,4 +92,4 @@ def _valid_names() -> set[str]:
 
 def _did_you_mean(name: str, valid: Any) -> str:
     close = difflib.get_close_matches(name, list(valid), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return "".join(f" (did you mean {other}?)" for other in close)

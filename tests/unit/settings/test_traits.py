@@ -65,8 +65,12 @@ def test_a_value_of_the_wrong_type_is_refused_by_settings_not_by_the_constructor
 
 
 def test_a_misspelt_setting_is_refused_with_the_right_one() -> None:
-    with pytest.raises(ConfigurationError, match="did you mean location"):
+    with pytest.raises(ConfigurationError, match=r"not a setting \(did you mean location\?\)\. V"):
         launcher(locaton="eastus").settings()
+    with pytest.raises(
+        ConfigurationError, match=r"not a setting \(did you mean min_engines\?\)\. V"
+    ):
+        launcher(min_engine=1).settings()  # max_engines is close, too
 
 
 def test_what_is_said_of_a_name_like_none_that_there_is() -> None:
