@@ -140,3 +140,13 @@ def test_sizes_are_asked_for_once_a_day(tmp_path: Path) -> None:
     cache.write_text(json.dumps({"x": {"odd": 1}}))
     assert _cached(cache, fetch, "eastus") == OFFERS
     assert asked == ["eastus"] * 3
+
+
+def test_what_is_refused_names_the_location_of_the_settings() -> None:
+    west = settings(location="westeurope", vm_size=("Standard_D4s_v5",), engines_per_vm=1)
+    with pytest.raises(QuotaExceeded, match=r"in westeurope is too small: 9 x Standard_D4s_v5"):
+        engine_sizes(west, _market(cores=38), 9, None)  # a machine for each engine
+    with pytest.raises(ConfigurationError, match="not offered in westeurope"):
+        usable(west, {})
+    with pytest.raises(CapacityUnavailable, match="can be used in westeurope"):
+        usable(west, {"standard_d4s_v5": SizeOffer(4, "NotAvailableForSubscription")})
