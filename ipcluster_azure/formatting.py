@@ -6,12 +6,12 @@ LONGEST_LINE = 1_000_000  # characters: more than any row of a table
 
 
 def counted(number: int, singular: str) -> str:
-    """1 machine, 2 machines."""
+    """Return a number with its noun: 1 machine, 2 machines."""
     return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3 h 5 min, 4 d 2 h: at most two units."""
+    """Return a time in at most two units: 45 s, 12 min, 3 h 5 min, 4 d 2 h."""
     minutes = int(seconds // 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

@@ -18,7 +18,7 @@ MAX_USER_TAGS = MAX_TAGS - 6  # the rest is ours
 
 
 def slug(text: str, max_length: int = 24) -> str:
-    """`text` in lower-case ASCII letters, digits and single hyphens, starting with a letter.
+    """Return `text` in lower-case ASCII letters, digits and single hyphens, starting with a letter.
 
     What is lost on the way may make two texts equal: a random suffix tells them apart.
     """
@@ -29,18 +29,18 @@ def slug(text: str, max_length: int = 24) -> str:
 
 
 def random_suffix() -> str:
-    """Eight hexadecimal digits: a deleted name stays taken for minutes, so none is used twice."""
+    """Return eight random hexadecimal digits: a deleted name stays taken for minutes."""
     return secrets.token_hex(4)
 
 
 @cache
 def this_process() -> str:
-    """A random suffix that is the same for all of this process."""
+    """Return a random suffix that is the same for all of this process."""
     return random_suffix()
 
 
 def owner() -> str:
-    """user@host of this process; containers may have neither user entry nor environment."""
+    """Return user@host of this process; containers may have neither user entry nor environment."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -57,7 +57,7 @@ def cluster_tags(
     user_tags: Mapping[str, str],
     now: datetime | None = None,
 ) -> dict[str, str]:
-    """Tags that every resource carries: whose it is, and from when until when it may exist.
+    """Return the tags of every resource: whose it is, and from when until when it may exist.
 
     `cluster` is the name that no other cluster has; a group or a resource belongs to a cluster if
     it carries exactly this name.
@@ -87,7 +87,7 @@ class ClusterNames:
 
     @classmethod
     def for_cluster(cls, profile: str, cluster_id: str) -> "ClusterNames":
-        """A base of at most 50 characters: what Azure allows a host name, less our endings."""
+        """Return names whose base has at most 50 characters: a host name's 64, less our endings."""
         readable = slug(f"{profile}-{cluster_id}" if cluster_id else profile)
         return cls(f"ipp-{readable}-{random_suffix()}")
 
@@ -112,5 +112,5 @@ class ClusterNames:
         return f"{self.base}-controller"
 
     def scale_set(self) -> str:
-        """A new name at each call: a set may be added while its namesake is being deleted."""
+        """Return a new name at each call, as a set may be added while another is deleted."""
         return f"{self.base}-e{secrets.token_hex(2)}"

@@ -33,7 +33,7 @@ class Clock(Protocol):
 
     @property
     def immediate(self) -> bool:
-        """Whether operations that take time on Azure complete at once here."""
+        """Return whether operations that take time on Azure complete at once here."""
 
     def now(self) -> datetime:
         """Return the time that Azure would write: aware, in UTC."""

@@ -1,4 +1,4 @@
-"""Whether a machine has a way out to the internet."""
+"""Return whether a machine has a way out to the internet."""
 
 from __future__ import annotations
 

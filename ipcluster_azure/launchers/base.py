@@ -174,15 +174,15 @@ class AzureVMBase:
         )
 
     def is_on_record(self, record: Record | None) -> bool:
-        """Whether this launcher's machines may still exist."""
+        """Return whether this launcher's machines may still exist."""
         return record is not None
 
     def _was_dropped(self) -> bool:
-        """Whether stop_cluster came so early that the Cluster forgot this launcher."""
+        """Return whether stop_cluster came so early that the Cluster forgot this launcher."""
         raise NotImplementedError
 
     def _being_deleted(self) -> bool:
-        """Whether a cluster that this launcher had begun to start is deleted, or soon will be."""
+        """Return whether the cluster that this launcher began to start is, or will be, deleted."""
         if self.state == "before":
             return False
         try:
@@ -201,7 +201,7 @@ class AzureVMBase:
 
 
 def _if_unexpected(error: BaseException) -> bool:
-    """Whether only a traceback tells what happened: of a mistake of ours, not of Azure's or the
+    """Return whether only a traceback tells what happened: the mistake is ours, not Azure's or the
     user's."""
     return not isinstance(error, AzureLauncherError)
 

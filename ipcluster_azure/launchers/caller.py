@@ -73,12 +73,12 @@ def ipcluster_app(launcher: Any) -> Any:
 
 
 def is_stopping(app: Any) -> bool:
-    """Whether this ipcluster command was told to stop its cluster, and ends when that is done."""
+    """Return whether this ipcluster command was told to stop its cluster, and will end then."""
     return bool(getattr(app, "_stopping", False))
 
 
 def goes_on(app: Any) -> bool:
-    """Whether the event loop of this ipcluster command goes on when its tasks have ended.
+    """Return whether the event loop of this ipcluster command goes on when its tasks have ended.
 
     `ipcluster start` and `engines` run until something ends them, the others use asyncio.run.
     """

@@ -19,8 +19,8 @@ from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, append, as_news, died, end_of
-from .error_replies import LastWords
-from .reconnect import is_silent, keep_line
+from .error_replies import ErrorReplies
+from .reconnect import is_silent, keep_connected
 from .tunnels import Tunnels
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ASK_AGAIN_S = 5.0
 QUIET_LOOKS = 4  # in a row, until Azure is asked
 SURE_AFTER = 2  # answers of Azure's that the machine doesn't run
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # pauses between attempts to delete
-MOURNING_LIMIT_S = 600.0  # for which clients that are still connected are told why
+ANSWERING_LIMIT_S = 600.0  # for which clients that are still connected are told why
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]
     """
     record = file.require()
     client_info = json.loads(file.client_file.read_text(encoding="utf-8"))
-    tunnels = Tunnels(LastWords(client_info))
+    tunnels = Tunnels(ErrorReplies(client_info))
     try:
         ports = {
             name: await tunnels.listen(name, tunnel.local, tunnel.remote)
@@ -57,7 +57,7 @@ async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]
 
 
 class Caretaker:
-    """Watches over one cluster."""
+    """Watches over one cluster: replaces lost machines, and deletes it when it has to end."""
 
     def __init__(self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None]) -> None:
         self._file, self._tunnels, self._on_open = file, tunnels, on_open
@@ -70,14 +70,14 @@ class Caretaker:
         """Stay until the cluster is gone; raises what the first connection failed with."""
         end = await self._watch_until_end()
         if end is None:
-            self._tunnels.mourn("The cluster was stopped.")
+            self._tunnels.answer_with_errors("The cluster was stopped.")
             await self._see_it_deleted()
         else:
             await self._delete(end)
 
     async def _watch_until_end(self) -> End | None:
-        """Why the cluster must be deleted, or None once another process does that."""
-        line = asyncio.ensure_future(keep_line(self._file, self._use))
+        """Return why the cluster must be deleted, or None once another process deletes it."""
+        line = asyncio.ensure_future(keep_connected(self._file, self._use))
         asking = asyncio.ensure_future(self._ask_azure())
         tasks = (line, asking, self._end)
         try:
@@ -97,7 +97,7 @@ class Caretaker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _use(self, ssh: Connection, record: Record) -> None:
-        """What is done with each connection to the controller."""
+        """Relay over a new connection to the controller, and hear its guard, until it is lost."""
         self._guard_heard_at = 0.0
         self._tunnels.attach(ssh, record.controller.address)
         self._on_open()
@@ -116,7 +116,7 @@ class Caretaker:
             self._tunnels.detach()
 
     def _hear(self, event: Event) -> None:
-        """An event of vm_guard.py on the controller's machine."""
+        """Act on an event that vm_guard.py on the controller's machine has printed."""
         self._guard_heard_at = time.monotonic()
         for news in as_news(event):
             self._act_on(news)
@@ -159,7 +159,7 @@ class Caretaker:
             await asyncio.sleep(LOOK_S if sure else ASK_AGAIN_S)
 
     async def _is_off(self, sure: int) -> bool:
-        """Whether Azure says that the controller's machine is; ends the cluster if that is sure."""
+        """Return whether Azure says that the controller's machine is off; end the cluster if so."""
         from ..resource_manager.power import NOT_RUNNING, power_of
 
         power = await power_of(self._file, require_alive(self._file).controller.vm_id)
@@ -170,7 +170,7 @@ class Caretaker:
         return power in NOT_RUNNING
 
     async def _let_in(self) -> None:
-        """The machine runs, so the way is shut: perhaps this computer has another address now."""
+        """Allow SSH from this computer's address: the machine runs, so perhaps that has changed."""
         from ..start.ssh_rule import let_in
 
         if source := await let_in(self._file):
@@ -186,21 +186,22 @@ class Caretaker:
         return bool(heard_at) and time.monotonic() - heard_at > GUARD_QUIET_S
 
     async def _delete(self, end: End) -> None:
-        """Tell the clients, and leave nothing that costs money."""
+        """Tell the clients why the cluster ends, and delete all that costs money."""
         log.warning("%s", end.why)
         if end.log_tail:
             append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
-        self._tunnels.mourn(end.why)
+        self._tunnels.answer_with_errors(end.why)
         with suppress(AzureLauncherError, OSError), self._file.edit() as record:
             record.ended_because = end.why
         await asyncio.sleep(WATCH_INTERVAL_S)  # for launchers to see it
         await self._delete_cluster()
-        await self._tunnels.deserted(MOURNING_LIMIT_S)
-        self._tunnels.farewell()
+        await self._tunnels.without_clients(ANSWERING_LIMIT_S)
+        self._tunnels.close_clients()
 
     async def _see_it_deleted(self) -> None:
-        """Do what is left to do if who stops the cluster fails, or dies: Jupyter gives a kernel
-        5 s to end.
+        """Wait for the process that stops the cluster, and finish the stop if that fails or dies.
+
+        It may die: Jupyter gives a kernel 5 s to end.
 
         Usually that is nothing, so that what it takes to delete is not even imported.
         """

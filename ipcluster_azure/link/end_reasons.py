@@ -20,7 +20,7 @@ class End:
 
 
 def as_news(event: Event) -> Iterator[Event]:
-    """An event as it is; of a state, with which the guard begins, the events that led to it."""
+    """Yield the event itself; for a "state", the guard's first, the events that led to it."""
     if event["event"] != "state":
         yield event
         return
@@ -38,7 +38,7 @@ def as_news(event: Event) -> Iterator[Event]:
 
 
 def end_of(event: Event, file: RecordFile) -> End | None:
-    """Why this event ends the cluster, if it does."""
+    """Return why this event ends the cluster, or None if it does not."""
     limits = file.require().limits
     if event["event"] == "controller_exited":
         return died("ended", file, str(event.get("log_tail", "")))
@@ -52,7 +52,7 @@ def end_of(event: Event, file: RecordFile) -> End | None:
 
 
 def died(how: str, file: RecordFile, log_tail: str = "") -> End:
-    """The controller's death, seen now."""
+    """Return the end by the controller's death, seen now; `how` it died completes a sentence."""
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     name = file.require().plan.names.base
     return End(

@@ -24,13 +24,16 @@ Replies = dict[str, str]  # message id of the request -> type of its reply
 
 
 class OpenRequests:
-    """What one connection of a client still waits for: fed with the messages of both directions."""
+    """The requests on one client's connection that have no reply yet.
+
+    It is fed with the messages of both directions.
+    """
 
     def __init__(self) -> None:
         self.replies: Replies = {}
 
     def asked(self, frames: list[bytes]) -> None:
-        """A message to the controller."""
+        """Note a message from the client to the controller, as its frames."""
         header, metadata = _parsed(frames[1]), _parsed(frames[3])
         kind, msg_id = str(header.get("msg_type", "")), str(header.get("msg_id", ""))
         # others aren't answered; and what we sign is never anything but a reply
@@ -40,7 +43,7 @@ class OpenRequests:
         self.replies.update(dict.fromkeys(_awaited(msg_id, metadata), reply))
 
     def answered(self, frames: list[bytes]) -> None:
-        """A message from the controller."""
+        """Note a message from the controller to the client, as its frames."""
         parent, metadata = _parsed(frames[2]), _parsed(frames[3])
         self.replies.pop(parent.get("msg_id", ""), None)
         self.replies.pop(metadata.get("original_msg_id", ""), None)
@@ -51,8 +54,8 @@ class OpenRequests:
 
 
 def _awaited(msg_id: str, metadata: Mapping[str, Any]) -> list[str]:
-    """The ids that replies will name; a broadcast has one for each target, unless they are put
-    together (ipyparallel/client/view.py, BroadcastView)."""
+    """Return the ids that replies will name: for a broadcast one for each target, unless the
+    replies are put together (ipyparallel/client/view.py, BroadcastView)."""
     if not metadata.get("is_broadcast") or metadata.get("is_coalescing"):
         return [msg_id]
     return [f"{msg_id}_{identity}" for identity, _ in metadata.get("targets", ())]
@@ -66,8 +69,8 @@ def _parsed(frame: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class LastWords:
-    """Speaks for the controller; `client_info` is the content of its client connection file."""
+class ErrorReplies:
+    """Makes signed messages in the controller's name, from its client connection file's content."""
 
     def __init__(self, client_info: Mapping[str, Any]) -> None:
         self._client_info = client_info
@@ -84,7 +87,7 @@ class LastWords:
         )
 
     def errors(self, replies: Replies, why: str) -> bytes:
-        """Failures of these requests, as they go over a connection."""
+        """Return error replies to these requests, as bytes for a client's connection."""
         content = {
             "status": "error",
             "ename": ENAME,
@@ -97,7 +100,7 @@ class LastWords:
         )
 
     def closing(self) -> bytes:
-        """Makes clients close."""
+        """Return the message, as bytes, that makes clients close."""
         return self._message("shutdown_notification", {"status": "ok"}, {})
 
     def _message(self, kind: str, content: Mapping[str, Any], parent: Mapping[str, Any]) -> bytes:

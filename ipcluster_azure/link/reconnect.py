@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Use = Callable[[Connection, Record], Awaitable[None]]
 
 
-async def keep_line(file: RecordFile, use: Use) -> None:
+async def keep_connected(file: RecordFile, use: Use) -> None:
     """Run `use` with a connection, and with another one each time that it is lost.
 
     Returns when the cluster is being deleted, or is gone. Raises AzureLauncherError if the first

@@ -31,7 +31,7 @@ class ClientEnd(asyncio.Protocol):
 
     @property
     def listens(self) -> bool:
-        """Whether it can be told something now."""
+        """Return whether a message can be put into what the client reads, now."""
         return not self._released and self.up.ready and self.down.between_messages
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,7 +55,7 @@ class ClientEnd(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.tunnels.remove(self)
         if self._released and (replies := self._requests.take()):
-            self.tunnels.inherit(self.name, replies)
+            self.tunnels.note_unanswered(self.name, replies)
         self.waits = False
         self.lose_far()
 
@@ -68,7 +68,7 @@ class ClientEnd(asyncio.Protocol):
             self.far.channel.resume_reading()
 
     def reached(self, far: "FarEnd") -> None:
-        """The way to the controller is open."""
+        """Send on what has come from the client: the SSH channel is open."""
         if not self.waits:  # too late
             far.channel.close()
             return
@@ -78,16 +78,16 @@ class ClientEnd(asyncio.Protocol):
         self.transport.resume_reading()
 
     def heard(self, data: bytes) -> None:
-        """Something from the controller."""
+        """Hand on to the client what has come from the controller."""
         self.transport.write(data)
         self.down.feed(data)
         self._hand_over()
 
     def _hand_over(self) -> None:
-        """Once, after the handshake: what a connection before this one could not be told."""
+        """Tell the client, once after the handshake, what an earlier connection left unanswered."""
         if not self._handed_over and self.listens:
             self._handed_over = True
-            self.tell(self.tunnels.inheritance(self.name))
+            self.tell(self.tunnels.errors_for_unanswered(self.name))
 
     def lose_far(self) -> None:
         far, self.far = self.far, None
@@ -115,8 +115,8 @@ class ClientEnd(asyncio.Protocol):
         self.transport.write_eof()
         self.transport.resume_reading()
 
-    def mourn(self) -> None:
-        """Stand in for the dead controller."""
+    def answer_with_errors(self) -> None:
+        """Answer this client's requests with errors from now on: the controller is dead."""
         if self.waits:
             self.waits = False
             kind = "PUB" if self.name in PUBLISHERS else "ROUTER"
@@ -131,12 +131,12 @@ class ClientEnd(asyncio.Protocol):
         if not (replies := self._requests.take()):
             return
         if self.listens:
-            self.tell(self.tunnels.words.errors(replies, why))
+            self.tell(self.tunnels.error_replies.errors(replies, why))
         else:
-            self.tunnels.inherit(self.name, replies)
+            self.tunnels.note_unanswered(self.name, replies)
 
-    def tell(self, words: bytes) -> None:
-        self.transport.write(words)
+    def tell(self, data: bytes) -> None:
+        self.transport.write(data)
 
     def close(self) -> None:
         self.waits = False

@@ -14,14 +14,14 @@ from functools import partial
 
 from ..errors import MachineFailed
 from ..ssh.connection import Connection
-from .error_replies import LastWords, Replies
+from .error_replies import ErrorReplies, Replies
 from .tunnel_ends import NOTIFICATIONS, ClientEnd, FarEnd
 
 HOST = "127.0.0.1"
 # from a lost way to the errors, if the SSH connection is sound: a controller's death is known by
 # then, and clients are better told of that
 GRACE_S = 5.0
-HEIRS_S = 5.0  # ZeroMQ connects again after 0.1 s
+UNANSWERED_S = 5.0  # ZeroMQ connects again after 0.1 s
 FLUSH_TIMEOUT_S = 2.0
 CUT = (
     "The connection to the controller was cut while this was under way, and its answer is lost. "
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class Tunnels:
-    """All client ports of a cluster."""
+    """The client ports of a cluster, and the connections of clients to them."""
 
-    def __init__(self, words: LastWords) -> None:
-        self.words = words
+    def __init__(self, error_replies: ErrorReplies) -> None:
+        self.error_replies = error_replies
         self.ssh: Connection | None = None
         self.address = ""
         self.dead_because = ""  # once the controller is known to be dead
@@ -43,7 +43,7 @@ class Tunnels:
         self._ends: set[ClientEnd] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._heirs: dict[str, tuple[float, Replies]] = {}
+        self._unanswered: dict[str, tuple[float, Replies]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, name: str, local_port: int, remote_port: int) -> int:
@@ -77,29 +77,29 @@ class Tunnels:
                 end.release(CUT)
 
     def detach(self) -> None:
-        """The SSH connection is lost; clients wait until there is another."""
+        """Have clients wait for another SSH connection: this one is lost."""
         self.ssh = None
 
-    def mourn(self, why: str) -> None:
+    def answer_with_errors(self, why: str) -> None:
         """Answer what is open, and whatever comes, with an error that says `why`."""
         self.dead_because = why
         for end in list(self._ends):
             end.lose_far()
-            end.mourn()
+            end.answer_with_errors()
 
-    async def deserted(self, timeout_s: float) -> None:
+    async def without_clients(self, timeout_s: float) -> None:
         """Wait until no client is connected, or `timeout_s` is over."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._empty.wait(), timeout_s)
 
-    def farewell(self) -> None:
+    def close_clients(self) -> None:
         """Make the clients close, so that later calls fail instead of waiting.
 
         A client drops the answers that it has not worked off by then: not to be said soon.
         """
         for end in list(self._ends):
             if end.name == NOTIFICATIONS and end.listens:
-                end.tell(self.words.closing())
+                end.tell(self.error_replies.closing())
 
     async def close(self) -> None:
         """Close the ports; what was said to clients is sent before."""
@@ -107,13 +107,13 @@ class Tunnels:
             server.close()
         for end in list(self._ends):
             end.close()
-        await self.deserted(FLUSH_TIMEOUT_S)
+        await self.without_clients(FLUSH_TIMEOUT_S)
 
     def add(self, end: "ClientEnd") -> None:
         self._ends.add(end)
         self._empty.clear()
         if self.dead_because:
-            end.mourn()
+            end.answer_with_errors()
         elif self.ssh is not None:
             self.open(end)
 
@@ -139,9 +139,9 @@ class Tunnels:
                 end.close()
 
     def way_lost(self, end: "ClientEnd") -> None:
-        """A client's way to the controller was closed from there, or with the SSH connection."""
+        """Act on the end of a client's channel, closed by the controller or with the connection."""
         if self.dead_because:
-            end.mourn()
+            end.answer_with_errors()
         elif not end.down.ready:  # nobody who could be told anything
             end.close()
         else:
@@ -152,16 +152,19 @@ class Tunnels:
         if self.ssh is not None and end in self._ends and end.far is None:
             end.release(CUT)
 
-    def inherit(self, name: str, replies: Replies) -> None:
-        """For whoever connects to that channel next: a connection in the middle of a message can't
-        be told anything, and has to be closed; nothing in the next says that it is the same
-        client's. Other clients print that they don't know these requests."""
-        _, open_now = self._heirs.get(name, (0.0, {}))
-        self._heirs[name] = (time.monotonic(), {**open_now, **replies})
+    def note_unanswered(self, name: str, replies: Replies) -> None:
+        """Keep these requests' replies for the next connection to that channel.
 
-    def inheritance(self, name: str) -> bytes:
-        """What a new connection to that channel is told of requests that it may have made."""
-        left_at, replies = self._heirs.get(name, (0.0, {}))
-        if not replies or time.monotonic() - left_at > HEIRS_S:
+        A connection in the middle of a message can't be told anything, and has to be closed.
+        Nothing in the next says that it is the same client's; other clients print that they don't
+        know these requests.
+        """
+        _, open_now = self._unanswered.get(name, (0.0, {}))
+        self._unanswered[name] = (time.monotonic(), {**open_now, **replies})
+
+    def errors_for_unanswered(self, name: str) -> bytes:
+        """Return error replies for a new connection to that channel, to requests of before."""
+        left_at, replies = self._unanswered.get(name, (0.0, {}))
+        if not replies or time.monotonic() - left_at > UNANSWERED_S:
             return b""
-        return self.words.errors(replies, self.dead_because or CUT)
+        return self.error_replies.errors(replies, self.dead_because or CUT)

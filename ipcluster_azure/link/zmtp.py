@@ -34,7 +34,7 @@ class Reader:
 
     @property
     def between_messages(self) -> bool:
-        """Whether another message could be put here."""
+        """Return whether a message of ours could be put into the stream at this point."""
         under_way = self._left or self._head or self._begun
         return self.readable and self.ready and not under_way
 
@@ -104,13 +104,13 @@ class Reader:
 
 
 def message(frames: Sequence[bytes]) -> bytes:
-    """A message as it goes over the line."""
+    """Return a message as bytes of the stream."""
     last = len(frames) - 1
     return b"".join(_frame(body, MORE if i < last else 0) for i, body in enumerate(frames))
 
 
 def handshake(socket_type: str) -> bytes:
-    """What a socket without encryption sends first on each connection: greeting and READY."""
+    """Return what a socket without encryption sends first: greeting and READY."""
     name, value = b"Socket-Type", socket_type.encode()
     ready = b"\x05READY" + bytes([len(name)]) + name + len(value).to_bytes(4, "big") + value
     return NULL_GREETING + _frame(ready, COMMAND)

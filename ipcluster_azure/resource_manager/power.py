@@ -1,4 +1,4 @@
-"""Whether a machine of which nothing is heard still runs: Azure alone knows for certain."""
+"""Return whether a machine of which nothing is heard still runs: Azure alone knows for certain."""
 
 import logging
 from pathlib import Path

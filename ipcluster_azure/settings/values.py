@@ -168,7 +168,7 @@ class Settings:
 
     @property
     def uses_emulator(self) -> bool:
-        """Whether the cluster is to run on the local emulator of Azure."""
+        """Return whether the cluster is to run on the local emulator of Azure."""
         return self.endpoint == EMULATOR
 
 

@@ -67,7 +67,7 @@ def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
 
 
 def is_link(pid: int, file: RecordFile) -> bool:
-    """Whether `pid` is the link of this cluster, and not another process with a reused id."""
+    """Return whether `pid` is this cluster's link, and not another process with a reused id."""
     if not pid:
         return False
     with suppress(psutil.Error):
@@ -99,7 +99,10 @@ def _collect(pid: int) -> None:
 
 
 def _has_ended(pid: int, file: RecordFile, timeout_s: float) -> bool:
-    """Whether it has within that time. psutil would wait until its parent, too, has noticed."""
+    """Return whether the link `pid` has ended within `timeout_s`.
+
+    psutil's own wait would last until the link's parent, too, has noticed.
+    """
     deadline = time.monotonic() + timeout_s
     while is_link(pid, file):
         if time.monotonic() > deadline:

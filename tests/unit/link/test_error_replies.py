@@ -13,7 +13,7 @@ import zmq.asyncio
 from jupyter_client.session import Session
 
 from ipcluster_azure.link import zmtp
-from ipcluster_azure.link.error_replies import LastWords, OpenRequests
+from ipcluster_azure.link.error_replies import ErrorReplies, OpenRequests
 from ipcluster_azure.link.tunnels import CUT, Tunnels
 
 KEY = "00112233"
@@ -83,7 +83,7 @@ class Cluster:
         self._sockets: list[zmq.asyncio.Socket] = []  # closed by us, not by their collection
         self.router = self.socket(zmq.ROUTER)
         self.remote = self.router.bind_to_random_port("tcp://127.0.0.1")
-        self.tunnels = Tunnels(LastWords(INFO))
+        self.tunnels = Tunnels(ErrorReplies(INFO))
         self.ssh: Any = StandIn()
         self.port = 0
         self.session = session()
@@ -162,7 +162,7 @@ async def test_the_dead_controllers_requests_are_answered_to_whoever_asked(
             await client.send_multipart([*frames, b"buffer"])
             ids[client].append(msg_id)
     await settled(cluster, 203)
-    cluster.tunnels.mourn("it is dead")
+    cluster.tunnels.answer_with_errors("it is dead")
     for client in (first, second):
         found = [await answer(client) for _ in ids[client]]
         assert [item["parent_header"]["msg_id"] for item in found] == ids[client]
@@ -176,7 +176,7 @@ async def test_what_is_asked_of_a_dead_controller_is_answered_too(cluster: Clust
     msg_id, frames = cluster.request()
     await before.send_multipart(frames)
     await settled(cluster, 1)
-    cluster.tunnels.mourn("it is dead")
+    cluster.tunnels.answer_with_errors("it is dead")
     await answer(before)
     late = cluster.client()
     for client in (before, idle, late):
@@ -228,7 +228,7 @@ async def test_half_an_answer_is_never_completed(cluster: Cluster, dead: bool) -
     await asyncio.sleep(0.1)
     cluster.tunnels.detach()
     if dead:
-        cluster.tunnels.mourn("it is dead")
+        cluster.tunnels.answer_with_errors("it is dead")
     else:
         cluster.tunnels.attach(StandIn(), "127.0.0.1")  # type: ignore[arg-type]
     found = await answer(client)
@@ -248,7 +248,7 @@ async def test_a_client_that_leaves_takes_its_way_with_it(cluster: Cluster) -> N
             break
         await asyncio.sleep(0.01)
     assert cluster.ssh.channels[0].transport.is_closing()
-    await cluster.tunnels.deserted(PATIENCE_S)
+    await cluster.tunnels.without_clients(PATIENCE_S)
     assert not cluster.tunnels._ends
 
 
@@ -261,8 +261,8 @@ async def test_the_last_word_reaches_subscribers(cluster: Cluster) -> None:
     subscriber.connect(f"tcp://127.0.0.1:{port}")
     while await silent(subscriber):
         await publisher.send(b"hello")
-    cluster.tunnels.mourn("it is dead")
-    cluster.tunnels.farewell()
+    cluster.tunnels.answer_with_errors("it is dead")
+    cluster.tunnels.close_clients()
     while (frames := await subscriber.recv_multipart()) == [b"hello"]:
         pass
     reader = session()
@@ -283,7 +283,7 @@ async def test_other_protocols_pass_unread(cluster: Cluster) -> None:
     text = random.Random(1).randbytes(5000)  # noqa: S311
     writer.write(text)
     assert await reader.readexactly(5000) == text
-    cluster.tunnels.mourn("it is dead")
+    cluster.tunnels.answer_with_errors("it is dead")
     assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
     server.close()
