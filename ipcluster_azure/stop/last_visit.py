@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import functools
 import logging
-import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -23,41 +22,10 @@ from ..ssh.commands import agent_command
 from ..ssh.connect import connect, controller_target, engine_target
 from ..ssh.connection import Connection
 
-START_UP_S = 6.0  # imports, on a busy computer; 1 s otherwise
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
 CONCURRENT_MACHINES = 100
 MAX_LOG_BYTES = 200_000
-
-
-def visit_machines(
-    file: RecordFile, *, set_id: str = "", stop: bool = False, timeout_s: float
-) -> bool:
-    """Visit the machines of engine set `set_id`, or of the whole cluster, in a process of its own.
-
-    The process fetches the logs; with `stop` it first ends the set's engines, which leave the hub.
-    It has `timeout_s` for its work; should it hang at something else, it is killed START_UP_S
-    later. Returns whether all machines could be visited. Blocking.
-    """
-    command = [sys.executable, "-m", "ipcluster_azure.stop.last_visit", str(file.path)]
-    command.append(f"--timeout-s={timeout_s}")
-    if set_id:
-        command.append(f"--set={set_id}")
-    if stop:
-        command.append("--stop")
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=file.path.parent,
-            timeout=timeout_s + START_UP_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
 
 
 async def _collect(connection: Connection, path: Path, environment: Any, selection: str) -> None:

@@ -18,7 +18,7 @@ from ..resource_manager.waiting import gone
 from ..start.link_process import end_link
 from ..start.provision import creates_in_flight
 from .deletion import delete_in_order, delete_whole_group
-from .last_visit import visit_machines
+from .visit_process import visit_machines
 
 LOGS_TIMEOUT_S = 5.0
 ENGINES_STOP_TIMEOUT_S = 20.0

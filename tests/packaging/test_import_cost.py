@@ -19,3 +19,12 @@ def test_the_launchers_import_nothing_heavy() -> None:
         [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == []
+
+
+def test_a_stop_does_without_ssh() -> None:
+    """Its last visit to the machines is a process of its own."""
+    code = "import sys, ipcluster_azure.stop.teardown; print('asyncssh' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"

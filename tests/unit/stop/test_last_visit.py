@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.record.file import RecordFile
-from ipcluster_azure.stop.last_visit import visit_machines
+from ipcluster_azure.stop.visit_process import visit_machines
 
 
 def test_the_command_is_the_same_in_all_versions(
