@@ -71,7 +71,7 @@ class Lane:
         return [name for name in ours if name not in (".azure.lock", "azure_deleting")]
 
     def alive(self) -> list[str]:
-        """Processes that name this profile: tunnels, farewells."""
+        """Processes that name this profile: tunnels, last visits."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):

@@ -66,7 +66,7 @@ async def _keep(file: RecordFile, use: Use) -> None:
                 try:
                     await _until_lost(ssh, target)
                 finally:
-                    ssh.abort()  # a machine that is dead would never answer a polite farewell
+                    ssh.abort()  # a machine that is dead would never answer a polite goodbye
                     using.cancel()
                     await asyncio.gather(using, return_exceptions=True)
         except (AzureLauncherError, OSError) as error:

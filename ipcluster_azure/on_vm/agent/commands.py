@@ -43,7 +43,7 @@ from .engine_set_start import engines_command
 from .processes import end_processes, send_signal
 from .work_dir import WorkDir, emit, read_json, tail
 
-STOP_GRACE_S = 6.0  # what a supervisor gets: more than its TERM_GRACE_S + FAREWELL_S
+STOP_GRACE_S = 6.0  # what a supervisor gets: more than its TERM_GRACE_S + HELPERS_END_S
 
 
 def signal_command(args: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ from .processes import Json, identify, send_signal
 from .work_dir import WorkDir, say, write_json
 
 TERM_GRACE_S = 2.0  # what an engine gets between TERM and KILL
-FAREWELL_S = LINGER_S + 0.5  # until the last that was told to others has to be out
+HELPERS_END_S = LINGER_S + 0.5  # until the last that was told to others has to be out
 LAST_MOMENT_S = 3.0  # before the machine is taken away, for the hub to hear of what still worked
 HELPER_PAUSE_S = 5.0
 WATCHED = (signal.SIGCHLD, signal.SIGTERM)
@@ -125,7 +125,7 @@ class Supervisor:
             self.helpers.start("bye", self.errands.bye, self.eviction is not None)
         if self.eviction is not None and self.kill_at is not None:  # nothing had to be killed
             self.helpers.start("approval", self.errands.approve, self.eviction)
-        self.helpers.finish(FAREWELL_S)
+        self.helpers.finish(HELPERS_END_S)
 
     # --- engines
 
