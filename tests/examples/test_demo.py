@@ -202,7 +202,8 @@ def test_the_output_folder_falls_back_on_a_temporary_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_half_way_ends_the_command_and_cleans_up(state, signal_number):
-    (state / "start").write_text(f"echo $$ > {state}/left; exec sleep 60\n")
+    # a while after it has begun: a signal in the moment of the fork would find no child to end
+    (state / "start").write_text(f"sleep 0.3; echo $$ > {state}/left; exec sleep 60\n")
     script = (
         "import pathlib, signal, sys; from ipcluster_azure.examples import demo;"
         "signal.signal(signal.SIGTERM, signal.default_int_handler);"
