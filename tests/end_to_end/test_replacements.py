@@ -11,6 +11,7 @@ from ipcluster_azure.plan.resource_types import COMPUTE_API, SCALE_SET, VIRTUAL_
 from ipcluster_azure.record.contents import Machine, Record
 from ipcluster_azure.resource_manager.api import AzureApi
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
 
@@ -103,6 +104,7 @@ def test_a_machine_with_engines_is_gone(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
+@variant  # of test_a_machine_with_engines_is_gone
 def test_a_machine_with_several_engines_is_switched_off(profile: Profile) -> None:
     add_settings(profile, "AzureVMLauncher.engines_per_vm = 2")
     profile.ipcluster("start", "-n", "3", "--daemonize")
