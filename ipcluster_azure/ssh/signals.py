@@ -6,7 +6,7 @@ from ..errors import MachineFailed
 from ..record.abort import require_alive
 from ..record.contents import Machine
 from ..record.file import RecordFile
-from .commands import agent_command
+from .commands import agent_command, shell
 from .connect import connect, controller_target, engine_target
 
 LOGIN_TIMEOUT_S = 30.0  # for a controller that was reached before
@@ -36,6 +36,5 @@ async def signal_controller(file: RecordFile, signum: int) -> None:
     """Send a signal to the controller's process."""
     record = require_alive(file)
     async with await connect(controller_target(file, record), timeout_s=LOGIN_TIMEOUT_S) as gate:
-        done = '{"event": "signalled"}'
-        command = f"kill -{int(signum)} {record.controller.pid} && echo '{done}'"
+        command = shell(["kill", f"-{int(signum)}", str(record.controller.pid)])
         await gate.events(command, timeout_s=SIGNAL_TIMEOUT_S)
