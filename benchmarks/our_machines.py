@@ -60,7 +60,7 @@ async def make(context: StartContext, settings: tuple[Any, Any], n: int) -> floa
     scale_set_id, looks = record.engine_sets[SET_ID].scale_set_id, Looks()
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         while True:
-            machines = await bridge(api.machines, record.plan.resource_group, scale_set_id)
+            machines = await bridge(api.machines, scale_set_id)
             ready = [m for m in machines if m.address and m.provisioning_state == "Succeeded"]
             if len(ready) == n:
                 return time.perf_counter() - began

@@ -112,7 +112,7 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
         status.controller_exists = bool(vm_id) and api.exists(vm_id)
         for set_id, item in record.engine_sets.items():
             states = status.engine_sets[set_id].machines
-            for machine in api.machines(record.plan.resource_group, item.scale_set_id):
+            for machine in api.machines(item.scale_set_id):
                 state = machine.provisioning_state
                 states[state] = states.get(state, 0) + 1
 

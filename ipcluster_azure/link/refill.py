@@ -87,8 +87,7 @@ class _Refill:
         return engine_set
 
     async def _found(self, engine_set: EngineSet) -> list[MachineState]:
-        group = parse_id(engine_set.scale_set_id).resource_group
-        found: list[MachineState] = await bridge(self._api.machines, group, engine_set.scale_set_id)
+        found: list[MachineState] = await bridge(self._api.machines, engine_set.scale_set_id)
         return found
 
     def missing(self) -> list[int]:

@@ -106,12 +106,13 @@ class AzureApi:
             raise error_of_code(error.get("code", ""), message, doing)
         return bool(body.get("status") == "Succeeded")
 
-    def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
+    def machines(self, scale_set_id: str) -> list[MachineState]:
         """List all machines of a scale set, by name, in two requests however many there are."""
-        nics = collection_path(group_scope(self.subscription_id, group), resource_types.NIC)
+        group = group_scope(self.subscription_id, parse_id(scale_set_id).resource_group)
+        nics = collection_path(group, resource_types.NIC)
         with translated("listing the machines"):
             # in this order, so that a machine which is new has its interface among them
-            found = list(self._compute.machines(group, scale_set_id))
+            found = list(self._compute.machines(scale_set_id))
             return machine_states(found, items(self._arm, nics, resource_types.NETWORK_API))
 
     def scale(self, scale_set_id: str, capacity: int) -> str:

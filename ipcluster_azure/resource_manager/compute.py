@@ -79,9 +79,10 @@ class ComputeCalls:
     def with_instance_view(self, vm_id: str) -> HttpResponse:
         return self._call("get", vm_id, COMPUTE_API, expand="instanceView")
 
-    def machines(self, group: str, scale_set_id: str) -> Iterator[Json]:
+    def machines(self, scale_set_id: str) -> Iterator[Json]:
         """List the machines of a scale set, which lie in its resource group as others do."""
-        path = collection_path(group_scope(self._subscription_id, group), VIRTUAL_MACHINE)
+        group = group_scope(self._subscription_id, parse_id(scale_set_id).resource_group)
+        path = collection_path(group, VIRTUAL_MACHINE)
         of_set = f"'virtualMachineScaleSet/id' eq '{scale_set_id}'"
         return items(self._client, path, COMPUTE_API, of_set)
 

@@ -165,8 +165,7 @@ class EngineSetStart:
         engine_set = record.engine_sets[self.spec.set_id]
         used = [machine for machine in engine_set.machines if machine.name not in useless]
         names = {machine.name for machine in used}
-        group, scale_set_id = record.plan.resource_group, engine_set.scale_set_id
-        for machine in await bridge(self.api.machines, group, scale_set_id):
+        for machine in await bridge(self.api.machines, engine_set.scale_set_id):
             if machine.name not in names:
                 await bridge(self.api.delete, machine.id)
         with edited_set(self.context.file, self.spec.set_id) as engine_set:

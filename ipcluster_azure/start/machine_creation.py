@@ -109,7 +109,7 @@ class _Making:
         now = asyncio.get_running_loop().time()
         if self.refusal is None and now - self.asked_at > OPERATION_LOOK_S:
             self.asked_at, self.refusal = now, await self._refused()
-        found = await bridge(self.api.machines, record.plan.resource_group, engine_set.scale_set_id)
+        found = await bridge(self.api.machines, engine_set.scale_set_id)
         failed = [item.name for item in found if item.provisioning_state == "Failed"]
         return [item for item in found if item.address and item.name not in failed], failed
 
@@ -163,7 +163,7 @@ async def watch_machines(
             doing = "creating the engines' machines"
             over = await bridge(api.has_succeeded, engine_set.operation, doing)
         except AzureLauncherError as why:
-            found = await bridge(api.machines, record.plan.resource_group, engine_set.scale_set_id)
+            found = await bridge(api.machines, engine_set.scale_set_id)
             failed = [item for item in found if item.provisioning_state == "Failed"]
             if len(failed) > dispensable:
                 raise

@@ -92,7 +92,7 @@ class Life:
         plans = await plan_engines(file, self.settings, "1", 1)
         await request_engines(context, plans, self._job(file, "engines"))
         engine_set = file.require().engine_sets["1"]
-        api.machines(file.require().plan.resource_group, engine_set.scale_set_id)
+        api.machines(engine_set.scale_set_id)
         return file
 
     async def _reap(self, api: AzureApi, file: RecordFile) -> None:

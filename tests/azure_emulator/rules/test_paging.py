@@ -74,7 +74,7 @@ def test_the_launchers_own_lists_are_whole(arm: Cloud, site: Site, five: str) ->
     with AzureApi(endpoint, arm.info.subscription_id) as api:
         skus, usages = api.skus(LOCATION), api.usages(LOCATION)
         with page_size(arm.info, 2):
-            machines = api.machines(site.group, five)
+            machines = api.machines(five)
             assert (api.skus(LOCATION), api.usages(LOCATION)) == (skus, usages)
     assert len(machines) == 5
     assert all(machine.address for machine in machines)

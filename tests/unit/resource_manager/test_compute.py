@@ -229,7 +229,7 @@ def test_the_generic_client_is_asked_by_id(api: AzureApi, wire: Wire, what: str)
 
 def test_the_machines_of_a_set_are_two_lists(api: AzureApi, wire: Wire) -> None:
     wire.answer(200, {"value": []})
-    assert api.machines("group", SET) == []
+    assert api.machines(SET) == []
     chosen = f"'virtualMachineScaleSet/id' eq '{SET}'"
     assert wire.seen == [
         (

@@ -45,7 +45,7 @@ class Azure:
         self.looks = list(looks)
         self.refusal: AzureLauncherError | None = None
 
-    def machines(self, group: str, scale_set_id: str) -> list[MachineState]:
+    def machines(self, scale_set_id: str) -> list[MachineState]:
         states = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         return [
             MachineState(f"/vms/{name}", name, f"10.0.0.{name}", state)
