@@ -26,6 +26,7 @@ from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi, bridge
 from ipcluster_azure.resource_manager.waiting import Looks
+from ipcluster_azure.ssh.keys import make_login_key
 from ipcluster_azure.start import deployment, planning
 from ipcluster_azure.start.controller_request import request_until_network, rest_of_request
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
@@ -45,11 +46,18 @@ async def make(context: StartContext, settings: tuple[Any, Any], n: int) -> floa
     file = context.file
     path = file.profile_dir / "job.json"
     job = JobFile(path, lambda template: path.write_text(json.dumps(template)))
+    login_key = await bridge(make_login_key)
     site = await deployment.find_site(file, ours, engines, n)
 
     def request(on_network: Callable[[], None]) -> Coroutine[Any, Any, None]:
         return deployment.request_controller(
-            context, site, job, ProcessSpec(), announce=lambda: None, on_network=on_network
+            context,
+            site,
+            job,
+            ProcessSpec(),
+            login_key=login_key,
+            announce=lambda: None,
+            on_network=on_network,
         )
 
     await request_until_network(site.names.base, request, engines_follow=True)

@@ -50,7 +50,11 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         file = self.record_file
         await self._clear_the_way(file)
 
-        from ..start import deployment
+        from ..ssh.keys import make_login_key
+
+        making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
+
+        from ..start import deployment  # beside the making of the key
         from ..start.controller_request import request_until_network
         from ..stop import teardown
 
@@ -62,6 +66,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             # else start_engines waits for the controller to boot before it calls our other half
             self.parent.send_engines_connection_env = False
         file.forget_logs()
+        login_key = await making_key
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
 
@@ -71,6 +76,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
                 site,
                 self._job(1),
                 self._process(self.controller_args),
+                login_key=login_key,
                 announce=self._announce,
                 on_network=on_network,
             )

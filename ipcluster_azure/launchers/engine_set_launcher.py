@@ -70,7 +70,10 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             self.notify_start({"record": str(file.path)})
             watch(self)
         requesting = rest_of_request(record.plan.names.base)
-        await deployment.bring_up(context, spec, requesting, others=others, job=job)
+
+        from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
+
+        await bring_up(context, spec, requesting, others=others, job=job)
 
     async def _join_cluster(self, file: RecordFile) -> Record:
         """Return the record of the cluster that these engines join, whoever started it.

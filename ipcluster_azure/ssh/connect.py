@@ -1,5 +1,4 @@
-"""Logs in to the machines. With connection.py and keys.py all that imports asyncssh, or maps its
-errors.
+"""Logs in to the machines. With connection.py all that imports asyncssh, or maps its errors.
 
 The host keys are made before the machines are and always checked; there are no passwords. Engines
 are reached through the controller's connection.
@@ -15,12 +14,11 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from ..errors import BootTimeout, HostKeyMismatch
+from ..errors import BootTimeout, ConfigurationError, HostKeyMismatch
 from ..naming import NOBODY
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
 from .connection import Connection
-from .keys import read_login_key
 
 T = TypeVar("T")
 PROBE_INTERVAL_S = 1.0
@@ -83,7 +81,7 @@ async def connect(
     the last reason at the end.
     """
     _ensure_local_user()
-    key = read_login_key(target.key_file)
+    key = _read_login_key(target.key_file)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
@@ -103,6 +101,21 @@ async def connect(
                     f"{timeout_s:.0f} s ({_reason(error)})."
                 ) from error
         await asyncio.sleep(max(0.0, tried_at + PROBE_INTERVAL_S - loop.time()))
+
+
+def _read_login_key(path: str) -> asyncssh.SSHKey:
+    """Read the private key of a cluster; raises ConfigurationError if it is missing or damaged.
+
+    What is not checked is whether its numbers fit: that takes 170 ms in each of a cluster's
+    processes, and guards against keys that others made.
+    """
+    try:
+        return asyncssh.read_private_key(path, unsafe_skip_rsa_key_validation=True)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise ConfigurationError(
+            f"The cluster's login key {path} can't be read: {error}. Without it the machines can't "
+            "be reached; `ipcluster stop` still deletes them."
+        ) from error
 
 
 async def _connect_once(

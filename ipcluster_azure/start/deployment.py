@@ -3,7 +3,8 @@
     find_site           settings -> where the cluster can be; refuses what can't, creates nothing
     request_controller  the record, the network and the controller's machine
     request_engines     the machines of an engine set, in that network
-    bring_up            both sides from booting machines to engines that are registered
+    bring_up            both sides from booting machines to engines that are registered; in
+                        bring_up.py, which is imported while Azure is at work: it needs asyncssh
 
 A request returns once Azure has accepted it, not when the machines have booted. ipyparallel calls
 its launchers one after the other, but the machines boot together: nothing waits for them before
@@ -16,33 +17,27 @@ engines that are added later in different processes. The way back is stop/teardo
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from ..errors import AzureLauncherError
 from ..naming import ClusterNames
 from ..plan.cluster_plan import EngineSetPlan
-from ..record.abort import require_alive
-from ..record.contents import READY, Limits, Record
+from ..record.contents import Limits
 from ..record.file import RecordFile
-from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.api import AzureApi
 from ..resource_manager.compute import import_beside
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
-from ..ssh.connection import Connection
-from ..ssh.keys import make_login_key
+from ..ssh.keys import KeyPair
 from . import scheduled_end
-from .controller_wait import controller_requested
-from .engine_set import ControllerTasks, EngineSetStart, note_ready
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan
 from .planning import Site, put_on_record
 from .preflight import Place, check_access, find_place
 from .provision import create_group
-from .request import EngineSetSpec, JobFile, ProcessSpec, StartContext
+from .request import JobFile, ProcessSpec, StartContext
 from .sizes import Market, controller_sizes, engine_sizes, look, usable
-from .start_controller import open_gate, open_tunnels, start_controller
 
 
 async def find_site(
@@ -53,12 +48,9 @@ async def find_site(
     `engine_settings` are None where no engines come next, `n` is None where their number is open.
     """
     import_beside()
-    making_key = asyncio.ensure_future(bridge(make_login_key))
-    asking = asyncio.ensure_future(_ask_azure(file, settings))
-    await all_or_none(making_key, asking)
-    place, names, market, limits = asking.result()
+    place, names, market, limits = await _ask_azure(file, settings)
     sizes = controller_sizes(place.settings, market)
-    site = Site(place, names, tuple(sizes), limits, making_key.result())
+    site = Site(place, names, tuple(sizes), limits)
     if engine_settings is not None:
         _check_engines(engine_settings, n, site, market)
     return site
@@ -99,15 +91,17 @@ async def request_controller(
     job: JobFile,
     process: ProcessSpec,
     *,
+    login_key: KeyPair,
     announce: Callable[[], None],
     on_network: Callable[[], None],
 ) -> None:
     """Write the record, then ask Azure for the network and the controller's machine.
 
-    Calls `announce` just before the record is written, and `on_network` as soon as engines can be
-    requested. Returns once Azure has accepted.
+    `login_key` will be the key to all machines of the cluster. Calls `announce` just before the
+    record is written, and `on_network` as soon as engines can be requested. Returns once Azure has
+    accepted.
     """
-    record, planned = put_on_record(context, site, job, process, announce)
+    record, planned = put_on_record(context, site, job, process, login_key, announce)
     context.progress.log.info(promise(record.limits, record.plan))
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
@@ -134,48 +128,3 @@ async def request_engines(
 
     await first_with_room(attempt)
     return left
-
-
-async def bring_up(
-    context: StartContext,
-    spec: EngineSetSpec,
-    requesting: "asyncio.Future[None]",
-    *,
-    others: Sequence[EngineSetPlan],
-    job: JobFile,
-) -> int:
-    """Wait for the controller and the machines of an engine set, and start both sides.
-
-    One connection to the controller's machine, the gate, serves both: the engines' machines are
-    logged in to through it while the controller is being set up. `requesting` may still ask for the
-    controller; what it raises is raised. Where there is no room for the engines' machines after
-    all, those of the `others` are asked for.
-
-    Returns how many engines registered, which is at least settings.min_engines.
-    Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
-    """
-    record = require_alive(context.file, spec.set_id)
-    async with AsyncExitStack() as connections:
-        api = connections.enter_context(AzureApi(record.endpoint, record.plan.subscription_id))
-        gate = asyncio.ensure_future(open_gate(context, spec.settings, record, connections))
-        running = asyncio.ensure_future(_run_controller(context, record, gate))
-        tunnels = asyncio.ensure_future(_open_tunnels(context, running))
-        controller = ControllerTasks(requesting, gate, running)
-        starting = EngineSetStart(api, context, spec, controller).run(others, job)
-        engines = asyncio.ensure_future(starting)
-        await all_or_none(requesting, gate, running, tunnels, engines)
-    note_ready(context.file, spec)
-    return engines.result()
-
-
-async def _run_controller(
-    context: StartContext, record: Record, gate: "asyncio.Future[Connection]"
-) -> None:
-    record = await controller_requested(context.file, record)
-    if record.controller.state != READY:  # else engines are added to a cluster that runs
-        await start_controller(context, await asyncio.shield(gate))
-
-
-async def _open_tunnels(context: StartContext, running: "asyncio.Future[None]") -> None:
-    await asyncio.shield(running)
-    await open_tunnels(context)

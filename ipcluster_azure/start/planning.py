@@ -31,15 +31,13 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself. `login_key` is the key to its machines; it is made while Azure is asked, since making
-    it takes a quarter of a second.
+    by itself.
     """
 
     place: Place
     names: ClusterNames
     sizes: tuple[VmSize, ...]
     limits: Limits
-    login_key: KeyPair
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -92,6 +90,7 @@ def put_on_record(
     site: Site,
     job: JobFile,
     process: ProcessSpec,
+    login_key: KeyPair,
     announce: Callable[[], None],
 ) -> tuple[Record, list[ResourceRequest]]:
     """Write the record of a new cluster, its job file, and its keys; nothing is asked of Azure.
@@ -99,7 +98,7 @@ def put_on_record(
     Calls `announce` just before. Returns the record, and what to ask of Azure, the machine last.
     """
     file, plan = context.file, plan_controller(context.file, site)
-    login_key, host_key = site.login_key, make_host_key()
+    host_key = make_host_key()
     parameters = secure_parameters(login_key.public, host_key)
     template = controller_template(plan)
     planned = requests(template, parameters, plan)

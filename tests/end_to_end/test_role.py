@@ -31,6 +31,7 @@ from ipcluster_azure.resource_manager.role import (
     role_definition,
 )
 from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.ssh.keys import make_login_key
 from ipcluster_azure.start.deployment import find_site, request_controller, request_engines
 from ipcluster_azure.start.planning import plan_engines
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
@@ -86,6 +87,7 @@ class Life:
             site,
             self._job(file, "controller"),
             ProcessSpec(),
+            login_key=make_login_key(),
             announce=lambda: None,
             on_network=lambda: None,
         )

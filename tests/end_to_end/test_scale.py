@@ -18,6 +18,7 @@ from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.settings.values import Settings
+from ipcluster_azure.ssh.keys import make_login_key
 from ipcluster_azure.start import deployment, planning
 from ipcluster_azure.start.machine_creation import machines_made
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
@@ -52,7 +53,13 @@ async def _request(context: StartContext, ours: Settings, engines: Settings) -> 
     job = JobFile(path, lambda template: path.write_text(json.dumps(template)))
     site = await deployment.find_site(file, ours, engines, MACHINES)
     await deployment.request_controller(
-        context, site, job, ProcessSpec(), announce=lambda: None, on_network=lambda: None
+        context,
+        site,
+        job,
+        ProcessSpec(),
+        login_key=make_login_key(),
+        announce=lambda: None,
+        on_network=lambda: None,
     )
     plans = await planning.plan_engines(file, engines, "set", MACHINES)
     await deployment.request_engines(context, plans, job)

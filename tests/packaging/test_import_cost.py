@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("aiohttp", "asyncssh", "azure", "cryptography", "filelock", "rich", "tqdm")
 CODE = f"""
 import sys
@@ -21,9 +23,17 @@ def test_the_launchers_import_nothing_heavy() -> None:
     assert done.stdout.split() == []
 
 
-def test_a_stop_does_without_ssh() -> None:
-    """Its last visit to the machines is a process of its own."""
-    code = "import sys, ipcluster_azure.stop.teardown; print('asyncssh' in sys.modules)"
+@pytest.mark.parametrize(
+    "modules",
+    [
+        pytest.param("ipcluster_azure.stop.teardown", id="stop"),  # its last visit is a process
+        pytest.param(
+            "ipcluster_azure.start.deployment, ipcluster_azure.start.planning", id="start"
+        ),
+    ],
+)
+def test_azure_is_asked_before_ssh_is_imported(modules: str) -> None:
+    code = f"import sys, {modules}; print('asyncssh' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

@@ -104,9 +104,10 @@ async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) 
     assert await check_access(azure, settings, NAMES.base)
     limits: Limits = await find_limits(azure, settings)
     sizes = tuple(controller_sizes(settings, market))
-    site = Site(place, NAMES, sizes, limits, make_host_key())  # quicker to make than a login key
+    site = Site(place, NAMES, sizes, limits)
+    key = make_host_key()  # quicker to make than a login key
     job = JobFile(profile_dir / "job.json", lambda template: None)
-    record, asked_for = put_on_record(context, site, job, ProcessSpec(), lambda: None)
+    record, asked_for = put_on_record(context, site, job, ProcessSpec(), key, lambda: None)
     plan = record.plan
     size = engine_sizes(settings, market, n, site.sizes[0])[0]
     engines = plan_engine_set(settings, plan, set_id="s", n=n, size=size)
