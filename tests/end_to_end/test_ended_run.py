@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # its cluster is there, and at work, for ten seconds
 ENDED = "tests/end_to_end/test_network_cut.py::test_a_short_cut_loses_nothing"
 STARTED_S = 60.0
-GONE_S = 10.0  # at a Ctrl-C pytest itself clears away, stops the cluster and all
+GONE_S = 30.0  # 2.4 s on a quiet machine; at a Ctrl-C pytest itself stops the cluster first
 
 
 def processes_of(folder: Path) -> dict[int, str]:
