@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from .missing_modules import explain_missing_modules
 from .work_dir import hide_own_folder, private
 
 PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5 s is debugpy)
@@ -104,6 +105,7 @@ def run_engine(order: EngineOrder) -> int:
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
     app.observe(lambda change: accept_signals(change.new), "kernel")
+    app.observe(lambda change: explain_missing_modules(change.new), "kernel")
     app.observe(lambda change: count_tasks(change.new, order.tally), "kernel")
     app.observe(lambda change: pass_tasks_on(change.new, order.evicted), "kernel")
     complete = app.complete_registration
