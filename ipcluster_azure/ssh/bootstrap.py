@@ -38,10 +38,12 @@ async def start_controller(
     bundle: Bundle,
     data: bytes,
     args: Sequence[str],
+    on_progress: Callable[[str], None],
 ) -> dict[str, Event]:
     """Build the environment, offer it, start ipcontroller.
 
-    `data` is what controller_upload made of `bundle`. Returns the events "ready", "serving" and,
+    `data` is what controller_upload made of `bundle`. `on_progress` hears every few seconds what is
+    being done, while that takes long. Returns the events "ready", "serving" and,
     if an environment was built, "packed". Raises BootstrapFailed with the output of what failed,
     or naming versions that don't match.
     """
@@ -55,8 +57,16 @@ async def start_controller(
     start = agent(environment, "controller", *words)
     # packing for the engines goes on while the controller starts
     steps.append(concurrently(environment, _offer(environment, address), [start]))
+
+    def on_event(event: Event) -> None:
+        if event["event"] == "progress":
+            on_progress(": ".join(filter(None, (event["doing"], event["detail"]))))
+
     events = await connection.events(
-        shell(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S
+        shell(*steps),
+        stdin=data,
+        timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
+        on_event=on_event,
     )
     check_versions(events["ready"], environment, connection.name)
     return events

@@ -110,6 +110,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         bundle=bundle,
         data=controller_upload(bundle, config, controller.variables, guard_settings(record)),
         args=controller.args,
+        on_progress=lambda doing: context.progress.say(f"The controller's machine: {doing}"),
     )
     ready = events["ready"]
     with edited(file) as record:  # the connection files hold secrets: a stop must find them

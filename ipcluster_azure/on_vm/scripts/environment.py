@@ -26,7 +26,19 @@ from typing import IO, Any
 PACKAGE_INDEX = "https://pypi.org/simple"
 IMPORTED_BY_ENGINES = "import ipyparallel.engine.app, ipykernel.ipkernel, numpy"
 CHUNK = 1 << 20
-FETCH_TIMEOUT_S = 60
+FETCH_TIMEOUT_S = 15  # of silence
+PROGRESS_S = 4.0  # between two signs of life of a command that takes long
+# uv's own are 30 s and 3 more tries: two minutes; a user's own settings win
+HTTP_TIMEOUTS = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "15"}
+# Pythons come from elsewhere than packages; where that is out of reach, it is said within 15 s
+PYTHON_DOWNLOAD = {"UV_HTTP_TIMEOUT": "6", "UV_HTTP_RETRIES": "1"}
+LONGEST_REASON = 600  # characters
+ERROR = re.compile(
+    r"error:|\s*\u00d7 "
+)  # how uv begins an error's first line, today and before 0.13
+MARK = re.compile(r"\s*(error:|cause:|\u00d7|[\u251c\u2570]\u2500\u25b6) ")
+HINT = "hint:"
+OBVIOUS = ("error sending request for url", "client error (", "I/O operation failed")
 
 
 class Failed(Exception):
@@ -45,21 +57,71 @@ def log_file(root: Path) -> Path:
     return path
 
 
-def run(root: Path, *command: "str | Path", **environment: str) -> None:
-    """Run a command, its output in the log; Failed says which command and with what status."""
-    with open(log_file(root), "ab") as log:
-        log.write(f"$ {' '.join(map(str, command))}\n".encode())
+def run(root: Path, doing: str, command: "list[str | Path]", **environment: str) -> None:
+    """Run a command, its output in the log, with a sign of life every PROGRESS_S.
+
+    `doing` says what the command does: Failed says that, and the command's reason.
+    """
+    path, started = log_file(root), time.monotonic()
+    words = [str(part) for part in command]
+    with open(path, "ab") as log:
+        log.write(f"$ {' '.join(words)}\n".encode())
         log.flush()
-        done = subprocess.run(
-            [str(part) for part in command],
+        begin = log.tell()
+        process = subprocess.Popen(
+            words,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **environment},
+            env={**HTTP_TIMEOUTS, **os.environ, "NO_COLOR": "1", **environment},
         )
-    if done.returncode:
-        name = f"{Path(str(command[0])).name} {command[1]}"
-        raise Failed(f"{name} ended with {done.returncode} while building the Python environment")
+    while True:
+        try:
+            status = process.wait(PROGRESS_S)
+            break
+        except subprocess.TimeoutExpired:
+            seconds = round(time.monotonic() - started, 1)
+            emit("progress", doing=doing, detail=last_line(output(path, begin)), seconds=seconds)
+    if status:
+        why = reason(output(path, begin)) or f"{Path(words[0]).name} ended with {status}"
+        raise Failed(f"{doing} failed: {why}")
+
+
+def output(log: Path, begin: int) -> str:
+    """Return what a command has written to the log, which began at the byte `begin`."""
+    with open(log, "rb") as file:
+        file.seek(begin)
+        return file.read().decode(errors="replace")
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line), "")[:LONGEST_REASON]
+
+
+def reason(text: str) -> str:
+    """Return on one line why uv failed: its last error, what it names as causes, and what it says
+    of an index. Of a package that doesn't build, the last line of the compiler's own words is
+    taken instead of the causes."""
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if ERROR.match(line)]
+    if not starts:
+        return last_line(text)
+    error = lines[starts[-1] :]
+    hints = [line[len(HINT) :].strip() for line in error if line.startswith(HINT)]
+    end = next((n for n, line in enumerate(error) if line.startswith(HINT)), len(error))
+    parts: list[str] = []
+    for line in filter(str.strip, error[:end]):
+        said = MARK.sub("", line).strip().rstrip(":")
+        if "[stderr]" in parts or MARK.match(line) or said == "[stderr]":
+            parts.append(said)
+        else:  # uv has broken a long line
+            parts[-1] += f" {said}"
+    if "[stderr]" in parts:
+        parts = [parts[0], parts[-1]]
+    parts = [part for part in parts if not part.startswith(OBVIOUS)]
+    parts += [hint for hint in hints if "index" in hint]
+    return ": ".join(parts)[:LONGEST_REASON]
 
 
 def build(root: Path, python: str, requirements: "list[str]") -> None:
@@ -72,10 +134,19 @@ def build(root: Path, python: str, requirements: "list[str]") -> None:
     started = time.monotonic()
     uv = find_uv(root)
     shutil.rmtree(env, ignore_errors=True)
+    download = {name: os.environ.get(name, value) for name, value in PYTHON_DOWNLOAD.items()}
     pythons = {"UV_PYTHON_INSTALL_DIR": str(root / "python")}
-    run(root, uv, "venv", "--quiet", "--relocatable", "--python", python, env, **pythons)
-    interpreter = env / "bin" / "python"
-    run(root, uv, "pip", "install", "--python", interpreter, *requirements, **pythons)
+    venv: list[str | Path] = [uv, "venv", "--quiet", "--relocatable", "--python", python, env]
+    run(root, f"making an environment of Python {python}", venv, **download, **pythons)
+    install: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--python",
+        env / "bin" / "python",
+        *requirements,
+    ]
+    run(root, "installing the packages", install, **pythons)
     made.write_text(wanted)
     emit("environment", seconds=round(time.monotonic() - started, 2))
 
@@ -132,12 +203,22 @@ def newest_wheel(files: "list[Any]") -> "dict[str, Any]":
 def pack(root: Path) -> None:
     """Pack DIR/env for the engines' machines into DIR/depot, which vm_depot.py serves."""
     # compile once here what every engine would else compile at its first import
-    run(root, root / "env" / "bin" / "python", "-c", IMPORTED_BY_ENGINES)
+    python = root / "env" / "bin" / "python"
+    run(root, "importing what the engines need", [python, "-c", IMPORTED_BY_ENGINES])
     archive = root / "depot" / "environment.tar"
     if not archive.exists():
         incomplete = archive.with_suffix(".new")
         parts = [name for name in ("env", "python") if (root / name).exists()]
-        run(root, "tar", "--create", "--file", incomplete, "--directory", root, *parts)
+        tar: list[str | Path] = [
+            "tar",
+            "--create",
+            "--file",
+            incomplete,
+            "--directory",
+            root,
+            *parts,
+        ]
+        run(root, "packing the environment for the engines", tar)
         incomplete.replace(archive)
     with open(archive, "rb") as file:
         emit("packed", sha256=hash_of(file))

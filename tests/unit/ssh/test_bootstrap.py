@@ -61,6 +61,7 @@ async def _controller_steps(environment: Environment) -> list[list[str]]:
         bundle=BUNDLE,
         data=b"",
         args=["--log-level=10"],
+        on_progress=lambda doing: None,
     )
     return recorder.steps
 
