@@ -407,3 +407,25 @@ def test_a_start_changes_nothing_once_the_cluster_is_stopped(
 def test_the_profile_of_a_record(tmp_path: Path) -> None:
     assert RecordFile.of(str(tmp_path / "profile_a_profile_b"), "c1").profile == "a_profile_b"
     assert RecordFile.of(str(tmp_path / "elsewhere"), "").profile == "elsewhere"
+
+
+async def test_who_holds_a_lock_is_remembered_as_long_as_it_is_held(file: RecordFile) -> None:
+    file.create(_record())
+    lock = file.teardown_lock()
+    async with held(lock):
+        assert record_file._holders[lock.lock_file][0] is lock
+    assert lock.lock_file not in record_file._holders
+    async with held(lock):  # another has taken it over, since this one's loop had stopped
+        other = file.teardown_lock(), asyncio.get_running_loop()
+        record_file._holders[lock.lock_file] = other
+    assert record_file._holders.pop(lock.lock_file) == other
+
+
+async def test_no_lock_file_of_a_cluster_outlives_it(file: RecordFile) -> None:
+    file.create(_record())
+    async with held(file.teardown_lock()):
+        async with held(file.bootstrap_lock()):
+            assert file._bootstrap_lock.exists()
+        file.erase()
+    file.remove_teardown_lock()
+    assert [path.name for path in file.path.parent.iterdir()] == [".azure.lock"]
