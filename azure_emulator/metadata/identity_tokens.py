@@ -45,15 +45,24 @@ def token(em: Emulator, vm: Resource, query: Mapping[str, str]) -> Json:
     if not resource:
         raise TokenRefused("Required query variable 'resource' is missing")
     identity = _chosen(assigned(em, vm), query)
-    expires = em.clock.now() + timedelta(seconds=LIFETIME_S)
-    issued = em.permissions.register(roles.holder(em, identity.principal_id, expires))
+    now = em.clock.now()
+    expires = now + timedelta(seconds=LIFETIME_S)
+    issued = em.permissions.issuer.of_identity(
+        identity.principal_id,
+        resource,
+        now,
+        expires,
+        client_id=identity.client_id,
+        resource_id=identity.resource_id,
+    )
+    em.permissions.register(issued, roles.holder(em, identity.principal_id, expires))
     return {
         "access_token": issued,
         "client_id": identity.client_id,
         "expires_in": str(LIFETIME_S),
         "expires_on": str(int(expires.timestamp())),
         "ext_expires_in": str(LIFETIME_S),
-        "not_before": str(int(em.clock.now().timestamp())),
+        "not_before": str(int(now.timestamp())),
         "resource": resource,
         "token_type": "Bearer",
     }

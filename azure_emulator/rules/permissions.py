@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from ..base import errors, front_errors
 from ..base.calls import Call
 from ..base.clock import Clock
 from ..base.declared import SIGNED_SECONDS, TEXT, TEXTS, checked
+from ..base.json_web_tokens import Issuer
 from ..base.messages import Json
 from ..base.principals import Principal
 from . import linked_access
@@ -31,12 +31,14 @@ FREE = re.compile(
 
 
 class Permissions:
-    """All tokens. own_token: the one in the token file; tenant_id: of all principals."""
+    """All tokens. own_token: the one in the token file; tenant_id: of all principals; issuer: who
+    makes tokens, to be registered."""
 
     def __init__(self, clock: Clock, object_id: str, tenant_id: str) -> None:
         self._clock = clock
         self.tenant_id = tenant_id
-        self.own_token = secrets.token_urlsafe(32)
+        self.issuer = Issuer(tenant_id)
+        self.own_token = self.issuer.of_user(object_id, clock.now(), None)
         self._own = self._unrestricted = Principal(object_id)
         # By digest: how long a look-up takes then tells nothing about a token.
         self._others: dict[bytes, Principal] = {}
@@ -49,17 +51,17 @@ class Permissions:
         if "expires_in_s" in body:
             expires = self._clock.now() + timedelta(seconds=body["expires_in_s"])
         object_id = body.get("object_id", self._own.object_id)
+        token = self.issuer.of_user(object_id, self._clock.now(), expires)
+        self.register(token, Principal(object_id, *_role(body), expires))
         return {
-            "token": self.register(Principal(object_id, *_role(body), expires)),
+            "token": token,
             "object_id": object_id,
             "expires_on": expires.isoformat() if expires else None,
         }
 
-    def register(self, principal: Principal) -> str:
-        """Return a new token of this principal."""
-        token = secrets.token_urlsafe(32)
+    def register(self, token: str, principal: Principal) -> None:
+        """Let whoever has this token of the issuer's be this principal from now on."""
         self._others[_digest(token)] = principal
-        return token
 
     def restrict(self, body: Json) -> Json:
         """Set what the emulator's own token may do from now on."""

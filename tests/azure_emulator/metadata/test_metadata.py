@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jwt
 import pytest
 from azure.identity import ManagedIdentityCredential
 
@@ -310,6 +311,12 @@ def test_a_token_of_a_system_assigned_identity(
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", metadata.url)
     with ManagedIdentityCredential() as credential:
         token = credential.get_token(f"{MANAGEMENT}.default").token
+    claims = jwt.decode(token, options={"verify_signature": False}, audience=MANAGEMENT)
+    assert claims["tid"] == identity["tenantId"]
+    assert claims["oid"] == claims["sub"] == identity["principalId"]
+    assert (claims["idtyp"], claims["xms_mirid"]) == ("app", vm["id"])
+    assert claims["appid"] == body["client_id"]
+    assert claims["exp"] - claims["iat"] == int(body["expires_in"])
     # Without a role assignment it may do nothing.
     refused = site.cloud.call("GET", site.path, headers={"Authorization": f"Bearer {token}"})
     assert (refused.status, refused.code) == (403, "AuthorizationFailed")

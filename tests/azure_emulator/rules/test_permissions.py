@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
@@ -213,6 +214,31 @@ def test_an_expired_token(arm: Cloud, holder: As) -> None:
     with pytest.raises(ClientAuthenticationError, match="expiry"):
         list(late.resource.resource_groups.list())
     assert holder("*", expires_in_s=60).call("GET", "/resourceGroups").status == 200
+
+
+def test_a_token_says_whose_it_is_as_azures_do(arm: Cloud) -> None:
+    own = arm.token
+    late = client.token(arm.info, ["*"], object_id="somebody", expires_in_s=60)
+    claims = [jwt.decode(token, options={"verify_signature": False}) for token in (own, late)]
+    tenant = arm.call("GET", "/").body["tenantId"]
+    for each in claims:
+        assert each["tid"] == tenant
+        assert each["iss"] == f"https://sts.windows.net/{tenant}/"
+        assert each["aud"] == "https://management.azure.com/"
+        assert (each["idtyp"], each["ver"]) == ("user", "1.0")
+        assert each["appid"]
+        assert each["iat"] == each["nbf"] < each["exp"]
+    shown = arm.call("GET", "/emulator/permissions", version=None).body
+    assert [each["oid"] for each in claims] == [shown["object_id"], "somebody"]
+    assert claims[1]["exp"] - claims[1]["iat"] == 60
+
+
+def test_a_token_that_was_changed_is_refused(arm: Cloud) -> None:
+    head, claims, signature = arm.token.split(".")
+    forged = f"{head}.{claims}.{signature[::-1]}"
+    for token in (forged, f"{head}.{claims}.", arm.token[:-1]):
+        refused = arm.call("GET", "/resourceGroups", headers={"Authorization": f"Bearer {token}"})
+        assert (refused.status, refused.code) == (401, "AuthenticationFailed")
 
 
 def test_the_control_routes_are_the_owners(arm: Cloud, holder: As) -> None:
