@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from ..base import versions
@@ -41,11 +42,16 @@ def show_group(group: Group, api_version: str) -> Json:
     return versions.shown("Microsoft.Resources/resourceGroups", api_version, body)
 
 
-def show_in_list(resource: Resource) -> Json:
-    """Return one line of a group's resource list, which has no properties."""
+def show_in_list(resource: Resource, expand: Collection[str] = ()) -> Json:
+    """Return one line of a group's resource list, which has no properties.
+
+    `expand`: what is to be shown besides, as the query's $expand names it.
+    """
     body: Json = {"id": resource.id, "name": resource.name, "type": resource.type}
     body |= {name: resource.top[name] for name in ("sku", "zones") if name in resource.top}
     body["location"] = resource.location
+    if "provisioningState" in expand:
+        body["provisioningState"] = resource.properties.get("provisioningState", "Succeeded")
     return body | ({} if resource.tags is None else {"tags": resource.tags})
 
 

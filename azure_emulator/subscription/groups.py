@@ -72,10 +72,11 @@ def list_resources(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Answer the resources of one group or of the subscription."""
     names = ("location", "name", "resourcegroup", "resourcetype")
     fits = resource_filter.parse(request.query.get("$filter"), names)
+    expand = request.query.get("$expand", "").split(",")
     name = request.params.get("group")
     groups = [em.store.group(name)] if name else em.store.groups()
     found: list[Json] = [
-        show_in_list(resource)
+        show_in_list(resource, expand)
         for group in groups
         for resource in group.resources.values()
         if not resource.nested and fits(_facts(resource), resource.tags or {})

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
 
+from azure_emulator.testing import fault, faults
+
 from ..cloud import LOCATION, Cloud, Keys, Site, scale_set_body, ssh_rule, vm_body
 
 
@@ -269,6 +271,21 @@ def test_resource_lists(arm: Cloud, site: Site) -> None:
         filter=f"tagName eq 'k' and tagValue eq '{site.group}'"
     )
     assert [item.name for item in everywhere] == ["tagged"]
+
+
+def test_a_list_says_states_if_asked_to(arm: Cloud, site: Site) -> None:
+    network = f"{site.path}/providers/Microsoft.Network/virtualNetworks/going"
+    site.made("virtualNetworks", "going", _space("10.252.0.0/24"))
+
+    def states(**options: str) -> list[str | None]:
+        found = arm.resource.resources.list_by_resource_group(site.group, **options)
+        return [item.provisioning_state for item in found]
+
+    assert states() == [None]
+    assert states(expand="createdTime,provisioningState") == ["Succeeded"]
+    with faults(arm.info, fault("never_ends", method="DELETE", name="going")):
+        arm.call("DELETE", network)
+        assert states(expand="provisioningState") == ["Deleting"]
 
 
 def _space(prefix: str) -> dict[str, object]:
