@@ -11,13 +11,20 @@ from typing import TextIO
 def write_private(path: Path, text: str) -> None:
     """Write atomically, readable by this user alone; a reader sees the old text or the new.
 
+    Raises FileNotFoundError if there is no such folder (any more): who erases a profile wants it to
+    stay erased.
     A writer that is killed may leave a file that erase_unfinished finds. If the file is new it
     leaves nothing where the file system has files without a name, as Linux' own do and NFS does
     not: a cluster's first file may be all that there is of it, and nobody would look for the rest.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _created(path, text):
         _replace(path, text)
+
+
+def erase(path: Path) -> None:
+    """Remove a file, and what a write of it left behind that was killed."""
+    path.unlink(missing_ok=True)
+    erase_unfinished(path)
 
 
 def erase_unfinished(path: Path) -> None:

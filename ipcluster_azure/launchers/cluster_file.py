@@ -28,8 +28,11 @@ def write_in_one_piece(cluster: Any) -> None:
             # the others learn in a moment that it is gone: a kill now would leave half a file
             cluster.remove_cluster_file()
             return
-        with suppress(FileNotFoundError):  # stopped elsewhere just now, with what was half written
-            write_private(Path(cluster.cluster_file), json.dumps(cluster.to_dict()))
+        path = Path(cluster.cluster_file)
+        # stopped elsewhere just now, with what was half written; or the profile was erased
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_private(path, json.dumps(cluster.to_dict()))
         if _states(cluster) <= {"after"}:
             # the last one stopped in another thread meanwhile, and what it removed is back
             cluster.remove_cluster_file()

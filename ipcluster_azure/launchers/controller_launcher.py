@@ -86,7 +86,15 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
     def _announce(self) -> None:
         """Write the cluster file just before the record, which `ipcluster stop` can't find without
-        it: a death between the two leaves a file, and not a record that nobody finds."""
+        it: a death between the two leaves a file, and not a record that nobody finds.
+
+        Raises ConfigurationError if somebody has erased the profile meanwhile: an empty one in its
+        place would let the next `ipcluster start` run local engines."""
+        if not Path(self.profile_dir).is_dir():
+            raise ConfigurationError(
+                f"The profile's folder {self.profile_dir} is gone, so nothing was created. Make it "
+                f"anew: `ipcluster-azure init --profile={self.record_file.profile}`."
+            )
         self._began = True
         self._save()
 

@@ -18,7 +18,7 @@ from ..record.contents import Record
 from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
-from .end_reasons import End, Event, append, as_news, died, end_of
+from .end_reasons import End, Event, as_news, died, end_of
 from .error_replies import ErrorReplies
 from .reconnect import is_silent, keep_connected
 from .tunnels import Tunnels
@@ -189,7 +189,8 @@ class Caretaker:
         """Tell the clients why the cluster ends, and delete all that costs money."""
         log.warning("%s", end.why)
         if end.log_tail:
-            append(self._file.log_path("", "controller"), f"==> its end <==\n{end.log_tail}\n")
+            path = self._file.log_path("", "controller")
+            self._file.add_to_log(path, f"==> its end <==\n{end.log_tail}\n")
         self._tunnels.answer_with_errors(end.why)
         with suppress(AzureLauncherError, OSError), self._file.edit() as record:
             record.ended_because = end.why
@@ -205,14 +206,18 @@ class Caretaker:
 
         Usually that is nothing, so that what it takes to delete is not even imported.
         """
-        gone = False
-        async with held(self._file.teardown_lock()):
-            with suppress(AzureLauncherError):  # unreadable is not the same as gone
-                gone = self._file.read() is None
-        if gone:
+        if not self._is_gone():  # else a lock would be made anew in what somebody is erasing
+            async with held(self._file.teardown_lock()):
+                pass
+        if self._is_gone():
             self._file.remove_teardown_lock()
         else:
             await self._delete_cluster()
+
+    def _is_gone(self) -> bool:
+        with suppress(AzureLauncherError):  # unreadable is not the same as gone
+            return self._file.read() is None
+        return False
 
     async def _delete_cluster(self) -> None:
         from ..progress import Progress

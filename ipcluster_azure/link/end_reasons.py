@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ..record.file import RecordFile
@@ -60,9 +59,3 @@ def died(how: str, file: RecordFile, log_tail: str = "") -> End:
         f"is of no use any more; start it again. Its log: {file.log_path('', 'controller')}",
         log_tail,
     )
-
-
-def append(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as output:
-        output.write(text)

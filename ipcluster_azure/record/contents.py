@@ -1,9 +1,10 @@
 """The cluster's record: the only mutable thing between the steps. file.py keeps it.
 
 It is written before the first resource is requested, and names everything that may exist, so that
-any process of this user can reach the cluster and delete it. It holds no secret; the login key
-lies beside it. The file's name matches neither `cluster-*.json`, which ipyparallel loads as a
-cluster, nor `ipcontroller-*.json`, which `ipcluster clean` deletes.
+any process of this user can reach the cluster and delete it. It holds no secret of ours; the login
+key lies beside it. What users gave may hold theirs: a deletion forgets that. The file's name
+matches neither `cluster-*.json`, which ipyparallel loads as a cluster, nor `ipcontroller-*.json`,
+which `ipcluster clean` deletes.
 
 FORMAT changes when an older version could misread a record. A member that is new must have a
 default, so that older records stay readable; `RecordCore` of endpoint.py stays where it is in all
@@ -141,6 +142,13 @@ class Record:
     @property
     def deleting(self) -> bool:
         return self.state == DELETING
+
+    def forget_secrets(self) -> None:
+        """Drop what users may have put passwords into; of no use to a deletion."""
+        self.environment.requirements = []
+        kinds: list[Controller | EngineSet] = [self.controller, *self.engine_sets.values()]
+        for processes in kinds:
+            processes.args, processes.variables = [], {}
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..endpoint import RecordCore
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
-from ..private_files import erase_unfinished, write_private
+from ..private_files import erase, erase_unfinished, write_private
 from .contents import FORMAT, Record, UnknownMembers
 from .paths import ClusterPaths
 
@@ -26,17 +26,23 @@ _holders: dict[str, tuple["FileLock", asyncio.AbstractEventLoop]] = {}
 
 @asynccontextmanager
 async def held(lock: "FileLock") -> AsyncIterator[None]:
-    """Hold a lock that another task, thread or process may have; waits as long as it takes."""
+    """Hold a lock that another task, thread or process may have; waits as long as it takes.
+
+    Where the lock's folder is gone there is nothing left to guard, and it is not made anew.
+    """
     from filelock import Timeout
 
     while True:
+        if not Path(lock.lock_file).parent.is_dir():
+            break
         try:
             lock.acquire(timeout=0)
             break
         except Timeout:
             _release_if_abandoned(lock.lock_file)
             await asyncio.sleep(LOCK_LOOK_S)
-    _holders[lock.lock_file] = lock, asyncio.get_running_loop()
+    if lock.is_locked:
+        _holders[lock.lock_file] = lock, asyncio.get_running_loop()
     try:
         yield
     finally:
@@ -68,10 +74,12 @@ class RecordFile(ClusterPaths):
         """Hold the lock under which records change: one for all clusters of the profile.
 
         It is held for milliseconds. Its file is never removed, since then two processes could hold
-        it.
+        it. Raises ClusterStopped where the folder is gone, which the lock would make anew.
         """
         from filelock import FileLock, Timeout  # costs every ipcluster command 30 ms, few edit
 
+        if not self.path.parent.is_dir():
+            raise ClusterStopped(f"{self.path.parent} is gone, and the record in it.")
         lock = FileLock(self.path.parent / ".azure.lock", timeout=LOCK_TIMEOUT_S)
         try:
             lock.acquire()
@@ -124,6 +132,8 @@ class RecordFile(ClusterPaths):
         return record
 
     def create(self, record: Record) -> None:
+        """Write the record of a new cluster: the only one who makes the folders for it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.path, record.to_json())
 
     @contextmanager
@@ -138,7 +148,10 @@ class RecordFile(ClusterPaths):
             write_private(self.path, record.to_json())
 
     def retire(self) -> None:
-        """Put the record aside, so that its name is free while Azure still deletes."""
+        """Put the record aside, so that its name is free while Azure still deletes.
+
+        It must hold no secret any more.
+        """
         with self._edit_lock():
             record = self.require()
             self.retired_dir.mkdir(mode=0o700, exist_ok=True)
@@ -147,14 +160,19 @@ class RecordFile(ClusterPaths):
 
     def erase(self) -> None:
         """Remove the record and every file that is of no use without it."""
-        with self._edit_lock():  # else an edit under way would bring it back
+        # with the lock: else an edit under way would bring it back
+        with suppress(ClusterStopped), self._edit_lock():
             self.path.unlink(missing_ok=True)
         self._erase_companions()
 
+    def erase_ways_in(self) -> None:
+        """Remove the files that lead to the machines."""
+        for path in self.ways_in:
+            erase(path)
+
     def _erase_companions(self) -> None:
         for companion in self.companions:
-            companion.unlink(missing_ok=True)
-            erase_unfinished(companion)
+            erase(companion)
         erase_unfinished(self.path)
         with suppress(OSError):
             self._bootstrap_lock.unlink()

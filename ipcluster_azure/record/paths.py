@@ -5,6 +5,7 @@ more still says which files hold secrets, so that none is left behind.
 """
 
 import glob
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -70,8 +71,9 @@ class ClusterPaths:
         return self.profile_dir / f"{kind}-{self.cluster_id}.parameters.json"
 
     @property
-    def companions(self) -> list[Path]:
-        """Every file that is of no use without the record; all secrets are among them."""
+    def ways_in(self) -> list[Path]:
+        """Files that lead to the machines, the cluster's secrets among them: of no use to a stop
+        once it has fetched the logs."""
         return [
             self.key_file,
             self.public_key_file,
@@ -79,9 +81,13 @@ class ClusterPaths:
             *self.connection_files.values(),
             self.controller_parameters,
             self.engine_set_parameters,
-            # ipyparallel removes it at a stop, but not where the link completes one that died
-            self.cluster_file,
         ]
+
+    @property
+    def companions(self) -> list[Path]:
+        """Every file that is of no use without the record."""
+        # ipyparallel removes its own at a stop, but not where the link completes one that died
+        return [*self.ways_in, self.cluster_file]
 
     @property
     def retired_dir(self) -> Path:
@@ -105,6 +111,13 @@ class ClusterPaths:
         """The fetched logs of an engine set, or of the controller."""
         before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
         return sorted((self.profile_dir / "log").glob(f"{before}*.log"))
+
+    def add_to_log(self, path: Path, text: str) -> None:
+        """Append to a fetched log, unless the profile is gone: its folder is not made anew."""
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(exist_ok=True)
+            with open(path, "a", encoding="utf-8") as output:
+                output.write(text)
 
     def forget_logs(self) -> None:
         """Remove the fetched logs of an earlier cluster of this name."""

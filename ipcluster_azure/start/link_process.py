@@ -51,7 +51,7 @@ def ensure_link(file: RecordFile) -> dict[str, int]:
 
 
 def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
-    file.link_log.parent.mkdir(parents=True, exist_ok=True)
+    file.link_log.parent.mkdir(exist_ok=True)
     with open(file.link_log, "ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "ipcluster_azure.link", str(file.path)],

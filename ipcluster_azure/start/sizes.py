@@ -6,6 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ def _cached(
     except (OSError, ValueError, TypeError, KeyError):
         pass
     sizes = fetch(location)
-    write_private(cache, json.dumps({name: asdict(offer) for name, offer in sizes.items()}))
+    with suppress(OSError):  # the next start asks again
+        write_private(cache, json.dumps({name: asdict(offer) for name, offer in sizes.items()}))
     return sizes
 
 

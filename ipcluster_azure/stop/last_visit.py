@@ -28,7 +28,9 @@ CONCURRENT_MACHINES = 100
 MAX_LOG_BYTES = 200_000
 
 
-async def _collect(connection: Connection, path: Path, environment: Any, selection: str) -> None:
+async def _collect(
+    connection: Connection, file: RecordFile, path: Path, environment: Any, selection: str
+) -> None:
     """Append what the processes of one machine have logged to the local file `path`.
 
     `selection`: the agent's option that says whose logs, "--controller" or "--set=SET_ID".
@@ -39,13 +41,8 @@ async def _collect(connection: Connection, path: Path, environment: Any, selecti
         timeout_s=COMMAND_TIMEOUT_S,
         on_event=logs.append,
     )
-    _append(path, [f"==> {log['name']} <==\n{log['text']}\n" for log in logs if "text" in log])
-
-
-def _append(path: Path, parts: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as output:
-        output.writelines(parts)
+    parts = [f"==> {log['name']} <==\n{log['text']}\n" for log in logs if "text" in log]
+    file.add_to_log(path, "".join(parts))
 
 
 async def _visit(
@@ -58,7 +55,7 @@ async def _visit(
             command = agent_command(record.environment, "stop", selection)
             await connection.events(command, timeout_s=COMMAND_TIMEOUT_S)
         path = file.log_path(set_id, machine.name)
-        await _collect(connection, path, record.environment, selection)
+        await _collect(connection, file, path, record.environment, selection)
 
 
 async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
@@ -78,7 +75,9 @@ async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
         ]
         if not only_set:
             path = file.log_path("", "controller")
-            collect = functools.partial(_collect, gate, path, record.environment, "--controller")
+            collect = functools.partial(
+                _collect, gate, file, path, record.environment, "--controller"
+            )
             visits.append(collect)
         outcomes = await _gather_limited(CONCURRENT_MACHINES, visits)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

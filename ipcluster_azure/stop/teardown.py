@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
-from ..private_files import erase_unfinished
+from ..private_files import erase
 from ..progress import Progress
 from ..record.contents import DELETING, KEPT, READY, Record
 from ..record.file import RecordFile, held, read_core
@@ -83,9 +83,9 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
 
 async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:
     import_beside()
-    if record.controller.state == READY:
+    if record.controller.state == READY and file.key_file.exists():
         await bridge(_fetch_logs, file)
-    _erase_secrets(record)
+    _forget_secrets(file, record)
     if emulator_is_gone(record.endpoint):
         progress.say("The emulator that ran this cluster is gone, and its machines with it")
         file.erase()
@@ -98,6 +98,7 @@ async def _delete_by_core(
 ) -> None:
     """Delete a cluster of which only the core of its record can be read."""
     core = error.core
+    file.erase_ways_in()
     progress.log.warning("%s Deleting cluster %s by its tags.", error, core.cluster)
     async with held(file.teardown_lock()):
         if not emulator_is_gone(core.endpoint):
@@ -133,11 +134,16 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
             file.retire()
 
 
-def _erase_secrets(record: Record) -> None:
-    """Erase the files with secrets that the record names; older versions chose other names."""
+def _forget_secrets(file: RecordFile, record: Record) -> None:
+    """Erase secrets before the deletion, which may take minutes or fail.
+
+    The record names files of its own: older versions chose other names.
+    """
+    file.erase_ways_in()
     for name in record.secret_files:
-        Path(name).unlink(missing_ok=True)
-        erase_unfinished(Path(name))
+        erase(Path(name))
+    with suppress(ClusterStopped), file.edit() as changed:
+        changed.forget_secrets()
 
 
 async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:
@@ -157,6 +163,8 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
         with AzureApi(record.endpoint, record.plan.subscription_id) as api:
             await bridge(api.delete, engine_set.scale_set_id)
         with file.edit() as record:
+            if list(record.engine_sets)[-1] == set_id:  # the secure parameters are of the last one
+                erase(file.engine_set_parameters)
             del record.engine_sets[set_id]
         progress.say(f"Azure has accepted the deletion of engine set {set_id}")
 

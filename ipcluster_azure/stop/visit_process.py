@@ -37,6 +37,6 @@ def visit_machines(
             timeout=timeout_s + START_UP_S,
             check=False,
         )
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, FileNotFoundError):  # the profile may have been erased
         return False
     return done.returncode == 0

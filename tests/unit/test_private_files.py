@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.private_files import erase_unfinished, write_private
+from ipcluster_azure.private_files import erase, erase_unfinished, write_private
 
 DYING = """
 import os, pathlib, signal, sys
@@ -34,7 +34,9 @@ def _die_in(step: str, path: Path, nameless: str = "") -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "profile_azure" / "security" / "cluster-.json"
+    folder = tmp_path / "profile_azure" / "security"
+    folder.mkdir(parents=True)
+    return folder / "cluster-.json"
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
@@ -48,7 +50,19 @@ def test_a_file_is_its_owners_alone_and_replaced_whole(
         assert path.read_text(encoding="utf-8") == text
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert list(path.parent.iterdir()) == [path]
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
+def test_a_folder_that_is_gone_is_not_made_anew(
+    path: Path, nameless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path.parent.rmdir()
+    with pytest.raises(FileNotFoundError):
+        write_private(path, "text")
+    erase(path)
+    assert not path.parent.exists()
 
 
 def test_a_new_file_is_whole_before_it_is_seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +76,6 @@ def test_a_new_file_is_whole_before_it_is_seen(path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("step", ["fdopen", "fsync", "link"])
 def test_a_first_write_that_is_killed_leaves_nothing(path: Path, step: str) -> None:
     """Nobody would look for it: `ipcluster stop` finds no cluster, and Azure has none."""
-    path.parent.mkdir(parents=True)
     _die_in(step, path)
     assert list(path.parent.iterdir()) == []
 
@@ -70,7 +83,6 @@ def test_a_first_write_that_is_killed_leaves_nothing(path: Path, step: str) -> N
 @pytest.mark.parametrize("step", ["fdopen", "fsync", "replace"])
 @pytest.mark.parametrize("old", ["old", ""], ids=["later", "first"])
 def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str, old: str) -> None:
-    path.parent.mkdir(parents=True)
     if old:
         path.write_text(old)
     _die_in(step, path, NO_NAMELESS)
@@ -81,7 +93,6 @@ def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str
 
 
 def test_what_belongs_to_another_file_is_not_erased(path: Path) -> None:
-    path.parent.mkdir(parents=True)
     others = {path.with_name(".cluster-.json"), path.with_name(".cluster-2.json.a1b2c3d4"), path}
     for other in others:
         other.touch()
@@ -126,7 +137,6 @@ def test_of_two_first_writes_both_are_whole(path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("before", ["old", ""], ids=["later", "first"])
 def test_a_failed_write_leaves_the_old_text_and_nothing_else(path: Path, before: str) -> None:
-    path.parent.mkdir(parents=True)
     if before:
         write_private(path, before)
     with pytest.raises(TypeError):

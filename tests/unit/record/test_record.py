@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -255,10 +256,27 @@ def test_logs_are_found_by_their_machines_set(tmp_path: Path) -> None:
     controller = file.log_path("", "controller")
     engines = [file.log_path("17", machine) for machine in ("m_0", "m_1")]
     for path in (controller, *engines, file.log_path("18", "m_0"), other.log_path("17", "m_0")):
-        write_private(path, "text")
+        file.add_to_log(path, "text")
     assert controller == tmp_path / "log" / "azure-*-ipcontroller-controller.log"
     assert file.log_paths("") == [controller]
     assert file.log_paths("17") == engines == sorted(engines)
+
+
+async def test_what_is_gone_with_its_profile_is_not_made_anew(file: RecordFile) -> None:
+    """An empty profile would let the next `ipcluster start` run local engines."""
+    file.create(_record())
+    shutil.rmtree(file.profile_dir)
+    with pytest.raises(ClusterStopped, match="is gone"), file.edit():
+        pass
+    with pytest.raises(ClusterStopped, match="is gone"):
+        file.retire()
+    for lock in (file.teardown_lock(), file.bootstrap_lock()):
+        async with held(lock):
+            assert not lock.is_locked
+    file.add_to_log(file.log_path("", "controller"), "text")
+    file.erase()
+    file.forget_logs()
+    assert not file.profile_dir.exists()
 
 
 async def test_a_lock_is_waited_for_without_blocking_others(file: RecordFile, clock: Clock) -> None:

@@ -19,7 +19,7 @@ from ipcluster_azure.plan.cluster_plan import ClusterPlan
 from ipcluster_azure.plan.requests import ResourceRequest, requests
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.progress import Progress
-from ipcluster_azure.record.contents import EngineSet, Machine
+from ipcluster_azure.record.contents import EngineSet, Machine, Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.start.provision import create_all, create_group
@@ -65,7 +65,16 @@ async def make_cluster(
     """A cluster's record and, at Azure, all that it names."""
     plan = plan_of(info, group)
     planned = planned_requests(plan)
-    engines = EngineSet(planned[-1].id, 2, 4, 4, "key", machines=[Machine("m", "10.0.0.4", 2)])
+    engines = EngineSet(
+        planned[-1].id,
+        2,
+        4,
+        4,
+        "key",
+        machines=[Machine("m", "10.0.0.4", 2)],
+        args=["--password=x"],
+        variables={"PASSWORD": "x"},
+    )
     secret = folder / "client.json"
     record = replace(
         _record(),
@@ -104,6 +113,13 @@ async def until_true(condition: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never came true")
+
+
+def assert_without_secrets(record: Record) -> None:
+    """Of what users may have put passwords into nothing is left in the record."""
+    assert record.environment.requirements == []
+    for processes in (record.controller, *record.engine_sets.values()):
+        assert (processes.args, processes.variables) == ([], {})
 
 
 def files_left(file: RecordFile) -> set[str]:

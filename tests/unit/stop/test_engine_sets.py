@@ -8,6 +8,7 @@ import pytest
 from azure_emulator import client, testing
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.errors import AzureLauncherError
+from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record.contents import DELETING, KEPT
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
@@ -33,12 +34,15 @@ async def test_one_engine_set_goes_and_the_rest_stays(
     said: pytest.LogCaptureFixture,
 ) -> None:
     file = await make_cluster(api, info, tmp_path)
+    write_private(file.engine_set_parameters, "secret")
     await teardown.delete_engine_set(file, "other", a_progress())
     assert "s" in file.require().engine_sets
+    assert file.engine_set_parameters.exists()
     await teardown.delete_engine_set(file, "s", a_progress())
     assert visits == [{"set_id": "s", "stop": True, "timeout_s": 5.0}]
     assert file.require().engine_sets == {}
     assert not file.require().deleting
+    assert not file.engine_set_parameters.exists()
     left = client.status(info.state_dir)["virtual_machines"]
     assert [name.rpartition("-")[2] for name in left] == ["controller"]
     assert "Azure has accepted the deletion of engine set s" in said.text

@@ -21,6 +21,7 @@ from ..conftest import Clock
 from ..record.test_record import _record
 from .made_clusters import (
     a_progress,
+    assert_without_secrets,
     endpoint_of,
     files_left,
     groups_at_last,
@@ -77,6 +78,8 @@ async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
     with testing.faults(info, failing):
         await teardown.delete_cluster(file, a_progress())
     assert files_left(file) == {"azure_deleting"}
+    (retired,) = map(RecordFile, file.retired())
+    assert_without_secrets(retired.require())
     assert file.read() is None
     await teardown.sweep(file)  # asks again: it may have failed
     assert len(file.retired()) == 1

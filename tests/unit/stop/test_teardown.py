@@ -16,7 +16,7 @@ from ipcluster_azure.naming import ClusterNames
 from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.plan.resource_types import NETWORK_API, NIC, NSG
 from ipcluster_azure.record import file as record_file
-from ipcluster_azure.record.contents import READY, Record
+from ipcluster_azure.record.contents import FORMAT, READY, Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.start.provision import creates_in_flight
@@ -27,6 +27,7 @@ from ..record.test_record import _record
 from .made_clusters import (
     TEAM,
     a_progress,
+    assert_without_secrets,
     files_left,
     groups_at_last,
     make_cluster,
@@ -240,6 +241,34 @@ async def test_logs_are_fetched_from_a_controller_that_runs(
     await teardown.delete_cluster(file, a_progress())
     assert visits == ([{"timeout_s": 5.0}] if state == READY else [])
     assert files_left(file) == set()
+
+
+@pytest.mark.parametrize("version", [FORMAT, 99])
+async def test_secrets_do_not_wait_for_a_deletion(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+) -> None:
+    visits: list[bool] = []
+    monkeypatch.setattr(teardown, "_fetch_logs", lambda file: visits.append(file.key_file.exists()))
+    file = await make_cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.controller.state = READY
+    data = json.loads(file.path.read_text())
+    file.path.write_text(json.dumps({**data, "format": version}))
+    refused = testing.fault(
+        "refuse", method="DELETE", type="*/resourceGroups", status=409, code="ScopeLocked"
+    )
+    with testing.faults(info, refused), pytest.raises(AzureLauncherError, match="ScopeLocked"):
+        await teardown.delete_cluster(file, a_progress())
+    assert [path for path in file.ways_in if path.exists()] == []
+    if version == FORMAT:
+        assert_without_secrets(file.require())
+    await teardown.delete_cluster(file, a_progress())
+    assert files_left(file) == set()
+    assert visits == [True] * (version == FORMAT)  # without a key nobody can log in any more
 
 
 @pytest.mark.parametrize("group", ["", TEAM])
