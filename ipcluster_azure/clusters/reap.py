@@ -12,7 +12,7 @@ from datetime import datetime
 from ..errors import AzureLauncherError, ConfigurationError
 from ..progress import Progress
 from ..resource_manager.api import AzureApi, bridge
-from ..resource_manager.discovery import DELETING, FoundCluster, foreign_resources
+from ..resource_manager.discovery import FoundCluster, foreign_resources
 from ..stop.deletion import delete_in_order, delete_whole_group
 from ..stop.teardown import delete_cluster
 from .local_records import LocalRecord
@@ -55,7 +55,7 @@ def reason_to_reap(
         return ""
     if choice.name:
         return NAMED if cluster.name == choice.name else ""
-    if cluster.state(now) == DELETING and cluster.owns_group:
+    if cluster.being_deleted:
         return ""
     if cluster.expired(now):
         return EXPIRED

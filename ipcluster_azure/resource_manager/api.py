@@ -193,10 +193,15 @@ class AzureApi:
         with translated(doing):
             return send(self._arm, "GET", self._below(path), {"api-version": api_version})
 
-    def listed(self, path: str, api_version: str, filter_: str = "", *, doing: str) -> list[Json]:
-        """GET all pages of a list; `path` is relative to the subscription's."""
+    def listed(
+        self, path: str, api_version: str, filter_: str = "", expand: str = "", *, doing: str
+    ) -> list[Json]:
+        """GET all pages of a list; `path` is relative to the subscription's.
+
+        `expand`: what its items are to say besides, such as "provisioningState".
+        """
         with translated(doing):
-            return list(items(self._arm, self._below(path), api_version, filter_, **QUICK))
+            return list(items(self._arm, self._below(path), api_version, filter_, expand, **QUICK))
 
     def act(self, path: str, api_version: str, body: Json, *, doing: str) -> Json:
         """POST a body to `path`, which is relative to the subscription's."""

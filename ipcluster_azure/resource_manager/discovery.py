@@ -22,14 +22,15 @@ WITH_TAG = f"tagName eq '{CLUSTER_TAG}'"
 # without a machine for so long after its creation, a cluster's start has failed or was killed
 CREATING_S = 600.0
 CREATING, RUNNING, DELETING = "creating", "running", "deleting"
-EXPIRED, LEFT_BEHIND = "expired", "left behind"
-MACHINES = (resource_types.VIRTUAL_MACHINE.lower(), resource_types.SCALE_SET.lower())
+EXPIRED, LEFT_BEHIND, HALF_DELETED = "expired", "left behind", "half deleted"
+GOING = "Deleting"  # Azure's word for what it is deleting
+STATE = "provisioningState"
 
 
 @dataclass
 class FoundCluster:
-    """One cluster. `resources`: ids of what carries its tag, and of its machines; `machine_states`:
-    Azure's provisioning state -> how many; `vm_sizes`: size -> how many machines."""
+    """One cluster. `states`: Azure's provisioning state of what carries its tag, and of its
+    machines, by id; `vm_sizes`: size -> how many machines."""
 
     name: str
     subscription_id: str
@@ -38,8 +39,7 @@ class FoundCluster:
     tags: Mapping[str, str]
     owns_group: bool = False
     group_deleting: bool = False
-    resources: list[str] = field(default_factory=list)
-    machine_states: Counter[str] = field(default_factory=Counter)
+    states: dict[str, str] = field(default_factory=dict)
     vm_sizes: Counter[str] = field(default_factory=Counter)
 
     def tag(self, name: str) -> str:
@@ -58,6 +58,10 @@ class FoundCluster:
         return _moment(self.tag("expires"))
 
     @property
+    def resources(self) -> list[str]:
+        return list(self.states)
+
+    @property
     def machines(self) -> int:
         return sum(self.vm_sizes.values())
 
@@ -68,24 +72,48 @@ class FoundCluster:
         return None if self.created is None else (now - self.created).total_seconds()
 
     def state(self, now: datetime) -> str:
-        """The one word for a list of clusters: deleting, expired, left behind, creating or running,
-        the first of these that holds."""
-        states = set(self.machine_states)
-        if self.group_deleting or states == {"Deleting"}:
+        """The word for a list of clusters: deleting, expired, half deleted, left behind, creating
+        or running, the first of these that holds.
+
+        Deleting is what goes away without anybody's doing. A stop that has asked for the deletion
+        of the machines, and has died then, leaves a cluster that is half deleted.
+        """
+        if self.being_deleted:
             return DELETING
         if self.expired(now):
             return EXPIRED
-        if not any(parse_id(item).type.lower() in MACHINES for item in self.resources):
+        machines = self._states_of(resource_types.VIRTUAL_MACHINE)
+        scale_sets = self._states_of(resource_types.SCALE_SET)
+        if (machines or scale_sets) == {GOING}:
+            return HALF_DELETED
+        if not machines:
             young = (self.age_s(now) or CREATING_S) < CREATING_S
             return CREATING if young else LEFT_BEHIND
-        return CREATING if not states or states & {"Creating", "Updating"} else RUNNING
+        return CREATING if machines & {"Creating", "Updating"} else RUNNING
+
+    def _states_of(self, kind: str) -> set[str]:
+        return {
+            state
+            for item, state in self.states.items()
+            if parse_id(item).type.lower() == kind.lower()
+        }
+
+    @property
+    def being_deleted(self) -> bool:
+        """Whether Azure deletes all that there is. Of a cluster's own group only its deletion
+        counts: that the machines go says nothing of the rest."""
+        if self.owns_group:
+            return self.group_deleting
+        return set(self.states.values()) == {GOING}
 
 
 def find_clusters(api: AzureApi) -> list[FoundCluster]:
     """Return all clusters of a subscription, sorted by name. Blocking; raises
     AzureLauncherError."""
     groups = api.listed("resourceGroups", RESOURCES_API, WITH_TAG, doing="listing resource groups")
-    resources = api.listed("resources", RESOURCES_API, WITH_TAG, doing="listing tagged resources")
+    resources = api.listed(
+        "resources", RESOURCES_API, WITH_TAG, STATE, doing="listing tagged resources"
+    )
     path = f"providers/{resource_types.VIRTUAL_MACHINE}"
     machines = api.listed(path, resource_types.COMPUTE_API, doing="listing virtual machines")
     return sorted(
@@ -140,25 +168,33 @@ def _clusters(
         if _tags(group)[CLUSTER_TAG].lower() == group["name"].lower():
             own = cluster(group, group["name"])
             own.owns_group = True
-            own.group_deleting = group["properties"]["provisioningState"] == "Deleting"
+            own.group_deleting = group["properties"][STATE] == GOING
     for resource in resources:
         place = parse_id(resource["id"]).resource_group
-        cluster(resource, place).resources.append(resource["id"])
-    owners = {item.lower(): one for one in found.values() for item in one.resources}
-    for machine in machines:
-        if (one := _owner_of_machine(machine, owners)) is not None:
-            if machine["id"].lower() not in owners:
-                one.resources.append(machine["id"])
-            properties = machine["properties"]
-            one.machine_states[properties["provisioningState"]] += 1
-            one.vm_sizes[properties["hardwareProfile"]["vmSize"]] += 1
+        cluster(resource, place).states[resource["id"]] = resource.get(STATE) or "unknown"
+    _add_machines(
+        {item.lower(): (item, one) for one in found.values() for item in one.states}, machines
+    )
     return list(found.values())
 
 
-def _owner_of_machine(machine: Json, owners: Mapping[str, FoundCluster]) -> FoundCluster | None:
-    """The cluster that a machine belongs to, by its own tags or by those of its scale set."""
-    scale_set = machine["properties"].get("virtualMachineScaleSet", {}).get("id", "")
-    return owners.get(machine["id"].lower()) or owners.get(scale_set.lower())
+def _add_machines(tagged: Mapping[str, tuple[str, FoundCluster]], machines: Iterable[Json]) -> None:
+    """Add to each cluster what the list of machines says of its own.
+
+    A machine is a cluster's by its own tag or by that of its scale set; with that it goes, too.
+    `tagged`: id in lower case -> the id as it was listed, and whose it is.
+    """
+    for machine in machines:
+        properties = machine["properties"]
+        scale_set = properties.get("virtualMachineScaleSet", {}).get("id", "").lower()
+        known = tagged.get(machine["id"].lower())
+        if (entry := known or tagged.get(scale_set)) is None:
+            continue
+        _, one = entry
+        set_goes = scale_set in tagged and one.states[tagged[scale_set][0]] == GOING
+        identity = known[0] if known else machine["id"]
+        one.states[identity] = GOING if set_goes else properties[STATE]
+        one.vm_sizes[properties["hardwareProfile"]["vmSize"]] += 1
 
 
 def _tags(item: Json) -> dict[str, str]:

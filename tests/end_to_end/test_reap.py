@@ -1,7 +1,9 @@
 """`ipcluster-azure list` and `reap`: what was lost is found by its tags, and nothing else is."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,15 +12,23 @@ from typing import Any
 import pexpect
 import pytest
 
+from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from azure_emulator.testing import fault, faults, page_size
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.naming import cluster_tags
 from ipcluster_azure.plan.requests import ResourceRequest
-from ipcluster_azure.plan.resource_types import NETWORK_API, NSG, VIRTUAL_NETWORK
+from ipcluster_azure.plan.resource_types import (
+    NETWORK_API,
+    NSG,
+    VIRTUAL_NETWORK,
+)
+from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
+from tests.forked_client import Server
 
-from .conftest import BIN, Profile, wait_for
+from ..complete import variant
+from .conftest import BIN, ON_EMULATOR, Profile, new_profile, wait_for
 
 TEAM = "team"
 
@@ -153,6 +163,63 @@ def test_a_reap_that_is_killed_can_be_repeated(profile: Profile, azure: Azure) -
     assert left["machines"] == 0
     assert "not on record" in reap(profile, "--yes")
     assert azure.api.listed(f"resourceGroups/{TEAM}/resources", "2025-04-01", doing="listing") == []
+
+
+@pytest.fixture
+def slow_profile(tmp_path: Path, server: Server) -> Iterator[Profile]:
+    """A profile on an emulator that takes some 8 s to delete a machine, a minute for a group."""
+    slow = client.start(tmp_path / "emulator", time_scale=0.2)
+    try:
+        with new_profile(tmp_path, slow, server) as profile:
+            profile.configure(ON_EMULATOR)
+            yield profile
+    finally:
+        client.stop(slow.state_dir)
+
+
+@pytest.mark.parametrize(
+    "shared", [False, pytest.param(True, marks=variant)], ids=["own group", "shared group"]
+)
+def test_what_a_killed_stop_has_half_deleted_is_gone_after_one_reap(
+    slow_profile: Profile, shared: bool
+) -> None:
+    profile, azure = slow_profile, Azure(slow_profile.emulator)
+    if shared:
+        azure.group(TEAM)
+        profile.configure(f"{ON_EMULATOR}c.AzureVMLauncher.resource_group = {TEAM!r}\n")
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    (name,) = listed(profile)
+    _kill_a_stop_after_its_first_requests(profile, shared)
+    assert listed(profile)[name]["state"] == "half deleted"
+    assert "not on record" in reap(profile, "--yes")
+    if shared:
+        path = f"resourceGroups/{TEAM}/resources"
+        assert azure.api.listed(path, "2025-04-01", doing="listing") == []
+    else:
+        assert listed(profile)[name]["state"] == "deleting"
+        group = azure.api.read(f"resourceGroups/{name}", "2025-04-01", doing="looking")
+        assert group["properties"]["provisioningState"] == "Deleting"
+    assert "nothing to delete" in reap(profile, "--yes")
+    azure.api.__exit__()
+
+
+def _kill_a_stop_after_its_first_requests(profile: Profile, shared: bool) -> None:
+    """Machines are being deleted, slowly, and nothing else; of this computer all is lost."""
+    link = RecordFile.of(str(profile.folder), "").require().link_pid
+    lost = fault("drop", method="DELETE", type="*/resourceGroups", times=None)
+    with faults(profile.emulator, lost) as met:
+        stopping = profile.popen("ipcluster", "stop", f"--profile={profile.name}")
+        if shared:  # of the rest nothing is asked before the machines are gone
+            assert stopping.stdout is not None
+            assert any("deletion of the machines" in line for line in stopping.stdout)
+        else:
+            wait_for(lambda: met.fired[0], 30)
+        os.kill(link, signal.SIGKILL)
+        stopping.kill()
+        stopping.communicate()
+    wait_for(lambda: not profile.processes())
+    shutil.rmtree(profile.ipython_dir)
+    profile.ipython_dir.mkdir()
 
 
 def test_a_group_of_ours_with_foreign_resources_stays_with_them(

@@ -50,7 +50,9 @@ class Lists:
         self.machines: list[dict[str, Any]] = []
         self.asked: list[str] = []
 
-    def listed(self, path: str, api_version: str, filter_: str = "", *, doing: str) -> Any:
+    def listed(
+        self, path: str, api_version: str, filter_: str = "", expand: str = "", *, doing: str
+    ) -> Any:
         self.asked.append(path)
         if path == "resourceGroups":
             return self.groups
@@ -64,9 +66,16 @@ class Lists:
             {"name": name, "location": "eastus", "tags": tags, "properties": properties}
         )
 
-    def resource(self, group: str, kind: str, name: str, tags: dict[str, str] | None) -> str:
+    def resource(
+        self,
+        group: str,
+        kind: str,
+        name: str,
+        tags: dict[str, str] | None,
+        state: str = "Succeeded",
+    ) -> str:
         identity = f"{ROOT}/{group}/providers/{kind}/{name}"
-        found = {"id": identity, "name": name, "location": "eastus"}
+        found = {"id": identity, "name": name, "location": "eastus", "provisioningState": state}
         self.resources.append(found if tags is None else {**found, "tags": tags})
         return identity
 
@@ -152,12 +161,13 @@ def test_two_clusters_in_one_group_are_two(azure: Any) -> None:
         (["Succeeded", "Failed"], 1, "running"),
         (["Succeeded", "Creating"], 1, "creating"),
         (["Updating"], 1, "creating"),
-        (["Deleting", "Deleting"], 1, "deleting"),
+        (["Deleting", "Deleting"], 1, "half deleted"),
+        (["Deleting", "Deleting"], 0.1, "half deleted"),
         (["Deleting", "Succeeded"], 1, "running"),
         ([], 1, "left behind"),
         ([], 0.1, "creating"),
         (["Succeeded"], 12.1, "expired"),
-        (["Deleting"], 13, "deleting"),
+        (["Deleting"], 13, "expired"),
     ],
 )
 def test_states(azure: Any, states: list[str], hours_ago: float, state: str) -> None:
@@ -176,10 +186,45 @@ def test_a_group_that_azure_deletes(azure: Any) -> None:
     assert reason_to_reap(found, None, Choice(found.owner), NOW) == ""
 
 
-def test_a_scale_set_without_machines_is_being_made(azure: Any) -> None:
-    azure.resource("team", SET, "set", tags("ipp-a"))
+@pytest.mark.parametrize(
+    ("hours_ago", "state", "word"),
+    [
+        (0.1, "Succeeded", "creating"),
+        (1, "Succeeded", "left behind"),
+        (0.1, "Deleting", "half deleted"),
+    ],
+)
+def test_a_scale_set_without_machines(azure: Any, hours_ago: float, state: str, word: str) -> None:
+    azure.resource("team", NSG, "nsg", tags("ipp-a", hours_ago=hours_ago))
+    azure.resource("team", SET, "set", tags("ipp-a", hours_ago=hours_ago), state)
     (found,) = find_clusters(azure)
-    assert found.state(NOW) == "creating"
+    assert found.state(NOW) == word
+
+
+def test_machines_go_with_their_scale_set(azure: Any) -> None:
+    azure.group("ipp-a", tags("ipp-a"))
+    scale_set = azure.resource("ipp-a", SET, "set", tags("ipp-a"), "Deleting")
+    azure.machine(azure.resource("ipp-a", VM, "one", tags("ipp-a")), scale_set=scale_set)
+    azure.machine(f"{ROOT}/ipp-a/providers/{VM}/two", scale_set=scale_set)
+    (found,) = find_clusters(azure)
+    assert (found.state(NOW), found.machines) == ("half deleted", 2)
+
+
+@pytest.mark.parametrize(
+    ("network", "word"), [("Succeeded", "half deleted"), ("Deleting", "deleting")]
+)
+def test_in_a_shared_group_all_must_go(azure: Any, network: str, word: str) -> None:
+    azure.machine(azure.resource("team", VM, "one", tags("ipp-a"), "Deleting"), "Deleting")
+    azure.resource("team", NSG, "nsg", tags("ipp-a"), network)
+    (found,) = find_clusters(azure)
+    assert found.state(NOW) == word
+    assert found.being_deleted == (word == "deleting")
+
+
+def test_in_a_shared_group_the_last_resources_go(azure: Any) -> None:
+    azure.resource("team", NSG, "nsg", tags("ipp-a"), "Deleting")
+    (found,) = find_clusters(azure)
+    assert found.state(NOW) == "deleting"
 
 
 @pytest.mark.parametrize("text", ["soon", "", "2026-11-21T11:00:00"])
