@@ -5,16 +5,17 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
 TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
+OWNER_TAGS = ("owner", "home", "user")
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
 NOBODY = "unknown"  # the user of a process that has none
-MAX_USER_TAGS = MAX_TAGS - 6  # the rest is ours
+MAX_USER_TAGS = MAX_TAGS - 8  # the rest is ours
 
 
 def slug(text: str, max_length: int = 24) -> str:
@@ -39,7 +40,7 @@ def this_process() -> str:
     return random_suffix()
 
 
-def owner() -> str:
+def user_at_host() -> str:
     """Return user@host of this process; containers may have neither user entry nor environment."""
     try:
         user = getpass.getuser()
@@ -48,11 +49,49 @@ def owner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose a cluster is, or who asks.
+
+    `login`: object id@tenant of the login to Azure, empty if its token does not say; `home`: the
+    random id of the home directory, as people share logins, empty if there is none; `user`:
+    user@host, for people to read: others may be called the same.
+    """
+
+    login: str = ""
+    home: str = ""
+    user: str = field(default_factory=user_at_host)
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> "Owner":
+        """`tags` have names in lower case; clusters of before have but an owner, user@host."""
+        owner, home, user = (tags.get(f"{TAG_PREFIX}-{name}", "") for name in OWNER_TAGS)
+        return cls(owner if user and user != owner else "", home, user or owner)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        values = (self.login or self.user, self.home, self.user)
+        return {name: value for name, value in zip(OWNER_TAGS, values, strict=True) if value}
+
+    def may_be(self, other: "Owner") -> bool:
+        """Whether both have the same login or, where one of these is not known, the same name."""
+        if self.login and other.login:
+            return self.login == other.login
+        return self.user == other.user
+
+    def shares_home(self, other: "Owner") -> bool:
+        return bool(self.home) and self.home == other.home
+
+    def is_other_login(self, other: "Owner") -> bool:
+        return bool(self.login and other.login) and self.login != other.login
+
+
 def cluster_tags(
     *,
     cluster: str,
     profile: str,
     cluster_id: str,
+    owner: Owner,
     max_lifetime_h: float,
     user_tags: Mapping[str, str],
     now: datetime | None = None,
@@ -69,7 +108,7 @@ def cluster_tags(
         "cluster": cluster,
         "profile": profile,
         "cluster-id": cluster_id,
-        "owner": owner(),
+        **owner.tags,
         "created": created.isoformat(timespec="seconds"),
     }
     if max_lifetime_h > 0:

@@ -17,20 +17,22 @@ from ..stop.deletion import delete_in_order, delete_whole_group
 from ..stop.teardown import delete_cluster
 from .local_records import LocalRecord
 from .whereabouts import Whereabouts
+from .whose import is_ours, whose
 
 NOT_ON_RECORD = "not on record in any profile here"
 EXPIRED = "its time is over"
 UNFINISHED = "its stop has not finished"
 NAMED = "named by you"
+FOREIGN = "named by you, though foreign"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user asked for. `owner`, `name`: only clusters of this owner, of this name."""
+    """What the user asked for: the cluster of a name; only expired ones; other people's, too."""
 
-    owner: str
     name: str = ""
     expired_only: bool = False
+    all_owners: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,20 @@ def reason_to_reap(
 ) -> str:
     """Return why to delete a cluster; empty if it is to stay.
 
+    What was started elsewhere may be in use: it is deleted when its time is over, or named.
+
     `record`: the cluster's record in this IPython directory. A start writes it before it creates
     anything, so a cluster that is being started is never taken for one that was left behind.
     """
-    if choice.owner and cluster.owner != choice.owner:
-        return ""
+    ours = is_ours(cluster, record)
+    permitted = ours or cluster.may_be_askers or choice.all_owners
     if choice.name:
-        return NAMED if cluster.name == choice.name else ""
+        return (NAMED if ours else FOREIGN) if permitted and cluster.name == choice.name else ""
     if cluster.being_deleted:
         return ""
-    if cluster.expired(now):
+    if permitted and cluster.expired(now):
         return EXPIRED
-    if choice.expired_only:
+    if choice.expired_only or not ours:
         return ""
     if record is None:
         return NOT_ON_RECORD
@@ -86,13 +90,31 @@ def choose(
         others = [cluster for _, cluster in found if cluster.name == choice.name]
         if others:
             raise ConfigurationError(
-                f"Cluster {choice.name} belongs to {others[0].owner!r}, not to {choice.owner!r}. "
-                "Add --all-owners to delete it nevertheless."
+                f"Cluster {choice.name} belongs to somebody else ({whose(others[0], None)}). Add "
+                "--all-owners to delete it nevertheless."
             )
         raise ConfigurationError(
             f"There is no cluster {choice.name}. `ipcluster-azure list` shows all clusters."
         )
     return doomed
+
+
+def left_alone(
+    found: Iterable[tuple[Whereabouts, FoundCluster]],
+    records: Mapping[str, LocalRecord],
+    now: datetime,
+) -> list[FoundCluster]:
+    """Return the clusters that may be the user's, and are left as they weren't started here.
+
+    A home directory may be gone, as a container's: nothing else would tell of its clusters.
+    """
+    return [
+        cluster
+        for _, cluster in found
+        if cluster.may_be_askers
+        and not is_ours(cluster, records.get(cluster.name))
+        and not (cluster.being_deleted or cluster.expired(now))
+    ]
 
 
 async def reap(

@@ -10,8 +10,10 @@ from traitlets import Bool
 
 from ..clusters.local_records import LocalRecord, by_cluster, local_records
 from ..clusters.whereabouts import Whereabouts
+from ..clusters.whose import is_ours, whose
 from ..errors import AzureLauncherError
 from ..formatting import duration, table
+from ..resource_manager.asker import asker
 from ..resource_manager.discovery import FoundCluster, find_clusters
 from .base import say
 from .subscription_options import SubscriptionCommand
@@ -26,7 +28,8 @@ class ListApp(SubscriptionCommand):
     name = "ipcluster-azure-list"
     description = """Show all clusters of the subscription, found by their tags.
 
-    They include other people's clusters, and those started on other computers. Asks the emulator
+    They include other people's clusters, and those started in other home directories, which are
+    shown as foreign. Asks the emulator
     if one runs, the subscription that a start would use, and the subscriptions of clusters on
     record; with --profile, or --endpoint and --subscription-id, only the one so named. Changes
     nothing.
@@ -61,7 +64,7 @@ def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
     for where in places:
         try:
             with where.api() as api:
-                found += [(where, cluster) for cluster in find_clusters(api)]
+                found += [(where, cluster) for cluster in find_clusters(api, asker(api))]
         except AzureLauncherError as error:
             failures += 1
             say(f"{where.endpoint.url}, subscription {where.subscription_id}: {error}")
@@ -71,12 +74,17 @@ def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
 def as_data(
     where: Whereabouts, cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime
 ) -> dict[str, Any]:
-    """Return one cluster for JSON: times in ISO 8601; `here`: its record's file, or empty."""
+    """Return one cluster for JSON: times in ISO 8601; `here`: its record's file, or empty;
+    `owner`: object id@tenant of the login, or the user's name."""
     record = here.get(cluster.name)
+    owner = cluster.owner
     return {
         "name": cluster.name,
         "state": cluster.state(now),
-        "owner": cluster.owner,
+        "owner": owner.login or owner.user,
+        "user": owner.user,
+        "home": owner.home,
+        "foreign": not is_ours(cluster, record),
         "profile": cluster.tag("profile"),
         "cluster_id": cluster.tag("cluster-id"),
         "created": cluster.tag("created"),
@@ -108,7 +116,7 @@ def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> 
         cluster.state(now),
         "?" if age_s is None else duration(max(0.0, age_s)),
         sizes or "none",
-        cluster.owner or "?",
+        whose(cluster, here.get(cluster.name)),
         profile or "?",
         cluster.resource_group,
         cluster.location,

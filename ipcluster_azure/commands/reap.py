@@ -9,10 +9,12 @@ from IPython.paths import get_ipython_dir
 from traitlets import Bool, Unicode
 
 from ..clusters.local_records import by_cluster, local_records
-from ..clusters.reap import Choice, Doomed, choose, reap
+from ..clusters.reap import Choice, Doomed, choose, left_alone, reap
+from ..clusters.whose import whose
 from ..formatting import duration, table
-from ..naming import owner
 from ..progress import Progress
+from ..resource_manager.asker import doubts
+from ..resource_manager.discovery import FoundCluster
 from .base import say, say_and_exit
 from .list import look_around
 from .subscription_options import SubscriptionCommand
@@ -24,10 +26,11 @@ class ReapApp(SubscriptionCommand):
     name = "ipcluster-azure-reap"
     description = """Delete clusters that were left behind, found by their tags.
 
-    Those are your own clusters that are on record in no profile of this IPython directory, that
-    have passed their max_lifetime_h, or whose stop has not finished. Shows them with the reason and
-    asks before it deletes. A cluster that is being started is on record, and stays. Needs no local
-    file, so it works with the IPython directory erased.
+    Those are clusters that were started in this home directory and are on record in no profile of
+    this IPython directory, or whose stop has not finished; and your own, wherever they were
+    started, that have passed their max_lifetime_h. Shows them with the reason and asks before it
+    deletes. A cluster that is being started is on record, and stays. What was started elsewhere is
+    deleted if you name it. Works with the IPython directory erased.
     """
     examples = """
     ipcluster-azure reap
@@ -36,20 +39,27 @@ class ReapApp(SubscriptionCommand):
     """
     cluster = Unicode("", config=True, help="Delete the cluster of this name, whatever its state.")
     yes = Bool(False, config=True, help="Don't ask.")
-    all_owners = Bool(False, config=True, help="Other people's clusters too.")
+    all_owners = Bool(
+        False,
+        config=True,
+        help="Also other people's clusters: of that name, or whose time is over.",
+    )
     expired = Bool(False, config=True, help="Only clusters whose time is over.")
 
     aliases = {**SubscriptionCommand.aliases, "name": "ReapApp.cluster"}  # noqa: RUF012
     flags = {  # noqa: RUF012
         "yes": ({"ReapApp": {"yes": True}}, "Don't ask."),
-        "all-owners": ({"ReapApp": {"all_owners": True}}, "Other people's clusters too."),
+        "all-owners": (
+            {"ReapApp": {"all_owners": True}},
+            "Also other people's clusters: of that name, or whose time is over.",
+        ),
         "expired": ({"ReapApp": {"expired": True}}, "Only clusters whose time is over."),
     }
 
     def act(self) -> None:
         if self.all_owners:
-            say("--all-owners: other people's clusters are never on record here.")
-        choice = Choice("" if self.all_owners else owner(), self.cluster, self.expired)
+            say("--all-owners: also other people's clusters, of that name or whose time is over.")
+        choice = Choice(self.cluster, self.expired, self.all_owners)
         found, failures = look_around(self.places(local_records(get_ipython_dir())))
         # after looking: what was found and is being started has a record by now
         records = by_cluster(local_records(get_ipython_dir()))
@@ -61,6 +71,8 @@ class ReapApp(SubscriptionCommand):
             failures += asyncio.run(reap(doomed, Progress(_log()), _say_failure))
         elif not failures:
             print("There is nothing to delete.")
+        if not (self.cluster or self.expired):
+            _tell_of(left_alone(found, records, now))
         if failures:
             say_and_exit(
                 "not everything could be deleted. The lines above say why; repeat the command."
@@ -85,7 +97,7 @@ def _shown(doomed: list[Doomed], now: datetime) -> str:
     rows = [
         [
             item.cluster.name,
-            item.cluster.owner or "?",
+            whose(item.cluster, item.record),
             duration(max(0.0, item.cluster.age_s(now) or 0.0)),
             str(item.cluster.machines),
             item.cluster.resource_group,
@@ -94,6 +106,17 @@ def _shown(doomed: list[Doomed], now: datetime) -> str:
         for item in doomed
     ]
     return table(["NAME", "OWNER", "AGE", "MACHINES", "GROUP", "WHY"], rows)
+
+
+def _tell_of(others: list[FoundCluster]) -> None:
+    """Say which clusters are left alone: they may be of a home directory that is gone."""
+    if not others:
+        return
+    for doubt in doubts(others[0].asker):
+        say(doubt)
+    print("Left alone, as they were started in other home directories, and may be in use:")
+    print(table(["NAME", "OWNER"], [[item.name, whose(item, None)] for item in others]))
+    print(f"To delete one, name it: ipcluster-azure reap --name={others[0].name}")
 
 
 def _say_failure(item: Doomed, error: Exception) -> None:

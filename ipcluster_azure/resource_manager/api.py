@@ -25,6 +25,7 @@ from .calls import CallsById, items, send, unbroken
 from .compute import OPERATIONS, ComputeCalls
 from .error_mapping import code_of, error_of_code, translated
 from .login import client_options
+from .token_claims import login_of
 
 T = TypeVar("T")
 QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
@@ -51,6 +52,7 @@ class AzureApi:
     def __init__(self, endpoint: Endpoint, subscription_id: str) -> None:
         self.endpoint, self.subscription_id = endpoint, subscription_id
         options = client_options(endpoint)
+        self._credential, self._scopes = options["credential"], options["credential_scopes"]
         self._arm = ResourceManagementClient(subscription_id=subscription_id, **options)
         self._by_id = CallsById(self._arm)
         self._compute = ComputeCalls(subscription_id, options)
@@ -61,6 +63,11 @@ class AzureApi:
     def __exit__(self, *exc_info: object) -> None:
         self._compute.close()
         self._arm.close()
+
+    def login(self) -> str:
+        """Return object id@tenant of the login; empty if its token does not say."""
+        with translated("logging in"):
+            return login_of(self._credential.get_token(*self._scopes).token)
 
     def group_exists(self, name: str) -> bool:
         """Return whether a resource group exists. Raises AccessDenied for a wrong subscription, so

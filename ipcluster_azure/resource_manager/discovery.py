@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..naming import CLUSTER_TAG, TAG_PREFIX
+from ..naming import CLUSTER_TAG, TAG_PREFIX, Owner
 from ..plan import resource_types
 from ..plan.resource_types import Json
 from ..resource_ids import parse_id
@@ -30,13 +30,14 @@ STATE = "provisioningState"
 @dataclass
 class FoundCluster:
     """One cluster. `states`: Azure's provisioning state of what carries its tag, and of its
-    machines, by id; `vm_sizes`: size -> how many machines."""
+    machines, by id; `vm_sizes`: size -> how many machines; `asker`: who has looked."""
 
     name: str
     subscription_id: str
     resource_group: str
     location: str
     tags: Mapping[str, str]
+    asker: Owner = field(default_factory=Owner)
     owns_group: bool = False
     group_deleting: bool = False
     states: dict[str, str] = field(default_factory=dict)
@@ -46,8 +47,21 @@ class FoundCluster:
         return self.tags.get(f"{TAG_PREFIX}-{name}", "")
 
     @property
-    def owner(self) -> str:
-        return self.tag("owner")
+    def owner(self) -> Owner:
+        return Owner.from_tags(self.tags)
+
+    @property
+    def is_of_this_home(self) -> bool:
+        """Whether it was started in the asker's home directory, and not with another's login: a
+        home may be a copy, as in the containers of one image."""
+        same_home = self.owner.shares_home(self.asker)
+        return same_home and not self.owner.is_other_login(self.asker)
+
+    @property
+    def may_be_askers(self) -> bool:
+        """Whether it is the asker's by what is known: of this home, or of the same login or user,
+        who may be several people in several homes."""
+        return self.owner.shares_home(self.asker) or self.owner.may_be(self.asker)
 
     @property
     def created(self) -> datetime | None:
@@ -107,7 +121,7 @@ class FoundCluster:
         return set(self.states.values()) == {GOING}
 
 
-def find_clusters(api: AzureApi) -> list[FoundCluster]:
+def find_clusters(api: AzureApi, asker: Owner) -> list[FoundCluster]:
     """Return all clusters of a subscription, sorted by name. Blocking; raises
     AzureLauncherError."""
     groups = api.listed("resourceGroups", RESOURCES_API, WITH_TAG, doing="listing resource groups")
@@ -117,7 +131,7 @@ def find_clusters(api: AzureApi) -> list[FoundCluster]:
     path = f"providers/{resource_types.VIRTUAL_MACHINE}"
     machines = api.listed(path, resource_types.COMPUTE_API, doing="listing virtual machines")
     return sorted(
-        _clusters(api.subscription_id, groups, resources, machines),
+        _clusters(api.subscription_id, asker, groups, resources, machines),
         key=lambda cluster: (cluster.name, cluster.resource_group),
     )
 
@@ -151,6 +165,7 @@ def foreign_resources(api: AzureApi, cluster: FoundCluster) -> list[str]:
 
 def _clusters(
     subscription_id: str,
+    asker: Owner,
     groups: Iterable[Json],
     resources: Iterable[Json],
     machines: Iterable[Json],
@@ -161,7 +176,8 @@ def _clusters(
         tags = _tags(item)
         key = tags[CLUSTER_TAG], group.lower()
         if key not in found:
-            found[key] = FoundCluster(key[0], subscription_id, group, item["location"], tags)
+            place = (subscription_id, group, item["location"])
+            found[key] = FoundCluster(key[0], *place, tags, asker)
         return found[key]
 
     for group in groups:

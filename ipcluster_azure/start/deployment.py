@@ -20,11 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import AzureLauncherError
-from ..naming import ClusterNames
+from ..naming import ClusterNames, Owner
 from ..plan.cluster_plan import EngineSetPlan
 from ..record.contents import Limits
 from ..record.file import RecordFile
-from ..resource_manager.api import AzureApi
+from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.asker import asker, doubts
 from ..resource_manager.compute import import_beside
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
@@ -48,9 +49,9 @@ async def find_site(
     `engine_settings` are None where no engines come next, `n` is None where their number is open.
     """
     import_beside()
-    place, names, market, limits = await _ask_azure(file, settings)
+    place, names, owner, market, limits = await _ask_azure(file, settings)
     sizes = controller_sizes(place.settings, market)
-    site = Site(place, names, tuple(sizes), limits)
+    site = Site(place, names, tuple(sizes), limits, owner)
     if engine_settings is not None:
         _check_engines(engine_settings, n, site, market)
     return site
@@ -58,14 +59,15 @@ async def find_site(
 
 async def _ask_azure(
     file: RecordFile, settings: Settings
-) -> tuple[Place, ClusterNames, Market, Limits]:
+) -> tuple[Place, ClusterNames, Owner, Market, Limits]:
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, file, place)
+        owner = await bridge(asker, api)
         looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         await all_or_none(looking, limiting)
-    return place, names, looking.result(), limiting.result()
+    return place, names, owner, looking.result(), limiting.result()
 
 
 async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
@@ -103,6 +105,8 @@ async def request_controller(
     """
     record, planned = put_on_record(context, site, job, process, login_key, announce)
     context.progress.log.info(promise(record.limits, record.plan))
+    for doubt in doubts(site.owner):
+        context.progress.log.warning(doubt)
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         await create_group(api, context.file, record.plan)

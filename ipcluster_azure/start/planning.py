@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..naming import ClusterNames, cluster_tags
+from ..naming import ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from ..plan.requests import ResourceRequest, requests
@@ -31,13 +31,14 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself.
+    by itself; `owner` is who asks.
     """
 
     place: Place
     names: ClusterNames
     sizes: tuple[VmSize, ...]
     limits: Limits
+    owner: Owner = field(default_factory=Owner)
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -47,6 +48,7 @@ def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
         cluster=site.names.base,
         profile=file.profile,
         cluster_id=file.cluster_id,
+        owner=site.owner,
         max_lifetime_h=settings.max_lifetime_h,
         user_tags=settings.tags,
     )

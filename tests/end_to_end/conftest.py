@@ -48,6 +48,11 @@ class Profile:
     outputs: Outputs = field(default_factory=Outputs)
 
     @property
+    def data_dir(self) -> Path:
+        """Where the id of the home directory is, for all profiles of one test alike."""
+        return self.ipython_dir.parent / "data"
+
+    @property
     def folder(self) -> Path:
         return self.ipython_dir / f"profile_{self.name}"
 
@@ -59,6 +64,7 @@ class Profile:
         return {
             **os.environ,
             "IPYTHONDIR": str(self.ipython_dir),
+            "XDG_DATA_HOME": str(self.data_dir),
             client.STATE_DIR_VARIABLE: self.emulator.state_dir,
             **self.environment,
         }

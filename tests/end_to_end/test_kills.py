@@ -25,7 +25,7 @@ from tests.forked_client import Client, Server
 from ..complete import COMPLETE, long_series
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 from .kill_proxy import AFTER, BEFORE, MOMENTS, KillProxy
-from .test_reap import TEAM, Azure, tags
+from .test_reap import SOMEBODY, TEAM, Azure, tags
 
 STOP_S = 30.0  # accepted within 15 s; then up to 5 s to see the group gone, and Python's own end
 START_S = 60.0
@@ -100,6 +100,7 @@ class Stage:
     def run(self, *command: str, traceback_because: str = "") -> Client:
         environment = {
             "IPYTHONDIR": str(self.profile.ipython_dir),
+            "XDG_DATA_HOME": str(self.profile.data_dir),
             client.STATE_DIR_VARIABLE: self.proxy.info.state_dir,
         }
         running = self.server.run(list(command), environment, self.profile.ipython_dir)
@@ -311,9 +312,6 @@ def test_a_stop_killed_at_any_exchange_is_ended_by_the_next(stage: Stage) -> Non
         return died
 
     die_each(stage, deaths(stage.kinds_of_stop()), die)
-
-
-SOMEBODY = "somebody@elsewhere"
 
 
 def decoys(azure: Azure) -> Callable[[], object]:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from azure_emulator.testing import fault, faults, page_size
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.naming import cluster_tags
+from ipcluster_azure.naming import Owner, cluster_tags
 from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.plan.resource_types import (
     NETWORK_API,
@@ -31,6 +32,9 @@ from ..complete import variant
 from .conftest import BIN, ON_EMULATOR, Profile, new_profile, wait_for
 
 TEAM = "team"
+HOME = "f" * 32
+OURS = Owner("", HOME, "me@here")
+SOMEBODY = Owner("other-0@tenant-1", "d" * 32, "somebody@else")
 
 
 class Azure:
@@ -60,19 +64,25 @@ class Azure:
 @pytest.fixture
 def azure(bare_profile: Profile) -> Iterator[Azure]:
     azure = Azure(bare_profile.emulator)
+    home = bare_profile.data_dir / "ipcluster-azure" / "home-id"
+    home.parent.mkdir(parents=True)
+    home.write_text(HOME)
     yield azure
     for name in azure.groups:
         azure.api.delete_group(name)
     azure.api.__exit__()
 
 
-def tags(name: str, *, age_h: float = 1, lifetime_h: float = 12, **changed: str) -> dict[str, str]:
-    """Those of a cluster that was started by this user."""
+def tags(
+    name: str, owner: Owner = OURS, *, age_h: float = 1, lifetime_h: float = 12, **changed: str
+) -> dict[str, str]:
+    """Those of a cluster that was started in this home."""
     now = datetime.now(timezone.utc) - timedelta(hours=age_h)
     ours = cluster_tags(
         cluster=name,
         profile="azure",
         cluster_id="",
+        owner=owner,
         max_lifetime_h=lifetime_h,
         user_tags={},
         now=now,
@@ -135,11 +145,11 @@ def _decoys(azure: Azure, name: str) -> list[str]:
     """What looks like the cluster and isn't."""
     azure.group("ipp-azure-ffffffff")  # our kind of name, no tags
     azure.group(f"{name}0", {"ipcluster-azure-clusters": name, "cluster": name})
-    azure.group("ipp-theirs", tags("ipp-theirs", owner="somebody@else"))
-    others = tags(name, cluster=f"{name}0", owner="somebody@else")
+    azure.group("ipp-theirs", tags("ipp-theirs", owner=SOMEBODY))
+    others = tags(name, cluster=f"{name}0", owner=SOMEBODY)
     return [
         azure.resource("ipp-azure-ffffffff", f"{name}-nsg"),
-        azure.resource("ipp-theirs", "ipp-theirs-nsg", tags("ipp-theirs", owner="somebody@else")),
+        azure.resource("ipp-theirs", "ipp-theirs-nsg", tags("ipp-theirs", owner=SOMEBODY)),
         azure.resource(TEAM, f"{name}-nsg2"),  # no tags, our kind of name
         azure.resource(TEAM, "similar-value", others),
         azure.resource(TEAM, "similar-name", {"ipcluster-azure-clusters": name}),
@@ -249,7 +259,7 @@ def test_states_and_reasons(bare_profile: Profile, azure: Azure) -> None:
     azure.group("ipp-expired", tags("ipp-expired", age_h=13))
     azure.group("ipp-lost", tags("ipp-lost"))
     azure.group("ipp-new", tags("ipp-new", age_h=0))
-    azure.group("ipp-theirs", tags("ipp-theirs", age_h=13, owner="somebody@else"))
+    azure.group("ipp-theirs", tags("ipp-theirs", age_h=13, owner=SOMEBODY))
     states = {name: item["state"] for name, item in listed(bare_profile).items()}
     assert states == {
         "ipp-expired": "expired",
@@ -265,6 +275,51 @@ def test_states_and_reasons(bare_profile: Profile, azure: Azure) -> None:
     wait_for(
         lambda: set(bare_profile.left_on_azure()["resource_groups"]) == {"ipp-lost", "ipp-new"}
     )
+
+
+def test_a_cluster_of_another_home_is_foreign(
+    profile: Profile, azure: Azure, tmp_path: Path
+) -> None:
+    """Two homes of users who share a login and a name, on computers that are called the same:
+    containers, a classroom."""
+    profile.ipcluster("start", "-n", "1", "--daemonize")
+    ((name, found),) = listed(profile).items()
+    assert (found["foreign"], found["home"]) == (False, HOME)
+    assert found["owner"] == azure.api.login()
+    theirs = replace(profile, ipython_dir=tmp_path / "theirs" / "ipython")
+    theirs.configure((profile.folder / "ipcluster_config.py").read_text())
+    before = profile.left_on_azure()
+    for options in ((), (f"--profile={profile.name}",), ("--all-owners",)):
+        output = reap(theirs, "--yes", *options)
+        assert "nothing to delete" in output
+        assert f"ipcluster-azure reap --name={name}" in output
+        assert profile.left_on_azure() == before
+    ((_, seen),) = listed(theirs).items()
+    assert (seen["foreign"], seen["home"]) == (True, HOME)
+    shown = theirs.run("ipcluster-azure", "list").stdout
+    assert f"foreign: {found['user']}, home {HOME[:8]}" in shown
+    assert "though foreign" in reap(theirs, "--yes", f"--name={name}")
+    profile.assert_nothing_left()
+
+
+def test_without_a_place_for_its_id_a_home_knows_its_clusters_by_their_records(
+    profile: Profile,
+) -> None:
+    profile.environment["XDG_DATA_HOME"] = "/dev/null"
+    said = profile.ipcluster("start", "-n", "1", "--daemonize")
+    log = "".join(path.read_text() for path in (profile.folder / "log").glob("ipcluster-*.log"))
+    assert "can be neither read nor written" in said + log
+    ((name, found),) = listed(profile).items()
+    assert (found["foreign"], found["home"]) == (False, "")
+    shutil.rmtree(profile.ipython_dir)
+    profile.ipython_dir.mkdir()
+    assert listed(profile)[name]["foreign"]
+    output = reap(profile, "--yes")
+    assert "can be neither read nor written" in output
+    assert f"ipcluster-azure reap --name={name}" in output
+    assert profile.left_on_azure()["resource_groups"] == [name]
+    reap(profile, "--yes", f"--name={name}")
+    wait_for(lambda: not profile.left_on_azure()["resource_groups"])
 
 
 def test_nobody_is_deleted_without_being_asked(bare_profile: Profile, azure: Azure) -> None:
@@ -287,7 +342,7 @@ def test_nobody_is_deleted_without_being_asked(bare_profile: Profile, azure: Azu
 
 
 def _reap_theirs(profile: Profile, azure: Azure) -> str:
-    azure.group("ipp-theirs", tags("ipp-theirs", owner="somebody@else"))
+    azure.group("ipp-theirs", tags("ipp-theirs", owner=SOMEBODY))
     output = reap(profile, "--yes", "--name=ipp-theirs", expect=1)
     assert azure.api.group_exists("ipp-theirs")
     return output
@@ -309,7 +364,7 @@ def test_one_failure_does_not_stop_the_others(bare_profile: Profile, azure: Azur
 def test_what_others_wrote_into_tags_does_not_reach_the_terminal(
     bare_profile: Profile, azure: Azure
 ) -> None:
-    azure.group("ipp-lost", tags("ipp-lost", owner="\x1b[2Jme", expires="soon"))
+    azure.group("ipp-lost", tags("ipp-lost", user="\x1b[2Jme", expires="soon"))
     output = bare_profile.run("ipcluster-azure", "list").stdout
     assert "?[2Jme" in output
     assert "\x1b" not in output

@@ -1,5 +1,6 @@
 """Which clusters there are, by what Azure lists, and which of them are to be deleted."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 
 from ipcluster_azure.clusters.local_records import LocalRecord
-from ipcluster_azure.clusters.reap import Choice, choose, reason_to_reap
+from ipcluster_azure.clusters.reap import Choice, choose, left_alone, reason_to_reap
 from ipcluster_azure.clusters.whereabouts import Whereabouts
+from ipcluster_azure.clusters.whose import whose
 from ipcluster_azure.endpoint import Endpoint, RecordCore
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.naming import cluster_tags
+from ipcluster_azure.naming import Owner, cluster_tags
 from ipcluster_azure.resource_manager.discovery import (
     FoundCluster,
     find_clusters,
@@ -19,6 +21,7 @@ from ipcluster_azure.resource_manager.discovery import (
     resources_of_cluster,
 )
 
+ME = Owner("o@t", "f" * 32, "me@here")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
 ROOT = "/subscriptions/s/resourceGroups"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -32,6 +35,7 @@ def tags(name: str, *, hours_ago: float = 1, lifetime_h: float = 12, **more: str
         cluster=name,
         profile="azure",
         cluster_id="",
+        owner=ME,
         max_lifetime_h=lifetime_h,
         user_tags={},
         now=NOW - timedelta(hours=hours_ago),
@@ -101,7 +105,7 @@ def test_a_cluster_is_found_with_all_that_is_its(azure: Any) -> None:
     controller = azure.resource("ipp-a", VM, "controller", tags("ipp-a"))
     azure.machine(controller.upper())
     azure.machine(f"{ROOT}/ipp-a/providers/{VM}/foreign")
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert (found.name, found.owns_group, found.machines) == ("ipp-a", True, 2)
     one = f"{ROOT}/ipp-a/providers/{VM}/one"
     assert sorted(found.resources) == sorted([scale_set, controller, one])
@@ -111,16 +115,16 @@ def test_a_cluster_is_found_with_all_that_is_its(azure: Any) -> None:
 
 def test_names_of_tags_may_be_written_in_other_letters(azure: Any) -> None:
     azure.group("ipp-a", {name.upper(): value for name, value in tags("ipp-a").items()})
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert (found.name, found.tag("profile")) == ("ipp-a", "azure")
 
 
 def test_a_group_of_another_name_is_not_the_clusters(azure: Any) -> None:
     azure.group("team", tags("ipp-a"))
-    assert find_clusters(azure) == []
+    assert find_clusters(azure, ME) == []
     azure.resource("team", NSG, "nsg", tags("ipp-a"))
     azure.resource("other", NSG, "nsg", tags("ipp-a"))
-    assert [(item.resource_group, item.owns_group) for item in find_clusters(azure)] == [
+    assert [(item.resource_group, item.owns_group) for item in find_clusters(azure, ME)] == [
         ("other", False),
         ("team", False),
     ]
@@ -128,7 +132,7 @@ def test_a_group_of_another_name_is_not_the_clusters(azure: Any) -> None:
 
 def test_a_group_may_be_written_in_other_letters(azure: Any) -> None:
     azure.group("IPP-a", tags("ipp-A"))
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.owns_group
 
 
@@ -150,7 +154,7 @@ def test_by_its_core_a_cluster_is_found_in_its_group_alone(azure: Any) -> None:
 def test_two_clusters_in_one_group_are_two(azure: Any) -> None:
     for name in ("ipp-a", "ipp-ab"):
         azure.resource("team", NSG, f"{name}-nsg", tags(name))
-    first, second = find_clusters(azure)
+    first, second = find_clusters(azure, ME)
     assert (first.name, second.name) == ("ipp-a", "ipp-ab")
     assert len(first.resources) == len(second.resources) == 1
 
@@ -175,15 +179,15 @@ def test_states(azure: Any, states: list[str], hours_ago: float, state: str) -> 
     for number, each in enumerate(states):
         vm = azure.resource("ipp-a", VM, str(number), tags("ipp-a", hours_ago=hours_ago))
         azure.machine(vm, each)
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == state
 
 
 def test_a_group_that_azure_deletes(azure: Any) -> None:
     azure.group("ipp-a", tags("ipp-a", hours_ago=20), "Deleting")
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == "deleting"
-    assert reason_to_reap(found, None, Choice(found.owner), NOW) == ""
+    assert reason_to_reap(found, None, Choice(), NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -197,7 +201,7 @@ def test_a_group_that_azure_deletes(azure: Any) -> None:
 def test_a_scale_set_without_machines(azure: Any, hours_ago: float, state: str, word: str) -> None:
     azure.resource("team", NSG, "nsg", tags("ipp-a", hours_ago=hours_ago))
     azure.resource("team", SET, "set", tags("ipp-a", hours_ago=hours_ago), state)
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == word
 
 
@@ -206,7 +210,7 @@ def test_machines_go_with_their_scale_set(azure: Any) -> None:
     scale_set = azure.resource("ipp-a", SET, "set", tags("ipp-a"), "Deleting")
     azure.machine(azure.resource("ipp-a", VM, "one", tags("ipp-a")), scale_set=scale_set)
     azure.machine(f"{ROOT}/ipp-a/providers/{VM}/two", scale_set=scale_set)
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert (found.state(NOW), found.machines) == ("half deleted", 2)
 
 
@@ -216,14 +220,14 @@ def test_machines_go_with_their_scale_set(azure: Any) -> None:
 def test_in_a_shared_group_all_must_go(azure: Any, network: str, word: str) -> None:
     azure.machine(azure.resource("team", VM, "one", tags("ipp-a"), "Deleting"), "Deleting")
     azure.resource("team", NSG, "nsg", tags("ipp-a"), network)
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == word
     assert found.being_deleted == (word == "deleting")
 
 
 def test_in_a_shared_group_the_last_resources_go(azure: Any) -> None:
     azure.resource("team", NSG, "nsg", tags("ipp-a"), "Deleting")
-    (found,) = find_clusters(azure)
+    (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == "deleting"
 
 
@@ -255,32 +259,66 @@ STOPPING = LocalRecord(Path("azure-.json"), CORE, stopping=True)
 
 
 def cluster(name: str = "a", **changes: Any) -> FoundCluster:
-    return FoundCluster(name, "s", name, "eastus", tags(name, **changes), owns_group=True)
+    return FoundCluster(name, "s", name, "eastus", tags(name, **changes), ME, owns_group=True)
 
 
-ME = cluster().owner
+def of(owner: Owner, name: str = "a", asker: Owner = ME, **changes: Any) -> FoundCluster:
+    """A cluster of somebody's, or of ours in another home."""
+    ours = {key: value for key, value in tags(name, **changes).items() if key not in OWNERS}
+    theirs = {f"ipcluster-azure-{key}": value for key, value in owner.tags.items()}
+    return FoundCluster(name, "s", name, "eastus", ours | theirs, asker, owns_group=True)
+
+
+OWNERS = {f"ipcluster-azure-{name}" for name in ("owner", "home", "user")}
+ELSEWHERE = replace(ME, home="e" * 32)
+# the computers of a classroom: one image, one user, but each his own login
+COPY = replace(ME, login="other@t")
+THEIRS = Owner("other@t", "d" * 32, "x@y")
+OF_BEFORE = Owner("", "", ME.user)
 
 
 @pytest.mark.parametrize(
     ("found", "record", "choice", "words"),
     [
-        (cluster(), None, Choice(ME), "not on record"),
-        (cluster(), ON_RECORD, Choice(ME), ""),
-        (cluster(), STOPPING, Choice(ME), "has not finished"),
-        (cluster(), None, Choice(ME, expired_only=True), ""),
-        (cluster(), STOPPING, Choice(ME, expired_only=True), ""),
-        (cluster(hours_ago=13), ON_RECORD, Choice(ME), "time is over"),
-        (cluster(hours_ago=13), None, Choice(ME, expired_only=True), "time is over"),
-        (cluster(hours_ago=13, lifetime_h=0), ON_RECORD, Choice(ME), ""),
-        (cluster(owner="x@y"), None, Choice(ME), ""),
-        (cluster(owner="x@y", hours_ago=13), None, Choice(ME), ""),
-        (cluster(owner="x@y"), None, Choice(""), "not on record"),
-        (cluster(owner=f"{ME}2"), None, Choice(ME), ""),
-        (cluster(owner=""), None, Choice(ME), ""),
-        (cluster(), ON_RECORD, Choice(ME, name="a"), "named by you"),
-        (cluster(), None, Choice(ME, name="A"), ""),
-        (cluster("ab"), None, Choice(ME, name="a"), ""),
-        (cluster(owner="x@y"), None, Choice(ME, name="a"), ""),
+        (cluster(), None, Choice(), "not on record"),
+        (cluster(), ON_RECORD, Choice(), ""),
+        (cluster(), STOPPING, Choice(), "has not finished"),
+        (cluster(), None, Choice(expired_only=True), ""),
+        (cluster(), STOPPING, Choice(expired_only=True), ""),
+        (cluster(hours_ago=13), ON_RECORD, Choice(), "time is over"),
+        (cluster(hours_ago=13), None, Choice(expired_only=True), "time is over"),
+        (cluster(hours_ago=13, lifetime_h=0), ON_RECORD, Choice(), ""),
+        (cluster(), ON_RECORD, Choice("a"), "named by you"),
+        (cluster(), None, Choice("A"), ""),
+        (cluster("ab"), None, Choice("a"), ""),
+        # of the same login, in another home: somebody may be at work with it
+        (of(ELSEWHERE), None, Choice(), ""),
+        (of(ELSEWHERE), None, Choice(all_owners=True), ""),
+        (of(ELSEWHERE), ON_RECORD, Choice(), ""),
+        (of(ELSEWHERE), STOPPING, Choice(), "has not finished"),
+        (of(ELSEWHERE, hours_ago=13), None, Choice(), "time is over"),
+        (of(ELSEWHERE), None, Choice("a"), "though foreign"),
+        # in a home that is a copy of this one
+        (of(COPY), None, Choice(), ""),
+        (of(COPY), None, Choice("a"), "though foreign"),
+        # somebody else's
+        (of(THEIRS), None, Choice(), ""),
+        (of(THEIRS), None, Choice(all_owners=True), ""),
+        (of(THEIRS, hours_ago=13), None, Choice(), ""),
+        (of(THEIRS, hours_ago=13), None, Choice(expired_only=True, all_owners=True), "over"),
+        (of(THEIRS), None, Choice("a"), ""),
+        (of(THEIRS), None, Choice("a", all_owners=True), "though foreign"),
+        # of the version before, whose tags name the user alone
+        (of(OF_BEFORE), None, Choice(), ""),
+        (of(OF_BEFORE), ON_RECORD, Choice(), ""),
+        (of(OF_BEFORE, hours_ago=13), None, Choice(), "time is over"),
+        (of(OF_BEFORE), None, Choice("a"), "though foreign"),
+        (of(Owner("", "", "x@y")), None, Choice("a"), ""),
+        # without a readable token, and without a place for the home's id
+        (of(replace(ME, login="")), None, Choice(), "not on record"),
+        (of(ME, asker=replace(ME, login="")), None, Choice(), "not on record"),
+        (of(ME, asker=replace(ME, home="")), None, Choice(), ""),
+        (of(replace(ME, home=""), asker=replace(ME, home="")), None, Choice(), ""),
     ],
 )
 def test_reasons(found: FoundCluster, record: Any, choice: Choice, words: str) -> None:
@@ -292,14 +330,45 @@ def test_reasons(found: FoundCluster, record: Any, choice: Choice, words: str) -
 def test_a_choice_has_the_record_of_each() -> None:
     found = [(WHERE, cluster("a")), (WHERE, cluster("b", hours_ago=13))]
     records = {"a": ON_RECORD, "b": STOPPING}
-    (doomed,) = choose(found, records, Choice(ME), NOW)
+    (doomed,) = choose(found, records, Choice(), NOW)
     assert (doomed.cluster.name, doomed.record) == ("b", STOPPING)
 
 
 def test_a_name_that_is_not_there_or_somebody_elses() -> None:
-    found = [(WHERE, cluster("a", owner="x@y"))]
+    found = [(WHERE, of(THEIRS))]
     with pytest.raises(ConfigurationError, match="There is no cluster b"):
-        choose(found, {}, Choice(ME, name="b"), NOW)
-    with pytest.raises(ConfigurationError, match=r"belongs to 'x@y'.*--all-owners"):
-        choose(found, {}, Choice(ME, name="a"), NOW)
-    assert len(choose(found, {}, Choice("", name="a"), NOW)) == 1
+        choose(found, {}, Choice("b"), NOW)
+    with pytest.raises(ConfigurationError, match=r"belongs to somebody else.*x@y.*--all-owners"):
+        choose(found, {}, Choice("a"), NOW)
+    assert len(choose(found, {}, Choice("a", all_owners=True), NOW)) == 1
+
+
+def test_what_may_be_ones_own_is_told_of_when_it_is_left_alone() -> None:
+    clusters = [
+        cluster("ours"),
+        of(ELSEWHERE, "elsewhere"),
+        of(ELSEWHERE, "on-record"),
+        of(ELSEWHERE, "expired", hours_ago=13),
+        replace(of(ELSEWHERE, "going"), group_deleting=True),
+        of(COPY, "copy"),
+        of(THEIRS, "theirs"),
+        of(OF_BEFORE, "before"),
+    ]
+    alone = left_alone([(WHERE, item) for item in clusters], {"on-record": ON_RECORD}, NOW)
+    assert [item.name for item in alone] == ["elsewhere", "copy", "before"]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (cluster(), "me@here"),
+        (of(ELSEWHERE), "foreign: me@here, home eeeeeeee"),
+        (of(OF_BEFORE), "foreign: me@here, home unknown"),
+        (of(THEIRS), "foreign: x@y, object id other"),
+        (of(COPY), "foreign: me@here, object id other"),
+        (of(Owner("", "", "")), "foreign: ?, home unknown"),
+    ],
+)
+def test_whose_it_is_in_words(found: FoundCluster, words: str) -> None:
+    assert whose(found, None) == words
+    assert whose(found, ON_RECORD) == (found.owner.user or "?")

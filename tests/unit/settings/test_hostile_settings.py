@@ -105,7 +105,7 @@ def test_values_and_arguments_are_texts(value: Any) -> None:
 
 def test_more_tags_than_azure_takes() -> None:
     tags = {f"t{number}": "x" for number in range(MAX_USER_TAGS + 1)}
-    with pytest.raises(ConfigurationError, match="tags: at most 44"):
+    with pytest.raises(ConfigurationError, match="tags: at most 42"):
         launcher(tags=tags).settings()
 
 
