@@ -17,6 +17,7 @@ from ipcluster_azure.clusters.whereabouts import Whereabouts
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import AccessDenied
 from ipcluster_azure.launchers import AzureVMControllerLauncher
+from ipcluster_azure.naming import Owner
 from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.plan.resource_types import DISK, NSG, api_version
 from ipcluster_azure.progress import Progress
@@ -65,7 +66,7 @@ class Life:
     async def run(self) -> None:
         with self.where().api() as api:
             file = await self._started(api, "stopped")
-            assert [item.machines for item in find_clusters(api)] == [2]
+            assert [item.machines for item in find_clusters(api, Owner())] == [2]
             self._look_after(api, file)
             await delete_cluster(file, self._progress())
             file = await self._started(api, "reaped")
@@ -76,7 +77,7 @@ class Life:
         record = file.require()
         assert api.power_of(record.controller.vm_id) == "running"
         api.scale(record.engine_sets["1"].scale_set_id, 2)
-        assert [item.machines for item in find_clusters(api)] == [3]
+        assert [item.machines for item in find_clusters(api, Owner())] == [3]
 
     async def _started(self, api: AzureApi, name: str) -> RecordFile:
         file = RecordFile.of(str(self.folder / name), "")
@@ -107,7 +108,7 @@ class Life:
         body = {"location": "eastus", "tags": dict(plan.tags), "properties": properties}
         request = ResourceRequest(DISK, "left", disk, api_version(DISK), (), body)
         self.all_powerful.api.put(request)
-        (cluster,) = (item for item in find_clusters(api) if item.name == plan.names.base)
+        (cluster,) = (item for item in find_clusters(api, Owner()) if item.name == plan.names.base)
         failed: list[Exception] = []
         await reap(
             [Doomed(self.where(), cluster, "lost", None)],
