@@ -67,7 +67,7 @@ def test_a_whole_life_under_hostile_names(
     wait_for(lambda: profile.left_on_azure()["resource_groups"] == [])
     wait_for(lambda: not profile.processes())
     places = {profile.folder, profile.data_dir}
-    new = {path for path in _files(tmp_path) - before if not places & set(path.parents)}
+    new = {path for path in _files(tmp_path) - before if not places & {path, *path.parents}}
     assert {path.relative_to(profile.ipython_dir).parts[0] for path in new} <= {"profile_default"}
     everywhere = _files(tmp_path, Path(emulator.state_dir))
     assert not [path for path in everywhere if "pwned" in path.name and EVIL not in path.name]
