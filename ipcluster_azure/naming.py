@@ -11,6 +11,7 @@ from functools import cache
 
 TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
+JOB_FILE_TAG = f"{TAG_PREFIX}-job-file"  # ClusterNames.base, of what is deployed by hand
 OWNER_TAGS = ("owner", "home", "user")
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
@@ -84,6 +85,11 @@ class Owner:
 
     def is_other_login(self, other: "Owner") -> bool:
         return bool(self.login and other.login) and self.login != other.login
+
+
+def is_ours(tag: str) -> bool:
+    """Return whether a tag of this name is set by us, and not by users."""
+    return tag.lower().startswith(TAG_PREFIX)
 
 
 def cluster_tags(

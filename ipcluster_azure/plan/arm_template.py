@@ -2,13 +2,17 @@
 
 A job file is an ARM template, deployable into any group with `az deployment group create`; the
 launcher submits exactly what it says, after requests.py has put its expressions into effect.
+
+The tags are a parameter. Those that make a cluster of it, with an owner and an end, come from the
+launcher. Who deploys a job file by hand makes machines that no launcher knows: with such tags
+`list` would call them a running cluster, and `reap` would delete them.
 """
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Any
 
+from ..naming import JOB_FILE_TAG, is_ours
 from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, MachinePlan
 from .resource_types import (
     NIC,
@@ -24,6 +28,7 @@ from .resource_types import (
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 SSH_RULE, RULE_PRIORITY = "ssh", 1000
+TAGS = "[parameters('tags')]"
 
 
 def cloud_config(host_private_key: str, host_public_key: str) -> str:
@@ -42,7 +47,7 @@ def cloud_config(host_private_key: str, host_public_key: str) -> str:
 def controller_template(plan: ClusterPlan) -> Json:
     """Return the template of the controller's machine and network.
 
-    Its parameters are sshPublicKey and customData, which `cloud_config` makes.
+    Its parameters are sshPublicKey, customData, which `cloud_config` makes, and tags.
     """
     resources = [_security_group(plan)]
     if plan.public_ip:
@@ -50,7 +55,7 @@ def controller_template(plan: ClusterPlan) -> Json:
     if not plan.subnet_id:
         resources.append(_virtual_network(plan))
     resources += [_controller_nic(plan), _controller_vm(plan)]
-    return _template(resources)
+    return _template(resources, plan)
 
 
 def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
@@ -61,9 +66,9 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
         "virtualMachineProfile": _engine_vm_profile(cluster, plan),
     }
     sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
-    place = (plan.location, plan.tags)
     top = {"sku": sku, **_zones(plan.machine)}
-    return _template([_resource(SCALE_SET, plan.scale_set, place, properties, **top)])
+    scale_set = _resource(SCALE_SET, plan.scale_set, plan.location, properties, **top)
+    return _template([scale_set], cluster)
 
 
 def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
@@ -90,7 +95,7 @@ def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     subnet = {"id": _subnet(cluster, ENGINE_SUBNET)}
     return {
         "name": f"{plan.scale_set}-nic",
-        "tags": _tags(plan.tags),  # not inherited, unlike those of machines and disks
+        "tags": TAGS,  # not inherited, unlike those of machines and disks
         "properties": {
             "primary": True,
             "deleteOption": "Delete",
@@ -101,12 +106,13 @@ def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     }
 
 
-def _template(resources: list[Json]) -> Json:
+def _template(resources: list[Json], plan: ClusterPlan) -> Json:
     secure = {"type": "securestring"}  # kept out of the group's deployment history
+    tags = {"type": "object", "defaultValue": _tags_by_hand(plan)}
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
-        "parameters": {"sshPublicKey": secure, "customData": secure},
+        "parameters": {"sshPublicKey": secure, "customData": secure, "tags": tags},
         "resources": resources,
     }
 
@@ -114,13 +120,12 @@ def _template(resources: list[Json]) -> Json:
 def _resource(
     kind: str,
     name: str,
-    place: tuple[str, Mapping[str, str]],
+    location: str,
     properties: Json,
     *,
     depends_on: tuple[str, ...] = (),
     **top: Any,
 ) -> Json:
-    location, tags = place
     resource: Json = {
         "type": kind,
         "apiVersion": api_version(kind),
@@ -129,10 +134,13 @@ def _resource(
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
-    return {**resource, "tags": _tags(tags), **top, "properties": properties}
+    return {**resource, "tags": TAGS, **top, "properties": properties}
 
 
-def _tags(tags: Mapping[str, str]) -> Json:
+def _tags_by_hand(plan: ClusterPlan) -> Json:
+    """The tags of what is deployed by hand: the user's own, and which start wrote the job file."""
+    tags = {name: value for name, value in plan.tags.items() if not is_ours(name)}
+    tags[JOB_FILE_TAG] = plan.names.base
     return {name: _literal(value) for name, value in tags.items()}
 
 
@@ -166,13 +174,14 @@ def _security_group(plan: ClusterPlan) -> Json:
         },
     }
     name = plan.names.network_security_group
-    return _resource(NSG, name, (plan.location, plan.tags), {"securityRules": [rule]})
+    return _resource(NSG, name, plan.location, {"securityRules": [rule]})
 
 
 def _public_ip(plan: ClusterPlan) -> Json:
     properties = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
-    place = (plan.location, plan.tags)
-    return _resource(PUBLIC_IP, plan.names.public_ip, place, properties, sku={"name": "Standard"})
+    return _resource(
+        PUBLIC_IP, plan.names.public_ip, plan.location, properties, sku={"name": "Standard"}
+    )
 
 
 def _virtual_network(plan: ClusterPlan) -> Json:
@@ -184,8 +193,7 @@ def _virtual_network(plan: ClusterPlan) -> Json:
             for name, prefix in prefixes.items()
         ],
     }
-    place = (plan.location, plan.tags)
-    return _resource(VIRTUAL_NETWORK, plan.names.virtual_network, place, properties)
+    return _resource(VIRTUAL_NETWORK, plan.names.virtual_network, plan.location, properties)
 
 
 def _controller_nic(plan: ClusterPlan) -> Json:
@@ -207,9 +215,8 @@ def _controller_nic(plan: ClusterPlan) -> Json:
         "ipConfigurations": [{"name": "primary", "properties": configuration}],
         "networkSecurityGroup": {"id": group},
     }
-    place = (plan.location, plan.tags)
     return _resource(
-        NIC, plan.names.controller_nic, place, properties, depends_on=tuple(depends_on)
+        NIC, plan.names.controller_nic, plan.location, properties, depends_on=tuple(depends_on)
     )
 
 
@@ -225,11 +232,10 @@ def _controller_vm(plan: ClusterPlan) -> Json:
             ]
         },
     }
-    place = (plan.location, plan.tags)
     identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
     top = {**identity, **_zones(plan.machine)}
     return _resource(
-        VIRTUAL_MACHINE, plan.names.controller, place, properties, depends_on=(nic,), **top
+        VIRTUAL_MACHINE, plan.names.controller, plan.location, properties, depends_on=(nic,), **top
     )
 
 

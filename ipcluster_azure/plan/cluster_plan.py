@@ -123,7 +123,6 @@ class EngineSetPlan:
     engines_per_vm: int
     vcpus: int
     location: str
-    tags: Mapping[str, str]
     machine: MachinePlan
 
     @property
@@ -198,7 +197,6 @@ def plan_engine_set(
         engines_per_vm=settings.engines_per_vm or size.vcpus,
         vcpus=size.vcpus,
         location=cluster.location,
-        tags=cluster.tags,
         machine=machine_plan(settings, size, priority=settings.priority),
     )
     room = min(MAX_VMS_PER_SET, cluster.engine_capacity)

@@ -27,9 +27,11 @@ def requests(
 ) -> list[ResourceRequest]:
     """Return a request for each of the template's resources, in its order.
 
-    Every expression is replaced by its value: parameters by those of `parameters`, ids by those in
-    the cluster's subscription and group. Raises ValueError for other expressions.
+    Every expression is replaced by its value: parameters by those of `parameters`, the tags by
+    those of the cluster, ids by those in its subscription and group. Raises ValueError for other
+    expressions.
     """
+    values = {"tags": dict(cluster.tags), **parameters}
     group = group_scope(cluster.subscription_id, cluster.resource_group)
 
     def value(node: Any) -> Any:
@@ -39,7 +41,7 @@ def requests(
             return [value(item) for item in node]
         if isinstance(node, str) and node.startswith("[") and node.endswith("]"):
             literal = node.startswith("[[")
-            return node[1:] if literal else _evaluate(node, parameters, group)
+            return node[1:] if literal else _evaluate(node, values, group)
         return node
 
     found = []
@@ -53,7 +55,7 @@ def requests(
     return found
 
 
-def _evaluate(expression: str, parameters: Mapping[str, str], group: str) -> str:
+def _evaluate(expression: str, parameters: Mapping[str, Any], group: str) -> Any:
     """Return the value of `[parameters('p')]` or `[resourceId('type', 'name', ...)]`.
 
     These are all that our templates use.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ..errors import ConfigurationError
-from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX
+from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
 from .values import Settings
 
 WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
@@ -118,5 +118,5 @@ def _check_tags(tags: Mapping[str, str]) -> None:
             raise ConfigurationError(f"tags: {name!r} is not a tag name that Azure accepts.")
         if len(value) > MAX_TAG_VALUE:
             raise ConfigurationError(f"tags: the value of {name!r} is over {MAX_TAG_VALUE} long.")
-        if name.lower().startswith(TAG_PREFIX):
+        if is_ours(name):
             raise ConfigurationError(f"tags: names that begin with {TAG_PREFIX} are reserved.")

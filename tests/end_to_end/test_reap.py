@@ -26,12 +26,14 @@ from ipcluster_azure.plan.resource_types import (
 )
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
+from ipcluster_azure.ssh.keys import make_login_key
 from tests.forked_client import Server
 
 from ..complete import variant
 from .conftest import BIN, ON_EMULATOR, Profile, new_profile, wait_for
 
 TEAM = "team"
+DEPLOYMENT = "Microsoft.Resources/deployments"
 HOME = "f" * 32
 OURS = Owner("", HOME, "me@here")
 SOMEBODY = Owner("other-0@tenant-1", "d" * 32, "somebody@else")
@@ -99,7 +101,9 @@ def reap(profile: Profile, *args: str, expect: int = 0) -> str:
     return profile.run("ipcluster-azure", "reap", *args, expect=expect).stdout
 
 
-def test_a_cluster_that_is_on_record_is_listed_and_left_alone(profile: Profile) -> None:
+def test_a_cluster_that_is_on_record_is_listed_and_left_alone(
+    profile: Profile, azure: Azure
+) -> None:
     profile.ipcluster("start", "-n", "5", "--daemonize")
     with page_size(profile.emulator, 2):  # each list has several pages
         ((name, found),) = listed(profile).items()
@@ -115,6 +119,32 @@ def test_a_cluster_that_is_on_record_is_listed_and_left_alone(profile: Profile) 
     assert profile.left_on_azure() == before
     assert "named by you" in reap(profile, "--yes", f"--name={name}")
     profile.assert_nothing_left()  # its keys neither, nor ipyparallel's own file
+    _deploy_by_hand(azure, profile.folder)
+    assert listed(profile) == {}  # no launcher knows it, and nothing ends it
+    assert "nothing to delete" in reap(profile, "--yes", "--all-owners")
+    assert len(profile.left_on_azure()["virtual_machines"]) == 3
+    shown = azure.api.listed("resources", "2025-04-01", JOB_FILE_FILTER, doing="listing")
+    assert {item["tags"]["ipcluster-azure-job-file"] for item in shown} == {name}
+
+
+JOB_FILE_FILTER = "tagName eq 'ipcluster-azure-job-file'"
+
+
+def _deploy_by_hand(azure: Azure, folder: Path) -> None:
+    """Both job files, with keys of one's own: as `az deployment group create` does it."""
+    azure.group(TEAM)
+    values = {"sshPublicKey": make_login_key().public, "customData": "I2Nsb3VkLWNvbmZpZwo="}
+    parameters = {name: {"value": value} for name, value in values.items()}
+    for name in ("azure_controller-", "azure_engineset-"):
+        template = json.loads((folder / f"{name}.json").read_text())
+        properties = {"mode": "Incremental", "template": template, "parameters": parameters}
+        identity = f"{azure.root}/{TEAM}/providers/{DEPLOYMENT}/{name}"
+        request = ResourceRequest(
+            DEPLOYMENT, name, identity, "2025-04-01", (), {"properties": properties}
+        )
+        azure.api.put(request)
+        wait_for(lambda id_=identity: azure.api.state_of(id_) not in ("Accepted", "Running"), 30)
+        assert azure.api.state_of(identity) == "Succeeded", azure.api.get(request)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own group", "shared group"])

@@ -22,7 +22,7 @@ CLUSTER = ClusterPlan(
     resource_group="ipp-azure-0a1b2c3d",
     owns_resource_group=True,
     location="eastus",
-    tags={"ipcluster-azure-profile": "azure"},
+    tags={"ipcluster-azure-profile": "azure", "costCenter": "7"},
     names=ClusterNames("ipp-azure-0a1b2c3d"),
     machine=MACHINE,
     ssh_port=22,
@@ -38,7 +38,6 @@ ENGINES = EngineSetPlan(
     engines_per_vm=4,
     vcpus=4,
     location="eastus",
-    tags={"ipcluster-azure-profile": "azure"},
     machine=MACHINE,
 )
 SUBNET_ID = (

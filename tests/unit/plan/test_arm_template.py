@@ -119,8 +119,22 @@ def test_an_unknown_expression_is_refused() -> None:
 
 def test_only_what_azure_would_evaluate_is_escaped() -> None:
     tags = {"a": "[x]", "b": "[x", "c": "x]", "d": "x"}
-    for resource in controller_template(replace(CLUSTER, tags=tags))["resources"]:
-        assert resource["tags"] == {**tags, "a": "[[x]"}
+    default = controller_template(replace(CLUSTER, tags=tags))["parameters"]["tags"]["defaultValue"]
+    assert default.items() >= {**tags, "a": "[[x]"}.items()
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_is_deployed_by_hand_is_not_tagged_as_a_cluster(name: str) -> None:
+    """It has no record and no end: nobody may take it for a cluster that runs, or is over."""
+    template = TEMPLATES[name]
+    assert template["parameters"]["tags"]["defaultValue"] == {
+        "costCenter": "7",
+        "ipcluster-azure-job-file": CLUSTER.names.base,
+    }
+    for resource in template["resources"]:
+        assert resource["tags"] == "[parameters('tags')]"
+    without = {**template, "parameters": {}}
+    assert "ipcluster-azure-profile" not in json.dumps(without)
 
 
 def test_a_literal_in_brackets_is_no_expression() -> None:

@@ -42,7 +42,7 @@ def a_progress() -> Progress:
 def planned_requests(plan: ClusterPlan) -> list[ResourceRequest]:
     parameters = {"sshPublicKey": KEY, "customData": ""}
     name = f"{plan.names.base}-e0"
-    engines = replace(ENGINES, n=2, scale_set=name, location=plan.location, tags=plan.tags)
+    engines = replace(ENGINES, n=2, scale_set=name, location=plan.location)
     controller = requests(controller_template(plan), parameters, plan)
     return [*controller, *requests(engine_set_template(plan, engines), parameters, plan)]
 
