@@ -7,110 +7,189 @@ Many machines want the same 130 MB at once, and one line would carry them one af
 the controller sends the environment to a few machines at a time; those that pass it on say so
 when they have it, and the next are sent to them: a tree that grows by itself. vm_fetch.py is the
 other side.
+
+Neighbours in an existing subnet reach this server. Who doesn't know the path costs a few kilobytes
+for HEAD_S at most: nothing else of a request is looked at before the path is right, and when too
+many are slow to say it, the oldest are hung up on.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import http.server
+import asyncio
 import json
 import os
+import re
+import resource
 import secrets
-import threading
-import time
+import socket
+import stat
 import urllib.parse
+from http import HTTPStatus
 from pathlib import Path
-from typing import cast
+from typing import IO, NamedTuple
 
 ENVIRONMENT = "environment.tar"
 PASSING_ON = "pass-on"
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 TRANSFERS = 4  # of the environment at once, for the controller and for each that passes it on
-TIMEOUT_S = 60.0
+TRANSFER_S = 300.0  # that one answer may take to be sent
 PASS_ON_S = 600.0  # an engine's machine stops offering its copy this long after it got it
+HEAD_LIMIT, HEAD_S = 8192, 10.0  # of a request's first lines: bytes, and seconds until all are here
+BODY_LIMIT, BODY_S = 500, 10.0
+UNKNOWN = 2048  # connections that have not shown the path yet: more than machines ask at once
 
 
-class Depot(http.server.ThreadingHTTPServer):
-    """Serves a folder's files below a path that nobody can guess."""
+class Refused(Exception):
+    """Carries the status with which a request is refused."""
 
-    daemon_threads = True
-    request_queue_size = 1024  # all machines of a set may ask at the same moment
+
+class Head(NamedTuple):
+    """A request's first lines. `headers` has names in lower case, each with all its values."""
+
+    method: str
+    target: str
+    headers: dict[str, list[str]]
+
+    @classmethod
+    def parsed(cls, data: bytes) -> Head:
+        first, *rest = data.decode("latin-1").rstrip("\r\n").split("\r\n")
+        words = first.split(" ")
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            raise Refused(HTTPStatus.BAD_REQUEST)
+        headers: dict[str, list[str]] = {}
+        for line in rest:
+            name, _, value = line.partition(":")
+            headers.setdefault(name.lower(), []).append(value.strip())
+        return cls(words[0], words[1], headers)
+
+    def body_size(self) -> int:
+        """Return the length of the body that comes; raises Refused unless it is said once, short
+        and plainly."""
+        (size, *more) = self.headers.get("content-length", [""])
+        if more or "transfer-encoding" in self.headers or not re.fullmatch(r"[0-9]{1,9}", size):
+            raise Refused(HTTPStatus.LENGTH_REQUIRED)
+        if int(size) > BODY_LIMIT:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return int(size)
+
+
+class Depot:
+    """Serves a folder's files below a path that nobody can guess: one request a connection."""
 
     def __init__(self, address: str, folder: Path) -> None:
-        super().__init__((address, 0), Handler)
+        self.listener = socket.create_server((address, 0))
         self.folder, self.token = folder, secrets.token_urlsafe(16)
-        self.url = f"http://{address}:{self.server_port}/{self.token}"
-        self.turns = threading.BoundedSemaphore(TRANSFERS)
-        self._others: list[str] = []
-        self._next = 0
+        self.url = f"http://{address}:{self.listener.getsockname()[1]}/{self.token}"
+        self._turns = TRANSFERS
+        self._unknown: dict[asyncio.StreamWriter, None] = {}  # the oldest first
+        self._others: dict[str, str] = {}  # address -> URL of its copy, the next to be named first
 
-    def add(self, url: str) -> None:
-        """Note where a machine offers its copy of the environment."""
-        self._others.append(url)
+    async def start(self) -> asyncio.AbstractServer:
+        """Listen; all machines of a set may ask at the same moment."""
+        return await asyncio.start_server(
+            self._serve, sock=self.listener, limit=HEAD_LIMIT, backlog=1024
+        )
 
-    def another(self) -> str:
-        """Return the URL of another machine's copy, each in turn; empty if there is none."""
-        if not self._others:
-            return ""
-        self._next += 1
-        return self._others[self._next % len(self._others)]
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(self._head(reader, writer), HEAD_S)
+            await asyncio.wait_for(self._answer(head, reader, writer), TRANSFER_S)
+            writer.close()
+        except Refused as refusal:
+            writer.write(_head(refusal.args[0]))
+            writer.close()
+        except (OSError, EOFError, asyncio.TimeoutError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            if not writer.is_closing():
+                writer.transport.abort()  # what it has not read by now is lost
 
+    async def _head(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Head:
+        """Return the first lines of a request whose path is right; raises Refused for others."""
+        self._unknown[writer] = None
+        if len(self._unknown) > UNKNOWN:
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            oldest.transport.abort()
+        try:
+            head = Head.parsed(await reader.readuntil(b"\r\n\r\n"))
+        finally:
+            self._unknown.pop(writer, None)
+        token = head.target.lstrip("/").partition("/")[0]
+        if not secrets.compare_digest(token.encode(), self.token.encode()):
+            raise Refused(HTTPStatus.NOT_FOUND)
+        return head
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers a request for a file, or sends it to another machine that has the environment."""
-
-    protocol_version = "HTTP/1.0"
-    timeout = TIMEOUT_S
-
-    def do_GET(self) -> None:
-        depot, name = self._depot(), self._name()
-        if name is None or not (depot.folder / name).is_file():
-            self.send_error(404)
+    async def _answer(
+        self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        name = head.target.lstrip("/").partition("/")[2]
+        if head.method == "POST" and name == PASSING_ON:
+            body = await asyncio.wait_for(reader.readexactly(head.body_size()), BODY_S)
+            self._add(body, writer.get_extra_info("peername")[0])
+            writer.write(_head(HTTPStatus.NO_CONTENT))
+        elif head.method != "GET" or not PLAIN_NAME.fullmatch(name):
+            raise Refused(HTTPStatus.NOT_FOUND)
         elif name != ENVIRONMENT:
-            self._send(depot.folder / name)
-        elif depot.turns.acquire(blocking=False):
+            await self._send(name, writer)
+        elif self._turns:
+            self._turns -= 1
             try:
-                self._send(depot.folder / name)
+                await self._send(name, writer)
             finally:
-                depot.turns.release()
-        elif other := depot.another():
-            self.send_response(302)
-            self.send_header("Location", other)
-            self.end_headers()
+                self._turns += 1
+        elif self._others:
+            writer.write(_head(HTTPStatus.FOUND, Location=self._another()))
         else:
-            self.send_error(503)
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def do_POST(self) -> None:
-        """Hear from an engines' machine where it offers its copy: at its own address, or it is not
-        believed."""
-        url = self.rfile.read(min(500, int(self.headers.get("Content-Length", 0)))).decode()
-        ours = urllib.parse.urlsplit(url).hostname == self.client_address[0]
-        if self._name() != PASSING_ON or not ours:
-            self.send_error(404)
-            return
-        self._depot().add(url)
-        self.send_response(204)
-        self.end_headers()
+    async def _send(self, name: str, writer: asyncio.StreamWriter) -> None:
+        with self._opened(name) as file:
+            size = os.fstat(file.fileno()).st_size
+            writer.write(_head(HTTPStatus.OK, Content_Length=str(size)))
+            if size:
+                await asyncio.get_running_loop().sendfile(writer.transport, file)
 
-    def _depot(self) -> Depot:
-        return cast(Depot, self.server)
+    def _opened(self, name: str) -> IO[bytes]:
+        """Open one of the folder's files; raises Refused for all else that may have this name."""
+        try:
+            file = open(self.folder / name, "rb", opener=_no_link)  # noqa: SIM115 - its caller does
+        except OSError:
+            raise Refused(HTTPStatus.NOT_FOUND) from None
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise Refused(HTTPStatus.NOT_FOUND)
+        return file
 
-    def _name(self) -> str | None:
-        """Return the last part of the path; None if the first is not the token."""
-        token, _, name = self.path.lstrip("/").partition("/")
-        known = secrets.compare_digest(token.encode(), self._depot().token.encode())
-        return name if known and name and "/" not in name else None
+    def _add(self, body: bytes, address: str) -> None:
+        """Note where a machine offers its copy: at its own address, or it is not believed."""
+        url = rf"http://{re.escape(address)}:[0-9]{{1,5}}/[A-Za-z0-9_-]+/{re.escape(ENVIRONMENT)}"
+        text = body.decode("latin-1")
+        if not re.fullmatch(url, text):
+            raise Refused(HTTPStatus.NOT_FOUND)
+        self._others[address] = text
 
-    def _send(self, path: Path) -> None:
-        with open(path, "rb") as file:
-            self.send_response(200)
-            self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
-            self.end_headers()
-            self.wfile.flush()
-            self.connection.sendfile(file)
+    def _another(self) -> str:
+        """Return the URL of another machine's copy, each in turn."""
+        address = next(iter(self._others))
+        self._others[address] = url = self._others.pop(address)
+        return url
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: the standard error is closed."""
+
+def _head(status: HTTPStatus, **headers: str) -> bytes:
+    lines = [f"HTTP/1.0 {status.value} {status.phrase}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """An opener for open(): follows no link, and waits for nobody who writes to a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+async def serve_for_good(depot: Depot) -> None:
+    await (await depot.start()).serve_forever()
 
 
 def serve(root: Path, address: str) -> None:
@@ -125,7 +204,7 @@ def serve(root: Path, address: str) -> None:
     if detach():
         print(event, flush=True)
         return
-    depot.serve_forever()
+    asyncio.run(serve_for_good(depot))
 
 
 def pass_on(root: Path, origin: str, address: str) -> None:
@@ -134,16 +213,27 @@ def pass_on(root: Path, origin: str, address: str) -> None:
     depot = Depot(address, root / "depot")
     if detach():
         return
-    threading.Thread(target=depot.serve_forever, daemon=True).start()
-    parts = urllib.parse.urlsplit(origin)
-    controller = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
     try:
-        controller.request("POST", f"{parts.path}/{PASSING_ON}", f"{depot.url}/{ENVIRONMENT}")
-        controller.getresponse()
-        time.sleep(PASS_ON_S)
+        asyncio.run(serve_for_a_while(depot, origin))
     finally:
         (depot.folder / ENVIRONMENT).unlink()
         os._exit(0)  # transfers that still go on end here; their machines ask the controller
+
+
+async def serve_for_a_while(depot: Depot, origin: str) -> None:
+    await depot.start()
+    await asyncio.wait_for(tell(origin, f"{depot.url}/{ENVIRONMENT}"), TRANSFER_S)
+    await asyncio.sleep(PASS_ON_S)
+
+
+async def tell(origin: str, url: str) -> None:
+    """Tell the controller at `origin` where a copy is."""
+    parts = urllib.parse.urlsplit(origin)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    lines = [f"POST {parts.path}/{PASSING_ON} HTTP/1.0", f"Content-Length: {len(url)}", "", url]
+    writer.write("\r\n".join(lines).encode())
+    await reader.read(HEAD_LIMIT)
+    writer.close()
 
 
 def detach() -> bool:
@@ -156,6 +246,8 @@ def detach() -> bool:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # an SSH session lasts until these are closed
         os.dup2(null, descriptor)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return False
 
 

@@ -1,30 +1,36 @@
 """Runs on the engines' machines, with any Python from 3.8 on and its standard library alone.
 
-Copies the Python environment from the controller, or from another machine that it is sent to, and
-checks it against the hash that came over SSH, whoever it came from; vm_depot.py is the other side.
-Prints one JSON object a line for the launcher.
+Copies the Python environment from the controller, or from another machine that it is sent to. What
+arrives is unpacked only if it has the hash that came over SSH, whoever it came from; vm_depot.py is
+the other side. Prints one JSON object a line for the launcher.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 ENVIRONMENT = "environment.tar"
 CHUNK = 1 << 20
-TIMEOUT_S = 60.0
-PATIENCE_S = 300.0  # for a turn
+STALL_S = 60.0  # without a byte
+TRANSFER_S = 300.0  # from the connection to the last byte, from the controller
+NEIGHBOUR_S = 60.0  # the same from another machine, which may be anybody's
+PATIENCE_S = 300.0  # for a turn: no transfer begins after that
 PAUSE_S = 0.2
 
 
@@ -47,13 +53,17 @@ def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
         emit("environment", seconds=0.0)
         return
     started = time.monotonic()
-    incoming = root / "incoming"
-    address, source = copy(url, sha256, incoming, keep=pass_on)
-    if pass_on:
-        (root / "depot").mkdir(exist_ok=True)
-        (incoming / ENVIRONMENT).replace(root / "depot" / ENVIRONMENT)
-        offer = [f"--dir={root}", "pass-on", f"--origin={url}", f"--address={address}"]
-        subprocess.run([sys.executable, "vm_depot.py", *offer], check=False)
+    archive, incoming = root / f"{ENVIRONMENT}.new", root / "incoming"
+    try:
+        address, source = copy(url, sha256, archive)
+        unpack(archive, incoming)
+        if pass_on:
+            (root / "depot").mkdir(exist_ok=True)
+            archive.replace(root / "depot" / ENVIRONMENT)
+            offer = [f"--dir={root}", "pass-on", f"--origin={url}", f"--address={address}"]
+            subprocess.run([sys.executable, "vm_depot.py", *offer], check=False)
+    finally:
+        archive.unlink(missing_ok=True)
     for part in incoming.iterdir():
         shutil.rmtree(root / part.name, ignore_errors=True)
         part.rename(root / part.name)
@@ -63,66 +73,103 @@ def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
     emit("environment", seconds=round(time.monotonic() - started, 2), source=source)
 
 
-def copy(url: str, sha256: str, incoming: Path, *, keep: bool) -> tuple[str, str]:
-    """Unpack the environment into `incoming`; returns (this machine's address, where it came from).
+def copy(url: str, sha256: str, archive: Path) -> tuple[str, str]:
+    """Write the archive that has the hash `sha256`; returns (this machine's address, where it came
+    from).
 
-    Whoever is busy or fails sends us back to the controller; that fails for good only if the
-    controller itself does, or after PATIENCE_S.
+    Whoever is busy or fails sends us back to the controller, and is not asked again if it failed;
+    it fails for good only if the controller itself does, or after PATIENCE_S.
     """
     origin = source = f"{url}/{ENVIRONMENT}"
+    failed = set()
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
-        shutil.rmtree(incoming, ignore_errors=True)
-        incoming.mkdir()
+        elsewhere = ""
         try:
-            reply, address = ask(source)
-            if reply.status == 200:
-                if unpack(reply, incoming, keep=keep) == sha256:
-                    return address, urllib.parse.urlsplit(source).netloc
-                problem = "it is damaged"
-            else:
-                problem = f"{reply.status} {reply.reason}"
+            with within(TRANSFER_S if source == origin else NEIGHBOUR_S):
+                reply, address = ask(source)
+                with reply:
+                    if reply.status == 200 and receive(reply, archive) == sha256:
+                        return address, urllib.parse.urlsplit(source).netloc
+                if reply.status == 302 and source == origin:
+                    elsewhere = redirection(reply.headers["Location"], origin)
+            problem = "it is damaged" if reply.status == 200 else f"{reply.status} {reply.reason}"
+            fails = reply.status not in (302, 503)
         except (OSError, http.client.HTTPException) as error:
-            reply, problem = None, str(error) or repr(error)
-        if reply is not None and reply.status == 302:
-            source = reply.headers["Location"]
-            continue
-        busy = reply is not None and reply.status == 503
-        if time.monotonic() > give_up_at or (source == origin and not busy):
-            shutil.rmtree(incoming)
+            problem, fails = str(error) or repr(error), True
+        if time.monotonic() > give_up_at or (fails and source == origin):
             raise Failed(f"can't copy the environment from the controller: {problem}")
+        if fails:
+            failed.add(source)
+        if elsewhere and elsewhere not in (origin, *failed):
+            source = elsewhere
+            continue
         source = origin
         time.sleep(PAUSE_S)
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what runs here if it takes longer, however often it hears something."""
+
+    def over(*_: object) -> NoReturn:
+        raise TimeoutError(f"it took longer than {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def ask(url: str) -> tuple[http.client.HTTPResponse, str]:
     """Return the reply to a request, and this machine's address, from which it was made."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
-    connection.connect()
-    address: str = connection.sock.getsockname()[0]
-    connection.request("GET", parts.path)
-    return connection.getresponse(), address
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=STALL_S)) as line:
+        line.connect()
+        address: str = line.sock.getsockname()[0]
+        line.request("GET", parts.path)
+        return line.getresponse(), address
 
 
-def unpack(reply: http.client.HTTPResponse, target: Path, *, keep: bool) -> str:
-    """Unpack an archive while it arrives; returns its hash. `keep`: keep the archive as well."""
+def redirection(url: str | None, origin: str) -> str:
+    """Return where the controller at `origin` sends us; nothing unless that is a machine's copy as
+    vm_depot.py makes them, in a network like its own."""
+    form = rf"http://([0-9.]+):[0-9]{{1,5}}/[A-Za-z0-9_-]+/{re.escape(ENVIRONMENT)}"
+    match = re.fullmatch(form, url or "")
+    try:
+        there = ipaddress.IPv4Address(match[1] if match else "")
+        here = ipaddress.IPv4Address(urllib.parse.urlsplit(origin).hostname or "")
+    except ValueError:
+        return ""
+    kinds = ("is_global", "is_loopback", "is_link_local", "is_multicast", "is_unspecified")
+    alike = all(getattr(there, kind) == getattr(here, kind) for kind in kinds)
+    return url if url and alike else ""
+
+
+def receive(reply: http.client.HTTPResponse, archive: Path) -> str:
+    """Write what comes to a file; returns its hash."""
     digest = hashlib.sha256()
-    command = ["tar", "--extract", "--file", "-", "--directory", str(target)]
-    kept = target / ENVIRONMENT if keep else Path(os.devnull)
-    with open(kept, "wb") as archive, subprocess.Popen(command, stdin=subprocess.PIPE) as tar:
-        pipe: Any = tar.stdin
-        try:
-            for chunk in iter(lambda: reply.read(CHUNK), b""):
-                digest.update(chunk)
-                archive.write(chunk)
-                pipe.write(chunk)
-        except OSError:
-            tar.kill()
-            raise
-    if tar.returncode:
-        raise OSError(f"tar ended with {tar.returncode}")
+    with open(archive, "wb") as file:
+        for chunk in iter(lambda: reply.read(CHUNK), b""):
+            digest.update(chunk)
+            file.write(chunk)
     return digest.hexdigest()
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack an archive that has the right hash; raises Failed, as when the disk is full.
+
+    Python's own safe filter would refuse it: a virtual environment links to its interpreter by an
+    absolute path.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    command = ["tar", "--extract", "--file", str(archive), "--directory", str(target)]
+    if status := subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+        shutil.rmtree(target, ignore_errors=True)
+        raise Failed(f"tar ended with {status} while unpacking the environment")
 
 
 def relocate(root: Path) -> None:
@@ -150,7 +197,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         fetch(options.dir.absolute(), options.url, options.sha256, options.pass_on)
-    except Failed as failure:
+    except (Failed, OSError) as failure:  # a full disk, for example
         emit("failed", reason=str(failure), log_tail="")
         return 1
     return 0

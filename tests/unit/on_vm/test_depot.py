@@ -8,21 +8,26 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
+import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import Any
 
 import psutil
 import pytest
 
+from ipcluster_azure.on_vm.scripts import fetch
 from ipcluster_azure.on_vm.scripts.depot import TRANSFERS
 from ipcluster_azure.on_vm.scripts.fetch import ask, relocate
+from ipcluster_azure.on_vm.scripts.take import main as take_main
 from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
 from ipcluster_azure.ssh.commands import BARE
 
@@ -30,8 +35,6 @@ from .agents import wait_for
 
 CONTROLLER = "127.77.0.4"
 SIZE = 16_000_000  # more than fits between two sockets: a transfer lasts until it is read
-SLOW = 0.7  # seconds that a machine takes before it unpacks, so that many copies overlap
-TAR = f'#!/bin/sh\nsleep {SLOW}\nexec /bin/tar "$@"\n'
 
 
 def command(folder: Path, script: str, *args: str) -> list[str]:
@@ -110,28 +113,41 @@ def test_a_machine_gets_the_environment_once(controller: tuple[str, str], tmp_pa
     assert again == (0, [{"event": "environment", "seconds": 0.0}])
 
 
+def fetched(folder: Path, url: str, sha256: str, *options: str, errors: bool = False) -> str:
+    """Have a machine fetch the environment; returns where it came from."""
+    folder.mkdir()
+    words = [f"--url={url}", f"--sha256={sha256}", *options]
+    status, events = run(folder, "vm_fetch.py", *words, errors=errors)
+    assert status == 0, events
+    assert (folder / "env" / "data").exists()
+    assert not (folder / "environment.tar.new").exists()
+    return str(events[-1]["source"])
+
+
+@contextmanager
+def busy(url: str) -> Iterator[None]:
+    """All turns of a depot are taken, by machines that don't read what they get."""
+    turns = [ask(f"{url}/environment.tar")[0] for _ in range(TRANSFERS)]
+    assert {turn.status for turn in turns} == {200}
+    wait_for(lambda: ask(f"{url}/environment.tar")[0].status != 200)
+    yield
+    for turn in turns:
+        turn.close()
+
+
 def test_a_crowd_shares_what_it_has(controller: tuple[str, str], tmp_path: Path) -> None:
-    """More machines than the controller has turns: some are served by others, all in the end."""
+    """More machines than the controller has turns: they are served by others, all in the end."""
     url, sha256 = controller
-    slow = tmp_path / "bin"
-    slow.mkdir()
-    (slow / "tar").write_text(TAR)
-    (slow / "tar").chmod(0o700)
+    origin = urllib.parse.urlsplit(url).netloc
 
     def machine(number: int) -> str:
-        folder = tmp_path / f"machine-{number}"
-        folder.mkdir()
-        options = [f"--url={url}", f"--sha256={sha256}", "--pass-on"]
-        path = f"{slow}{os.pathsep}{os.environ['PATH']}"
-        status, events = run(folder, "vm_fetch.py", *options, PATH=path)
-        assert status == 0, events
-        assert (folder / "env" / "data").exists()
-        return str(events[-1]["source"])
+        return fetched(tmp_path / f"machine-{number}", url, sha256, "--pass-on")
 
-    with ThreadPoolExecutor(16) as pool:
-        sources = list(pool.map(machine, range(16)))
-    origin = urllib.parse.urlsplit(url).netloc
-    assert TRANSFERS <= sources.count(origin) < len(sources)
+    assert machine(0) == origin
+    with busy(url), ThreadPoolExecutor(8) as pool:
+        sources = list(pool.map(machine, range(1, 9)))
+    assert origin not in sources
+    assert machine(9) == origin
 
 
 @pytest.mark.parametrize("name", ["environment.tar", "bundle.tar.gz", "depot.json"])
@@ -180,6 +196,22 @@ def test_another_bundle_is_not_taken(
     assert not target.exists()
 
 
+def test_why_there_is_no_bundle_is_one_line(tmp_path: Path) -> None:
+    done = take("http://127.0.0.1:9/x", "00", tmp_path / "bundle")
+    assert done.returncode == 1
+    assert "can't be had: [Errno 111] Connection refused" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_bundle_that_comes_byte_by_byte_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipcluster_azure.on_vm.scripts.take.WITHIN_S", 1)
+    target = str(tmp_path / "bundle")
+    with serving(trickle) as netloc, pytest.raises(SystemExit, match="did not come within 1 s"):
+        take_main(*netloc.split(":"), "/x", "00", target)
+
+
 def test_a_damaged_copy_is_not_used(controller: tuple[str, str], tmp_path: Path) -> None:
     machine = tmp_path / "machine"
     machine.mkdir()
@@ -190,33 +222,143 @@ def test_a_damaged_copy_is_not_used(controller: tuple[str, str], tmp_path: Path)
     assert not (machine / "incoming").exists()
 
 
-def test_a_bad_neighbour_does_no_harm(controller: tuple[str, str], tmp_path: Path) -> None:
-    """It offers something else: its copy is refused, and the controller's taken."""
-    url, sha256 = controller
-    netloc = urllib.parse.urlsplit(url).netloc
-    fake = tmp_path / "fake"
-    (fake / "depot").mkdir(parents=True)
-    (fake / "depot" / "environment.tar").write_bytes(b"something else")
-    offer = [f"--origin={url}", "--address=127.0.0.1"]
-    assert run(fake, "vm_depot.py", "pass-on", *offer) == (0, [])
-    turns = [ask(f"{url}/environment.tar")[0] for _ in range(TRANSFERS)]
-    assert {turn.status for turn in turns} == {200}
-    wait_for(lambda: ask(f"{url}/environment.tar")[0].status == 302)
-    machine = tmp_path / "machine"
+def test_nothing_is_unpacked_before_its_hash_is_known(
+    controller: tuple[str, str], tmp_path: Path
+) -> None:
+    machine, programs = tmp_path / "machine", tmp_path / "bin"
     machine.mkdir()
-    release = Timer(SLOW, lambda: [turn.close() for turn in turns])
-    release.start()
-    options = [f"--url={url}", f"--sha256={sha256}"]
-    status, events = run(machine, "vm_fetch.py", *options, errors=True)
-    release.join()
-    assert (status, events[-1]["source"]) == (0, netloc)
+    programs.mkdir()
+    (programs / "tar").write_text(f"#!/bin/sh\ntouch {tmp_path}/unpacked\n")
+    (programs / "tar").chmod(0o700)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    status, _ = run(machine, "vm_fetch.py", f"--url={controller[0]}", "--sha256=00", PATH=path)
+    assert status == 1
+    assert not (tmp_path / "unpacked").exists()
+
+
+def trickle(connection: socket.socket) -> None:
+    with suppress(OSError):
+        for _ in range(600):
+            connection.sendall(b"HTTP/1.0 200 OK\r\n"[:1])
+            time.sleep(0.05)
+
+
+def endless(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+        for _ in range(600):
+            connection.sendall(b"x" * 1000)
+            time.sleep(0.05)
+
+
+BAD = {
+    "something else": lambda connection: connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nelse"),
+    "another host": lambda connection: connection.sendall(
+        b"HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:9/x/environment.tar\r\n\r\n"
+    ),
+    "no HTTP": lambda connection: connection.sendall(b"\0" * 100_000),
+    "nothing": lambda _: None,
+    "a slow head": trickle,
+    "a slow body": endless,
+}
+
+
+@contextmanager
+def serving(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server at 127.0.0.1 that behaves so to each request; yields its host and port."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    behave(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def neighbour(url: str, behave: Callable[[socket.socket], None]) -> Iterator[Event]:
+    """A machine that says it had a copy, and behaves so when it is asked for it."""
+    asked = Event()
+
+    def answer(connection: socket.socket) -> None:
+        asked.set()
+        behave(connection)
+
+    with serving(answer) as netloc:
+        assert post(url, f"http://{netloc}/x/environment.tar") == 204
+        yield asked
+
+
+def post(url: str, body: str) -> int:
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request("POST", f"{parts.path}/pass-on", body)
+    return connection.getresponse().status
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_neighbour_does_no_harm(
+    controller: tuple[str, str], tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its copy is refused, and the controller's is taken."""
+    url, sha256 = controller
+    monkeypatch.setattr(fetch, "NEIGHBOUR_S", 1.0)
+    taken = busy(url)
+    with neighbour(url, BAD[kind]) as asked, ThreadPoolExecutor(1) as pool:
+        taken.__enter__()
+        pool.submit(lambda: (asked.wait(60), taken.__exit__(None, None, None)))
+        _, source = fetch.copy(url, sha256, tmp_path / "archive")
+        assert asked.is_set()
+    assert source == urllib.parse.urlsplit(url).netloc
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://169.254.169.254/metadata/environment.tar",
+        "http://169.254.169.254:80/metadata/environment.tar",
+        "http://127.0.0.1:80/x/environment.tar",
+        "http://8.8.8.8:80/x/environment.tar",
+        "http://example.org:80/x/environment.tar",
+        "https://10.0.0.5:443/x/environment.tar",
+        "http://10.0.0.5:80/x/y/environment.tar",
+        "http://10.0.0.5:80/x/environment.tar?a=b",
+        "http://user@10.0.0.5:80/x/environment.tar",
+        "http://010.0.0.5:80/x/environment.tar",
+        "file:///etc/passwd",
+        "",
+        None,
+    ],
+)
+def test_the_controller_sends_nobody_to_other_hosts(place: str | None) -> None:
+    good = "http://10.0.0.5:80/x/environment.tar"
+    assert fetch.redirection(good, "http://10.0.0.4:80/x") == good
+    assert fetch.redirection(place, "http://10.0.0.4:80/x") == ""
+
+
+def test_redirections_do_not_outlast_the_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "PATIENCE_S", 1.0)
+
+    def send_elsewhere(connection: socket.socket) -> None:
+        place = f"http://{netloc}/y/environment.tar"
+        connection.sendall(f"HTTP/1.0 302 Found\r\nLocation: {place}\r\n\r\n".encode())
+
+    with serving(send_elsewhere) as netloc, pytest.raises(fetch.Failed, match="302 Found"):
+        fetch.copy(f"http://{netloc}/x", "00", tmp_path / "archive")
 
 
 def test_another_machines_address_is_not_believed(controller: tuple[str, str]) -> None:
-    parts = urllib.parse.urlsplit(controller[0])
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
-    connection.request("POST", f"{parts.path}/pass-on", "http://192.0.2.1:80/x/environment.tar")
-    assert connection.getresponse().status == 404
+    assert post(controller[0], "http://192.0.2.1:80/x/environment.tar") == 404
+    two_lines = "http://127.0.0.1:80/x/environment.tar\r\nSet-Cookie: a/environment.tar"
+    assert post(controller[0], two_lines) == 404
 
 
 def test_a_controller_that_is_gone(tmp_path: Path) -> None:
