@@ -57,6 +57,7 @@ def _parsers(program: str) -> tuple[StrictParser, dict[str, StrictParser]]:
         one.add_argument(
             "--state-dir",
             metavar="DIR",
+            type=_file_name,
             default=str(client.default_state_dir()),
             help="directory of the emulator's state: another directory is another emulator "
             "(default: %(default)s)",
@@ -65,12 +66,19 @@ def _parsers(program: str) -> tuple[StrictParser, dict[str, StrictParser]]:
     several.choices["start"].add_argument(
         "--allow-actions",
         metavar="FILE",
+        type=_file_name,
         help="role definition in Azure's JSON: who uses the token file may do no more than that",
     )
     several.choices["status"].add_argument(
         "--json", action="store_true", help="print JSON instead of text"
     )
     return parser, several.choices
+
+
+def _file_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def _start(values: argparse.Namespace) -> None:
@@ -91,10 +99,16 @@ def _role(path: str) -> tuple[list[str], list[str]]:
         lower = {name.lower(): value for name, value in role.items()}
         if "permissions" in lower:
             lower = {name.lower(): value for name, value in lower["permissions"][0].items()}
-        return list(lower["actions"]), list(lower.get("notactions") or [])
-    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        return _texts(lower["actions"]), _texts(lower.get("notactions") or [])
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise client.EmulatorError(f"{path} is no role definition ({reason})") from None
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"actions must be a list of strings, not {json.dumps(value)[:100]}")
+    return value
 
 
 def _stop(values: argparse.Namespace) -> None:

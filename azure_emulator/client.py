@@ -16,22 +16,15 @@ from . import server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
+from .state_directory import STATE_DIR_VARIABLE as STATE_DIR_VARIABLE
+from .state_directory import default_state_dir as default_state_dir
+from .state_directory import directory_of, prepare
 
-STATE_DIR_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_STATE_DIR"
 END_WITH_PID_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_END_WITH_PID"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-ALREADY_RUNNING = 3
+ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses of the server
 LOG_TAIL_LINES = 15
-
-
-def default_state_dir() -> Path:
-    configured = os.environ.get(STATE_DIR_VARIABLE)
-    return Path(configured) if configured else Path.home() / ".ipcluster-azure" / "emulator"
-
-
-def _directory(state_dir: str | os.PathLike[str] | None) -> Path:
-    return Path(state_dir or default_state_dir()).expanduser().absolute()
 
 
 def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
@@ -41,7 +34,7 @@ def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None
     something listens there but says nothing, because that may well be the emulator.
     """
     try:
-        text = (_directory(state_dir) / "emulator.json").read_text(encoding="utf-8")
+        text = (directory_of(state_dir) / "emulator.json").read_text(encoding="utf-8")
         values = json.loads(text)
         info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
         # Only the process that wrote the file has the key of ca_file and knows the token.
@@ -74,15 +67,12 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
         arguments = server_options.command_line(options)
     except ValueError as error:
         raise EmulatorError(str(error)) from None
-    directory = _directory(state_dir)
+    directory = directory_of(state_dir)
     running = find(directory)
     if running:
         return running
     _check_installed()
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise EmulatorError(f"the state can't be kept in {directory}: {error}") from None
+    prepare(directory)
     command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
     return _launch([*command, f"--state-dir={directory}", *arguments], directory)
 
@@ -117,18 +107,24 @@ def _launch(command: list[str], directory: Path) -> EmulatorInfo:
                 process.wait(START_TIMEOUT_S)
             return info
         time.sleep(0.02)
+    status = process.poll()
+    if status == NOT_LISTENING:
+        raise EmulatorError(
+            f"the emulator did not start (exit status {status}, see {log_path}): "
+            f"{_tail(log_path, 1)}"
+        )
     raise EmulatorError(
-        f"the emulator did not start (exit status {process.poll()}); the end of {log_path}:\n"
-        + _tail(log_path)
+        f"the emulator did not start (exit status {status}); the end of {log_path}:\n"
+        f"{_tail(log_path, LOG_TAIL_LINES)}"
     )
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path, lines: int) -> str:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        found = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         return f"({error})"
-    return "\n".join(lines[-LOG_TAIL_LINES:])
+    return "\n".join(found[-lines:])
 
 
 def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:

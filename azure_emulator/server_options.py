@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 MACHINE_KINDS = ("process", "none")
 CLOCK_KINDS = ("real", "virtual")
+MOST_DIGITS = 9  # of a process's id, which is a C int
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ class StrictParser(argparse.ArgumentParser):
         import difflib  # only for mistakes: launchers import this module, too
 
         options = sorted(name for name in self._option_string_actions if name.startswith("--"))
-        near = difflib.get_close_matches(unknown.partition("=")[0], options, n=1)
+        given = unknown.partition("=")[0]
+        if given in options:
+            self.error(f"'{given}' belongs behind the subcommand")
+        near = difflib.get_close_matches(given, options, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(options)}."
         what = "there is no option" if unknown.startswith("-") else "unexpected argument"
         self.error(f"{what} '{unknown}'; {hint}")
@@ -77,7 +81,7 @@ def _number(low: float, high: float, kind: type = int) -> Callable[[str], Any]:
 def _running_process(text: str) -> int:
     import psutil  # only for this option: `emulator start` shall start quickly
 
-    if not text.isdecimal() or not psutil.pid_exists(int(text)):
+    if not text.isdecimal() or len(text) > MOST_DIGITS or not psutil.pid_exists(int(text)):
         raise argparse.ArgumentTypeError(f"must be the id of a running process, not '{text}'")
     return int(text)
 

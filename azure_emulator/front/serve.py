@@ -33,7 +33,7 @@ from .watched_process import Watched
 
 log = logging.getLogger(__name__)
 
-ALREADY_RUNNING = 3  # exit status
+ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses
 TOKEN_FILE = "token"  # noqa: S105 - a file name
 INFO_FILE = "emulator.json"
 LOCK_FILE = "start.lock"
@@ -105,7 +105,7 @@ class Server:
             self._front.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0
         )
         await runner.setup()
-        listener = socket.create_server(("127.0.0.1", self._settings.port), backlog=512)
+        listener = self._listener()
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
         server = await connections.listen(runner, sock=listener, ssl=self._tls(), backlog=512)
         await self._metadata.start()
@@ -125,6 +125,16 @@ class Server:
             await self._em.operations.cancel_all()
             await self._em.machines.close()
             log.info("ended")
+
+    def _listener(self) -> socket.socket:
+        """Return the socket to which clients connect; raises SystemExit if it can't be had."""
+        port = self._settings.port
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=512)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            print(f"port {port} of 127.0.0.1 can't be had: {reason}", file=sys.stderr, flush=True)
+            raise SystemExit(NOT_LISTENING) from None
 
     def _tls(self) -> ssl.SSLContext:
         """Return the server's side of TLS, and write ca.pem, which clients trust.
@@ -214,7 +224,6 @@ def main() -> int:
     report = detach() if shall_detach else -1
     os.umask(0o077)
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.state_dir.chmod(0o700)
     os.chdir(settings.state_dir)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("asyncssh", "asyncio"):

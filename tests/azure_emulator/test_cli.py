@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from azure_emulator import cli, client
+from azure_emulator import cli, client, state_directory
 
 OWN = [sys.executable, "-m", "azure_emulator"]
 
@@ -113,6 +118,9 @@ def test_without_a_subcommand_it_shows_its_help(capsys: pytest.CaptureFixture[st
         ("start --seed=x", "--seed: invalid int value: 'x'"),
         ("start --quota-cores=-1", "--quota-cores: must be a whole number, 0 or more"),
         ("start --end-with-pid=0x1", "must be the id of a running process, not '0x1'"),
+        ("start --end-with-pid=99999999999999999999", "must be the id of a running process"),
+        ("start --allow-actions=", "--allow-actions: must not be empty"),
+        ("start --state-dir=", "--state-dir: must not be empty"),
     ],
 )
 def test_a_mistake_is_one_line_and_starts_nothing(
@@ -141,10 +149,92 @@ def test_a_failure_is_one_line(
     assert len(captured.err.splitlines()) == 1
 
 
-def test_a_state_directory_that_is_a_file_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def impossible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a file, and one where nothing can be written, whoever runs this."""
+    (tmp_path / "file").touch()
+    (tmp_path / "unwritable").mkdir()
+    (tmp_path / "full").mkdir()
+    real = tempfile.TemporaryFile
+
+    def temporary_file(*, dir: Path) -> Any:
+        if dir.name == "unwritable":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+        return open("/dev/full", "wb") if dir.name == "full" else real(dir=dir)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary_file)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("impossible")
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("file", "File exists"),
+        ("file/below", "Not a directory"),
+        ("unwritable", "Permission denied"),
+        ("full", "No space left on device"),
+        ("/proc/x", "No such file or directory"),
+        ("/proc/self", "No such file or directory"),
+        ("/sys/x", "ermi"),  # Operation not permitted, or Permission denied
+        ("/dev/null", "File exists"),
+        ("a" * 300, "File name too long"),
+        ("~nobody-of-this-name/x", "Could not determine home directory"),
+    ],
+)
+def test_a_state_directory_that_can_not_be_one_is_refused(
+    path: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "file"
-    path.touch()
-    assert cli.main(["start", f"--state-dir={path}"]) == 1
-    assert f"the state can't be kept in {path}" in capsys.readouterr().err
+    assert cli.main(["start", f"--state-dir={path}"]) == cli.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    for name in ("status", "stop", "reset"):
+        assert cli.main([name, f"--state-dir={path}"]) == 0
+        assert capsys.readouterr().out == "No emulator is running.\n"
+
+
+def test_a_directory_that_others_use_keeps_its_mode(tmp_path: Path) -> None:
+    shared, empty = tmp_path / "shared", tmp_path / "empty"
+    for folder in (shared, empty):
+        folder.mkdir()
+        folder.chmod(0o777)
+    (shared / "file").touch()
+    for folder, mode in ((shared, 0o777), (empty, 0o700)):
+        state_directory.prepare(folder)
+        assert folder.stat().st_mode & 0o777 == mode
+
+
+def test_a_port_that_is_taken_is_named(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert cli.main(["start", f"--state-dir={directory}", f"--port={port}"]) == cli.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"port {port} of 127.0.0.1 can't be had: Address already in use")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "5", "null", '{"actions": 1}', '{"permissions": []}', '{"actions": "*"}'),
+        *('{"actions": [1]}', '{"actions": {"a": 1}}', '{"actions": ["*"], "notActions": [null]}'),
+        *("[" * 100_000, "\udcff"),
+    ],
+)
+def test_a_file_that_is_no_role_starts_nothing(
+    directory: Path, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = tmp_path / "role.json"
+    role.write_bytes(content.encode(errors="surrogateescape"))
+    here = f"--state-dir={directory}"
+    assert cli.main(["start", here, f"--allow-actions={role}"]) == cli.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{role} is no role definition" in line
+    assert not directory.exists()
+
+
+def test_an_option_before_the_subcommand_is_told_its_place(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--state-dir=x", "start"])
+    assert "'--state-dir' belongs behind the subcommand" in capsys.readouterr().err
