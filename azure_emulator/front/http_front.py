@@ -11,11 +11,11 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from ..base import errors, versions
+from ..base import connections, errors, versions
 from ..base.errors import ArmError
 from ..base.messages import JSON, ArmRequest, ArmResponse
 from ..state import Emulator
-from . import connections, control_routes, dispatch, inputs, reply_faults, routes
+from . import control_routes, dispatch, inputs, reply_faults, routes
 from .dispatch import Passage
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ class Front:
 
     def application(self) -> web.Application:
         app = web.Application(
-            client_max_size=inputs.BODY_LIMIT, middlewares=[connections.arm_shaped]
+            client_max_size=inputs.BODY_LIMIT,
+            middlewares=[connections.heard, connections.arm_shaped],
         )
         app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=connections.expect)
         return app

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..base import errors
+from ..base import connections, errors
 
 BODY_LIMIT = 4 * 1024 * 1024  # ARM's own
 MAX_DEPTH = 64  # that of Newtonsoft's JSON reader, which Azure's services use
@@ -75,9 +75,11 @@ def correlation_id(request: web.Request, otherwise: str) -> str:
 async def json_body(request: web.Request) -> Any:
     """Return the parsed body, None if there is none; raises ARM's refusal."""
     try:
-        raw = await request.read()
+        raw = await connections.body(request)
     except web.HTTPRequestEntityTooLarge:
         raise errors.content_too_large(BODY_LIMIT) from None
+    except web.HTTPRequestTimeout as refusal:
+        raise errors.bad_request(refusal.reason, refusal.status) from None
     except web.RequestPayloadError as error:  # cut off, or not packed as it says
         raise errors.invalid_content(str(error)[:200]) from None
     if not raw.strip():

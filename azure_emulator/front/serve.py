@@ -22,11 +22,11 @@ from typing import IO, Any
 import trustme
 from aiohttp import web
 
+from ..base import connections
 from ..guest.machine_interface import MachineHost, NoMachines
 from ..metadata.metadata_server import MetadataServer
 from ..server_options import ServerSettings, parse
 from ..state import Emulator
-from . import connections
 from .dispatch import Router
 from .http_front import Front
 from .watched_process import Watched

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
 
+from ..base import connections
 from ..base.store import Resource
 from ..compute import guest_power
 from ..rules import scheduled_events
@@ -32,6 +35,7 @@ class MetadataServer:
     def __init__(self, em: Emulator) -> None:
         self._em = em
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
         self._greeted: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {
             ("GET", "instance"): self._instance,
@@ -42,7 +46,8 @@ class MetadataServer:
 
     async def start(self) -> None:
         """Listen; em.metadata knows the address when this returns."""
-        app = web.Application(client_max_size=BODY_LIMIT)
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[connections.heard])
+        app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/{secret}/metadata/{path:.*}", self._handle)
         app.router.add_route("POST", "/{secret}/power/{action}", self._power)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -51,13 +56,17 @@ class MetadataServer:
             listener = socket.create_server((ADDRESS, 0), backlog=128)
         except OSError:  # not all systems have the whole of 127.0.0.0/8
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        await web.SockSite(self._runner, listener).start()
+        self._server = await connections.listen(self._runner, sock=listener, backlog=128)
         address, port = listener.getsockname()
         self._em.metadata.base = f"http://{address}:{port}"
 
     async def stop(self) -> None:
-        if self._runner:
+        if self._runner and self._server:
+            self._server.close()
             await self._runner.cleanup()
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = format_datetime(self._em.clock.now(), usegmt=True)
 
     async def _handle(self, request: web.Request) -> web.Response:
         vm = self._em.metadata.vm(request.match_info["secret"])
@@ -119,7 +128,7 @@ class MetadataServer:
         self, vm: Resource, request: web.Request, _: list[str]
     ) -> web.Response:
         try:
-            body = json.loads(await request.read())
+            body = json.loads(await connections.body(request))
             identifiers = [str(item["EventId"]) for item in body["StartRequests"]]
         except (ValueError, KeyError, TypeError, RecursionError, web.HTTPException):
             return _error(400, "Bad request. The body has no StartRequests with an EventId each")
