@@ -6,13 +6,14 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import cache
 
 TAG_PREFIX = "ipcluster-azure"
 CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are found and deleted
 JOB_FILE_TAG = f"{TAG_PREFIX}-job-file"  # ClusterNames.base, of what is deployed by hand
 OWNER_TAGS = ("owner", "home", "user")
+CREATED_TAG = f"{TAG_PREFIX}-created"  # by Azure's clock, as is when it expires
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
 NOBODY = "unknown"  # the user of a process that has none
@@ -100,25 +101,24 @@ def cluster_tags(
     owner: Owner,
     max_lifetime_h: float,
     user_tags: Mapping[str, str],
-    now: datetime | None = None,
+    now: datetime,
 ) -> dict[str, str]:
     """Return the tags of every resource: whose it is, and from when until when it may exist.
 
     `cluster` is the name that no other cluster has; a group or a resource belongs to a cluster if
-    it carries exactly this name.
+    it carries exactly this name. `now` is Azure's time.
 
     The user's own tags are kept, and win nothing: a name with our prefix is overwritten.
     """
-    created = now or datetime.now(timezone.utc)
     ours = {
         "cluster": cluster,
         "profile": profile,
         "cluster-id": cluster_id,
         **owner.tags,
-        "created": created.isoformat(timespec="seconds"),
+        "created": now.isoformat(timespec="seconds"),
     }
     if max_lifetime_h > 0:
-        expires = created + timedelta(hours=max_lifetime_h)
+        expires = now + timedelta(hours=max_lifetime_h)
         ours["expires"] = expires.isoformat(timespec="seconds")
     prefixed = {f"{TAG_PREFIX}-{name}": value[:MAX_TAG_VALUE] for name, value in ours.items()}
     return {**user_tags, **prefixed}

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -54,18 +55,21 @@ class Clock(Protocol):
 class RealClock:
     """A clock whose seconds are longer or shorter than Azure's.
 
-    now() is the computer's time whatever the scale, because clients and machines live in it too.
+    now() is the computer's time whatever the scale, because clients and machines live in it too. It
+    goes on while the computer sleeps but, as Azure's would, not back or ahead when somebody sets
+    the computer's clock.
     """
 
     def __init__(self, scale: float) -> None:
         self.client_scale = scale
+        self._began, self._began_s = datetime.now(timezone.utc), _passed_s()
 
     @property
     def immediate(self) -> bool:
         return self.client_scale == 0
 
     def now(self) -> datetime:
-        return datetime.now(timezone.utc)
+        return self._began + timedelta(seconds=_passed_s() - self._began_s)
 
     def monotonic(self) -> float:
         return time.monotonic() / (self.client_scale or 1.0)
@@ -78,6 +82,13 @@ class RealClock:
 
     def working(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
+
+
+def _passed_s() -> float:
+    """Return seconds since some moment, which on Linux also pass while the computer sleeps."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 class VirtualClock:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from ..errors import AzureLauncherError
@@ -10,6 +10,7 @@ from ..formatting import counted, duration
 from ..record.contents import READY, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
 from ..start.link_process import is_link
 from .profiles import profile_dir
@@ -72,14 +73,12 @@ def _seen(file: RecordFile) -> ClusterStatus | None:
 
 
 def _status(file: RecordFile, record: Record) -> ClusterStatus:
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(record.created)
     status = ClusterStatus(
         cluster_id=record.cluster_id,
         state=_state(record),
         resource_group=record.plan.resource_group,
         location=record.plan.location,
         subscription_id=record.plan.subscription_id,
-        age_s=age.total_seconds(),
         controller=record.controller.state,
         tunnels_open=is_link(record.link_pid, file),
         engine_sets={
@@ -91,6 +90,8 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         _ask_azure(record, status)
     except AzureLauncherError as error:
         status.problem = str(error)
+    age = azure_now(record.endpoint) - datetime.fromisoformat(record.created)
+    status.age_s = age.total_seconds()
     if status.tunnels_open:
         status.registered = _registered(file)
     return status

@@ -14,6 +14,7 @@ from ..clusters.whose import is_ours, whose
 from ..errors import AzureLauncherError
 from ..formatting import duration, table
 from ..resource_manager.asker import asker
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.discovery import FoundCluster, find_clusters
 from .base import say
 from .subscription_options import SubscriptionCommand
@@ -64,7 +65,9 @@ def look_around(places: Iterable[Whereabouts]) -> tuple[Found, int]:
     for where in places:
         try:
             with where.api() as api:
-                found += [(where, cluster) for cluster in find_clusters(api, asker(api))]
+                for cluster in find_clusters(api, asker(api)):
+                    cluster.seen_at = azure_now(where.endpoint)
+                    found.append((where, cluster))
         except AzureLauncherError as error:
             failures += 1
             say(f"{where.endpoint.url}, subscription {where.subscription_id}: {error}")

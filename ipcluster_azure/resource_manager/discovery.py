@@ -30,7 +30,8 @@ STATE = "provisioningState"
 @dataclass
 class FoundCluster:
     """One cluster. `states`: Azure's provisioning state of what carries its tag, and of its
-    machines, by id; `vm_sizes`: size -> how many machines; `asker`: who has looked."""
+    machines, by id; `vm_sizes`: size -> how many machines; `asker`: who has looked;
+    `seen_at`: when, by Azure's clock, which counts where it is known rather than a `now`."""
 
     name: str
     subscription_id: str
@@ -40,6 +41,7 @@ class FoundCluster:
     asker: Owner = field(default_factory=Owner)
     owns_group: bool = False
     group_deleting: bool = False
+    seen_at: datetime | None = None
     states: dict[str, str] = field(default_factory=dict)
     vm_sizes: Counter[str] = field(default_factory=Counter)
 
@@ -80,10 +82,12 @@ class FoundCluster:
         return sum(self.vm_sizes.values())
 
     def expired(self, now: datetime) -> bool:
-        return self.expires is not None and self.expires <= now
+        return self.expires is not None and self.expires <= (self.seen_at or now)
 
     def age_s(self, now: datetime) -> float | None:
-        return None if self.created is None else (now - self.created).total_seconds()
+        if self.created is None:
+            return None
+        return ((self.seen_at or now) - self.created).total_seconds()
 
     def state(self, now: datetime) -> str:
         """The word for a list of clusters: deleting, expired, half deleted, left behind, creating

@@ -17,6 +17,7 @@ from urllib3.util import Retry
 
 from ..endpoint import Endpoint
 from ..errors import LoginError
+from .azure_time import clock_at
 from .error_mapping import translate
 
 LOGIN_TIMEOUT_S = 8.0
@@ -86,6 +87,7 @@ def _session(url: str, *, trust_env: bool) -> requests.Session:
     # the SDK's own policies retry; create_all asks for several things at once
     never = Retry(total=False, redirect=False, raise_on_status=False)
     session.mount("https://", HTTPAdapter(max_retries=never, pool_maxsize=CONNECTIONS))
+    session.hooks["response"].append(clock_at(url).hear)
     atexit.register(session.close)
     return session
 

@@ -1,13 +1,14 @@
 """What the guard on the controller's machine is told: when the cluster ends, and how."""
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..plan import resource_types
 from ..record.contents import Record
 from ..resource_ids import group_scope
+from ..resource_manager.azure_time import azure_now
 
 GROUP_API = "2025-04-01"
 FORCED_GROUP = f"forceDeletionTypes={resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
@@ -19,13 +20,15 @@ def guard_settings(record: Record) -> dict[str, Any]:
 
     `delete` is empty unless the controller's machine may delete the cluster.
 
-    `age_s` is by this computer's clock alone: the machine's may be another.
+    `created_s`, in seconds since 1970, and `age_s` are by Azure's clock: this computer's and the
+    machine's may be wrong.
     """
     created = datetime.fromisoformat(record.created)
     endpoint, limits = record.endpoint, record.limits
     ca_pem = Path(endpoint.ca_file).read_text(encoding="utf-8") if endpoint.ca_file else ""
     return {
-        "age_s": (datetime.now(timezone.utc) - created).total_seconds(),
+        "created_s": created.timestamp(),
+        "age_s": (azure_now(record.endpoint) - created).total_seconds(),
         "max_lifetime_h": limits.max_lifetime_h,
         "idle_timeout_min": limits.idle_timeout_min,
         "grace_s": GRACE_S,

@@ -4,10 +4,9 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
-from ..naming import ClusterNames, Owner, cluster_tags
+from ..naming import CREATED_TAG, ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
 from ..plan.requests import ResourceRequest, requests
@@ -16,6 +15,7 @@ from ..record.abort import require_alive
 from ..record.contents import Controller, Limits, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
 from ..ssh.environment import environment_of
@@ -42,7 +42,7 @@ class Site:
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
-    """Plan a new cluster: its controller's machine, and the network around it."""
+    """Plan a new cluster, from now on: its controller's machine, and the network around it."""
     settings = site.place.settings
     tags = cluster_tags(
         cluster=site.names.base,
@@ -51,6 +51,7 @@ def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
         owner=site.owner,
         max_lifetime_h=settings.max_lifetime_h,
         user_tags=settings.tags,
+        now=azure_now(site.place.endpoint),
     )
     return plan_cluster(
         settings,
@@ -124,7 +125,7 @@ def _new_record(
     settings = site.place.settings
     return Record(
         cluster_id=context.file.cluster_id,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=plan.tags[CREATED_TAG],
         endpoint=site.place.endpoint,
         plan=plan,
         environment=environment_of(

@@ -74,7 +74,7 @@ def _cached(
     cache: Path, fetch: Callable[[str], dict[str, SizeOffer]], location: str
 ) -> dict[str, SizeOffer]:
     try:
-        if time.time() - cache.stat().st_mtime < SIZES_FRESH_S:
+        if 0 <= time.time() - cache.stat().st_mtime < SIZES_FRESH_S:
             stored = json.loads(cache.read_text(encoding="utf-8"))
             return {
                 name: SizeOffer(**{**offer, "zones": tuple(offer["zones"])})

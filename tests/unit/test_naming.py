@@ -69,7 +69,7 @@ def test_tags_mark_whose_it_is_and_until_when() -> None:
 
 def test_there_is_room_for_the_users_tags() -> None:
     ours = cluster_tags(
-        cluster="n", profile="p", cluster_id="", owner=FULL, max_lifetime_h=1, user_tags={}
+        cluster="n", profile="p", cluster_id="", owner=FULL, max_lifetime_h=1, user_tags={}, now=NOW
     )
     assert len(ours) + naming.MAX_USER_TAGS == naming.MAX_TAGS
 

@@ -36,7 +36,7 @@ class Deletion:
         self._settings = settings
         context = ssl.create_default_context(cadata=settings["ca_pem"] or None)
         self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-        self._token, self._expires_at = "", 0.0
+        self._token, self._fresh_until = "", 0.0
 
     def run(self) -> None:
         """Delete until all is gone, whatever it takes; usually it ends with this machine."""
@@ -95,11 +95,12 @@ class Deletion:
         return status, min(wait_s, LONGEST_PAUSE_S)
 
     def _fresh_token(self) -> str:
-        if time.time() > self._expires_at - TOKEN_SPARE_S or not self._token:
+        if time.monotonic() > self._fresh_until or not self._token:
             query = {"api-version": TOKEN_VERSION, "resource": self._settings["audience"]}
-            answer = metadata(
+            answer, date_s = metadata(
                 f"identity/oauth2/token?{urllib.parse.urlencode(query)}", timeout_s=ANSWER_S
             )
             self._token = answer["access_token"]
-            self._expires_at = float(answer["expires_on"])
+            left_s = float(answer["expires_on"]) - (time.time() if date_s is None else date_s)
+            self._fresh_until = time.monotonic() + left_s - TOKEN_SPARE_S
         return self._token

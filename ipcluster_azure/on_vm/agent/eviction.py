@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 
-from .instance_metadata import ANSWER_S, Json, metadata
+from .instance_metadata import ANSWER_S, INSTANCE, Answer, Json, metadata, seconds_of
 
 LOOK_S = 1.0
 FIRST_LOOK_S = 5.0  # until then the engines start, and need the processor
 FIRST_ANSWER_S = 150.0  # switches the service on for the machine, which takes up to two minutes
 TRIES = 5
-INSTANCE = "instance/compute?api-version=2021-02-01"
 EVENTS = "scheduledevents?api-version=2020-07-01"
 
 
@@ -26,7 +23,7 @@ def is_spot() -> bool:
     machine that isn't Azure's."""
     for _ in range(TRIES):
         try:
-            return metadata(INSTANCE).get("priority") == "Spot"
+            return metadata(INSTANCE).content.get("priority") == "Spot"
         except (OSError, ValueError):
             time.sleep(LOOK_S)
     return False
@@ -43,26 +40,24 @@ def wait_for_eviction() -> tuple[str, float] | None:
     timeout_s = FIRST_ANSWER_S
     while True:
         try:
-            events = metadata(EVENTS, timeout_s=timeout_s).get("Events", [])
+            answer = metadata(EVENTS, timeout_s=timeout_s)
         except (OSError, ValueError) as error:
             print(f"scheduled events: {error}", file=sys.stderr, flush=True)
-            events = []
+            answer = Answer({}, None)
         timeout_s = ANSWER_S
-        for event in events:
+        for event in answer.content.get("Events", []):
             if event.get("EventType") == "Preempt":
-                return str(event["EventId"]), seconds_left(event)
+                return str(event["EventId"]), seconds_left(event, answer.date_s)
         time.sleep(LOOK_S)
 
 
-def seconds_left(event: Json) -> float:
-    """Return the seconds until an event begins; 0 if it has begun: NotBefore is empty then."""
-    try:
-        not_before = parsedate_to_datetime(event["NotBefore"])
-    except (ValueError, TypeError, KeyError, IndexError):
+def seconds_left(event: Json, date_s: float | None) -> float:
+    """Return the seconds from an answer's Date until an event begins; 0 if it has begun: NotBefore
+    is empty then. Without a Date, this machine's clock counts."""
+    not_before_s = seconds_of(event.get("NotBefore"))
+    if not_before_s is None:
         return 0.0
-    if not_before.tzinfo is None:
-        not_before = not_before.replace(tzinfo=timezone.utc)
-    return max(0.0, (not_before - datetime.now(timezone.utc)).total_seconds())
+    return max(0.0, not_before_s - (time.time() if date_s is None else date_s))
 
 
 def approve(event_id: str) -> None:

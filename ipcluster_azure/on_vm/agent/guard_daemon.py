@@ -24,6 +24,7 @@ from typing import NoReturn, TypeVar
 from .heard_machines import Roll
 from .heartbeat import LINE_LIMIT, sign, verified
 from .hub import LINGER_S, Hub, HubSilent, hub_of
+from .instance_metadata import INSTANCE, metadata
 from .limits import Idleness, Lifetime
 from .processes import Json, identify, is_alive
 from .work_dir import WorkDir, read_json, say, tail, write_json
@@ -34,6 +35,7 @@ TICK_S = 0.25
 LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's silence
 LINE_S = 10.0  # of silence on a connection until it is closed
 SAVE_S = 30.0
+TIME_LOOK_S = 5.0
 AGAIN_S = 5.0  # after an error of ours
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
@@ -42,16 +44,16 @@ class Guard:
     """Watches over one cluster.
 
     `settings` is the content of D/guard_settings.json, which may change: max_lifetime_h and
-    idle_timeout_min (0: never), age_s of the cluster at the guard's first start, grace_s from a
-    limit to the deletion, in which the user's computer can delete the cluster itself, and the
-    settings of Deletion.
+    idle_timeout_min (0: never), created_s of the cluster by Azure's clock, age_s of it at the
+    guard's first start, grace_s from a limit to the deletion, in which the user's computer can
+    delete the cluster itself, and the settings of Deletion.
     """
 
     def __init__(self, work: WorkDir, settings: Json) -> None:
         self.work, self.settings = work, settings
         saved = read_json(work.guard_file)
         self.lifetime = Lifetime(settings.get("age_s", 0.0), saved.get("clock", {}))
-        self.idleness = Idleness()
+        self.idleness = Idleness(self.lifetime.age_s)
         self.roll = Roll.read(saved, time.monotonic())
         self.controller: Json = {"alive": True}
         self.idle = self.expired = False
@@ -65,7 +67,9 @@ class Guard:
         address = read_json(self.work.controller_file)["address"]
         self.port = await self.listen(address)
         self.save()
-        await asyncio.gather(self.tick(), self.look_at_hub_now_and_then(), self.end_when_over())
+        await asyncio.gather(
+            self.tick(), self.keep_time(), self.look_at_hub_now_and_then(), self.end_when_over()
+        )
 
     async def listen(self, address: str) -> int:
         """Hear the engines' machines; returns the port. If possible it is that of an earlier guard,
@@ -123,6 +127,18 @@ class Guard:
         if not self.expired and 0 < limit_s <= self.lifetime.age_s():
             say(f"the cluster's lifetime of {limit_s:.0f} s is over")
             self.expired = True
+
+    async def keep_time(self) -> None:
+        """Go by Azure's clock. Where it can't be heard, CLOCK_BOOTTIME goes on."""
+        first = True
+        while True:
+            with contextlib.suppress(OSError, ValueError):
+                date_s = (await asyncio.to_thread(metadata, INSTANCE)).date_s
+                if date_s is not None and "created_s" in self.settings:
+                    ahead_s = self.lifetime.correct(date_s - self.settings["created_s"])
+                    self.idleness.active_at += ahead_s if first else 0.0  # it has just begun
+                    first = False
+            await asyncio.sleep(TIME_LOOK_S)
 
     # --- the hub
 

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
 ANSWER_S = 5.0
+INSTANCE = "instance/compute?api-version=2021-02-01"
 
 
-def metadata(path: str, body: Json | None = None, *, timeout_s: float = ANSWER_S) -> Json:
+class Answer(NamedTuple):
+    """What the service answers, and when: in seconds since 1970 by Azure's clock, which is its
+    Date. None if it does not say."""
+
+    content: Json
+    date_s: float | None
+
+
+def metadata(path: str, body: Json | None = None, *, timeout_s: float = ANSWER_S) -> Answer:
     """Return the service's answer to a GET, or to a POST if there is a body.
 
     Raises OSError or ValueError if there is none, or one that is not JSON.
@@ -31,5 +41,13 @@ def metadata(path: str, body: Json | None = None, *, timeout_s: float = ANSWER_S
     # it refuses what came through a proxy
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=timeout_s) as reply:
-        answer = reply.read()
-    return json.loads(answer) if answer else {}
+        answer, date = reply.read(), reply.headers.get("Date")
+    return Answer(json.loads(answer) if answer else {}, seconds_of(date))
+
+
+def seconds_of(date: str | None) -> float | None:
+    """Return an HTTP date in seconds since 1970; None if it is none."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

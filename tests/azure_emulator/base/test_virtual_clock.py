@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from azure_emulator import client
+from azure_emulator.base import clock
 from azure_emulator.base.clock import VirtualClock
 
 from ..cloud import Answer, Cloud, Keys, Site, address_of, answers, scale_set_body, vm_body
@@ -231,3 +232,14 @@ def test_the_first_poll_waits_long_only_for_a_system(still: Cloud, keys: Keys) -
 
     assert "retry-after" in first_poll(still.call("PUT", path, body))
     assert "retry-after" not in first_poll(still.call("PUT", path, body))
+
+
+def test_a_real_clock_goes_on_in_sleep_and_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed_s = 50.0
+    monkeypatch.setattr(clock, "_passed_s", lambda: passed_s)
+    real = clock.RealClock(1.0)
+    began = real.now()
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert real.now() == began
+    passed_s += 3600
+    assert (real.now() - began).total_seconds() == 3600

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -387,10 +389,9 @@ def test_the_pause_before_an_engine_is_started_again_grows() -> None:
     assert place.pause_s(1302.0) == 1
 
 
-def test_idleness_waits_for_the_first_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idleness_waits_for_the_first_engines() -> None:
     now = 0.0
-    monkeypatch.setattr(limits, "boottime_s", lambda: now)
-    idleness = limits.Idleness(now)
+    idleness = limits.Idleness(lambda: now)
     now = 600.0
     assert not idleness.is_idle(60)  # they may boot
     now = limits.FIRST_ENGINES_S
@@ -432,3 +433,49 @@ def test_a_lifetime_goes_on_over_a_reboot_and_a_clock_that_is_wrong(
     assert limits.Lifetime(0, saved).age_s() == 1110
     wall = 1e9  # and back
     assert limits.Lifetime(0, saved).age_s() == 115
+
+
+def test_a_lifetime_goes_by_azures_clock_where_that_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boot = 50.0
+    monkeypatch.setattr(limits, "boottime_s", lambda: boot)
+    lifetime = limits.Lifetime(100, {})
+    idleness = limits.Idleness(lifetime.age_s)
+    lifetime.correct(100 + limits.TOLERANCE_S)  # whole seconds, and a while on the way
+    assert lifetime.age_s() == 100
+    boot = 60.0
+    lifetime.correct(100)  # a virtual clock that stands still
+    assert (lifetime.age_s(), idleness.idle_s()) == (100, 0)
+    lifetime.correct(3700)
+    boot = 61.0
+    assert (lifetime.age_s(), idleness.idle_s()) == (3701, 3601)
+    lifetime.correct(-1)  # it can't be younger than it is old
+    assert lifetime.age_s() == 3701
+    saved = lifetime.to_save()
+    assert limits.Lifetime(0, saved).age_s() == 3701
+
+
+def test_the_guard_asks_what_time_it_is(guarded: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure's clock says that two hours have passed; the machine's own that it was no second."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Date", formatdate(created_s + 7200, usegmt=True))
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    created_s = 1_000_000_000
+    with HTTPServer(("127.0.0.1", 0), Service) as service:
+        monkeypatch.setenv("IPCLUSTER_AZURE_IMDS", f"http://127.0.0.1:{service.server_port}")
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        set_limits(guarded, max_lifetime_h=2, age_s=0, created_s=created_s)
+        guarded.controller()
+        state_file = guarded.dir / "guard.json"
+        wait_for(lambda: json.loads(state_file.read_text())["expired"])
+        assert json.loads(state_file.read_text())["idle_s"] < 3600
+        service.shutdown()
