@@ -27,6 +27,7 @@ from .hub import LINGER_S, Hub, HubSilent, hub_of
 from .instance_metadata import INSTANCE, metadata
 from .limits import Idleness, Lifetime
 from .processes import Json, identify, is_alive
+from .strangers import Strangers
 from .work_dir import WorkDir, read_json, say, tail, write_json
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Guard:
         self.idle = self.expired = False
         self.port = int(saved.get("port", 0))
         self._told: Json = {}
+        self._strangers = Strangers()
         self._looking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -182,12 +184,15 @@ class Guard:
     # --- the engines' machines
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, asyncio.TimeoutError):
+        errors = OSError, ValueError, KeyError, TypeError, asyncio.TimeoutError
+        with contextlib.suppress(*errors), contextlib.ExitStack() as stranger:
+            stranger.enter_context(self._strangers.waiting(writer))
             nonce, count = secrets.token_hex(16), 0
             writer.write(json.dumps({"nonce": nonce}).encode() + b"\n")
             while line := await asyncio.wait_for(reader.readline(), LINE_S):
                 key = self.hub_info()["key"].encode()
                 request = verified(key, nonce, "machine", line)
+                stranger.close()
                 count += 1
                 if request["count"] != count:
                     break

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 BEAT_S = 1.0
 STARTING_S = 0.1  # a machine may be lost as soon as its engines are there: whose were they?
 ANSWER_S = 3.0  # then the line counts as broken
-LINE_LIMIT = 1 << 16
+LINE_LIMIT = 1 << 14
 DOMAIN = b"ipcluster-azure guard"
 
 
