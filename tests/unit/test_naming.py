@@ -110,6 +110,7 @@ def test_an_owners_tags_fit_azures_limit() -> None:
         owner=Owner("o@t", "f" * 32, "u" * 300),
         max_lifetime_h=1,
         user_tags={},
+        now=NOW,
     )
     assert max(map(len, tags.values())) == naming.MAX_TAG_VALUE
 
