@@ -1,13 +1,26 @@
 """What a user sees while a start or a stop goes on: log lines with the elapsed time, and a bar."""
 
+import logging
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 REPEAT_S = 5.0
+_notices: ContextVar[Any] = ContextVar("notices")
+
+
+def notices_to(log: Any) -> None:
+    """Have what `notice` says from now on, in this task or thread, go to a logger."""
+    _notices.set(log)
+
+
+def notice(text: str) -> None:
+    """Tell the user why something takes long, from wherever it does."""
+    _notices.get(logging.getLogger("ipcluster_azure")).warning("%s", text)
 
 
 class Progress:

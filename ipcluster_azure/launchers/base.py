@@ -11,7 +11,7 @@ from typing import Any
 from ipyparallel.cluster.launcher import NotRunning
 
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged
-from ..progress import Progress
+from ..progress import Progress, notices_to
 from ..record.contents import Record
 from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
@@ -115,6 +115,7 @@ class AzureVMBase:
 
     async def _start_or_undo(self, starting: Awaitable[None]) -> None:
         """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
+        notices_to(self.log)
         if self.parent is not None:
             write_in_one_piece(self.parent)
         try:
@@ -149,6 +150,7 @@ class AzureVMBase:
 
     async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
         """Await a stop. If it fails the record stays, and the stop can be repeated."""
+        notices_to(self.log)
         try:
             await stopping
         except Exception as error:

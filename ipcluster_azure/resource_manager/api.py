@@ -1,13 +1,13 @@
 """All that the launcher asks of Azure's Resource Manager; Azure's errors leave it as ours.
 
-How Azure is asked is in calls.py and compute.py. Everything here blocks, and is called through
-`bridge`: asyncio-based clients can't delete anything at the interpreter's exit, when executors and
-new threads are refused. Long-running operations are never waited for (`polling=False`): the SDK
-would look every 30 s, provision.py looks more often.
+How Azure is asked is in calls.py and compute.py, how long its answers are waited for in
+patience.py. Everything here blocks, and is called through `bridge`: asyncio-based clients can't
+delete anything at the interpreter's exit, when executors and new threads are refused. Long-running
+operations are never waited for (`polling=False`): the SDK would look every 30 s, provision.py looks
+more often.
 """
 
 import asyncio
-import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,25 +21,30 @@ from ..plan.requests import ResourceRequest
 from ..plan.resource_types import Json
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .answers import GONE, MachineState, machine_states, power_state
-from .calls import CallsById, items, send, unbroken
+from .calls import CallsById, items, send
 from .compute import OPERATIONS, ComputeCalls
 from .error_mapping import code_of, error_of_code, translated
-from .login import client_options
+from .login import CONNECTIONS, client_options
+from .threads import DaemonThreads
 from .token_claims import login_of
 
 T = TypeVar("T")
-QUICK = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 8}
 FORCE_DELETION_TYPES = f"{resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
 
 
+_bridge = DaemonThreads(limit=CONNECTIONS)
+
+
 async def bridge(function: Callable[..., T], *args: Any) -> T:
-    """Run blocking `function` without blocking the loop; inline where no thread can be had."""
-    loop = asyncio.get_running_loop()
+    """Run blocking `function` without blocking the loop; inline where no thread can be had.
+
+    The threads end with the process: those of the loop's own executor would be waited for.
+    """
     try:
-        future = loop.run_in_executor(None, functools.partial(function, *args))
-    except RuntimeError:  # the interpreter is exiting, and its executors refuse
+        future = _bridge.submit(function, *args)
+    except RuntimeError:  # the interpreter is exiting, and refuses new ones
         return function(*args)
-    return await future
+    return await asyncio.wrap_future(future)
 
 
 class AzureApi:
@@ -74,7 +79,7 @@ class AzureApi:
         that this is the first thing to ask."""
         with translated(f"looking for resource group {name}"):
             try:
-                self._arm.resource_groups.get(name, **QUICK)
+                self._arm.resource_groups.get(name)
             except ResourceNotFoundError as error:
                 if code_of(error) == "ResourceGroupNotFound":
                     return False
@@ -85,13 +90,13 @@ class AzureApi:
         """Create a resource group, which takes Azure but a moment."""
         with translated(f"creating resource group {name}"):
             body: Any = {"location": location, "tags": tags}
-            unbroken(lambda: self._arm.resource_groups.create_or_update(name, body))
+            self._arm.resource_groups.create_or_update(name, body)
 
     def put(self, request: ResourceRequest) -> tuple[Json, str]:
         """Ask for a resource; returns Azure's first answer, in which the resource is seldom ready,
         and the URL of the operation that makes it, empty if there is none."""
         with translated(f"creating {_in_words(request.id)}"):
-            answer = unbroken(lambda: self._calls(request.id).put(request))
+            answer = self._calls(request.id).put(request)
         return answer.json(), _operation(answer)
 
     def get(self, request: ResourceRequest) -> Json:
@@ -139,12 +144,12 @@ class AzureApi:
     def skus(self, location: str) -> list[Json]:
         """List what Azure offers in a location: sizes of virtual machines, and other things."""
         with translated(f"listing the VM sizes of {location}"):
-            return list(self._compute.skus(location, **QUICK))
+            return list(self._compute.skus(location))
 
     def usages(self, location: str) -> list[Json]:
         """List the subscription's quotas in a location, and how much of each is used."""
         with translated(f"reading the quotas of {location}"):
-            return list(self._compute.usages(location, **QUICK))
+            return list(self._compute.usages(location))
 
     def register(self, namespace: str) -> bool:
         """Ask that the subscription may use a resource provider; returns whether it may by now."""
@@ -208,7 +213,7 @@ class AzureApi:
         `expand`: what its items are to say besides, such as "provisioningState".
         """
         with translated(doing):
-            return list(items(self._arm, self._below(path), api_version, filter_, expand, **QUICK))
+            return list(items(self._arm, self._below(path), api_version, filter_, expand))
 
     def act(self, path: str, api_version: str, body: Json, *, doing: str) -> Json:
         """POST a body to `path`, which is relative to the subscription's."""

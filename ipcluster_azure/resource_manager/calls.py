@@ -1,17 +1,13 @@
 """How the clients of Azure's SDK are called: for Azure's own answers, and without their waiting."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from azure.core.exceptions import IncompleteReadError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ..plan.requests import ResourceRequest
 from ..plan.resource_types import Json
-
-T = TypeVar("T")
-BROKEN_ANSWERS = 3
 
 
 def answer_to(ask: Callable[..., object], *args: Any, **options: Any) -> HttpResponse:
@@ -25,16 +21,6 @@ def answer_to(ask: Callable[..., object], *args: Any, **options: Any) -> HttpRes
     ask(*args, raw_response_hook=answers.append, **options)
     response: HttpResponse = answers[-1].http_response
     return response
-
-
-def unbroken(ask: Callable[[], T]) -> T:
-    """The answer to a PUT, asked again if it broke off: the SDK's own policies don't do that."""
-    for _ in range(BROKEN_ANSWERS):
-        try:
-            return ask()
-        except IncompleteReadError:
-            continue
-    return ask()
 
 
 class SendsRequests(Protocol):

@@ -7,6 +7,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -20,6 +21,7 @@ from ..errors import (
     QuotaExceeded,
     RequestRefused,
 )
+from .patience import Throttled, Unanswered, one_call
 
 CAPACITY_CODES = frozenset(
     {
@@ -33,15 +35,20 @@ CAPACITY_CODES = frozenset(
 
 
 QUOTA_CODES = frozenset({"QuotaExceeded", "PublicIPCountLimitReached"})
+NO_ANSWERS = (ServiceRequestError, ServiceResponseError, IncompleteReadError, Unanswered)
 LOCKED_CODES = frozenset({"ScopeLocked", "CannotDeleteResource"})
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into ours; `doing` says in words what was attempted."""
+    """One call to Azure: limit its time, and turn the SDK's exceptions into ours.
+
+    `doing` says in words what was attempted.
+    """
     try:
-        yield
-    except AzureError as error:
+        with one_call():
+            yield
+    except (AzureError, Unanswered, Throttled) as error:
         raise translate(error, doing) from error
 
 
@@ -50,6 +57,14 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
     if isinstance(error, ClientAuthenticationError):
         first = _first_line(str(error))
         return LoginError(f"Not logged in to Azure ({first}). Run `az login` and try again.")
+    if isinstance(error, Throttled):
+        text = f"{doing} failed: {error}, as it has too much to do. Try again then."
+        return RequestRefused(text, "TooManyRequests")
+    if isinstance(error, NO_ANSWERS):
+        return EndpointUnreachable(
+            f"The Azure endpoint does not answer while {doing}: {_first_line(str(error))}. Check "
+            "the network, the proxy settings and c.AzureVMLauncher.endpoint."
+        )
     if isinstance(error, HttpResponseError):
         code = code_of(error)
         message = getattr(error.error, "message", None) or error.message
@@ -58,11 +73,6 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
         if code == "InvalidSubscriptionId":
             return AccessDenied(f"{_first_line(message)} Check c.AzureVMLauncher.subscription_id.")
         return error_of_code(code, message, doing)
-    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
-        return EndpointUnreachable(
-            f"The Azure endpoint does not answer while {doing}: {_first_line(str(error))}. Check "
-            "the network, the proxy settings and c.AzureVMLauncher.endpoint."
-        )
     return RequestRefused(f"{doing} failed: {_first_line(str(error))}")
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import requests
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
-from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -19,6 +18,7 @@ from ..endpoint import Endpoint
 from ..errors import LoginError
 from .azure_time import clock_at
 from .error_mapping import translate
+from .patience import PatientTransport, Silence
 
 LOGIN_TIMEOUT_S = 8.0
 CONNECTIONS = 16
@@ -62,16 +62,21 @@ def _credential(url: str, token_file: str) -> TokenCredential:
 def client_options(endpoint: Endpoint) -> dict[str, Any]:
     """What every client of Azure's SDK is made with, besides the subscription; they all share
     their connections."""
-    options: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
-    if endpoint.ca_file:
-        options["connection_verify"] = endpoint.ca_file
+    verify = {"connection_verify": endpoint.ca_file} if endpoint.ca_file else {}
     session = session_for(endpoint)
     return {
         "credential": credential_for(endpoint),
         "base_url": endpoint.url,
         "credential_scopes": [f"{endpoint.audience}/.default"],
-        "transport": RequestsTransport(session=session, session_owner=False, **options),
+        "transport": PatientTransport(
+            _silence(endpoint.url), session=session, session_owner=False, **verify
+        ),
     }
+
+
+@functools.lru_cache
+def _silence(url: str) -> Silence:
+    return Silence()
 
 
 def session_for(endpoint: Endpoint) -> requests.Session:
