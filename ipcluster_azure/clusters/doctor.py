@@ -21,7 +21,7 @@ from ..formatting import counted
 from ..launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ..plan.cluster_plan import check_engine_count
 from ..resource_manager.api import AzureApi
-from ..resource_manager.login import check_login
+from ..resource_manager.credentials import check_login
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from ..settings.values import Settings
 from ..start.limits import granted
@@ -134,8 +134,8 @@ class Examination:
         return f"SSH will be allowed from {', '.join(place.ssh_sources)}"
 
     def _login(self) -> str:
-        check_login(self._place.endpoint)
-        return "a login was found"
+        kind = check_login(self._place.endpoint, self._place.settings.subscription_id)
+        return f"a login was found: {kind}"
 
     def _answers(self) -> str:
         settings = self._place.settings

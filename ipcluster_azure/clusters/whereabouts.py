@@ -9,7 +9,8 @@ from azure_emulator import client as emulator
 from ..endpoint import Endpoint, RecordCore
 from ..errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
 from ..resource_manager.api import AzureApi
-from ..resource_manager.login import check_login
+from ..resource_manager.credentials import check_login
+from ..resource_manager.login_advice import how_to_log_in
 from ..resource_manager.power import emulator_is_gone
 from ..resource_manager.subscription import find_subscription
 from ..settings.values import EMULATOR, PUBLIC_CLOUD, Settings
@@ -28,13 +29,15 @@ class Whereabouts:
 
         Raises LoginError, AccessDenied or EndpointUnreachable.
         """
-        check_login(self.endpoint)
+        check_login(self.endpoint, self.subscription_id)
         with AzureApi(self.endpoint, self.subscription_id) as api:
             api.group_exists("ipcluster-azure-probe")  # lists are asked for with more patience
             yield api
 
 
-def configured(endpoint: str, subscription_id: str, audience: str = "") -> Whereabouts:
+def configured(
+    endpoint: str, subscription_id: str, audience: str = "", tenant_id: str = ""
+) -> Whereabouts:
     """Return the subscription that settings name.
 
     Raises ConfigurationError for an impossible endpoint, and if no emulator runs for `emulator`.
@@ -51,12 +54,14 @@ def configured(endpoint: str, subscription_id: str, audience: str = "") -> Where
             f"The endpoint must be 'emulator' or begin with https://, not {endpoint!r}."
         )
     url = endpoint.rstrip("/")
-    where = Endpoint(url, (audience or url).rstrip("/"))
+    where = Endpoint(url, (audience or url).rstrip("/"), tenant_id=tenant_id)
     return Whereabouts(where, find_subscription(subscription_id))
 
 
 def of_settings(settings: Settings) -> Whereabouts:
-    return configured(settings.endpoint, settings.subscription_id, settings.audience)
+    return configured(
+        settings.endpoint, settings.subscription_id, settings.audience, settings.tenant_id
+    )
 
 
 def everywhere(cores: Iterable[RecordCore]) -> list[Whereabouts]:
@@ -71,11 +76,12 @@ def everywhere(cores: Iterable[RecordCore]) -> list[Whereabouts]:
         for core in cores
         if not emulator_is_gone(core.endpoint)
     ]
-    places = list(dict.fromkeys(item for item in found if item is not None))
+    # of the same place the one on record, which knows its tenant
+    places = list({item: item for item in found if item is not None}.values())
     if not places:
         raise ConfigurationError(
             "There is nowhere to look: no emulator is running and no Azure subscription is known. "
-            "Run `az login`, or set $AZURE_SUBSCRIPTION_ID or --subscription-id."
+            f"{how_to_log_in()} Or set $AZURE_SUBSCRIPTION_ID or --subscription-id."
         )
     return places
 

@@ -56,7 +56,7 @@ class AzureApi:
 
     def __init__(self, endpoint: Endpoint, subscription_id: str) -> None:
         self.endpoint, self.subscription_id = endpoint, subscription_id
-        options = client_options(endpoint)
+        options = client_options(endpoint, subscription_id)
         self._credential, self._scopes = options["credential"], options["credential_scopes"]
         self._arm = ResourceManagementClient(subscription_id=subscription_id, **options)
         self._by_id = CallsById(self._arm)

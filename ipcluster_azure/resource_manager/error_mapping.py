@@ -1,5 +1,6 @@
 """Azure's errors -> ours, in this one place."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ from ..errors import (
     QuotaExceeded,
     RequestRefused,
 )
+from .login_advice import how_to_log_in
 from .patience import Throttled, Unanswered, one_call
 
 CAPACITY_CODES = frozenset(
@@ -54,9 +56,8 @@ def translated(doing: str) -> Iterator[None]:
 
 def translate(error: BaseException, doing: str) -> AzureLauncherError:
     """The one place where Azure's errors are mapped to ours."""
-    if isinstance(error, ClientAuthenticationError):
-        first = _first_line(str(error))
-        return LoginError(f"Not logged in to Azure ({first}). Run `az login` and try again.")
+    if isinstance(error, ClientAuthenticationError) and error.response is None:
+        return LoginError(f"Not logged in to Azure: {_first_line(str(error))}. {how_to_log_in()}")
     if isinstance(error, Throttled):
         text = f"{doing} failed: {error}, as it has too much to do. Try again then."
         return RequestRefused(text, "TooManyRequests")
@@ -68,12 +69,27 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
     if isinstance(error, HttpResponseError):
         code = code_of(error)
         message = getattr(error.error, "message", None) or error.message
-        if error.status_code in (401, 403) or code.startswith("Subscription"):
+        if error.status_code == 401:
+            return AccessDenied(_refused_login(code, message, doing))
+        if error.status_code == 403 or code.startswith("Subscription"):
             return AccessDenied(f"Azure does not allow {doing}: {_first_line(message)} ({code})")
         if code == "InvalidSubscriptionId":
             return AccessDenied(f"{_first_line(message)} Check c.AzureVMLauncher.subscription_id.")
         return error_of_code(code, message, doing)
     return RequestRefused(f"{doing} failed: {_first_line(str(error))}")
+
+
+def _refused_login(code: str, message: str, doing: str) -> str:
+    """What to tell of a token that the Resource Manager does not take: there is a login."""
+    text = f"Azure does not accept your login for {doing}: {_first_line(message)} ({code})."
+    if wanted := re.search(r"must match[^']*'https://[^/]+/([\w.-]+)", message):
+        tenant = wanted.group(1)
+        return (
+            f"{text} The subscription is of tenant {tenant}: set c.AzureVMLauncher.tenant_id = "
+            f"'{tenant}', log in there with `az login --tenant {tenant}`, or choose another "
+            "subscription."
+        )
+    return f"{text} `ipcluster-azure doctor` shows which login was found; log in anew with it."
 
 
 def error_of_code(code: str, message: str, doing: str) -> AzureLauncherError:

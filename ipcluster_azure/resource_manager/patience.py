@@ -66,6 +66,10 @@ class Call:
         self._since += pause_s
         time.sleep(pause_s)
 
+    def add(self, seconds: float) -> None:
+        """Leave `seconds` that have passed out of account."""
+        self._since += seconds
+
 
 _call: ContextVar[Call | None] = ContextVar("call", default=None)
 
@@ -78,6 +82,17 @@ def one_call() -> Iterator[None]:
         yield
     finally:
         _call.reset(token)
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Leave the time of this block, a login's, out of the call's account: it has its own limit."""
+    began, call = time.monotonic(), _call.get()
+    try:
+        yield
+    finally:
+        if call is not None:
+            call.add(time.monotonic() - began)
 
 
 class Silence:

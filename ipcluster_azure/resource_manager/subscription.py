@@ -1,15 +1,16 @@
 """Which subscription to use, found the way users of Azure's own tools expect."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 from ..errors import ConfigurationError
+from .azure_profile import default_subscription
+from .login_advice import how_to_log_in
+from .threads import TimedOut, within
 
-CLI_TIMEOUT_S = 6.0
+CLI_TIMEOUT_S = 60.0  # as LOGIN_TIMEOUT_S
 
 
 def find_subscription(configured: str) -> str:
@@ -20,30 +21,22 @@ def find_subscription(configured: str) -> str:
     found = (
         configured
         or os.environ.get("AZURE_SUBSCRIPTION_ID", "").strip()
-        or _from_profile()
+        or default_subscription()
         or _from_cli()
     )
     if not found:
-        raise ConfigurationError(
-            "No Azure subscription: run `az login`, or set $AZURE_SUBSCRIPTION_ID or "
-            "c.AzureVMLauncher.subscription_id; or try c.AzureVMLauncher.endpoint = 'emulator', "
-            "which needs no account."
-        )
+        raise _none_found()
     if not re.fullmatch(r"\w[\w-]*", found, re.ASCII):  # it becomes a part of addresses
         raise ConfigurationError(f"{found!r} is not a subscription's id.")
     return found
 
 
-def _from_profile() -> str:
-    """The default subscription in azureProfile.json, which the Azure CLI writes at login."""
-    folder = os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure"
-    try:
-        # the CLI writes a byte order mark
-        text = (Path(folder) / "azureProfile.json").read_text(encoding="utf-8-sig")
-        subscriptions = json.loads(text)["subscriptions"]
-        return next((str(item["id"]) for item in subscriptions if item.get("isDefault")), "")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
+def _none_found(reason: str = "") -> ConfigurationError:
+    return ConfigurationError(
+        f"No Azure subscription{reason}. {how_to_log_in()} Or set $AZURE_SUBSCRIPTION_ID or "
+        "c.AzureVMLauncher.subscription_id; or try c.AzureVMLauncher.endpoint = 'emulator', "
+        "which needs no account."
+    )
 
 
 def _from_cli() -> str:
@@ -52,10 +45,24 @@ def _from_cli() -> str:
     if az is None:
         return ""
     command = [az, "account", "show", "--query", "id", "--output", "tsv"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=CLI_TIMEOUT_S, check=False
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CLI_TIMEOUT_S,
+            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+
+    waiting = f"Waiting for `az account show`: at most {CLI_TIMEOUT_S:.0f} s"
+    try:
+        done = within(CLI_TIMEOUT_S + 2, run, while_waiting=waiting)
+    except (subprocess.TimeoutExpired, TimedOut) as error:
+        hung = f": `az account show` did not answer within {CLI_TIMEOUT_S:.0f} s"
+        raise _none_found(hung) from error
+    except OSError as error:
+        raise _none_found(f": {az} can't be run ({error.strerror})") from error
     return done.stdout.strip() if done.returncode == 0 else ""

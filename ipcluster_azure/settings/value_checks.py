@@ -44,6 +44,11 @@ def _check_place(settings: Settings) -> None:
             f"subscription_id {settings.subscription_id!r} is not a subscription's id; `az account "
             "list -o table` lists them."
         )
+    if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9.-]*)?", settings.tenant_id):
+        raise ConfigurationError(
+            f"tenant_id {settings.tenant_id!r} is neither a tenant's id nor one of its domains; "
+            "`az account list` shows them."
+        )
     if not re.fullmatch(r"[a-z0-9]+", settings.location):
         raise ConfigurationError(
             f"location {settings.location!r} is not a region's name; `az account list-locations "

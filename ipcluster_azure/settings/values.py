@@ -38,6 +38,11 @@ class Settings:
         "Azure subscription to create everything in. Empty: $AZURE_SUBSCRIPTION_ID, else the "
         "default subscription of `az login`.",
     )
+    tenant_id: str = setting(
+        Unicode(""),
+        "Microsoft Entra tenant to log in to: its id, or one of its domains. Empty: that of the "
+        "subscription where `az login` knows it, else that of the login itself.",
+    )
     location: str = setting(
         Unicode("eastus"),
         "Azure region, for example eastus or westeurope.",

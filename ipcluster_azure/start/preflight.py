@@ -9,7 +9,7 @@ from ..endpoint import Endpoint
 from ..errors import ConfigurationError, EndpointUnreachable
 from ..plan.cluster_plan import DEFAULT_ADDRESS_PREFIX
 from ..resource_manager.api import AzureApi, bridge
-from ..resource_manager.login import check_login
+from ..resource_manager.credentials import check_login
 from ..resource_manager.subscription import find_subscription
 from ..settings.values import Settings
 from .ssh_rule import own_address
@@ -48,7 +48,8 @@ async def find_place(settings: Settings) -> Place:
         address_prefix=settings.address_prefix or DEFAULT_ADDRESS_PREFIX,
     )
     audience = settings.audience or settings.endpoint
-    return Place(complete, Endpoint(settings.endpoint, audience.rstrip("/")), sources, own)
+    endpoint = Endpoint(settings.endpoint, audience.rstrip("/"), tenant_id=settings.tenant_id)
+    return Place(complete, endpoint, sources, own)
 
 
 def _emulated_place(settings: Settings) -> Place:
@@ -79,7 +80,7 @@ async def check_access(api: AzureApi, settings: Settings, new_group: str) -> boo
 
     Returns whether `new_group`, the name of a group for the cluster, is free.
     """
-    await bridge(check_login, api.endpoint)
+    await bridge(check_login, api.endpoint, settings.subscription_id)
     exists = await bridge(api.group_exists, settings.resource_group or new_group)
     if settings.resource_group and not exists:
         raise ConfigurationError(

@@ -16,6 +16,7 @@ HOSTS = frozenset(
     """
     127.0.0.1 github.com ipyparallel.readthedocs.io cosmic-ray.readthedocs.io
     keepachangelog.com semver.org
+    learn.microsoft.com shell.azure.com
     api.ipify.org management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn
     """.split()
 )

@@ -5,6 +5,7 @@ one's own; nothing in the launcher knows that it is the emulator.
 """
 
 import json
+import os
 import select
 import shutil
 import socket
@@ -217,12 +218,50 @@ def _refusal(profile: Profile) -> str:
 
 def test_not_logged_in(cloud: Profile) -> None:
     cloud.environment.update(NO_LOGIN)
-    assert "Run `az login`" in _refusal(cloud)
+    refusal = _refusal(cloud)
+    assert "Not set up here: environment variables" in refusal
+    assert "AZURE_TOKEN_CREDENTIALS is EnvironmentCredential" in refusal
+    assert "Run `az login`" in refusal
 
 
-def test_a_refused_token(cloud: Profile, identity: IdentityServer) -> None:
-    identity.token = "wrong"
-    assert "Run `az login`" in _refusal(cloud)
+def test_a_login_that_is_refused(cloud: Profile, identity: IdentityServer) -> None:
+    identity.willing = False
+    refusal = _refusal(cloud)
+    assert "managed identity: " in refusal
+    assert "invalid_scope" in refusal
+
+
+def test_a_token_that_azure_refuses_is_not_called_a_missing_login(
+    cloud: Profile, identity: IdentityServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "token", lambda: ("wrong", 4102444800))
+    refusal = _refusal(cloud)
+    assert "Azure does not accept your login" in refusal
+    assert "(AuthenticationFailed)" in refusal
+    assert "Not logged in" not in refusal
+
+
+def test_az_that_takes_longer_than_most_is_waited_for(
+    cloud: Profile, emulator: EmulatorInfo, tmp_path: Path
+) -> None:
+    """Once, and with the tenant that `az` itself has noted for the subscription."""
+    cloud.environment.update(AZURE_TOKEN_CREDENTIALS="dev", AZURE_CONFIG_DIR=str(tmp_path))
+    cloud.environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    noted = {"id": emulator.subscription_id, "tenantId": "t-1", "isDefault": True}
+    profile = json.dumps({"subscriptions": [noted]})
+    (tmp_path / "azureProfile.json").write_text(profile, encoding="utf-8-sig")
+    az = tmp_path / "az"
+    az.write_text(
+        f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\nsleep 9\n'
+        f'echo "{{\\"accessToken\\": \\"$(cat {emulator.token_file})\\", '
+        '\\"expires_on\\": 4102444800}"\n'
+    )
+    az.chmod(0o755)
+    output = cloud.run("ipcluster-azure", "list", "--profile=azure").stdout
+    assert "Waiting for the login to Azure, by az: at most 60 s" in output
+    assert "There is no cluster." in output
+    (asked,) = (tmp_path / "asked").read_text().splitlines()
+    assert asked.endswith(f"--resource {AUDIENCE} --tenant t-1")
 
 
 def test_the_wrong_subscription(cloud: Profile) -> None:

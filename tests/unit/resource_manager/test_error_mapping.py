@@ -8,6 +8,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -68,6 +69,36 @@ def test_http_errors(
     assert message.split(".")[0] in str(mapped)
 
 
+WRONG_TENANT = (
+    "The access token is from the wrong issuer 'https://sts.windows.net/aaaa-1/'. It must match "
+    "the tenant 'https://sts.windows.net/bbbb-2/' associated with this subscription. Please use "
+    "the authority (URL) 'https://login.windows.net/bbbb-2' to get the token."
+)
+
+
+@pytest.mark.parametrize("kind", [HttpResponseError, ClientAuthenticationError])
+@pytest.mark.parametrize(
+    ("code", "message", "advised"),
+    [
+        ("InvalidAuthenticationToken", "The access token is invalid.", "ipcluster-azure doctor"),
+        ("ExpiredAuthenticationToken", "The access token expiry ...", "ipcluster-azure doctor"),
+        ("InvalidAuthenticationTokenTenant", WRONG_TENANT, "tenant_id = 'bbbb-2'"),
+        ("InvalidAuthenticationTokenTenant", WRONG_TENANT, "`az login --tenant bbbb-2`"),
+    ],
+)
+def test_a_token_that_azure_refuses_is_a_login_all_the_same(
+    kind: type[HttpResponseError], code: str, message: str, advised: str
+) -> None:
+    body = {"error": {"code": code, "message": message}}
+    response: Any = _Response(401, body)
+    mapped = translate(kind(response=response), "looking for a group")
+    assert type(mapped) is errors.AccessDenied
+    assert "Azure does not accept your login for looking for a group" in str(mapped)
+    assert f"({code})" in str(mapped)
+    assert advised in str(mapped)
+    assert "Not logged in" not in str(mapped)
+
+
 def test_a_refusal_keeps_azures_code() -> None:
     mapped = translate(_http_error(400, "InvalidParameter", "No."), "creating a thing")
     assert isinstance(mapped, errors.RequestRefused)
@@ -80,6 +111,7 @@ def test_a_refusal_keeps_azures_code() -> None:
         (ClientAuthenticationError("no token\nAttempted credentials: many"), errors.LoginError),
         (ServiceRequestError("Name or service not known"), errors.EndpointUnreachable),
         (ServiceResponseError("Connection reset"), errors.EndpointUnreachable),
+        (IncompleteReadError("Connection broken"), errors.EndpointUnreachable),
         (AzureError("odd"), errors.RequestRefused),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
+from ipcluster_azure.resource_manager.azure_profile import tenant_of
 from ipcluster_azure.resource_manager.subscription import find_subscription
 
 
@@ -68,4 +69,51 @@ def test_a_cli_that_fails_or_hangs_is_passed_over(
     monkeypatch.setattr("ipcluster_azure.resource_manager.subscription.CLI_TIMEOUT_S", 0.3)
     _az(tmp_path, f"PATH=/usr/bin:/bin; {script}")
     with pytest.raises(ConfigurationError, match="emulator"):
+        find_subscription("")
+
+
+def _subscription(**members: object) -> str:
+    return json.dumps({"subscriptions": [{"id": "S-1", "tenantId": "t-1", **members}]})
+
+
+@pytest.mark.parametrize(
+    ("content", "tenant"),
+    [
+        (_subscription(), "t-1"),
+        (_subscription(user={"name": "ann@example.com", "type": "user"}), "t-1"),
+        # `az` refuses to be told a tenant when it is logged in as one of these
+        (_subscription(user={"name": "systemAssignedIdentity", "type": "servicePrincipal"}), ""),
+        (_subscription(user={"name": "ann@example.com", "cloudShellID": True}), ""),
+        (_subscription(tenantId=None), ""),
+        (_subscription(tenantId="a b; c"), ""),
+        (_subscription(id=7), ""),
+        ('{"subscriptions": [7]}', ""),
+        ("", ""),
+    ],
+)
+def test_the_tenant_of_a_subscription(tmp_path: Path, content: str, tenant: str) -> None:
+    _profile(tmp_path, content)
+    assert tenant_of("s-1") == tenant
+    assert tenant_of("another") == ""
+
+
+def test_az_that_takes_long_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ipcluster_azure.resource_manager.threads.WORTH_SAYING_S", 0.2)
+    _az(tmp_path, "/bin/sleep 1; echo from-cli")
+    assert find_subscription("") == "from-cli"
+    (said,) = [item.getMessage() for item in caplog.records]
+    assert said == "Waiting for `az account show`: at most 60 s"
+
+
+def test_az_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipcluster_azure.resource_manager.subscription.CLI_TIMEOUT_S", 0.3)
+    _az(tmp_path, "exec /bin/sleep 30")
+    with pytest.raises(ConfigurationError, match="`az account show` did not answer"):
+        find_subscription("")
+
+
+def test_where_there_is_no_az_it_is_said_where_to_get_it() -> None:
+    with pytest.raises(ConfigurationError, match="install-azure-cli"):
         find_subscription("")

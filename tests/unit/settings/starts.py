@@ -57,7 +57,7 @@ class Azure:
         self.asked: list[str] = []
         monkeypatch.setattr("urllib.request.urlopen", self._urlopen)
         monkeypatch.setattr("ipcluster_azure.start.start_controller.connect", self._connect)
-        monkeypatch.setattr("ipcluster_azure.start.preflight.check_login", lambda endpoint: None)
+        monkeypatch.setattr("ipcluster_azure.start.preflight.check_login", lambda *_: "")
 
     def listed(self, path: str, api_version: str, **options: str) -> list[Json]:
         self.asked.append(path)

@@ -34,6 +34,8 @@ def test_the_defaults_are_valid() -> None:
         ("address_prefix", "::/64"),
         ("subnet_id", "office"),
         ("public_ip", False),
+        ("tenant_id", "my tenant"),
+        ("tenant_id", "-x"),
         ("endpoint", "http://management.azure.com"),
         ("endpoint", "emulater"),
         ("boot_timeout_s", 0),

@@ -137,6 +137,7 @@ ROWS = {
     "subscription_id": Row(
         "s-7", lambda s: {item.id.split("/")[2] for item in s.requests}, {"s-7"}
     ),
+    "tenant_id": Row("t-7.example", lambda s: s.record.endpoint.tenant_id, "t-7.example"),
     "location": Row(
         "westeurope", lambda s: {item.body["location"] for item in s.requests}, {"westeurope"}
     ),
