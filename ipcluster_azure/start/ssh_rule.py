@@ -12,6 +12,7 @@ from ..record.abort import require_alive
 from ..record.file import RecordFile
 from ..resource_ids import group_scope, resource_id
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.threads import TimedOut, within
 from .provision import create
 
 PUBLIC_IP_TIMEOUT_S = 5.0
@@ -22,13 +23,17 @@ def own_address(service: str) -> str:
 
     Blocking. Raises ConfigurationError.
     """
+
+    def ask() -> str:
+        with urllib.request.urlopen(service, timeout=PUBLIC_IP_TIMEOUT_S) as reply:  # noqa: S310
+            return str(reply.read(100).decode("ascii"))
+
     try:
         if not service.startswith("https://"):
             raise ValueError("the address does not begin with https://")
-        with urllib.request.urlopen(service, timeout=PUBLIC_IP_TIMEOUT_S) as reply:  # noqa: S310
-            # an address and nothing wider, whatever the service says
-            return f"{ipaddress.IPv4Address(reply.read(100).decode('ascii').strip())}/32"
-    except (OSError, ValueError) as error:
+        # an address and nothing wider, whatever the service says, and however slowly
+        return f"{ipaddress.IPv4Address(within(2 * PUBLIC_IP_TIMEOUT_S, ask).strip())}/32"
+    except (OSError, ValueError, TimedOut) as error:
         raise ConfigurationError(
             f"ssh_source is 'auto', but {service} did not tell this computer's public address "
             f"({error}). Set c.AzureVMLauncher.ssh_source = 'A.B.C.D/32'."

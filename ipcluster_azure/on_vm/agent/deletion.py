@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -18,6 +19,7 @@ from .instance_metadata import Json, metadata
 from .work_dir import say
 
 ANSWER_S = 30.0
+ATTEMPT_S = 90.0  # for a token and an answer, whoever sends them a byte at a time
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 GONE_S = 600.0  # that one resource may take to go, until the next is tried
 TOKEN_SPARE_S = 300.0
@@ -61,7 +63,7 @@ class Deletion:
         deadline = time.monotonic() + GONE_S
         while time.monotonic() < deadline:
             try:
-                status, wait_s = self._request("DELETE", url)
+                status, wait_s = self._in_time(url)
             except (OSError, ValueError, KeyError) as error:
                 say(f"{url}: {error}")
                 return False
@@ -74,6 +76,26 @@ class Deletion:
                 return False
             time.sleep(wait_s)
         return False
+
+    def _in_time(self, url: str) -> tuple[int, float]:
+        """Return what `_request` does; raises OSError, too, when it takes longer than ATTEMPT_S:
+        ANSWER_S is but for the time between two bytes, and not for finding a name's address."""
+        outcome: list[tuple[int, float] | Exception] = []
+
+        def attempt() -> None:
+            try:
+                outcome.append(self._request("DELETE", url))
+            except Exception as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=attempt, daemon=True)
+        thread.start()
+        thread.join(ATTEMPT_S)
+        if not outcome:
+            raise OSError(f"no answer within {ATTEMPT_S:.0f} s")
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
 
     def _request(self, method: str, url: str) -> tuple[int, float]:
         """Send a request; returns the answer's status, and the seconds to wait before the next one.

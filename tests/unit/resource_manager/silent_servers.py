@@ -34,6 +34,10 @@ def says_nothing(connection: ssl.SSLSocket) -> None:
     """Hear the request, and no more."""
 
 
+def is_gone(connection: ssl.SSLSocket) -> None:
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
 def asks_for_pauses(*pauses_s: int) -> Answer:
     """Answer so many requests with 429, then well."""
     left = list(pauses_s)
