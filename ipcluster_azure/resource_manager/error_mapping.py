@@ -23,7 +23,7 @@ from ..errors import (
     RequestRefused,
 )
 from .login_advice import how_to_log_in
-from .patience import Throttled, Unanswered, one_call
+from .patience import Throttled, Unanswered, Unregistered, one_call
 
 CAPACITY_CODES = frozenset(
     {
@@ -52,6 +52,8 @@ def translated(doing: str) -> Iterator[None]:
             yield
     except (AzureError, Unanswered, Throttled) as error:
         raise translate(error, doing) from error
+    except Unregistered as refusal:
+        raise translate(refusal.error, doing) from refusal
 
 
 def translate(error: BaseException, doing: str) -> AzureLauncherError:

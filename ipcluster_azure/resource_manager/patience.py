@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
 
 from ..progress import notice
@@ -26,6 +26,7 @@ WHOLE_CALL_S = 300.0  # with all pages of a list, and with the pauses that Azure
 ASKED_PAUSES_S = 120.0
 # an attempt at these has all the time: repeated while Azure works on them, they may be refused
 WRITES = ("PUT", "PATCH", "POST")
+UNREGISTERED = b'"MissingSubscriptionRegistration"'
 PAUSE_HEADERS = ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms")
 
 
@@ -35,6 +36,17 @@ class Unanswered(Exception):
 
 class Throttled(Exception):
     """Azure asks for a longer pause than a call can make."""
+
+
+class Unregistered(Exception):
+    """Azure's answer that the subscription is not registered for a provider, as `error`.
+
+    No error of Azure's SDK, which would register it itself: without a word, without an end.
+    """
+
+    def __init__(self, error: HttpResponseError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Call:
@@ -139,6 +151,8 @@ class PatientTransport(RequestsTransport):  # type: ignore[misc]
             raise self._unanswered(call, limit_s) from error
         call.note(answer.status_code, answer.headers)
         self._silence.end()
+        if answer.status_code == 409 and UNREGISTERED in answer.content:
+            raise Unregistered(HttpResponseError(response=answer))
         return answer
 
     def sleep(self, duration: float) -> None:

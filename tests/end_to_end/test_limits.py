@@ -13,7 +13,7 @@ from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.record.contents import Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
-from ipcluster_azure.resource_manager.login import FileToken
+from ipcluster_azure.resource_manager.credentials import FileToken
 
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file

@@ -94,8 +94,11 @@ def test_without_even_a_handshake(tmp_path: Path) -> None:
             session_for(elsewhere).close()
 
 
-def test_a_connection_that_is_dead_is_not_all_a_call_has(tmp_path: Path) -> None:
+def test_a_connection_that_is_dead_is_not_all_a_call_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after a firewall has dropped it: the second attempt is answered."""
+    monkeypatch.setattr(patience, "CALL_S", 20.0)
     first = [says_nothing]
     well = asks_for_pauses()
     with server(tmp_path, lambda connection: (first.pop() if first else well)(connection)) as odd:
@@ -108,23 +111,39 @@ def test_a_good_answer_ends_the_suspicion(tmp_path: Path, monkeypatch: pytest.Mo
     with server(tmp_path, lambda connection: answers[0](connection)) as odd:
         with pytest.raises(EndpointUnreachable, match="within 2 s"):
             _list(odd.endpoint)
-        monkeypatch.setattr(patience, "AFTER_SILENCE_S", 1.4)
+        monkeypatch.setattr(patience, "AFTER_SILENCE_S", 20.0)
+        monkeypatch.setattr(patience, "READ_S", 20.0)
         answers[0] = well
         _list(odd.endpoint)
         answers[0] = says_nothing
+        monkeypatch.setattr(patience, "READ_S", 0.8)
         with pytest.raises(EndpointUnreachable, match="within 2 s"):
             _list(odd.endpoint)
+
+
+class FastTime:
+    """The time, in which sleep takes none."""
+
+    slept_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.slept_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.slept_s += duration_s
 
 
 def test_pauses_that_azure_asks_for_are_made_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(patience, "WORTH_SAYING_S", 2.0)
-    with server(tmp_path, asks_for_pauses(1, 2, 1)) as busy, caplog.at_level(logging.WARNING):
-        _put(busy.endpoint)  # 4 s, though a call has but 2
-    assert busy.asked == 4
+    fast = FastTime()
+    monkeypatch.setattr(patience, "time", fast)
+    monkeypatch.setattr(patience, "CALL_S", 20.0)  # less than the pauses have together
+    with server(tmp_path, asks_for_pauses(1, 50, 1)) as busy, caplog.at_level(logging.WARNING):
+        _put(busy.endpoint)
+    assert (busy.asked, fast.slept_s) == (4, 52)
     assert [record.getMessage() for record in caplog.records] == [
-        "Azure has too much to do, and asks to wait 2 s"
+        "Azure has too much to do, and asks to wait 50 s"
     ]
 
 
