@@ -7,6 +7,7 @@ python docs/generate_settings.py --write    rewrites it
 import argparse
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union
 
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.settings.traits import AzureVMLauncher
+from ipcluster_azure.settings.values import OF_EITHER_SIDE, OF_ENGINES
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRODUCTION = """\
@@ -48,6 +50,9 @@ These are ipyparallel's own and work here as with any other launcher.
 | `AzureVMControllerLauncher.environment` | variables on the controller, during set-up too |
 | `AzureVMEngineSetLauncher.engine_args` | further arguments of `ipengine` |
 | `AzureVMEngineSetLauncher.environment` | variables on the engines' machines, likewise |
+
+Refused, as they would have no effect: `controller_cmd` and `engine_cmd` (`image_python` says which
+Python runs), `output_limit` and `stop_timeout`.
 
 `ipcontroller_config.py`, `ipengine_config.py` and the `.py` and `.ipy` files in `startup/` of the
 profile are copied to the machines.
@@ -84,11 +89,20 @@ def table(owner: type, names: list[str], defaults: Any) -> str:
     return "\n".join(rows)
 
 
+def _names(names: Iterable[str]) -> str:
+    *others, last = (f"`{name}`" for name in sorted(names))
+    return f"{', '.join(others)} and {last}"
+
+
 def page() -> str:
     shared = sorted(AzureVMLauncher.class_own_traits(config=True))
     parts = [
         INTRODUCTION,
         "## Of both launchers: `c.AzureVMLauncher`\n",
+        f"{_names(OF_EITHER_SIDE)} can also be set for one side\n"
+        "alone, in `c.AzureVMControllerLauncher` or `c.AzureVMEngineSetLauncher`. What would have\n"
+        "no effect is refused: a setting of the whole cluster in the engines' section, and\n"
+        f"{_names(OF_ENGINES)} in the controller's.\n",
         table(AzureVMLauncher, shared, AzureVMControllerLauncher()) + "\n",
     ]
     for launcher in (AzureVMControllerLauncher, AzureVMEngineSetLauncher):

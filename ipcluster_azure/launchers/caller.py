@@ -7,6 +7,7 @@ stop would delete. `caller` tells it by the names of ipyparallel's functions on 
 these names change, a start asks for one machine after the other, and a stop keeps machines.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -53,6 +54,21 @@ def caller() -> Caller:
     if names & CLEAN_UPS:
         return Caller.CLEAN_UP
     return Caller.OTHER if names <= STARTS | STOPS else Caller.UNKNOWN
+
+
+def engines_to_start(cluster: Any) -> int | None:
+    """Return how many engines come next, as far as that is known while the controller starts.
+
+    ipyparallel tells a launcher only what the Cluster itself was given: the number in a call of
+    start_cluster stands on the stack, and where it is left out too, there will be one per CPU.
+    """
+    of_cluster: int | None = getattr(cluster, "n", None)
+    for frame in _stack():
+        names = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if names == (CLUSTER_MODULE, Caller.START_CLUSTER.value):
+            asked: int | None = frame.f_locals.get("n")
+            return next((n for n in (asked, of_cluster) if n is not None), os.cpu_count())
+    return of_cluster
 
 
 def _stack() -> Iterator[FrameType]:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ipyparallel.cluster.launcher import ControllerLauncher
-from traitlets import Unicode
+from traitlets import List, Unicode
 
 from ..errors import ClusterStopped, ConfigurationError
 from ..progress import Progress
 from ..record.file import RecordFile
+from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
-from ..settings.values import Settings
+from ..settings.values import A_DAY_S, Settings
 from .base import AzureVMBase, restore
-from .caller import Caller, caller
+from .caller import Caller, caller, engines_to_start
 from .engine_set_launcher import AzureVMEngineSetLauncher
 
 RECORD_FOLLOWS_S = 1.0  # a start that is under way writes it just after the cluster file
@@ -31,6 +32,16 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         "azure_controller-{cluster_id}.json",
         config=True,
         help="File in the profile for the ARM template of the controller and its network.",
+    )
+
+    controller_cmd: Any = List()  # without effect here, so not to be configured
+    connection_info_timeout = BoundedFloat(
+        -1.0,
+        min=-1,
+        max=A_DAY_S,
+        config=True,
+        help="Seconds that get_connection_info waits for a controller that runs, when it is not "
+        "told for how long. Below 0: as long as boot_timeout_s and the set-up allow.",
     )
 
     speaks_for_cluster = True
@@ -59,7 +70,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from ..stop import teardown
 
         context = self._context()
-        n = getattr(self.parent, "n", None)
+        n = engines_to_start(self.parent)
         site = await deployment.find_site(file, settings, engine_settings, n)
         await teardown.sweep(file)
         if self.parent is not None:
@@ -127,10 +138,11 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             parent=cluster, profile_dir=self.profile_dir, cluster_id=self.cluster_id
         )
         settings: Settings = engines.settings()
-        if cluster.n is not None:
+        n = engines_to_start(cluster)
+        if n is not None:
             from ..plan.cluster_plan import check_engine_count
 
-            check_engine_count(settings, cluster.n)
+            check_engine_count(settings, n)
         return settings
 
     async def _clear_the_way(self, file: RecordFile) -> None:
@@ -162,12 +174,14 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
         """Return {"client": {...}, "engine": {...}} once the controller runs and can be reached.
 
-        Raises AzureLauncherError, or TimeoutError after `timeout` seconds if that is given.
+        Raises AzureLauncherError, or TimeoutError after `timeout` seconds, unless that is below 0;
+        None stands for connection_info_timeout.
         """
         from ..start import start_controller
 
-        ready = start_controller.get_ready(self._context(), self.settings())
-        await asyncio.wait_for(ready, timeout if timeout is None or timeout >= 0 else None)
+        limit_s = self.connection_info_timeout if timeout is None else timeout
+        ready = start_controller.get_ready(self._context())
+        await asyncio.wait_for(ready, limit_s if limit_s >= 0 else None)
         files = self.record_file.connection_files
         return {kind: json.loads(path.read_text()) for kind, path in files.items()}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipyparallel.cluster.launcher import EngineLauncher
-from traitlets import Unicode
+from traitlets import List, Unicode
 
 from ..errors import ConfigurationError, RecordOfOtherVersion
 from ..naming import this_process
@@ -31,12 +31,12 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         config=True,
         help="File in the profile for the ARM template of the engines' scale set.",
     )
+    engine_cmd: Any = List()  # without effect here, so not to be configured
     engine_set_id: str  # ipyparallel's trait
     _cluster_file = ""
 
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
-        self.n = n
         await self._start_or_undo(self._start(n))
 
     async def _start(self, n: int) -> None:
@@ -44,6 +44,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         settings, file = self.settings(), self.record_file
         check_engine_count(settings, n)
+        self.n = n
         record = await self._join_cluster(file)
 
         from ..start import deployment, planning

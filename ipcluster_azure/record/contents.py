@@ -58,9 +58,10 @@ class Controller:
     `job_file` says what was asked for; `alternatives` are what to ask for if Azure has no room for
     it. `principal_id` is its managed identity's, if it has one. `network_ready` says that engines
     can be requested in that network.
-    `operation` is the URL of Azure's report on the machine's creation; `args` and `variables` are
-    the further command-line arguments and environment variables of ipcontroller; at `depot_url` it
-    offers the bundle and the environment of these hashes to the engines' machines.
+    `operation` is the URL of Azure's report on the machine's creation, which must answer over SSH
+    within `boot_timeout_s`; `args` and `variables` are the further command-line arguments and
+    environment variables of ipcontroller; at `depot_url` it offers the bundle and the environment
+    of these hashes to the engines' machines.
     """
 
     state: str = CREATING
@@ -79,6 +80,7 @@ class Controller:
     depot_url: str = ""
     bundle_sha256: str = ""
     environment_sha256: str = ""
+    boot_timeout_s: float = 600.0
 
 
 @dataclass

@@ -21,17 +21,43 @@ def check_values(settings: Settings) -> None:
     _check_machines(settings)
     _check_network(settings)
     _check_tags(settings.tags)
-    if settings.boot_timeout_s <= 0:
-        raise ConfigurationError(f"boot_timeout_s must be positive, not {settings.boot_timeout_s}.")
-    if settings.max_lifetime_h < 0:
-        raise ConfigurationError(f"max_lifetime_h can't be negative: {settings.max_lifetime_h}.")
-    if settings.idle_timeout_min < 0:
+    if settings.requirements:
+        from .requirement_checks import check_requirements  # imports packaging
+
+        check_requirements(settings.requirements)
+
+
+def check_combinations(settings: Settings) -> None:
+    """Raise ConfigurationError for settings of the whole cluster that would do nothing together.
+
+    For the controller's launcher: the engines' need not know of what is set in its section.
+    """
+    if settings.address_prefix and settings.subnet_id:
         raise ConfigurationError(
-            f"idle_timeout_min can't be negative: {settings.idle_timeout_min}."
+            "address_prefix has no effect with subnet_id: it is for a virtual network of the "
+            "cluster's own. Set one of the two."
         )
-    for requirement in settings.requirements:
-        if not requirement.strip() or requirement.lstrip().startswith("-") or "\n" in requirement:
-            raise ConfigurationError(f"requirements: {requirement!r} is not a package requirement.")
+    if not settings.public_ip and not settings.subnet_id:
+        raise ConfigurationError(
+            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or "
+            "a peering: into a new network without a public address there is no way."
+        )
+    if settings.self_deletion == "required" and not (
+        settings.max_lifetime_h or settings.idle_timeout_min
+    ):
+        raise ConfigurationError(
+            "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min: "
+            "nothing would ever make the cluster delete itself."
+        )
+    if settings.python_environment == "image" and settings.requirements:
+        raise ConfigurationError(
+            "requirements have no effect with python_environment = 'image': that Python has what "
+            "is installed on the image."
+        )
+    if settings.python_environment != "image" and settings.image_python != "python3":
+        raise ConfigurationError(
+            "image_python has no effect without c.AzureVMLauncher.python_environment = 'image'."
+        )
 
 
 def _check_place(settings: Settings) -> None:
@@ -85,11 +111,6 @@ def _check_network(settings: Settings) -> None:
         prefix = _network("address_prefix", settings.address_prefix)
         if not 8 <= prefix.prefixlen <= 25:
             raise ConfigurationError(f"address_prefix {prefix} must be between /8 and /25.")
-    if not settings.public_ip and not settings.subnet_id:
-        raise ConfigurationError(
-            "public_ip = False needs subnet_id, a subnet that this computer reaches over a VPN or "
-            "a peering: into a new network without a public address there is no way."
-        )
     if settings.subnet_id and not re.fullmatch(
         r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
         r"/virtualNetworks/[^/]+/subnets/[^/]+",

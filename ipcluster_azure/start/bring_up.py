@@ -41,7 +41,7 @@ async def bring_up(
     record = require_alive(context.file, spec.set_id)
     async with AsyncExitStack() as connections:
         api = connections.enter_context(AzureApi(record.endpoint, record.plan.subscription_id))
-        gate = asyncio.ensure_future(open_gate(context, spec.settings, record, connections))
+        gate = asyncio.ensure_future(open_gate(context, record, connections))
         running = asyncio.ensure_future(_run_controller(context, record, gate))
         tunnels = asyncio.ensure_future(_open_tunnels(context, running))
         controller = ControllerTasks(requesting, gate, running)

@@ -11,7 +11,6 @@ from ..record.contents import READY, Record, Tunnel
 from ..record.file import RecordFile, held
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import watch_operation, while_watching
-from ..settings.values import Settings
 from ..ssh import bootstrap
 from ..ssh.bundle import bundle_of, controller_config, controller_upload
 from ..ssh.connect import connect, controller_target
@@ -24,7 +23,7 @@ from .request import StartContext
 
 
 async def open_gate(
-    context: StartContext, settings: Settings, record: Record, connections: AsyncExitStack
+    context: StartContext, record: Record, connections: AsyncExitStack
 ) -> Connection:
     """Log in to the controller's machine once it has booted; `connections` closes the connection.
 
@@ -44,7 +43,8 @@ async def open_gate(
         if record.controller.state != READY:
             context.progress.say(f"Waiting for the controller to boot ({record.controller.host})")
         watch = watch_operation(api, file, record.controller.operation, "the controller")
-        opening = connect(controller_target(file, record), timeout_s=settings.boot_timeout_s)
+        timeout_s = record.controller.boot_timeout_s
+        opening = connect(controller_target(file, record), timeout_s=timeout_s)
         return await while_watching(watch, opening)
 
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
@@ -70,12 +70,12 @@ async def start_controller(context: StartContext, gate: Connection) -> None:
             await _set_up(context, record, gate)
 
 
-async def get_ready(context: StartContext, settings: Settings) -> None:
+async def get_ready(context: StartContext) -> None:
     """Return once ipcontroller runs and clients on this computer can reach it."""
     record = await controller_requested(context.file, require_alive(context.file))
     if record.controller.state != READY:
         async with AsyncExitStack() as connections:
-            gate = await open_gate(context, settings, record, connections)
+            gate = await open_gate(context, record, connections)
             await start_controller(context, gate)
     await open_tunnels(context)
 

@@ -1,6 +1,7 @@
 """Who called a launcher is told by ipyparallel's own functions on the call stack."""
 
 import asyncio
+import os
 import types
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from ipyparallel import Cluster
 from ipyparallel.cluster import cluster as ipyparallel_cluster
 from ipyparallel.cluster.launcher import ControllerLauncher, EngineLauncher
 
-from ipcluster_azure.launchers.caller import Caller, caller
+from ipcluster_azure.launchers.caller import Caller, caller, engines_to_start
 
 
 class Noting:
@@ -19,11 +20,13 @@ class Noting:
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.noted: list[Caller] = self.parent.noted  # type: ignore[attr-defined]
+        self.expected: list[int | None] = self.parent.expected  # type: ignore[attr-defined]
 
     async def start(self, n: int = 1) -> None:
         self.n, self.state = n, "running"
         await asyncio.sleep(0)
         self.noted.append(caller())
+        self.expected.append(engines_to_start(self.parent))  # type: ignore[attr-defined]
 
     async def stop(self) -> None:
         await asyncio.sleep(0)
@@ -52,7 +55,7 @@ def cluster(tmp_path: Path) -> Any:
         controller_launcher_class=Controller,
         engine_launcher_class=Engines,
     )
-    cluster.noted = []
+    cluster.noted, cluster.expected = [], []
     return cluster
 
 
@@ -117,3 +120,25 @@ def rename_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     renewed = types.FunctionType(code, old.__globals__, "renew_engines", (None,))
     monkeypatch.delattr(Cluster, "restart_engines")
     monkeypatch.setattr(Cluster, "renew_engines", renewed, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("of_cluster", "in_call", "expected"),
+    [(None, 7, 7), (5, 7, 7), (5, None, 5), (None, None, os.cpu_count()), (None, 0, 0)],
+)
+async def test_how_many_engines_come_next_is_known_while_the_controller_starts(
+    cluster: Any, of_cluster: int | None, in_call: int | None, expected: int
+) -> None:
+    cluster.n = of_cluster
+    await cluster.start_cluster(n=in_call)
+    assert cluster.expected[0] == expected
+    await cluster.stop_cluster()
+
+
+async def test_a_controller_alone_is_followed_by_what_the_cluster_was_given(cluster: Any) -> None:
+    await cluster.start_controller()
+    cluster.n = 5
+    await cluster.stop_controller()
+    await cluster.start_controller()
+    assert cluster.expected == [None, 5]
+    await cluster.stop_controller()

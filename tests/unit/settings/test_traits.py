@@ -112,7 +112,7 @@ def test_a_misspelt_section_is_refused_with_the_right_one() -> None:
 
 
 def test_engine_settings_are_accepted_in_the_shared_section() -> None:
-    config = Config({"AzureVMLauncher": {"engines_per_vm": 2, "output_limit": 7}})
+    config = Config({"AzureVMLauncher": {"engines_per_vm": 2, "engine_args": ["--debug"]}})
     assert AzureVMEngineSetLauncher(config=config).settings().engines_per_vm == 2
 
 

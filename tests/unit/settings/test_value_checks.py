@@ -4,8 +4,10 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 from ipcluster_azure.errors import ConfigurationError
+from ipcluster_azure.launchers import AzureVMEngineSetLauncher
 from ipcluster_azure.naming import MAX_USER_TAGS
 from ipcluster_azure.settings.value_checks import wide_sources
 from ipcluster_azure.settings.values import Settings
@@ -30,13 +32,7 @@ EDGES: list[tuple[str, Any, Any, str]] = [
     ("address_prefix", "32.0.0.0/8", "32.0.0.0/7", "32.0.0.0/7 must be between /8 and /25"),
     ("ssh_source", ["auto", "10.0.0.0/8"], ["auto", "10.0.0.1/8"], "10.0.0.1/8' is not an IPv4"),
     ("subnet_id", SUBNET_ID, SUBNET_ID + "/x", "not a subnet's resource id"),
-    ("boot_timeout_s", 0.5, 0, "must be positive, not 0"),
-    ("boot_timeout_s", 600.0, -1, "must be positive, not -1"),
-    ("max_lifetime_h", 0, -0.5, "can't be negative: -0.5"),
-    ("idle_timeout_min", 0, -0.5, "can't be negative: -0.5"),
-    ("requirements", ["scipy>=1", "a @ b"], ["scipy", " "], "' ' is not a package requirement"),
-    ("requirements", ["x-y"], [" -r x"], "' -r x' is not a package requirement"),
-    ("requirements", ["x"], ["x\ny"], "is not a package requirement"),
+    ("requirements", ["scipy>=1"], ["scipy", " "], "' ' is not a package requirement"),
     ("tags", {"n" * 512: "v" * 256}, {"n" * 513: ""}, "not a tag name that Azure accepts"),
     ("tags", {"n": ""}, {"": "v"}, "'' is not a tag name that Azure accepts"),
     ("tags", {"n": "v" * 256}, {"n": "v" * 257}, "the value of 'n' is over 256 long"),
@@ -75,6 +71,30 @@ def test_without_a_public_address_a_subnet_of_ones_own_is_needed() -> None:
 
 def test_a_network_is_wide_if_no_network_of_ones_own_can_be() -> None:
     assert wide_sources(["10.0.0.0/8", "auto", "32.0.0.0/7"]) == ["32.0.0.0/7"]
+
+
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [
+        ({"address_prefix": "10.0.0.0/16", "subnet_id": SUBNET_ID}, "address_prefix has no effect"),
+        (
+            {"python_environment": "image", "requirements": ["scipy"]},
+            "requirements have no effect with python_environment = 'image'",
+        ),
+        ({"image_python": "/opt/python"}, "image_python has no effect without"),
+        (
+            {"self_deletion": "required", "max_lifetime_h": 0, "idle_timeout_min": 0},
+            "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min",
+        ),
+    ],
+)
+def test_what_has_no_effect_together_is_refused(together: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        launcher(**together).settings()
+    # the engines' launcher may not see all that the controller's is told
+    AzureVMEngineSetLauncher(config=Config({"AzureVMLauncher": together})).settings()
+    for name in list(together)[-1:]:
+        launcher(**{key: value for key, value in together.items() if key != name}).settings()
 
 
 def test_one_text_stands_for_a_list_of_one() -> None:

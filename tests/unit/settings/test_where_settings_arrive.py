@@ -126,7 +126,7 @@ def _boot_timeout_s(start: Start) -> float:
 
     async def wait() -> None:
         async with AsyncExitStack() as connections:
-            await open_gate(start.context, start.settings, record, connections)
+            await open_gate(start.context, record, connections)
 
     with pytest.raises(BootTimeout) as caught:
         asyncio.run(wait())
@@ -179,7 +179,12 @@ ROWS = {
     ),
     "priority": Row("Spot", _of_both("priority"), [None, "Spot"]),
     "python_environment": Row("image", lambda s: s.record.environment.kind, "image"),
-    "image_python": Row("/opt/python", lambda s: s.record.environment.image_python, "/opt/python"),
+    "image_python": Row(
+        "/opt/python",
+        lambda s: s.record.environment.image_python,
+        "/opt/python",
+        needs={"python_environment": "image"},
+    ),
     "requirements": Row(
         ["scipy", "pandas"], lambda s: s.record.environment.requirements[2:], ["scipy", "pandas"]
     ),
