@@ -105,12 +105,15 @@ class ClusterPlan:
             return ""
         return str(ipaddress.IPv4Network(self.controller_prefix)[4])
 
-    @property
-    def engine_capacity(self) -> int:
-        """Number of machines that the engines' subnet has room for."""
+    def room_for_machines(self, taken: int) -> int:
+        """Return how many machines the engines' subnet has room for, beside `taken` others.
+
+        An existing subnet may have any size, so it counts as large enough for one scale set.
+        """
         if self.subnet_id:
             return MAX_VMS_PER_SET
-        return ipaddress.IPv4Network(self.engine_prefix).num_addresses - RESERVED_ADDRESSES
+        addresses = ipaddress.IPv4Network(self.engine_prefix).num_addresses
+        return max(0, addresses - RESERVED_ADDRESSES - taken)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +186,17 @@ def plan_cluster(
 
 
 def plan_engine_set(
-    settings: Settings, cluster: ClusterPlan, *, set_id: str, n: int, size: VmSize
+    settings: Settings,
+    cluster: ClusterPlan,
+    *,
+    set_id: str,
+    n: int,
+    size: VmSize,
+    others: int = 0,
 ) -> EngineSetPlan:
     """Return the plan of n engines more in the cluster.
 
+    `others`: machines of its other engine sets, which have addresses of the same subnet.
     Raises ConfigurationError if so many can't be had at all.
     """
     check_engine_count(settings, n)
@@ -199,7 +209,7 @@ def plan_engine_set(
         location=cluster.location,
         machine=machine_plan(settings, size, priority=settings.priority),
     )
-    room = min(MAX_VMS_PER_SET, cluster.engine_capacity)
+    room = min(MAX_VMS_PER_SET, cluster.room_for_machines(others))
     if plan.vm_count > room:
         raise ConfigurationError(
             f"{n} engines, {plan.engines_per_vm} on each machine, need {plan.vm_count} machines: "
@@ -211,6 +221,8 @@ def plan_engine_set(
 
 def check_engine_count(settings: Settings, n: int) -> None:
     """Raise ConfigurationError for a number of engines that is surely a mistake."""
+    if not isinstance(n, int) or isinstance(n, bool):  # programs may give anything
+        raise ConfigurationError(f"The number of engines must be a whole number, not {n!r}.")
     if n < 1:
         raise ConfigurationError(f"The number of engines must be at least 1, not {n}.")
     if n > settings.max_engines:

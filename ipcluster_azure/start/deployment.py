@@ -34,7 +34,7 @@ from . import scheduled_end
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan
-from .planning import Site, put_on_record
+from .planning import Site, plan_controller, plans_with_room, put_on_record
 from .preflight import Place, check_access, find_place
 from .provision import create_group
 from .request import JobFile, ProcessSpec, StartContext
@@ -53,7 +53,7 @@ async def find_site(
     sizes = controller_sizes(place.settings, market)
     site = Site(place, names, tuple(sizes), limits, owner)
     if engine_settings is not None:
-        _check_engines(engine_settings, n, site, market)
+        _check_engines(file, engine_settings, n, site, market)
     return site
 
 
@@ -78,13 +78,16 @@ async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterN
             return names
 
 
-def _check_engines(settings: Settings, n: int | None, site: Site, market: Market) -> None:
+def _check_engines(
+    file: RecordFile, settings: Settings, n: int | None, site: Site, market: Market
+) -> None:
     """Raise if the engines that come next can't be had beside the controller."""
     there = replace(settings, location=site.place.settings.location)
     if n is None:
         usable(there, market.offers)
     else:
-        engine_sizes(there, market, n, site.sizes[0])
+        sizes = engine_sizes(there, market, n, site.sizes[0])
+        plans_with_room(there, plan_controller(file, site), "", n, sizes)
 
 
 async def request_controller(

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..errors import ConfigurationError
 from ..naming import CREATED_TAG, ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
@@ -82,10 +83,36 @@ async def plan_engines(
         ready = asyncio.ensure_future(network_ready(file, record))
         looking = asyncio.ensure_future(look(api, settled, file.profile_dir))
         await all_or_none(ready, looking)
-    return [
-        plan_engine_set(settled, record.plan, set_id=set_id, n=n, size=size)
-        for size in engine_sizes(settled, looking.result(), n, None)
-    ]
+    others = sum(-(-item.n // item.engines_per_vm) for item in record.engine_sets.values())
+    sizes = engine_sizes(settled, looking.result(), n, None)
+    return plans_with_room(settled, record.plan, set_id, n, sizes, others)
+
+
+def plans_with_room(
+    settings: Settings,
+    cluster: ClusterPlan,
+    set_id: str,
+    n: int,
+    sizes: Sequence[VmSize],
+    others: int = 0,
+) -> list[EngineSetPlan]:
+    """Plan n engines on machines of each of the `sizes` that there are addresses enough for.
+
+    `others`: machines of the cluster's other engine sets. Raises ConfigurationError if no size is
+    large enough for so many engines.
+    """
+    plans: list[EngineSetPlan] = []
+    refusals: list[ConfigurationError] = []
+    for size in sizes:
+        try:
+            plan = plan_engine_set(settings, cluster, set_id=set_id, n=n, size=size, others=others)
+        except ConfigurationError as error:
+            refusals.append(error)
+        else:
+            plans.append(plan)
+    if not plans:
+        raise refusals[0]
+    return plans
 
 
 def put_on_record(
@@ -137,6 +164,7 @@ def _new_record(
             alternatives=list(site.sizes[1:]),
             args=list(process.args),
             variables=dict(process.variables),
+            boot_timeout_s=settings.boot_timeout_s,
         ),
         secret_files=[
             str(path)

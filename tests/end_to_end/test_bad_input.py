@@ -67,9 +67,31 @@ def test_a_mistake_in_the_configuration(bare_profile: Profile, mistake: str) -> 
     assert message in line
 
 
-@pytest.mark.parametrize("n", ["0", "-1", "99999"])
-def test_an_impossible_number_of_engines(profile: Profile, n: str) -> None:
-    assert "CRITICAL" in _refused(profile, f"--n={n}")
+@pytest.mark.parametrize(
+    ("n", "why"),
+    [("0", "at least 1"), ("-1", "at least 1"), ("99999", "max_engines"), ("1000", "room for 123")],
+)
+def test_an_impossible_number_of_engines(profile: Profile, n: str, why: str) -> None:
+    output = _refused(profile, f"--n={n}")
+    (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
+    assert why in line
+    assert "Submitting" not in output
+
+
+def test_too_many_engines_in_a_call_are_found_before_the_controller_is_requested(
+    profile: Profile,
+) -> None:
+    output = profile.python(
+        "import ipyparallel as ipp\n"
+        f"c = ipp.Cluster(profile='{profile.name}', cluster_id='')\n"
+        "for n in (1000, '4'):\n"
+        "    try: c.start_cluster_sync(n=n)\n"
+        "    except ValueError as error: print(error, c.controller.state)\n"
+        "    c.stop_cluster_sync()\n"
+    )
+    assert "room for 123" in output
+    assert "must be a whole number, not '4'. before" in output
+    assert not list(profile.folder.glob("azure_controller-*.json"))
 
 
 def test_a_mistake_with_daemonize_ends_it_too(profile: Profile) -> None:
