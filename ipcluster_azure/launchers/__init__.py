@@ -7,6 +7,7 @@ Importing this module must stay cheap, since every `ipcluster` command does: azu
 are imported where they are needed.
 """
 
+from .bad_values import tell_in_words
 from .caller import ready_for_signals
 from .controller_launcher import AzureVMControllerLauncher
 from .engine_set_launcher import AzureVMEngineSetLauncher
@@ -14,3 +15,4 @@ from .engine_set_launcher import AzureVMEngineSetLauncher
 __all__ = ["AzureVMControllerLauncher", "AzureVMEngineSetLauncher"]
 
 ready_for_signals()
+tell_in_words()

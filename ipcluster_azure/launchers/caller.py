@@ -109,8 +109,13 @@ def ready_for_signals() -> None:
     It would make it when it first needs it, and so do its signal handlers: a signal in just these
     milliseconds is told to another loop, which never runs. Now there are no handlers yet.
     """
-    if "ipyparallel.cluster.app" not in sys.modules:
-        return
-    launch = Application.launch_instance.__code__
-    if any(frame.f_code is launch for frame in _stack()):
+    if is_launching():
         IOLoop.current()
+
+
+def is_launching() -> bool:
+    """Return whether this is called within the launch of an ipcluster command."""
+    if "ipyparallel.cluster.app" not in sys.modules:
+        return False
+    launch = Application.launch_instance.__code__
+    return any(frame.f_code is launch for frame in _stack())

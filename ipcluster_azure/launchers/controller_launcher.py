@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..record.file import RecordFile
 from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
-from ..settings.values import A_DAY_S, Settings
+from ..settings.values import A_DAY_S
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
 from .engine_set_launcher import AzureVMEngineSetLauncher
@@ -55,7 +56,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await self._start_or_undo(self._start())
 
     async def _start(self) -> None:
-        settings, engine_settings = self.settings(), self._engine_settings()
+        settings, engines = self.settings(), self._engines_to_come()
         for source in wide_sources(settings.ssh_source):
             self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)
         file = self.record_file
@@ -65,13 +66,32 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
 
-        from ..start import deployment  # beside the making of the key
+        from ..resource_manager.waiting import all_or_none
+        from ..start import deployment, profile_trial  # beside the making of the key
         from ..start.controller_request import request_until_network
         from ..stop import teardown
 
         context = self._context()
-        n = engines_to_start(self.parent)
-        site = await deployment.find_site(file, settings, engine_settings, n)
+        finding = asyncio.ensure_future(
+            deployment.find_site(
+                file,
+                settings,
+                engines.settings() if engines is not None else None,
+                engines_to_start(self.parent),
+            )
+        )
+        preparing = asyncio.ensure_future(
+            profile_trial.prepare(
+                self.log,
+                self.cluster_id,
+                controller=profile_trial.controller_trial(
+                    file.profile_dir, self._process(self.controller_args)
+                ),
+                engines=engines.trial() if engines is not None else None,
+            )
+        )
+        await all_or_none(finding, preparing)
+        site = replace(finding.result(), preparation=preparing.result())
         await teardown.sweep(file)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
@@ -119,8 +139,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             await self._delete_cluster()
             self.stopped()
 
-    def _engine_settings(self) -> Settings | None:
-        """Return the settings of the engines that come next: their mistakes are found now.
+    def _engines_to_come(self) -> AzureVMEngineSetLauncher | None:
+        """Return a launcher like that of the engines that come next: their mistakes are found now.
 
         None if none come, or if nothing is known of them.
         Raises ConfigurationError for an engine launcher that can't work with this controller.
@@ -134,16 +154,16 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
                 f"A controller on Azure needs engines on Azure, not {launcher_class.__name__}: set "
                 "c.Cluster.engine_launcher_class = 'azurevm'."
             )
-        engines = launcher_class(
+        engines: AzureVMEngineSetLauncher = launcher_class(
             parent=cluster, profile_dir=self.profile_dir, cluster_id=self.cluster_id
         )
-        settings: Settings = engines.settings()
+        settings = engines.settings()
         n = engines_to_start(cluster)
         if n is not None:
             from ..plan.cluster_plan import check_engine_count
 
             check_engine_count(settings, n)
-        return settings
+        return engines
 
     async def _clear_the_way(self, file: RecordFile) -> None:
         """Refuse a second cluster of the same id; delete one that nobody else can find."""

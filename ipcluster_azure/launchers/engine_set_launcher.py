@@ -21,6 +21,7 @@ from .stop_events import watch
 
 if TYPE_CHECKING:
     from ..plan.cluster_plan import EngineSetPlan
+    from ..start.profile_trial import Trial
 
 
 class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  # type: ignore[misc]
@@ -54,6 +55,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         context, job, set_id = self._context(), self._job(n), self.engine_set_id
         spec = EngineSetSpec(set_id, settings, self._process(self.engine_args))
+        await self._prepare(file, record)
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and kept.state in (CREATING, READY):
             raise ConfigurationError(
@@ -75,6 +77,24 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
 
         await bring_up(context, spec, requesting, others=others, job=job)
+
+    def trial(self) -> "Trial":
+        """Return how the configuration of these engines is to be tried before there are any."""
+        from ..start.profile_trial import engine_trial
+
+        return engine_trial(self.record_file.profile_dir, self._process(self.engine_args))
+
+    async def _prepare(self, file: RecordFile, record: Record) -> None:
+        """Try the configuration of the engines, unless it is the one that was tried last."""
+        trial = self.trial()
+        if trial.key == record.preparation.key:
+            return
+
+        from ..start.profile_trial import prepare
+
+        found = await prepare(self.log, self.cluster_id, controller=None, engines=trial)
+        with file.edit() as record:
+            record.preparation = found
 
     async def _join_cluster(self, file: RecordFile) -> Record:
         """Return the record of the cluster that these engines join, whoever started it.

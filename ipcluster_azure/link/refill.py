@@ -21,7 +21,12 @@ from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import OPERATION_LOOK_S, until
 from ..ssh.connection import Connection
 from ..start import scheduled_end
-from ..start.engine_processes import BootingMachines, prepare_kit, start_engine_processes
+from ..start.engine_processes import (
+    BootingMachines,
+    prepare_kit,
+    start_engine_processes,
+    tell_of_faults,
+)
 from ..start.provision import create
 from ..start.request import ProcessSpec, StartContext
 
@@ -178,6 +183,7 @@ class _Refill:
         booting = BootingMachines(machines, self._deadline)
         kit = prepare_kit(context, process, self._gate)
         started = await start_engine_processes(context, self._set_id, booting, self._gate, kit)
+        tell_of_faults(started, self._set_id, log)
         with edited_set(self._file, self._set_id) as found:
             _require_ready(found)
             for machine in machines:

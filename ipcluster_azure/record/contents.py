@@ -52,6 +52,15 @@ class Limits:
 
 
 @dataclass
+class Preparation:
+    """What the engines were found to be configured with: `key` changes with it; `files`, which they
+    run, are pairs of the name that they have in the configuration and the path here."""
+
+    key: str = ""
+    files: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
 class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
@@ -132,6 +141,7 @@ class Record:
     environment: Environment
     state: str = CREATING
     limits: Limits = field(default_factory=Limits)
+    preparation: Preparation = field(default_factory=Preparation)
     controller: Controller = field(default_factory=Controller)
     engine_sets: dict[str, EngineSet] = field(default_factory=dict)
     resources: list[str] = field(default_factory=list)
@@ -169,6 +179,7 @@ class Record:
         values["endpoint"] = _made(Endpoint, data["endpoint"])
         values["environment"] = _made(Environment, data["environment"])
         values["limits"] = _made(Limits, data.get("limits", {}))
+        values["preparation"] = _preparation(data.get("preparation", {}))
         values["controller"] = _controller(data["controller"])
         values["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()
@@ -183,6 +194,11 @@ def _made(kind: type[T], data: Mapping[str, Any]) -> T:
     if unknown:
         raise UnknownMembers(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
     return kind(**data)
+
+
+def _preparation(data: Mapping[str, Any]) -> Preparation:
+    files = [(name, path) for name, path in data.get("files", ())]
+    return _made(Preparation, {**data, "files": files})
 
 
 def _controller(data: Mapping[str, Any]) -> Controller:

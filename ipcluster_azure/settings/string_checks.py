@@ -39,6 +39,48 @@ def check_environment(variables: Mapping[Any, Any]) -> None:
         check_texts(f"environment: the value of {name}", [value])
 
 
+# of ipcontroller and ipengine, with the settings of theirs that they stand for
+OWN_OPTIONS = {
+    "ip": "the controller listens at its private address",
+    "location": "engines and clients are told how to reach the controller. For the Azure region "
+    "set c.AzureVMLauncher.location",
+    "profile": "the machines have a copy of the profile that is started",
+    "profile-dir": "the machines have a copy of the profile that is started",
+    "cluster-id": "it is the cluster's",
+    "file": "engines are given the file that the controller has written",
+    "url": "engines are given the file that the controller has written",
+    "ssh": "connections go through the launcher's own SSH",
+    "enginessh": "connections go through the launcher's own SSH",
+}
+ALSO_CALLED = {
+    "ProfileDir.location": "profile-dir",
+    "BaseIPythonApplication.profile": "profile",
+    "BaseParallelApplication.cluster_id": "cluster-id",
+    "IPController.ip": "ip",
+    "IPController.location": "location",
+    "IPEngine.location": "location",
+    "IPController.ssh_server": "ssh",
+    "IPController.engine_ssh_server": "enginessh",
+    "IPEngine.sshserver": "ssh",
+    "IPEngine.url_file": "file",
+    "IPEngine.registration_url": "url",
+}
+
+
+def check_arguments(name: str, arguments: Iterable[Any]) -> None:
+    """Refuse further arguments that are no texts, or that set what the launcher itself sets."""
+    arguments = list(arguments)
+    check_texts(name, arguments)
+    for argument in arguments:
+        option = argument.partition("=")[0].lstrip("-") if argument.startswith("-") else ""
+        reason = OWN_OPTIONS.get(ALSO_CALLED.get(option, option))
+        if reason is not None:
+            raise ConfigurationError(
+                f"{name}: {argument!r} can't be given on Azure: {reason}. (`ipcluster start` hands "
+                "on what is no option of its own to the controller.)"
+            )
+
+
 def check_texts(what: str, values: Iterable[Any]) -> None:
     """Refuse values that are no texts; `what` names them in the message."""
     for value in values:

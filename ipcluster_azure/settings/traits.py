@@ -10,6 +10,7 @@ from typing import Any
 from ipyparallel.cluster.launcher import BaseLauncher, ControllerLauncher, EngineLauncher
 from traitlets import Integer
 from traitlets.config import Config
+from traitlets.config.loader import DeferredConfig
 
 from ..errors import ConfigurationError
 from .placement import (
@@ -22,7 +23,12 @@ from .placement import (
     is_set,
     sections,
 )
-from .string_checks import check_cluster_id, check_environment, check_job_file_name, check_texts
+from .string_checks import (
+    check_arguments,
+    check_cluster_id,
+    check_environment,
+    check_job_file_name,
+)
 from .trait_words import first_refused
 from .value_checks import check_combinations, check_values
 from .values import TRAITS, Settings, frozen
@@ -85,7 +91,7 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         check_job_file_name(self.job_file_name.replace("{cluster_id}", self.cluster_id))
         check_environment(self.environment)
         for name in ("controller_args", "engine_args"):
-            check_texts(name, getattr(self, name, ()))
+            check_arguments(name, getattr(self, name, ()))
 
 
 def setting_names() -> dict[str, str]:
@@ -97,6 +103,11 @@ def check_names(config: Config) -> None:
     """Raise ConfigurationError for a section or a setting of ours that doesn't exist, or that has
     no effect where it stands."""
     valid = _valid_names()
+    for name, value in config.items():
+        if isinstance(value, DeferredConfig):  # from the command line, and of no class
+            setting = name.replace("-", "_")
+            hint = f": did you mean --{SECTIONS[0]}.{setting}?" if setting in valid else "."
+            raise ConfigurationError(f"--{name} is not an option of ipcluster{hint}")
     for path, section, values in sections(config):
         if section not in SECTIONS:
             raise ConfigurationError(

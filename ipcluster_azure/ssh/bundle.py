@@ -12,12 +12,13 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import on_vm
+from .profile_files import CONTROLLER_CONFIG, controller_files, engine_files
 
 ON_VM = Path(on_vm.__file__).parent
 # Names on the machines are a protocol: other versions, older and newer, run these files there.
@@ -38,6 +39,8 @@ SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead
 NOT_EXPORTED = frozenset({"IPP_PROFILE_DIR", "IPP_CONNECTION_INFO", "IPP_CLUSTER_ID"})
 ENGINE_FILE = "engine.json"
 GUARD_FILE = "guard_settings.json"
+# below profile/: files that engines run, and which names the configuration has for them
+SENT_FOLDER, SENT_FILES = "sent", "sent_files.json"
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,32 @@ class Bundle:
         return f"depot/{self.sha256}.tar.gz"
 
 
-def bundle_of(profile_dir: Path) -> Bundle:
-    """Pack our scripts with the engines' configuration and the startup files of the profile."""
+def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
+    """Pack our scripts with what engines read of the profile.
+
+    `run` are files that engines run besides: the names that the configuration has for them, and
+    their paths here. One that has gone since the configuration was tried is left out; the engines
+    will say that they miss it.
+    """
     files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
     for path in sorted((ON_VM / "agent").glob("*.py")):
         files[f"{PACKAGE}/{path.name}"] = path.read_bytes()
     for name, module in ENTRIES.items():
         files[name] = ENTRY.format(package=PACKAGE, module=module).encode()
-    config = profile_dir / "ipengine_config.py"
-    if config.exists():
-        files[f"profile/{config.name}"] = config.read_bytes()
-    for path in sorted((profile_dir / "startup").glob("*")):
-        if path.suffix in (".py", ".ipy"):
-            files[f"profile/startup/{path.name}"] = path.read_bytes()
+    files |= {f"profile/{name}": text for name, text in engine_files(profile_dir).items()}
+    for name, text in controller_files(profile_dir).items():
+        if name.endswith(".json"):  # the other one is different on the controller's machine
+            files[f"profile/{name}"] = text
+    sent: list[tuple[str, str]] = []
+    for number, (name, here) in enumerate(run):
+        stored = f"{SENT_FOLDER}/{number}/{Path(here).name}"
+        try:
+            files[f"profile/{stored}"] = Path(here).read_bytes()
+        except OSError:
+            stored = ""
+        sent.append((name, stored))
+    if sent:
+        files[f"profile/{SENT_FILES}"] = json.dumps(sent).encode()
     data = _packed(files)
     return Bundle(data, hashlib.sha256(data).hexdigest())
 
@@ -80,16 +96,19 @@ def heartbeat_ms(n_engines: int) -> int:
 
 
 def controller_config(profile_dir: Path, n_engines: int) -> bytes:
-    """Return the controller's configuration: the heartbeat, then what the profile says."""
+    """Return the controller's configuration: what the profile says, then the heartbeat unless it
+    says that."""
     period = heartbeat_ms(n_engines)
     misses = round(SILENT_ENGINE_S * 1000 / period)
+    # after the profile's own lines, so that theirs keep their numbers
     ours = (
-        "# by ipcluster-azure; what the profile itself says follows, and wins\n"
-        f"c = get_config()\nc.HeartMonitor.period = {period}\n"
-        f"c.HeartMonitor.max_heartmonitor_misses = {misses}\n\n"
+        "\n\n# by ipcluster-azure, where the profile itself says nothing\n"
+        f"for _name, _value in (('period', {period}), ('max_heartmonitor_misses', {misses})):\n"
+        "    if _name not in get_config().HeartMonitor:\n"
+        "        get_config().HeartMonitor[_name] = _value\n"
     )
-    path = profile_dir / "ipcontroller_config.py"
-    return ours.encode() + (path.read_bytes() if path.exists() else b"")
+    own = controller_files(profile_dir).get(f"{CONTROLLER_CONFIG}.py", b"")
+    return own + ours.encode()
 
 
 def controller_upload(
@@ -97,7 +116,7 @@ def controller_upload(
 ) -> bytes:
     """Return the archive that the controller's machine is sent: the bundle to take from there, its
     own configuration and variables, and the settings of its guard (guard_settings.py)."""
-    files = {bundle.path: bundle.data, "profile/ipcontroller_config.py": config}
+    files = {bundle.path: bundle.data, f"profile/{CONTROLLER_CONFIG}.py": config}
     files[GUARD_FILE] = json.dumps(guard).encode()
     return _tar({**files, **_variables(variables)})
 

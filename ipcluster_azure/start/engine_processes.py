@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from ..errors import BootTimeout
+from ..formatting import counted
 from ..record.abort import require_alive
 from ..record.contents import Machine, Record
 from ..resource_manager.waiting import all_or_none
@@ -24,10 +27,14 @@ SHORTEST_LOGIN_S = 5.0  # for a machine that answers just before the deadline
 
 @dataclass(frozen=True)
 class Started:
-    """How many engines registered on each machine, by its name, and what is wrong with others."""
+    """How many engines registered on each machine, by its name, and what is wrong with others.
+
+    `faults` are those in what prepares engines, with the number of engines that have each.
+    """
 
     registered: Mapping[str, int]
     failures: Mapping[str, BaseException]
+    faults: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connect
     """
     record = require_alive(context.file)
     info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
-    bundle = bundle_of(context.file.profile_dir)
+    bundle = bundle_of(context.file.profile_dir, record.preparation.files)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)
     return EngineKit(record, bundle, engine_upload(info, process.variables), process.args)
@@ -121,6 +128,7 @@ async def start_engine_processes(
     record = require_alive(context.file, set_id)
     looking = asyncio.ensure_future(booting.look(gate, record))
     slots, registered = asyncio.Semaphore(CONNECTIONS), dict[str, int]()
+    faults = Counter[str]()
     with context.progress.counting("engines registered", booting.engine_count) as counter:
 
         def note(machine: Machine, count: int) -> None:
@@ -132,14 +140,15 @@ async def start_engine_processes(
             await booting.wait_for(target)
             timeout_s = max(SHORTEST_LOGIN_S, booting.left_s())
             async with slots, await connect(target, timeout_s=timeout_s, through=gate) as ssh:
-                await _start_on(ssh, set_id, machine, await asyncio.shield(preparing), note)
+                kit = await asyncio.shield(preparing)
+                faults.update(await _start_on(ssh, set_id, machine, kit, note))
 
         starting = asyncio.gather(*map(start, booting.machines), return_exceptions=True)
         await all_or_none(looking, preparing, starting)
     require_alive(context.file, set_id)
     outcomes = zip(booting.machines, starting.result(), strict=True)
     failures = {machine.name: it for machine, it in outcomes if isinstance(it, BaseException)}
-    return Started(registered, failures)
+    return Started(registered, failures, faults)
 
 
 async def _start_on(
@@ -148,8 +157,9 @@ async def _start_on(
     machine: Machine,
     kit: EngineKit,
     on_registered: Callable[[Machine, int], None],
-) -> None:
-    await bootstrap.start_engines(
+) -> Mapping[str, int]:
+    """Start the engines of one machine; returns what `Started.faults` has of it."""
+    ready = await bootstrap.start_engines(
         ssh,
         kit.record,
         set_id=set_id,
@@ -159,3 +169,16 @@ async def _start_on(
         args=kit.args,
         on_registered=partial(on_registered, machine),
     )
+    return {text: len(engines) for text, engines in ready.get("faults", {}).items()}
+
+
+def tell_of_faults(started: Started, set_id: str, log: Any) -> None:
+    """Warn of what went wrong in the preparation of engines that run all the same."""
+    for text, count in started.faults.items():
+        log.warning("The preparation of %s failed: %s", counted(count, "engine"), text)
+    if started.faults:
+        log.warning(
+            "They run without that. Tracebacks are in ipengine-%s-*.log: in .ipcluster-azure/log "
+            "on the machines, after the stop in log/ of the profile",
+            set_id,
+        )

@@ -23,6 +23,7 @@ from .engine_processes import (
     Started,
     prepare_kit,
     start_engine_processes,
+    tell_of_faults,
 )
 from .machine_creation import Fleet, dispensable, machines_made, watch_machines
 from .machine_requests import request_machines
@@ -146,6 +147,7 @@ class EngineSetStart:
         """
         registered = sum(started.registered.values())
         self.context.progress.say(f"{registered} of {n} engines are registered")
+        tell_of_faults(started, self.spec.set_id, self.context.progress.log)
         failures: Mapping[str, BaseException] = {**fleet.failures, **started.failures}
         if not failures:
             return registered

@@ -13,7 +13,7 @@ from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster
 from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
 from ..record.abort import require_alive
-from ..record.contents import Controller, Limits, Record
+from ..record.contents import Controller, Limits, Preparation, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
@@ -32,7 +32,7 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself; `owner` is who asks.
+    by itself; `owner` is who asks; `preparation` says what engines are configured to run.
     """
 
     place: Place
@@ -40,6 +40,7 @@ class Site:
     sizes: tuple[VmSize, ...]
     limits: Limits
     owner: Owner = field(default_factory=Owner)
+    preparation: Preparation = field(default_factory=Preparation)
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -159,6 +160,7 @@ def _new_record(
             settings.python_environment, settings.image_python, settings.requirements
         ),
         limits=site.limits,
+        preparation=site.preparation,
         controller=Controller(
             job_file=str(job.path),
             alternatives=list(site.sizes[1:]),

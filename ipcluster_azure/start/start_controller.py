@@ -100,7 +100,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     """Set up Python on the controller's machine, start ipcontroller, note how it is reached."""
     file, controller = context.file, record.controller
     n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
-    bundle = bundle_of(file.profile_dir)
+    bundle = bundle_of(file.profile_dir, record.preparation.files)
     config = controller_config(file.profile_dir, n_engines)
     context.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(
@@ -113,6 +113,8 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         on_progress=lambda doing: context.progress.say(f"The controller's machine: {doing}"),
     )
     ready = events["ready"]
+    for fault in ready.get("faults", ()):
+        context.progress.log.warning("ipcontroller runs without its configuration: %s", fault)
     with edited(file) as record:  # the connection files hold secrets: a stop must find them
         write_private(file.connection_files["engine"], json.dumps(ready["engine"]))
         write_private(file.client_file, json.dumps(ready["client"]))

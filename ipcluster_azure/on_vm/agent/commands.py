@@ -19,7 +19,8 @@ Exit status 0, or 1 after {"event": "failed", "reason": ...}. All state is in --
     D/guard.json               written by vm_guard.py only: how the cluster is
     D/engines-{SET}.json       written by the set's supervisor only, replaced atomically:
         {"set", "supervisor": {"pid", "create_time"}, "listed", "evicted", "engines":
-         [{"index", "pid", "create_time", "id", "state", "exit_code", "log", "restarts"}]}
+         [{"index", "pid", "create_time", "id", "state", "exit_code", "log", "restarts",
+           "faults"}]}, the last: what went wrong in its preparation, as texts
         state: "starting" -> "registered" -> "restarting" -> "starting" ... -> "exited";
         exit_code is that of the last that ended, -N after signal N
     D/log/                     ipcontroller.log, guard.log, supervisor-{SET}.log,

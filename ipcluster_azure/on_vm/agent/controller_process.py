@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,13 @@ from pathlib import Path
 
 from .processes import POLL_S, Json, end_processes, identify, is_alive
 from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, versions, write_json
+
+LOG_START_BYTES = 100_000  # more than a controller logs until it is ready
+# a traceback's lines are indented, up to the last
+CONFIG_FAULT = re.compile(
+    r"Exception while loading config file (?P<path>.+)\n"
+    r"(?P<trace>Traceback.*\n(?:\s.*\n)*)(?P<why>.+)"
+)
 
 
 def controller_command(args: argparse.Namespace) -> int:
@@ -44,8 +52,20 @@ def controller_command(args: argparse.Namespace) -> int:
         emit("failed", reason=f"{reason}; its log is {log}", log=log, log_tail=tail(log))
         return 1
     infos["engine"]["guard"] = guard_port(work)
-    emit("ready", **infos, pid=record["pid"], **versions())
+    faults = config_faults(Path(record["log"]))
+    emit("ready", **infos, pid=record["pid"], faults=faults, **versions())
     return 0
+
+
+def config_faults(log: Path) -> list[str]:
+    """Return which configuration files ipcontroller goes on without, and why, as its log says."""
+    faults = []
+    for found in CONFIG_FAULT.finditer(tail(log, LOG_START_BYTES)):
+        path, trace, why = found["path"], found["trace"], found["why"]
+        lines = re.findall(rf'File "{re.escape(path)}", line (\d+)', trace)
+        place = f", line {lines[-1]}" if lines else ""
+        faults.append(f"{Path(path).name}{place}: {why}")
+    return faults
 
 
 def guards(work: WorkDir) -> list[Json]:

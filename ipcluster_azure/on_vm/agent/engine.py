@@ -13,9 +13,11 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .missing_modules import explain_missing_modules
+from .preparation import Preparation
 from .work_dir import hide_own_folder, private
 
 PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5 s is debugpy)
@@ -53,7 +55,8 @@ class EngineOrder:
     """What one engine is to be.
 
     `report` is called with its state and its id: "starting" once it has an id, "registered" when it
-    is complete, "leaving" when it ends because it was asked to.
+    is complete, "leaving" when it ends because it was asked to. `tell` hears what went wrong in its
+    preparation, one line for each fault.
     `evicted` is an eventfd: readable from the moment that the machine will be taken away. `tally`:
     two numbers in shared memory, how many tasks were begun and done.
     """
@@ -68,6 +71,7 @@ class EngineOrder:
     evicted: int
     tally: memoryview[int]
     report: Report
+    tell: Callable[[str], None]
 
 
 def become_engine(order: EngineOrder) -> NoReturn:
@@ -101,7 +105,9 @@ def run_engine(order: EngineOrder) -> int:
     from ipyparallel.engine.app import IPEngine
 
     app = IPEngine.instance(timeout=order.timeout_s)  # a default: configuration may override it
+    preparation = Preparation(app, Path(order.profile_dir), order.tell)
     app.initialize(sys.argv[1:])
+    preparation.use_sent_files()
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
     app.observe(lambda change: accept_signals(change.new), "kernel")
@@ -111,7 +117,12 @@ def run_engine(order: EngineOrder) -> int:
     complete = app.complete_registration
 
     async def complete_and_report(*reply: Any) -> None:
-        await complete(*reply)
+        try:
+            await complete(*reply)
+        except SystemExit as error:
+            preparation.note(error)
+            raise
+        preparation.end()
         leave_when_evicted(app, order.evicted)
         order.report("registered", app.id)
 

@@ -65,16 +65,25 @@ def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: P
             reported = counts
         if state.get("listed") and counts["registered"] == counts["count"]:
             ids = [{key: engine[key] for key in ("index", "id", "pid")} for engine in registered]
-            emit("ready", registered=len(ids), engines=ids, **versions())
+            emit("ready", registered=len(ids), engines=ids, faults=faults(engines), **versions())
             return 0
         reason, culprits = why_failed(engines, alive, timeout_s, time.monotonic() > deadline)
         if reason:
             log = culprits[0]["log"] if culprits else str(supervisor_log)
             reason = f"{len(registered)} of {counts['count']} engines registered; {reason}"
-            reason += f"; log: {log}"
+            reason += "".join(f"; {text}" for text in faults(engines)) + f"; log: {log}"
             emit("failed", **counts, reason=reason, log=log, log_tail=tail(log))
             return 1
         time.sleep(POLL_S)
+
+
+def faults(engines: list[Json]) -> dict[str, list[int]]:
+    """Return what went wrong in the engines' preparation, with the indices of those concerned."""
+    found: dict[str, list[int]] = {}
+    for engine in engines:
+        for text in engine.get("faults", ()):
+            found.setdefault(text, []).append(engine["index"])
+    return found
 
 
 def why_failed(

@@ -22,9 +22,9 @@ class ForkedEngines:
     """Forks the engines of a set into their places, and signals them.
 
     `args` are the supervisor's. `report` is called in the engines' processes, with their index,
-    state and id (see EngineOrder). `watched`: the signals that the supervisor handles. `evicted`:
-    an eventfd that all engines see. `tally`: for each engine two numbers in shared memory, how many
-    tasks it has begun and done.
+    state and id; `tell` with their index and a fault in their preparation (see EngineOrder).
+    `watched`: the signals that the supervisor handles. `evicted`: an eventfd that all engines see.
+    `tally`: for each engine two numbers in shared memory, how many tasks it has begun and done.
     """
 
     work: WorkDir
@@ -32,6 +32,7 @@ class ForkedEngines:
     places: list[Place]
     watched: Collection[int]
     report: Callable[[int, str, int], None]
+    tell: Callable[[int, str], None]
     evicted: int = field(default_factory=lambda: os.eventfd(0))
     tally: memoryview[int] = field(init=False)
 
@@ -42,7 +43,7 @@ class ForkedEngines:
         """Fork the next engine of this place."""
         if place.restarts == 0:
             Path(place.log).unlink(missing_ok=True)  # of an earlier set of this name
-        place.id, place.leaving, place.state = None, False, STARTING
+        place.id, place.leaving, place.state, place.faults = None, False, STARTING, []
         place.started_at = time.monotonic()
         tally = self._tally_of(place)
         tally[0] = tally[1]  # nothing runs there now
@@ -62,6 +63,7 @@ class ForkedEngines:
             evicted=self.evicted,
             tally=self._tally_of(place),
             report=lambda state, engine_id: self.report(place.index, state, engine_id),
+            tell=lambda text: self.tell(place.index, text),
         )
 
     def _tally_of(self, place: Place) -> memoryview[int]:

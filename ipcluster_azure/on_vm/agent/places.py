@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_PAUSE_S = 30.0  # before an engine is started again
 FORGOTTEN_AFTER_S = 300.0  # of life; then an earlier death counts no more
 
 STARTING, REGISTERED, RESTARTING, EXITED = "starting", "registered", "restarting", "exited"
-SHOWN = "index pid create_time id state exit_code log restarts".split()
+SHOWN = "index pid create_time id state exit_code log restarts faults".split()
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Place:
     due_at: float = 0.0
     deaths: int = 0
     was_registered: bool = False
+    faults: list[str] = field(default_factory=list)  # in what prepares the engine
     leaving: bool = False
 
     def shown(self) -> dict[str, Any]:

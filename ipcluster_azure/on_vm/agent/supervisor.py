@@ -196,6 +196,9 @@ class Supervisor:
             ids = {engine.id for engine in self.engines}
             self.helpers.start("listing", self.errands.confirm_listed, ids)
 
+    def on_fault(self, index: int, text: str) -> None:
+        self.engines[index].faults.append(text)
+
     def on_listed(self) -> None:
         self.listed = True
 
@@ -219,7 +222,8 @@ def supervise(args: argparse.Namespace) -> int:
     hub: Json = json.loads(Path(args.engine_file).read_bytes())
     log = f"{work.log}/ipengine-{args.set}-"
     places = [Place(index, f"{log}{index}.log") for index in range(args.count)]
-    forked = ForkedEngines(work, args, places, WATCHED, partial(events.report, "engine"))
+    report, tell = partial(events.report, "engine"), partial(events.report, "fault")
+    forked = ForkedEngines(work, args, places, WATCHED, report, tell)
     address = args.address if hub.get("guard") else ""
     errands = Errands(hub, address, work.set_file(args.set), forked.tally, events.report)
     supervisor = Supervisor(work, args.set, errands, forked, events)

@@ -35,6 +35,7 @@ class Ssh:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answering = [machine.address for machine in MACHINES]
         self.log: list[str] = []
+        self.ready: dict[str, Any] = {}  # what the machine's last event has besides
         monkeypatch.setattr(engine_processes, "connect", self.connect)
         monkeypatch.setattr(engine_processes.bootstrap, "see_booted", self.see_booted)
         monkeypatch.setattr(engine_processes.bootstrap, "start_engines", self.start_engines)
@@ -58,9 +59,10 @@ class Ssh:
 
     async def start_engines(
         self, name: str, *_: Any, count: int, on_registered: Callable[[int], None], **__: Any
-    ) -> None:
+    ) -> dict[str, Any]:
         self.log.append(f"start {name}")
         on_registered(count)
+        return {"event": "ready", **self.ready.get(name, {})}
 
     async def has_logged(self, *lines: str) -> None:
         for _ in range(500):
@@ -132,6 +134,13 @@ async def test_one_that_is_given_up_is_not_waited_for(ssh: Ssh, context: StartCo
     booting.give_up("10.9.9.9", why)  # none of these
     booting.give_up("10.0.0.4", why)
     assert await starting == Started({"b": 1}, {"a": why})
+
+
+async def test_what_went_wrong_in_the_preparation_is_counted(
+    ssh: Ssh, context: StartContext
+) -> None:
+    ssh.ready = {"a": {"faults": {"x": [0, 1], "y": [1]}}, "b": {"faults": {"x": [0]}}}
+    assert (await _start(context, _booting(), _kit())).faults == {"x": 3, "y": 1}
 
 
 @pytest.mark.usefixtures("ssh")
