@@ -178,7 +178,7 @@ def tell_of_faults(started: Started, set_id: str, log: Any) -> None:
         log.warning("The preparation of %s failed: %s", counted(count, "engine"), text)
     if started.faults:
         log.warning(
-            "They run without that. Tracebacks are in ipengine-%s-*.log: in .ipcluster-azure/log "
+            "They run without that. More is in ipengine-%s-*.log: in .ipcluster-azure/log "
             "on the machines, after the stop in log/ of the profile",
             set_id,
         )

@@ -140,6 +140,7 @@ def _new_folder(trial: Trial) -> Path:
 
 
 def _begin(trial: Trial, folder: Path, cluster_id: str) -> "subprocess.Popen[bytes]":
+    (folder / "profile").mkdir()
     for name, text in trial.files.items():
         path = folder / "profile" / name
         path.parent.mkdir(parents=True, exist_ok=True)

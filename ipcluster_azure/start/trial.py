@@ -191,7 +191,7 @@ def find_file(name: str, given: dict[str, Any], ipython_dir: str, outcome: Outco
 
     here = name.replace(given["profile"], given["profile_dir"])  # what was made of __file__
     try:
-        path = filefind(here, [os.getcwd(), ipython_dir, given["profile_dir"]])
+        path = filefind(os.path.expanduser(here), [os.getcwd(), ipython_dir, given["profile_dir"]])
     except OSError:
         outcome.files.append((name, ""))
     else:

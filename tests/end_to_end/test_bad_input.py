@@ -1,5 +1,6 @@
 """Each mistake gets one clear line and a non-zero exit; nothing is created, nothing lost."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from azure_emulator.testing import policy, restricted
 
-from .conftest import IMAGE, TWO_LINES, Profile, local_controllers
+from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 
 EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 
@@ -92,6 +93,75 @@ def test_too_many_engines_in_a_call_are_found_before_the_controller_is_requested
     assert "room for 123" in output
     assert "must be a whole number, not '4'. before" in output
     assert not list(profile.folder.glob("azure_controller-*.json"))
+
+
+PROFILES_MISTAKES = {
+    "old class path": (
+        "ipcontroller_config.py",
+        'c.IPController.db_class = "IPython.parallel.controller.dictdb.DictDB"\n',
+        "ipcontroller can't work as it is configured: ModuleNotFoundError: No module named 'IPyth",
+    ),
+    "bad value": (
+        "ipcontroller_config.py",
+        'c.TaskScheduler.hwm = "many"\n',
+        "TaskScheduler.hwm must be a whole number, not 'many'",
+    ),
+    "missing script": (
+        "ipengine_config.py",
+        'c.IPEngine.startup_script = "/no/such/script.py"\n',
+        "The engines are configured to run /no/such/script.py, which is not on this computer",
+    ),
+    "error in the engines'": (
+        "ipengine_config.py",
+        "x = 1\nc.IPEngine.startup_command = y\n",
+        "ipengine_config.py, line 2: NameError: name 'y' is not defined",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", PROFILES_MISTAKES)
+def test_a_mistake_in_what_the_machines_would_read(profile: Profile, mistake: str) -> None:
+    name, text, message = PROFILES_MISTAKES[mistake]
+    (profile.folder / name).write_text(text)
+    output = _refused(profile)
+    (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
+    assert message in line
+    assert "Submitting" not in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--location=westeurope"], "For the Azure region set c.AzureVMLauncher.location"),
+        (["--ip=*"], "the controller listens at its private address"),
+        (["--nosuch=1"], "--nosuch is not an option of ipcluster."),
+        (["--vm_size=x"], "did you mean --AzureVMLauncher.vm_size?"),
+        (["-n", "abc"], "Cluster.n must be a whole number, not 'abc'."),
+        (["--AzureVMLauncher.priority=spot"], "must be 'Regular' or 'Spot', not 'spot'. Did you"),
+        (["--AzureVMLauncher.max_lifetime_h=nan"], "must be a number from 0 to 8,760, not nan."),
+        (["--AzureVMEngineSetLauncher.requirements=scipy"], "requirements has no effect: it is o"),
+    ],
+)
+def test_a_mistake_on_the_command_line(profile: Profile, words: list[str], message: str) -> None:
+    output = _refused(profile, *words)
+    (line,) = [line for line in output.splitlines() if "[IPClusterStart] CRITICAL" in line]
+    assert message in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_start_that_ends_while_the_profile_is_tried_leaves_nothing(
+    profile: Profile, tmp_path: Path, number: int
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    profile.environment["TMPDIR"] = str(temporary)
+    (profile.folder / "ipcontroller_config.py").write_text("import time\ntime.sleep(60)\n")
+    start = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "1")
+    wait_for(lambda: list(temporary.iterdir()), timeout_s=30)
+    start.send_signal(number)
+    start.communicate(timeout=30)
+    wait_for(lambda: not list(temporary.iterdir()), timeout_s=30)
+    profile.assert_nothing_left()
 
 
 def test_a_mistake_with_daemonize_ends_it_too(profile: Profile) -> None:

@@ -15,6 +15,8 @@ from azure_emulator import client
 
 from .conftest import IMAGE, TWO_LINES, Profile
 
+# in a configuration, which is tried on this computer as well
+ON_MACHINE = "'/.ipcluster-azure/' in os.environ.get('IPYTHONDIR', '')"
 EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 
 
@@ -61,14 +63,14 @@ def test_other_versions_than_here(bare_profile: Profile, tmp_path: object) -> No
 
 
 def _one_engine_fails(profile: Profile, config: str) -> None:
-    """Whichever engine reads its configuration first ends with status 7."""
+    """Whichever engine on a machine reads its configuration first ends with status 7."""
     profile.configure(f"{EMULATED}{IMAGE}{config}")
     marker = profile.ipython_dir / "first"
     (profile.folder / "ipengine_config.py").write_text(
-        "import os\n"
-        f"try: os.mkdir({str(marker)!r})\n"
-        "except FileExistsError: pass\n"
-        "else: os._exit(7)\n"
+        f"import os\nif {ON_MACHINE}:\n"
+        f"    try: os.mkdir({str(marker)!r})\n"
+        "    except FileExistsError: pass\n"
+        "    else: os._exit(7)\n"
     )
 
 
@@ -92,7 +94,7 @@ def test_one_engine_missing_is_said_where_the_minimum_allows_it(bare_profile: Pr
 
 def test_a_controller_that_does_not_start(bare_profile: Profile) -> None:
     (bare_profile.folder / "ipcontroller_config.py").write_text(
-        "import os\nprint('a mistake', flush=True)\nos._exit(9)\n"
+        f"import os\nif {ON_MACHINE}:\n    print('a mistake', flush=True)\n    os._exit(9)\n"
     )
     output = _failed_start(bare_profile, IMAGE)
     assert "a mistake" in output

@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from traitlets.config.loader import PyFileConfigLoader
 
 from ipcluster_azure.ssh.bundle import (
     ENTRIES,
@@ -51,6 +52,21 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
     }
     assert content["profile/startup/a.py"] == b"x = 1\n"
     assert made.sha256 == hashlib.sha256(made.data).hexdigest()
+
+
+def test_files_that_engines_run_are_sent_whatever_their_path(tmp_path: Path) -> None:
+    profile, other = tmp_path / "profile_azure", tmp_path / "ü b"
+    profile.mkdir()
+    other.mkdir()
+    (other / "a.py").write_text("x = 1\n")
+    (tmp_path / "a.py").write_text("x = 2\n")
+    run = [("~/a.py", str(other / "a.py")), ("gone.py", "/no/gone.py"), ("a", f"{tmp_path}/a.py")]
+    content = _content(bundle_of(profile, run).data)
+    sent = json.loads(content["profile/sent_files.json"])
+    assert sent == [["~/a.py", "sent/0/a.py"], ["gone.py", ""], ["a", "sent/2/a.py"]]
+    assert content["profile/sent/0/a.py"] == b"x = 1\n"
+    assert content["profile/sent/2/a.py"] == b"x = 2\n"
+    assert "profile/sent_files.json" not in _content(bundle_of(profile).data)
 
 
 def test_no_script_is_forgotten() -> None:
@@ -102,8 +118,23 @@ def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
 
 def test_the_profile_wins_over_our_heartbeat(tmp_path: Path) -> None:
     (tmp_path / "ipcontroller_config.py").write_text("c.HeartMonitor.period = 77\n")
-    lines = controller_config(tmp_path, 4).decode().splitlines()
-    assert lines.index("c.HeartMonitor.period = 300") < lines.index("c.HeartMonitor.period = 77")
+    assert _loaded(controller_config(tmp_path, 4), tmp_path) == (77, 100)
+    assert _loaded(controller_config(tmp_path / "none", 4), tmp_path) == (300, 100)
+
+
+@pytest.mark.parametrize("own", ["from __future__ import annotations\n", "# a comment", "x = 1"])
+def test_the_profiles_lines_are_the_first(tmp_path: Path, own: str) -> None:
+    (tmp_path / "ipcontroller_config.py").write_text(own)
+    made = controller_config(tmp_path, 4)
+    assert made.startswith(own.encode())
+    assert _loaded(made, tmp_path) == (300, 100)
+
+
+def _loaded(config: bytes, folder: Path) -> tuple[int, int]:
+    """Period and misses of the heartbeat, as traitlets reads a configuration."""
+    (folder / "made_config.py").write_bytes(config)
+    heart = PyFileConfigLoader("made_config.py", path=str(folder)).load_config().HeartMonitor
+    return heart.period, heart.max_heartmonitor_misses
 
 
 @pytest.mark.parametrize(("n", "period"), [(1, 300), (32, 320), (100, 1000), (1000, 3000)])
