@@ -1,19 +1,29 @@
-"""What ipcluster says of a value on its command line or in its configuration that can't be.
-
-Such a value of ipyparallel's own, -n for example, ends ipcluster before it calls any launcher.
-"""
+"""Values given to ipcluster itself that can't be, or that it accepts and hands to nobody."""
 
 import logging
+from pathlib import Path
 
+from traitlets.config import Config
+
+from ..errors import ConfigurationError
+from ..settings.placement import is_set
 from ..settings.trait_words import in_words
 from .caller import is_launching
 
 COMMANDS = ("IPClusterStart", "IPClusterEngines")  # which can be given values for us
+# sections of other programs, and where those programs read them
+OF_OTHERS = {
+    **dict.fromkeys(("IPController", "HeartMonitor", "Hub", "TaskScheduler"), "ipcontroller"),
+    "IPEngine": "ipengine",
+}
 SAID = "Bad config encountered during initialization: %s"  # by traitlets' catch_config_error
 
 
 def tell_in_words() -> None:
-    """Put traitlets' error in words, if an ipcluster command is being launched."""
+    """Put traitlets' error in words, if an ipcluster command is being launched.
+
+    A value of ipyparallel's own, -n for example, ends ipcluster before it calls any launcher.
+    """
     if is_launching():
         for name in COMMANDS:
             logging.getLogger(name).addFilter(_put_in_words)
@@ -23,3 +33,20 @@ def _put_in_words(entry: logging.LogRecord) -> bool:
     if entry.msg == SAID and isinstance(entry.args, tuple):
         entry.args = tuple(in_words(str(error)) for error in entry.args)
     return True
+
+
+def check_sections(config: Config, profile_dir: Path) -> None:
+    """Raise ConfigurationError for settings of ipcontroller or ipengine that only ipcluster reads.
+
+    What is in ipython_config.py is read by all of them, and does come to the machines.
+    """
+    from ..ssh.profile_files import engine_files
+
+    for section, program in OF_OTHERS.items():
+        for name, value in config.get(section, {}).items():
+            if is_set(value) and "ipython_config.py" not in engine_files(profile_dir):
+                raise ConfigurationError(
+                    f"c.{section}.{name} has no effect on ipcluster: it is a setting of {program}. "
+                    f"Write it into {profile_dir / f'{program}_config.py'}, or add "
+                    f"--{section}.{name}=... to {program[2:]}_args."
+                )

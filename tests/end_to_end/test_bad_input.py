@@ -34,6 +34,10 @@ MISTAKES = {
         f'{EMULATED}c.AzureVMLauncher.resource_group = "nosuch"',
         "Resource group nosuch does not exist",
     ),
+    "engines' in ipcluster's": (
+        f"{EMULATED}c.IPEngine.startup_command = 'x = 1'",
+        "has no effect on ipcluster: it is a setting of ipengine. Write it into ",
+    ),
     "foreign controller": (
         f'{EMULATED}c.Cluster.controller_launcher_class = "local"',
         "need a controller on Azure",
@@ -136,6 +140,10 @@ def test_a_mistake_in_what_the_machines_would_read(profile: Profile, mistake: st
         (["--ip=*"], "the controller listens at its private address"),
         (["--nosuch=1"], "--nosuch is not an option of ipcluster."),
         (["--vm_size=x"], "did you mean --AzureVMLauncher.vm_size?"),
+        (
+            ["--HeartMonitor.period=abc"],
+            "c.HeartMonitor.period has no effect on ipcluster: it is a",
+        ),
         (["-n", "abc"], "Cluster.n must be a whole number, not 'abc'."),
         (["--AzureVMLauncher.priority=spot"], "must be 'Regular' or 'Spot', not 'spot'. Did you"),
         (["--AzureVMLauncher.max_lifetime_h=nan"], "must be a number from 0 to 8,760, not nan."),
