@@ -54,8 +54,11 @@ These are ipyparallel's own and work here as with any other launcher.
 Refused, as they would have no effect: `controller_cmd` and `engine_cmd` (`image_python` says which
 Python runs), `output_limit` and `stop_timeout`.
 
-`ipcontroller_config.py`, `ipengine_config.py` and the `.py` and `.ipy` files in `startup/` of the
-profile are copied to the machines.
+`ipcontroller_config.py`, `ipengine_config.py`, `ipython_config.py`, modules beside them, and the
+`.py` and `.ipy` files in `startup/` of the profile are copied to the machines, and so are the files
+that `startup_script` and `exec_files` name. Where any of these configures something, `ipcontroller`
+and `ipengine` are tried on this computer before anything is created. Options that the launcher sets
+itself, such as `--ip`, `--location` and `--profile-dir`, are refused in their arguments.
 """
 
 

@@ -19,13 +19,18 @@ from traitlets.config import Config
 from ..errors import AccessDenied, AzureLauncherError, ConfigurationError
 from ..formatting import counted
 from ..launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
+from ..naming import ClusterNames
 from ..plan.cluster_plan import check_engine_count
+from ..record.contents import Limits
+from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.credentials import check_login
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from ..settings.values import Settings
 from ..start.limits import granted
+from ..start.planning import Site, plan_controller, plans_with_room
 from ..start.preflight import Place, find_place
+from ..start.profile_trial import prepare
 from ..start.sizes import controller_sizes, engine_sizes, look
 
 PROVIDERS_API = "2021-04-01"
@@ -119,9 +124,12 @@ class Examination:
         return f"{self._profile_dir} starts clusters on Azure"
 
     def _check_settings(self) -> str:
-        self._settings = AzureVMControllerLauncher(config=self._config).settings()
-        self._engine_settings = AzureVMEngineSetLauncher(config=self._config).settings()
+        given = {"config": self._config, "profile_dir": str(self._profile_dir)}
+        controller, engines = AzureVMControllerLauncher(**given), AzureVMEngineSetLauncher(**given)
+        self._settings, self._engine_settings = controller.settings(), engines.settings()
         check_engine_count(self._engine_settings, self._n)
+        trying = prepare(controller.log, "", controller=controller.trial(), engines=engines.trial())
+        asyncio.run(trying)
         return "all values are valid"
 
     def _subscription(self) -> str:
@@ -187,10 +195,13 @@ class Examination:
         market = asyncio.run(look(self._api, self._place.settings, self._profile_dir))
         controller = controller_sizes(self._place.settings, market)[0]
         there = replace(self._engine_settings, location=self._place.settings.location)
-        engines = engine_sizes(there, market, self._n, controller)[0]
-        machines = -(-self._n // (there.engines_per_vm or engines.vcpus))
+        sizes = engine_sizes(there, market, self._n, controller)
+        file = RecordFile.of(str(self._profile_dir), "")
+        names = ClusterNames.for_cluster(file.profile, file.cluster_id)
+        cluster = plan_controller(file, Site(self._place, names, (controller,), Limits()))
+        plan = plans_with_room(there, cluster, "", self._n, sizes)[0]
         return (
-            f"room for {counted(self._n, 'engine')} on {machines} x {engines}, "
+            f"room for {counted(self._n, 'engine')} on {plan.vm_count} x {plan.machine.vm_size}, "
             f"and for the controller on {controller}"
         )
 

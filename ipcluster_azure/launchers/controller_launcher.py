@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipyparallel.cluster.launcher import ControllerLauncher
 from traitlets import List, Unicode
@@ -22,6 +22,9 @@ from .bad_values import check_sections
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
 from .engine_set_launcher import AzureVMEngineSetLauncher
+
+if TYPE_CHECKING:
+    from ..start.profile_trial import Trial
 
 RECORD_FOLLOWS_S = 1.0  # a start that is under way writes it just after the cluster file
 RECORD_LOOK_S = 0.02
@@ -86,9 +89,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
             profile_trial.prepare(
                 self.log,
                 self.cluster_id,
-                controller=profile_trial.controller_trial(
-                    file.profile_dir, self._process(self.controller_args)
-                ),
+                controller=self.trial(),
                 engines=engines.trial() if engines is not None else None,
             )
         )
@@ -116,6 +117,12 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         engines_follow = caller() is Caller.START_CLUSTER
         await request_until_network(site.names.base, request, engines_follow=engines_follow)
+
+    def trial(self) -> "Trial":
+        """Return how the controller's configuration is to be tried before there is one."""
+        from ..start.profile_trial import controller_trial
+
+        return controller_trial(self.record_file.profile_dir, self._process(self.controller_args))
 
     def _announce(self) -> None:
         """Write the cluster file just before the record, which `ipcluster stop` can't find without

@@ -1,6 +1,7 @@
 """READ FIRST: the steps of a start, in order.
 
     find_site           settings -> where the cluster can be; refuses what can't, creates nothing
+                        (profile_trial.py's `prepare` tries the profile's configuration beside it)
     request_controller  the record, the network and the controller's machine
     request_engines     the machines of an engine set, in that network
     bring_up            both sides from booting machines to engines that are registered; in

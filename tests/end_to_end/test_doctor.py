@@ -69,6 +69,14 @@ TROUBLES: dict[str, tuple[str, str, Any, str, str]] = {
         "failed",
         "az group create",
     ),
+    "engines": ("c.AzureVMLauncher.engine_args = ['x']\n", "settings", None, "failed", "'x' is no"),
+    "room": (
+        "c.AzureVMLauncher.engines_per_vm = 1\nc.AzureVMLauncher.address_prefix = '10.0.0.0/25'\n",
+        "sizes and quota",
+        None,
+        "failed",
+        "need 60 machines: there is room for 59",
+    ),
     "address": (
         f"{TWO_LINES}c.AzureVMLauncher.endpoint = 'https://127.0.0.1:9'\n"
         "c.AzureVMLauncher.public_ip_service = 'https://127.0.0.1:9'\n"
@@ -126,7 +134,7 @@ def test_what_is_missing_is_named(bare_profile: Profile, trouble: str) -> None:
         "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
     }
     with context(bare_profile.emulator) if context else nullcontext():
-        found = doctor(bare_profile, expect=0 if state == "unknown" else 1)
+        found = doctor(bare_profile, "--n=60", expect=0 if state == "unknown" else 1)
     assert found[what][0] == state
     assert words in found[what][1]
     before = [found[check][0] for check in CHECKS[: CHECKS.index(what)]]
