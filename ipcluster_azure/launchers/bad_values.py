@@ -2,12 +2,14 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from traitlets.config import Config
 
 from ..errors import ConfigurationError
 from ..settings.placement import is_set
 from ..settings.trait_words import in_words
+from ..settings.values import A_DAY_S
 from .caller import is_launching
 
 COMMANDS = ("IPClusterStart", "IPClusterEngines")  # which can be given values for us
@@ -33,6 +35,16 @@ def _put_in_words(entry: logging.LogRecord) -> bool:
     if entry.msg == SAID and isinstance(entry.args, tuple):
         entry.args = tuple(in_words(str(error)) for error in entry.args)
     return True
+
+
+def check_waits(cluster: Any) -> None:
+    """Raise ConfigurationError if ipyparallel would wait for ever, with machines that cost."""
+    for name in ("delay", "engine_timeout"):
+        wait_s = getattr(cluster, name, 0)
+        if not 0 <= wait_s <= A_DAY_S:
+            raise ConfigurationError(
+                f"Cluster.{name} must be a number of seconds from 0 to {A_DAY_S:,}, not {wait_s}."
+            )
 
 
 def check_sections(config: Config, profile_dir: Path) -> None:

@@ -18,7 +18,7 @@ from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
 from ..settings.values import A_DAY_S
-from .bad_values import check_sections
+from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
 from .engine_set_launcher import AzureVMEngineSetLauncher
@@ -61,6 +61,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
     async def _start(self) -> None:
         settings, engines = self.settings(), self._engines_to_come()
+        check_waits(self.parent)
         check_sections(self.config, self.record_file.profile_dir)
         for source in wide_sources(settings.ssh_source):
             self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)

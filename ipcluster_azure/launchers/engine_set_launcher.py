@@ -1,6 +1,7 @@
 """ipyparallel's launcher of engine sets, translated into calls on a deployment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..stop import teardown
 
         context, job, set_id = self._context(), self._job(n), self.engine_set_id
-        spec = EngineSetSpec(set_id, settings, self._process(self.engine_args))
-        await self._prepare(file, record)
+        files = await self._files_to_run(file, record)
+        process = replace(self._process(self.engine_args), files=files)
+        spec = EngineSetSpec(set_id, settings, process)
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and kept.state in (CREATING, READY):
             raise ConfigurationError(
@@ -84,17 +86,19 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         return engine_trial(self.record_file.profile_dir, self._process(self.engine_args))
 
-    async def _prepare(self, file: RecordFile, record: Record) -> None:
-        """Try the configuration of the engines, unless it is the one that was tried last."""
+    async def _files_to_run(self, file: RecordFile, record: Record) -> list[tuple[str, str]]:
+        """Return what these engines run at their start (ProcessSpec.files).
+
+        Their configuration is tried for that, unless it is the one that was tried last.
+        """
         trial = self.trial()
-        if trial.key == record.preparation.key:
-            return
+        if trial.key != record.preparation.key:
+            from ..start.profile_trial import prepare
 
-        from ..start.profile_trial import prepare
-
-        found = await prepare(self.log, self.cluster_id, controller=None, engines=trial)
-        with file.edit() as record:
-            record.preparation = found
+            found = await prepare(self.log, self.cluster_id, controller=None, engines=trial)
+            with file.edit() as record:
+                record.preparation = found
+        return record.preparation.files
 
     async def _join_cluster(self, file: RecordFile) -> Record:
         """Return the record of the cluster that these engines join, whoever started it.

@@ -179,7 +179,7 @@ class _Refill:
         """
         engine_set = self._engine_set()
         context = StartContext(self._file, Progress(log))
-        process = ProcessSpec(engine_set.args, engine_set.variables)
+        process = ProcessSpec(engine_set.args, engine_set.variables, engine_set.files)
         booting = BootingMachines(machines, self._deadline)
         kit = prepare_kit(context, process, self._gate)
         started = await start_engine_processes(context, self._set_id, booting, self._gate, kit)

@@ -105,8 +105,9 @@ class Machine:
 class EngineSet:
     """One scale set. KEPT: its engines are stopped, its machines wait for a restart.
 
-    `args` and `variables` are the further command-line arguments and environment variables of its
-    engines, for machines that take the place of others; `lost_engines` were on machines that died,
+    `args`, `variables` and `files` are the further command-line arguments of its engines, their
+    environment variables and what they run (Preparation), for machines that take the place of
+    others; `lost_engines` were on machines that died,
     and are to be replaced.
     """
 
@@ -122,6 +123,7 @@ class EngineSet:
     variables: dict[str, str] = field(default_factory=dict)
     boot_timeout_s: float = 600.0
     lost_engines: int = 0
+    files: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -197,8 +199,11 @@ def _made(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 def _preparation(data: Mapping[str, Any]) -> Preparation:
-    files = [(name, path) for name, path in data.get("files", ())]
-    return _made(Preparation, {**data, "files": files})
+    return _made(Preparation, {**data, "files": _files(data)})
+
+
+def _files(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, path) for name, path in data.get("files", ())]
 
 
 def _controller(data: Mapping[str, Any]) -> Controller:
@@ -208,7 +213,7 @@ def _controller(data: Mapping[str, Any]) -> Controller:
 
 def _engine_set(data: Mapping[str, Any]) -> EngineSet:
     machines = [_made(Machine, item) for item in data["machines"]]
-    return _made(EngineSet, {**data, "machines": machines})
+    return _made(EngineSet, {**data, "machines": machines, "files": _files(data)})
 
 
 def _plan(data: Mapping[str, Any]) -> ClusterPlan:

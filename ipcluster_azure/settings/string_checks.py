@@ -46,6 +46,8 @@ OWN_OPTIONS = {
     "set c.AzureVMLauncher.location",
     "profile": "the machines have a copy of the profile that is started",
     "profile-dir": "the machines have a copy of the profile that is started",
+    "config": "the machines have no configuration but the profile's",
+    "ipython-dir": "the machines have one of their own",
     "cluster-id": "it is the cluster's",
     "file": "engines are given the file that the controller has written",
     "url": "engines are given the file that the controller has written",
@@ -55,6 +57,8 @@ OWN_OPTIONS = {
 ALSO_CALLED = {
     "ProfileDir.location": "profile-dir",
     "BaseIPythonApplication.profile": "profile",
+    "BaseIPythonApplication.extra_config_file": "config",
+    "BaseIPythonApplication.ipython_dir": "ipython-dir",
     "BaseParallelApplication.cluster_id": "cluster-id",
     "IPController.ip": "ip",
     "IPController.location": "location",

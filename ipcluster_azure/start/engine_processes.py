@@ -57,7 +57,7 @@ async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connect
     """
     record = require_alive(context.file)
     info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
-    bundle = bundle_of(context.file.profile_dir, record.preparation.files)
+    bundle = bundle_of(context.file.profile_dir, process.files)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)
     return EngineKit(record, bundle, engine_upload(info, process.variables), process.args)

@@ -177,9 +177,8 @@ class EngineSetStart:
 def note_ready(file: RecordFile, spec: EngineSetSpec) -> None:
     """Write on record that the engines of a set run, and how to start others in their place."""
     with edited_set(file, spec.set_id) as engine_set:
-        engine_set.args, engine_set.variables = (
-            list(spec.process.args),
-            dict(spec.process.variables),
-        )
+        process = spec.process
+        engine_set.args, engine_set.variables = list(process.args), dict(process.variables)
+        engine_set.files = list(process.files)
         engine_set.boot_timeout_s = spec.settings.boot_timeout_s
         engine_set.state = READY

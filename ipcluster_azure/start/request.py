@@ -22,11 +22,13 @@ class StartContext:
 class ProcessSpec:
     """What each process of one kind, ipcontroller or ipengine, is started with.
 
-    `args` are further command-line arguments, `variables` its environment variables.
+    `args` are further command-line arguments, `variables` its environment variables; `files`, which
+    an engine runs, are pairs of the name that they have in the configuration and the path here.
     """
 
     args: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,10 @@ def test_a_mistake_in_what_the_machines_would_read(profile: Profile, mistake: st
             ["--HeartMonitor.period=abc"],
             "c.HeartMonitor.period has no effect on ipcluster: it is a",
         ),
+        (
+            ["--Cluster.delay=inf"],
+            "Cluster.delay must be a number of seconds from 0 to 86,400, not",
+        ),
         (["-n", "abc"], "Cluster.n must be a whole number, not 'abc'."),
         (["--AzureVMLauncher.priority=spot"], "must be 'Regular' or 'Spot', not 'spot'. Did you"),
         (["--AzureVMLauncher.max_lifetime_h=nan"], "must be a number from 0 to 8,760, not nan."),

@@ -135,6 +135,16 @@ def test_what_may_exist_on_the_machines_is_a_warning(
     assert "Cannot assign requested address" in caplog.text
 
 
+def test_a_configuration_of_another_profile_is_named(
+    profile: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = profile.parent / "profile_other"
+    other.mkdir()
+    (other / "own_config.py").write_text("c.HeartMonitor.period = 500\n")
+    _try_controller(profile, "load_subconfig('own_config.py', profile='other')\n")
+    assert f"{other / 'own_config.py'} is not sent to them" in caplog.text
+
+
 def test_one_that_takes_too_long_is_not_waited_for(
     profile: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
