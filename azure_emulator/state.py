@@ -61,6 +61,7 @@ class Emulator:
         self.private_addresses = AddressBook()
         self.sku_restrictions: list[Restriction] = []
         self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
+        self.accepted_terms: set[tuple[str, str, str]] = set()  # publisher, offer, plan
         self.links = Links()
         self.metadata = MetadataUrls()
         self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)

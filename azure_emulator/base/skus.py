@@ -28,10 +28,10 @@ STEPS_E = (2, 4, 8, 16, 20, 32, 48, 64)
 STEPS_V6 = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 
 # name pattern, family, vCPUs, GB per vCPU, flags:
-# P premium disks, L local disk, S spot, A accelerated networking, R Arm64, 2 generation 2 only,
-# G GPU, I InfiniBand
+# P premium disks, L local disk, S spot, A accelerated networking, R Arm64, G GPU, I InfiniBand,
+# 1 generation 1 only, 2 generation 2 only, N disks by NVMe only, C confidential machines only
 SERIES: tuple[tuple[str, str, tuple[int, ...], float, str], ...] = (
-    ("Standard_D{}_v3", "standardDv3Family", STEPS_64, 4, "LSA"),
+    ("Standard_D{}_v3", "standardDv3Family", STEPS_64, 4, "LSA1"),
     ("Standard_D{}s_v3", "standardDSv3Family", STEPS_64, 4, "PLSA"),
     ("Standard_D{}_v4", "standardDv4Family", STEPS_64, 4, "SA"),
     ("Standard_D{}s_v4", "standardDSv4Family", STEPS_64, 4, "PSA"),
@@ -44,42 +44,43 @@ SERIES: tuple[tuple[str, str, tuple[int, ...], float, str], ...] = (
     ("Standard_D{}as_v5", "standardDASv5Family", STEPS_96, 4, "PSA"),
     ("Standard_D{}ads_v5", "standardDADSv5Family", STEPS_96, 4, "PLSA"),
     ("Standard_D{}ps_v5", "standardDPSv5Family", (2, 4, 8, 16, 32, 48, 64), 4, "PSAR2"),
-    ("Standard_D{}s_v6", "StandardDsv6Family", STEPS_V6, 4, "PSA2"),
-    ("Standard_D{}ds_v6", "StandardDdsv6Family", STEPS_V6, 4, "PLSA2"),
-    ("Standard_D{}as_v6", "StandardDasv6Family", STEPS_96, 4, "PSA2"),
-    ("Standard_D{}ads_v6", "StandardDadsv6Family", STEPS_96, 4, "PLSA2"),
+    ("Standard_D{}s_v6", "StandardDsv6Family", STEPS_V6, 4, "PSA2N"),
+    ("Standard_D{}ds_v6", "StandardDdsv6Family", STEPS_V6, 4, "PLSA2N"),
+    ("Standard_D{}as_v6", "StandardDasv6Family", STEPS_96, 4, "PSA2N"),
+    ("Standard_D{}ads_v6", "StandardDadsv6Family", STEPS_96, 4, "PLSA2N"),
     ("Standard_E{}s_v4", "standardESv4Family", STEPS_E[:-1], 8, "PSA"),
     ("Standard_E{}ds_v4", "standardEDSv4Family", STEPS_E[:-1], 8, "PLSA"),
     ("Standard_E{}as_v4", "standardEASv4Family", (2, 4, 8, 16, 20, 32, 48, 64), 8, "PLSA"),
     ("Standard_E{}s_v5", "standardESv5Family", STEPS_E, 8, "PSA"),
     ("Standard_E{}ds_v5", "standardEDSv5Family", STEPS_E, 8, "PLSA"),
     ("Standard_E{}as_v5", "standardEASv5Family", STEPS_E, 8, "PSA"),
-    ("Standard_E{}s_v6", "StandardEsv6Family", STEPS_E, 8, "PSA2"),
-    ("Standard_E{}ds_v6", "StandardEdsv6Family", STEPS_E, 8, "PLSA2"),
+    ("Standard_E{}s_v6", "StandardEsv6Family", STEPS_E, 8, "PSA2N"),
+    ("Standard_E{}ds_v6", "StandardEdsv6Family", STEPS_E, 8, "PLSA2N"),
+    ("Standard_DC{}as_v5", "standardDCASv5Family", STEPS_96, 4, "PSAC2"),
     ("Standard_F{}s_v2", "standardFSv2Family", (2, 4, 8, 16, 32, 48, 64, 72), 2, "PLSA"),
 )
 
 # Sizes whose memory follows no rule.
 SINGLE: tuple[tuple[str, str, int, float, str], ...] = (
-    ("Basic_A0", "basicAFamily", 1, 0.75, "L"),
-    ("Basic_A1", "basicAFamily", 1, 1.75, "L"),
-    ("Basic_A2", "basicAFamily", 2, 3.5, "L"),
-    ("Standard_A0", "standardA0_A7Family", 1, 0.75, "LS"),
-    ("Standard_A1", "standardA0_A7Family", 1, 1.75, "LS"),
-    ("Standard_A2", "standardA0_A7Family", 2, 3.5, "LS"),
-    ("Standard_A3", "standardA0_A7Family", 4, 7, "LS"),
-    ("Standard_A1_v2", "standardAv2Family", 1, 2, "LS"),
-    ("Standard_A2_v2", "standardAv2Family", 2, 4, "LS"),
-    ("Standard_D1", "standardDFamily", 1, 3.5, "LS"),
-    ("Standard_D2", "standardDFamily", 2, 7, "LS"),
-    ("Standard_D3", "standardDFamily", 4, 14, "LS"),
-    ("Standard_D4", "standardDFamily", 8, 28, "LS"),
-    ("Standard_D1_v2", "standardDv2Family", 1, 3.5, "LS"),
-    ("Standard_D2_v2", "standardDv2Family", 2, 7, "LSA"),
-    ("Standard_D3_v2", "standardDv2Family", 4, 14, "LSA"),
-    ("Standard_D4_v2", "standardDv2Family", 8, 28, "LSA"),
-    ("Standard_D5_v2", "standardDv2Family", 16, 56, "LSA"),
-    ("Standard_D15_v2", "standardDv2Family", 20, 140, "LSA"),
+    ("Basic_A0", "basicAFamily", 1, 0.75, "L1"),
+    ("Basic_A1", "basicAFamily", 1, 1.75, "L1"),
+    ("Basic_A2", "basicAFamily", 2, 3.5, "L1"),
+    ("Standard_A0", "standardA0_A7Family", 1, 0.75, "LS1"),
+    ("Standard_A1", "standardA0_A7Family", 1, 1.75, "LS1"),
+    ("Standard_A2", "standardA0_A7Family", 2, 3.5, "LS1"),
+    ("Standard_A3", "standardA0_A7Family", 4, 7, "LS1"),
+    ("Standard_A1_v2", "standardAv2Family", 1, 2, "LS1"),
+    ("Standard_A2_v2", "standardAv2Family", 2, 4, "LS1"),
+    ("Standard_D1", "standardDFamily", 1, 3.5, "LS1"),
+    ("Standard_D2", "standardDFamily", 2, 7, "LS1"),
+    ("Standard_D3", "standardDFamily", 4, 14, "LS1"),
+    ("Standard_D4", "standardDFamily", 8, 28, "LS1"),
+    ("Standard_D1_v2", "standardDv2Family", 1, 3.5, "LS1"),
+    ("Standard_D2_v2", "standardDv2Family", 2, 7, "LSA1"),
+    ("Standard_D3_v2", "standardDv2Family", 4, 14, "LSA1"),
+    ("Standard_D4_v2", "standardDv2Family", 8, 28, "LSA1"),
+    ("Standard_D5_v2", "standardDv2Family", 16, 56, "LSA1"),
+    ("Standard_D15_v2", "standardDv2Family", 20, 140, "LSA1"),
     ("Standard_DS1_v2", "standardDSv2Family", 1, 3.5, "PLS"),
     ("Standard_DS2_v2", "standardDSv2Family", 2, 7, "PLSA"),
     ("Standard_DS3_v2", "standardDSv2Family", 4, 14, "PLSA"),
@@ -168,6 +169,21 @@ def size_entry(size: Size) -> Json:
     }
 
 
+def architecture(size: Size) -> str:
+    return "Arm64" if size.has("R") else "x64"
+
+
+def generations(size: Size) -> tuple[str, ...]:
+    """Return which Hyper-V generations of images a size boots."""
+    if size.has("1"):
+        return ("V1",)
+    return ("V2",) if size.has("2") else ("V1", "V2")
+
+
+def disk_controller(size: Size) -> str:
+    return "NVMe" if size.has("N") else "SCSI"
+
+
 def max_data_disks(size: Size) -> int:
     return min(64, max(4, 4 * size.vcpus))
 
@@ -181,11 +197,11 @@ def resource_sku(
         "OSVhdSizeMB": "1047552",
         "vCPUs": str(size.vcpus),
         "MemoryPreservingMaintenanceSupported": "True",
-        "HyperVGenerations": "V2" if size.has("2") else "V1,V2",
+        "HyperVGenerations": ",".join(generations(size)),
         "SupportedEphemeralOSDiskPlacements": "ResourceDisk,CacheDisk" if size.has("L") else "",
         "MemoryGB": f"{size.memory_gb:g}",
         "MaxDataDiskCount": str(max_data_disks(size)),
-        "CpuArchitectureType": "Arm64" if size.has("R") else "x64",
+        "CpuArchitectureType": architecture(size),
         "LowPriorityCapable": str(size.has("S")),
         "PremiumIO": str(size.has("P")),
         "VMDeploymentTypes": "IaaS",
@@ -197,6 +213,9 @@ def resource_sku(
         "AcceleratedNetworkingEnabled": str(size.has("A")),
         "RdmaEnabled": str(size.has("I")),
         "MaxNetworkInterfaces": str(min(8, max(2, size.vcpus // 4))),
+        "DiskControllerTypes": disk_controller(size),
+        "TrustedLaunchDisabled": "True" if size.has("R") else "",
+        "ConfidentialComputingType": "SNP" if size.has("C") else "",
     }
     prefix, _, rest = size.name.partition("_")
     return {

@@ -84,9 +84,12 @@ def _properties(chosen: list[str]) -> Json:
     reference = dict(zip(("publisher", "offer", "sku"), chosen, strict=True))
     size_gb = images.disk_gb(reference)
     system = "Windows" if images.is_windows(reference) else "Linux"
+    plan, features = images.purchase_plan(reference), images.features(reference)
     return {
+        **({"plan": plan} if plan else {}),
+        **({"features": features} if features else {}),
         "hyperVGeneration": images.generation(reference),
-        "architecture": "Arm64" if chosen[-1].lower().endswith("arm64") else "x64",
+        "architecture": images.architecture(reference),
         "replicaType": "Unmanaged",
         "disallowed": {"vmDiskType": "None"},
         "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": True},

@@ -12,7 +12,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     (
         "Canonical",
         "ubuntu-24_04-lts",
-        "server server-gen1 server-arm64 minimal",
+        "server server-gen1 server-arm64 minimal cvm",
         "24.04.202606100 24.04.202609050",
     ),
     (
@@ -29,6 +29,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("Debian", "debian-12", "12 12-gen2", "0.20260814.2202"),
     ("Debian", "debian-13", "13-gen2", "0.20260814.2202"),
     ("credativ", "Debian", "8 9 9-backports", "9.20200722.0"),
+    ("resf", "rockylinux-x86_64", "9-base 9-lvm", "9.6.20250531"),
     ("almalinux", "almalinux-x86_64", "9-gen2", "9.6.202605280"),
     ("microsoft-dsvm", "ubuntu-hpc", "2204", "22.04.2026080101"),
     ("microsoft-dsvm", "ubuntu-hpc", "2404", "24.04.2026080101"),
@@ -48,7 +49,10 @@ PLATFORM: dict[tuple[str, str, str], tuple[str, ...]] = {
 }
 _LOWER = {tuple(part.lower() for part in urn): urn for urn in PLATFORM}
 
-# Galleries are not served, so an id of the right form is believed.
+WITHOUT_NVME = ("ubuntuserver", "0001-com-ubuntu-server-focal")
+SOLD_BY = "resf"  # whose images need a purchase plan
+
+# An id of the right form is believed if the image was not made here: see image_facts.py.
 CUSTOM_IMAGE = re.compile(
     r"/(subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/"
     r"(images/[^/]+|galleries/[^/]+/images/[^/]+(/versions/[^/]+)?)"
@@ -113,4 +117,34 @@ def generation(reference: Json) -> str:
     """Return the Hyper-V generation, V1 or V2, which the image's name tells."""
     sku = str(reference.get("sku", "")).lower()
     modern = str(reference.get("offer", "")).lower() == "ubuntu-24_04-lts" and "gen1" not in sku
-    return "V2" if modern or sku.endswith(("-gen2", "-g2", "-arm64")) else "V1"
+    rocky = str(reference.get("publisher", "")).lower() == SOLD_BY
+    return "V2" if modern or rocky or sku.endswith(("-gen2", "-g2", "-arm64")) else "V1"
+
+
+def architecture(reference: Json) -> str:
+    return "Arm64" if str(reference.get("sku", "")).lower().endswith("arm64") else "x64"
+
+
+def purchase_plan(reference: Json) -> Json:
+    """Return what an image must be bought by; {} for those that are given away."""
+    if str(reference.get("publisher", "")).lower() != SOLD_BY:
+        return {}
+    return {
+        "publisher": reference["publisher"],
+        "name": reference["sku"],
+        "product": reference["offer"],
+    }
+
+
+def features(reference: Json) -> list[Json]:
+    """Return what else Azure says of an image of generation 2; of others it says nothing."""
+    if generation(reference) == "V1":
+        return []
+    found = {"IsAcceleratedNetworkSupported": "True"}
+    if str(reference.get("offer", "")).lower() not in WITHOUT_NVME:
+        found["DiskControllerTypes"] = "SCSI, NVMe"
+    if str(reference.get("sku", "")).lower() == "cvm":
+        found["SecurityType"] = "ConfidentialVmSupported"
+    elif architecture(reference) == "x64":
+        found["SecurityType"] = "TrustedLaunchSupported"
+    return [{"name": name, "value": value} for name, value in found.items()]

@@ -14,7 +14,7 @@ from ..identity.managed_identities import set_identity
 from ..resources.views import show
 from ..rules.sku_restrictions import check_zones
 from ..state import Emulator, merged_tags
-from . import failures, instance_views, scale_set_model, vm_body, vm_lifecycle
+from . import failures, image_fit, instance_views, scale_set_model, vm_body, vm_lifecycle
 from .compute_answers import begin
 from .scale_set_instances import add_instances, chosen
 
@@ -48,6 +48,9 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     set_identity(em, scale_set, body.get("identity"))
     scale_set_model.set_properties(em, scale_set, body["properties"])
     vm_body.check_references(em, scale_set, scale_set.properties)
+    if profile := scale_set.properties.get("virtualMachineProfile"):
+        size = vm_body.checked_size(scale_set.top["sku"]["name"])
+        image_fit.check(em, scale_set, size, profile)
     scale_set.touch()
     em.store.add(scale_set)
     return scale_set
@@ -61,6 +64,9 @@ def _begin(
         duration_s = em.durations.draw("vm_create")
 
         async def finish() -> None:
+            if refusal := image_fit.missing_plan(em, scale_set, vm.properties):
+                vm.properties["provisioningState"] = "Failed"
+                raise refusal
             await vm_lifecycle.finish_creation(em, vm)
 
         try:

@@ -16,6 +16,7 @@ from ..rules import sku_restrictions
 from ..rules.operations import Work
 from ..state import Emulator, merged_tags
 from . import (
+    image_fit,
     instance_views,
     machine_faults,
     os_profile,
@@ -54,6 +55,9 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = _create(em, group, name, body)
 
     async def finish() -> None:
+        if refusal := image_fit.missing_plan(em, vm, vm.properties):
+            vm.properties["provisioningState"] = "Failed"
+            raise refusal
         await vm_lifecycle.finish_creation(em, vm)
 
     return _begin(em, request, vm, 201, "vm_create", finish)
@@ -69,6 +73,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
+    image_fit.check(em, vm, size, vm.properties)
     set_identity(em, vm, body.get("identity"))
     vm_network.attach(em, group, vm, body["properties"].get("networkProfile"))
     vm.touch()

@@ -8,6 +8,10 @@ from ..base.resource_types import (
     AVAILABILITY_SET,
     COMPUTE,
     DISK,
+    GALLERY,
+    GALLERY_IMAGE,
+    GALLERY_IMAGE_VERSION,
+    IMAGE,
     PROXIMITY_GROUP,
     SCALE_SET,
     SSH_KEY,
@@ -16,6 +20,8 @@ from ..base.resource_types import (
 from ..compute import (
     disk_requests,
     image_requests,
+    marketplace,
+    own_images,
     placement,
     rolling_upgrades,
     run_command,
@@ -55,6 +61,7 @@ def routes() -> Iterator[Route]:
     yield from _instances()
     yield from _disks()
     yield from _placement()
+    yield from _own_images()
     yield from _catalog()
 
 
@@ -161,6 +168,34 @@ def _placement() -> Iterator[Route]:
         yield from _lists(kind, placement.list_(kind))
     yield "GET", one(AVAILABILITY_SET, "/vmSizes"), virtual_machines.list_sizes
     yield "POST", one(SSH_KEY, "/generateKeyPair"), placement.generate_key_pair
+
+
+def _own_images() -> Iterator[Route]:
+    yield from _lists(IMAGE, lister(IMAGE))
+    yield from _lists(GALLERY, lister(GALLERY))
+    image = one(GALLERY, "/images/{image}")
+    paths = {
+        IMAGE: one(IMAGE),
+        GALLERY: one(GALLERY),
+        GALLERY_IMAGE: image,
+        GALLERY_IMAGE_VERSION: f"{image}/versions/{{version}}",
+    }
+    for kind, path in paths.items():
+        yield "PUT", path, own_images.put(kind)
+        yield "GET", path, own_images.get(kind)
+        yield "DELETE", path, own_images.delete(kind)
+    yield "GET", f"{image}/versions", own_images.list_versions
+    for shared in ("communityGalleries", "sharedGalleries"):
+        image = f"{LOCATION}/{shared}/{{gallery}}/images/{{image}}"
+        yield "GET", image, own_images.get_shared(shared)
+        yield "GET", f"{image}/versions", own_images.list_shared_versions(shared)
+        yield "GET", f"{image}/versions/{{version}}", own_images.get_shared(shared)
+    terms = (
+        f"{SUBSCRIPTION}/providers/Microsoft.MarketplaceOrdering/offerTypes/virtualmachine"
+        "/publishers/{publisher}/offers/{offer}/plans/{plan}/agreements/current"
+    )
+    yield "GET", terms, marketplace.get_terms
+    yield "PUT", terms, marketplace.put_terms
 
 
 def _catalog() -> Iterator[Route]:

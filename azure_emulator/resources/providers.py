@@ -20,8 +20,8 @@ TRANSITION_S = 20.0
 FREE = ("Microsoft.Authorization", "Microsoft.Resources")
 SERVED = {
     "Microsoft.Authorization": "roleAssignments roleDefinitions",
-    "Microsoft.Compute": "virtualMachines virtualMachineScaleSets disks locations "
-    "locations/operations locations/usages",
+    "Microsoft.Compute": "virtualMachines virtualMachineScaleSets disks images galleries "
+    "galleries/images galleries/images/versions locations locations/operations locations/usages",
     "Microsoft.ManagedIdentity": "userAssignedIdentities",
     "Microsoft.Network": "virtualNetworks publicIPAddresses networkInterfaces "
     "networkSecurityGroups natGateways locations locations/operations "
@@ -42,6 +42,7 @@ KNOWN = {
     "Microsoft.Insights": "components",
     "Microsoft.KeyVault": "vaults",
     "Microsoft.Maps": "accounts",
+    "Microsoft.MarketplaceOrdering": "offertypes",
     "Microsoft.OperationalInsights": "workspaces",
     "Microsoft.Quota": "quotas",
     "Microsoft.Search": "searchServices",
