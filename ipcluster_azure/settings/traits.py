@@ -30,7 +30,7 @@ from .string_checks import (
     check_job_file_name,
 )
 from .trait_words import first_refused
-from .value_checks import check_combinations, check_values
+from .value_checks import check_combinations, check_values, region_name
 from .values import TRAITS, Settings, frozen
 
 
@@ -69,6 +69,7 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         self._check_effects()
         values = {name: frozen(trait, getattr(self, name)) for name, trait in TRAITS.items()}
         values["endpoint"] = values["endpoint"].rstrip("/")
+        values["location"] = region_name(values["location"])
         settings = Settings(**values)
         check_values(settings)
         if not isinstance(self, EngineLauncher):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import ConfigurationError
 from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
+from .image_reference import parse_image
 from .values import Settings
 
 WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
@@ -13,6 +14,11 @@ RESERVED_USERS = frozenset(
     "admin administrator root user test guest console david john support sys server sql aspnet "
     "backup owner actuser adm a 1 123 user1 user2 user3 user4 user5 test1 test2 test3".split()
 )
+
+
+def region_name(text: str) -> str:
+    """Return a region's name for what people and Azure's portal write: eastus for "East US"."""
+    return re.sub(r"^\([^)]*\)| ", "", text).lower()
 
 
 def check_values(settings: Settings) -> None:
@@ -75,7 +81,7 @@ def _check_place(settings: Settings) -> None:
             f"tenant_id {settings.tenant_id!r} is neither a tenant's id nor one of its domains; "
             "`az account list` shows them."
         )
-    if not re.fullmatch(r"[a-z0-9]+", settings.location):
+    if not re.fullmatch(r"[a-z0-9]+", settings.location, re.ASCII):
         raise ConfigurationError(
             f"location {settings.location!r} is not a region's name; `az account list-locations "
             "-o table` lists them, for example eastus."
@@ -97,10 +103,7 @@ def _check_machines(settings: Settings) -> None:
     user = settings.admin_username
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user) or user in RESERVED_USERS:
         raise ConfigurationError(f"admin_username {user!r} is not a user name that Azure accepts.")
-    if not settings.image.startswith("/") and len(settings.image.split(":")) != 4:
-        raise ConfigurationError(
-            f"image {settings.image!r} is neither publisher:offer:sku:version nor a resource id."
-        )
+    parse_image(settings.image)
 
 
 def _check_network(settings: Settings) -> None:

@@ -55,7 +55,7 @@ class Settings:
     )
     location: str = setting(
         Unicode("eastus"),
-        "Azure region, for example eastus or westeurope.",
+        "Azure region, for example eastus or westeurope; the portal's name, East US, will do.",
     )
     resource_group: str = setting(
         Unicode(""),
@@ -69,8 +69,9 @@ class Settings:
     vm_size: tuple[str, ...] = setting(
         Union([Unicode(), List(Unicode())], default_value="Standard_D4s_v5"),
         "VM size, or a list of sizes: the first that the subscription may use in the location, and "
-        "has quota for, is taken; if Azure has no room for it, the next. Set on "
-        "AzureVMControllerLauncher or AzureVMEngineSetLauncher it holds for that side alone.",
+        "has quota for, is taken; if Azure has no room for it, the next. Each must fit the image; "
+        "capitals don't matter, and `Standard_` can be left out. Set on AzureVMControllerLauncher "
+        "or AzureVMEngineSetLauncher it holds for that side alone.",
     )
     zones: tuple[str, ...] = setting(
         List(Unicode()),
@@ -79,12 +80,12 @@ class Settings:
     )
     image: str = setting(
         Unicode("Canonical:ubuntu-24_04-lts:server:latest"),
-        "Linux image with cloud-init: a URN publisher:offer:sku:version, or the resource id of an "
-        "image of your own.",
+        "Linux image with cloud-init: a URN publisher:offer:sku:version, or the id of an image of "
+        "your own, in a gallery, or in a community or shared gallery.",
     )
     os_disk_gb: int = setting(
         BoundedInteger(0, min=0, max=4095),
-        "Size of the OS disk in GiB. 0: the image's own.",
+        "Size of the OS disk in GiB, at least the image's. 0: the image's own.",
     )
     admin_username: str = setting(
         Unicode("azureuser"),

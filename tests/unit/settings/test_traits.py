@@ -20,7 +20,7 @@ def test_the_defaults_are_valid() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("location", "East US"),
+        ("location", "East-US"),
         ("vm_size", ""),
         ("vm_size", []),
         ("admin_username", "root"),

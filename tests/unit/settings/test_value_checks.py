@@ -14,6 +14,8 @@ from ipcluster_azure.settings.values import Settings
 
 from ..plans import SUBNET_ID, launcher
 
+OWN_IMAGE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/images/i"
+GALLERY_IMAGE = OWN_IMAGE.replace("/images/", "/galleries/l/images/")
 EDGES: list[tuple[str, Any, Any, str]] = [
     # setting, accepted, refused, said
     ("subscription_id", "0a-b_C", "-a", "not a subscription's id"),
@@ -27,7 +29,15 @@ EDGES: list[tuple[str, Any, Any, str]] = [
     ("admin_username", "_a-1", "1a", "not a user name that Azure accepts"),
     ("admin_username", "azure", "admin", "'admin' is not a user name"),
     ("image", "a:b:c:d", "a:b:c", "neither publisher:offer:sku:version nor"),
-    ("image", "/subscriptions/s/x", "a:b:c:d:e", "neither publisher:offer:sku:version nor"),
+    ("image", OWN_IMAGE, "a:b:c:d:e", "neither publisher:offer:sku:version nor"),
+    ("image", GALLERY_IMAGE, "/subscriptions/s/x", "nor the id of an image"),
+    ("image", f"{GALLERY_IMAGE}/versions/1.2.0", f"{GALLERY_IMAGE}/versions", "nor the id of"),
+    ("image", "/CommunityGalleries/l-1/Images/i", "/CommunityGalleries/l-1", "nor the id of"),
+    ("image", "/SharedGalleries/l/Images/i/Versions/latest", "/SharedGalleries//Images/i", "nor"),
+    ("image", "a:b:c:d", f"{OWN_IMAGE.replace('images', 'snapshots')}", "nor the id of an image"),
+    ("image", "a:b:c:d", "a:b/../up:c:d", "nor the id of an image"),
+    ("image", "a:b:c:d", "a:b:c:d?x=1", "nor the id of an image"),
+    ("location", "eastus", "east-us", "not a region's name"),
     ("address_prefix", "10.0.0.0/25", "10.0.0.0/26", "must be between /8 and /25"),
     ("address_prefix", "32.0.0.0/8", "32.0.0.0/7", "32.0.0.0/7 must be between /8 and /25"),
     ("ssh_source", ["auto", "10.0.0.0/8"], ["auto", "10.0.0.1/8"], "10.0.0.1/8' is not an IPv4"),
@@ -114,3 +124,8 @@ def test_settings_do_not_change_and_are_made_by_name_alone() -> None:
         made.location = "westeurope"  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
         Settings(*vars(made).values())
+
+
+@pytest.mark.parametrize("text", ["East US 2", "EastUS2", "(US) East US 2", " eastus2"])
+def test_a_region_is_known_by_the_names_that_azure_shows(text: str) -> None:
+    assert launcher(location=text).settings().location == "eastus2"
