@@ -13,7 +13,15 @@ import json
 from typing import Any
 
 from ..naming import JOB_FILE_TAG, is_ours
-from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan, MachinePlan
+from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan
+from .machine_properties import (
+    literal,
+    os_profile,
+    purchase_plan,
+    security_profile,
+    storage_profile,
+    zones,
+)
 from .resource_types import (
     NIC,
     NSG,
@@ -66,7 +74,7 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
         "virtualMachineProfile": _engine_vm_profile(cluster, plan),
     }
     sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
-    top = {"sku": sku, **_zones(plan.machine)}
+    top = {"sku": sku, **zones(plan.machine), **purchase_plan(plan.machine)}
     scale_set = _resource(SCALE_SET, plan.scale_set, plan.location, properties, **top)
     return _template([scale_set], cluster)
 
@@ -75,9 +83,10 @@ def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     profile: Json = {
         "osProfile": {
             "computerNamePrefix": plan.scale_set[-58:],
-            **_os_profile(plan.machine),
+            **os_profile(plan.machine),
         },
-        "storageProfile": _storage_profile(plan.machine),
+        "storageProfile": storage_profile(plan.machine),
+        **security_profile(plan.machine),
         # the only values are 2020-11-01 and 2022-11-01: enum NetworkApiVersion of the SDK
         "networkProfile": {
             "networkApiVersion": "2022-11-01",
@@ -141,12 +150,7 @@ def _tags_by_hand(plan: ClusterPlan) -> Json:
     """The tags of what is deployed by hand: the user's own, and which start wrote the job file."""
     tags = {name: value for name, value in plan.tags.items() if not is_ours(name)}
     tags[JOB_FILE_TAG] = plan.names.base
-    return {name: _literal(value) for name, value in tags.items()}
-
-
-def _literal(text: str) -> str:
-    """Return what a template must say for `text`: Azure would evaluate what is in brackets."""
-    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
+    return {name: literal(value) for name, value in tags.items()}
 
 
 def _resource_id(kind: str, *names: str) -> str:
@@ -224,8 +228,9 @@ def _controller_vm(plan: ClusterPlan) -> Json:
     nic = _resource_id(NIC, plan.names.controller_nic)
     properties = {
         "hardwareProfile": {"vmSize": plan.machine.vm_size},
-        "storageProfile": _storage_profile(plan.machine),
-        "osProfile": {"computerName": plan.names.controller, **_os_profile(plan.machine)},
+        "storageProfile": storage_profile(plan.machine),
+        **security_profile(plan.machine),
+        "osProfile": {"computerName": plan.names.controller, **os_profile(plan.machine)},
         "networkProfile": {
             "networkInterfaces": [
                 {"id": nic, "properties": {"primary": True, "deleteOption": "Delete"}}
@@ -233,40 +238,7 @@ def _controller_vm(plan: ClusterPlan) -> Json:
         },
     }
     identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
-    top = {**identity, **_zones(plan.machine)}
+    top = {**identity, **zones(plan.machine), **purchase_plan(plan.machine)}
     return _resource(
         VIRTUAL_MACHINE, plan.names.controller, plan.location, properties, depends_on=(nic,), **top
     )
-
-
-def _zones(machine: MachinePlan) -> Json:
-    return {"zones": [machine.zone]} if machine.zone else {}
-
-
-def _os_profile(machine: MachinePlan) -> Json:
-    path = f"/home/{machine.admin_username}/.ssh/authorized_keys"
-    return {
-        "adminUsername": machine.admin_username,
-        "customData": "[parameters('customData')]",
-        "linuxConfiguration": {
-            "disablePasswordAuthentication": True,
-            "ssh": {"publicKeys": [{"path": path, "keyData": "[parameters('sshPublicKey')]"}]},
-        },
-    }
-
-
-def _storage_profile(machine: MachinePlan) -> Json:
-    disk: Json = {
-        "createOption": "FromImage",
-        "caching": "ReadWrite",
-        "deleteOption": "Delete",
-        "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
-    }
-    if machine.os_disk_gb:
-        disk["diskSizeGB"] = machine.os_disk_gb
-    if machine.image.startswith("/"):
-        image = {"id": machine.image}
-    else:
-        parts = map(_literal, machine.image.split(":"))
-        image = dict(zip(("publisher", "offer", "sku", "version"), parts, strict=True))
-    return {"imageReference": image, "osDisk": disk}

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
 from ..naming import ClusterNames
@@ -11,20 +11,55 @@ from ..settings.values import Settings
 DEFAULT_ADDRESS_PREFIX = "10.42.0.0/16"
 CONTROLLER_SUBNET, ENGINE_SUBNET = "controller", "engines"
 RESERVED_ADDRESSES = 5  # Azure keeps the first four addresses of a subnet and the last
+CAPABILITIES = (
+    *("CpuArchitectureType", "HyperVGenerations", "LowPriorityCapable", "MaxDataDiskCount"),
+    *("DiskControllerTypes", "TrustedLaunchDisabled", "ConfidentialComputingType"),
+)
 MAX_VMS_PER_SET = 1000  # of a Flexible scale set; Azure documentation, orchestration modes
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 @dataclass(frozen=True)
 class SizeOffer:
     """What the subscription may do with a VM size in a location; `refused` says why not to use it.
 
-    `family` is the name of its quota; `zones` are those that it may be used in.
+    `family` is the name of its quota; `zones` are those that it may be used in; `name` is the
+    size's in Azure's spelling; `capabilities` are Azure's words for what it can do, of those in
+    CAPABILITIES. What Azure doesn't say is empty.
     """
 
     vcpus: int
     refused: str = ""
     family: str = ""
     zones: Sequence[str] = ()
+    name: str = ""
+    capabilities: Mapping[str, str] = field(default_factory=dict)
+
+    def says(self, capability: str) -> str:
+        """What Azure says of a capability, in lower case."""
+        return self.capabilities.get(capability, "").lower()
+
+    @property
+    def architecture(self) -> str:
+        return self.capabilities.get("CpuArchitectureType", "")
+
+    @property
+    def generations(self) -> list[str]:
+        """The generations of images that it boots, "V1" or "V2"."""
+        return _words(self.says("HyperVGenerations").upper())
+
+    @property
+    def disk_controllers(self) -> list[str]:
+        """What its disks may be connected by, "scsi" or "nvme"."""
+        return _words(self.says("DiskControllerTypes"))
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether it makes confidential machines: then it makes no others."""
+        return bool(self.says("ConfidentialComputingType"))
 
 
 @dataclass(frozen=True)
@@ -32,12 +67,15 @@ class VmSize:
     """A VM size as the subscription may use it in one location.
 
     `family` is the name of its quota, `zone` the availability zone; empty: Azure chooses.
+    `security_type` is what its machines must be with the image that is set, such as
+    "TrustedLaunch"; empty: Azure chooses.
     """
 
     name: str
     vcpus: int
     family: str = ""
     zone: str = ""
+    security_type: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} in zone {self.zone}" if self.zone else self.name
@@ -48,7 +86,8 @@ class MachinePlan:
     """What the machines of one kind have in common.
 
     The controller's lies in the record: a field that is new needs a default, which is what
-    clusters have that were started before there was the field.
+    clusters have that were started before there was the field. `purchase_plan` is what an image of
+    the Marketplace is bought by, if it is one of those.
     """
 
     vm_size: str
@@ -57,6 +96,8 @@ class MachinePlan:
     admin_username: str
     priority: str
     zone: str = ""
+    security_type: str = ""
+    purchase_plan: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +181,13 @@ class EngineSetPlan:
         return self.n - self.engines_per_vm * (self.vm_count - 1)
 
 
-def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular") -> MachinePlan:
+def machine_plan(
+    settings: Settings,
+    size: VmSize,
+    *,
+    priority: str = "Regular",
+    purchase_plan: Mapping[str, str] | None = None,
+) -> MachinePlan:
     """Return what Azure is asked for machines of this size."""
     return MachinePlan(
         vm_size=size.name,
@@ -149,6 +196,8 @@ def machine_plan(settings: Settings, size: VmSize, *, priority: str = "Regular")
         admin_username=settings.admin_username,
         priority=priority,
         zone=size.zone,
+        security_type=size.security_type,
+        purchase_plan=dict(purchase_plan or {}),
     )
 
 
@@ -161,10 +210,12 @@ def plan_cluster(
     ssh_sources: Sequence[str],
     own_source: str = "",
     identity: bool = False,
+    purchase_plan: Mapping[str, str] | None = None,
 ) -> ClusterPlan:
     """Return the plan of a new cluster.
 
     `settings` must be complete: subscription, port and address space are no longer empty.
+    `purchase_plan` is the image's.
     """
     return ClusterPlan(
         subscription_id=settings.subscription_id,
@@ -173,7 +224,7 @@ def plan_cluster(
         location=settings.location,
         tags=dict(tags),
         names=names,
-        machine=machine_plan(settings, size),
+        machine=machine_plan(settings, size, purchase_plan=purchase_plan),
         ssh_port=settings.ssh_port,
         ssh_sources=tuple(ssh_sources),
         public_ip=settings.public_ip,
@@ -193,6 +244,7 @@ def plan_engine_set(
     n: int,
     size: VmSize,
     others: int = 0,
+    purchase_plan: Mapping[str, str] | None = None,
 ) -> EngineSetPlan:
     """Return the plan of n engines more in the cluster.
 
@@ -207,7 +259,9 @@ def plan_engine_set(
         engines_per_vm=settings.engines_per_vm or size.vcpus,
         vcpus=size.vcpus,
         location=cluster.location,
-        machine=machine_plan(settings, size, priority=settings.priority),
+        machine=machine_plan(
+            settings, size, priority=settings.priority, purchase_plan=purchase_plan
+        ),
     )
     room = min(MAX_VMS_PER_SET, cluster.room_for_machines(others))
     if plan.vm_count > room:

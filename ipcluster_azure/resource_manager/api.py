@@ -8,7 +8,7 @@ more often.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -146,6 +146,22 @@ class AzureApi:
         with translated(f"listing the VM sizes of {location}"):
             return list(self._compute.skus(location))
 
+    def compute_path(self, rest: str) -> str:
+        """The path of something that Microsoft.Compute has for the subscription in no group."""
+        return self._compute.path(rest)
+
+    def compute_at(
+        self, path: str, api_version: str, query: Mapping[str, str] | None = None, *, doing: str
+    ) -> Any:
+        """GET what Microsoft.Compute has at a path, an id among them; None if nothing is there."""
+        with translated(doing):
+            try:
+                return self._compute.read(path, api_version, query or {})
+            except HttpResponseError as error:
+                if error.status_code == 404 and not _is_elsewhere(code_of(error)):
+                    return None
+                raise
+
     def usages(self, location: str) -> list[Json]:
         """List the subscription's quotas in a location, and how much of each is used."""
         with translated(f"reading the quotas of {location}"):
@@ -226,6 +242,11 @@ class AzureApi:
     def _calls(self, resource_id: str) -> CallsById | ComputeCalls:
         is_of_compute = parse_id(resource_id).type.lower() in OPERATIONS
         return self._compute if is_of_compute else self._by_id
+
+
+def _is_elsewhere(code: str) -> bool:
+    """Whether a 404 says that this is the wrong place to ask: of the resource it says nothing."""
+    return code.startswith(("Subscription", "InvalidResource"))
 
 
 def _in_words(resource_id: str) -> str:

@@ -18,7 +18,7 @@ from azure.core.rest import HttpResponse
 from ..plan.requests import ResourceRequest
 from ..plan.resource_types import COMPUTE_API, DISK, SCALE_SET, VIRTUAL_MACHINE, Json
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
-from .calls import answer_to, items
+from .calls import answer_to, items, send
 
 if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
@@ -86,17 +86,22 @@ class ComputeCalls:
         of_set = f"'virtualMachineScaleSet/id' eq '{scale_set_id}'"
         return items(self._client, path, COMPUTE_API, of_set)
 
+    def read(self, path: str, api_version: str, query: Mapping[str, str], **options: Any) -> Any:
+        """What there is at a path, as plain data; raises HttpResponseError."""
+        return send(self._client, "GET", path, {"api-version": api_version, **query}, **options)
+
     def skus(self, location: str, **options: Any) -> Iterator[Json]:
         """List the virtual machines' sizes and other products that a location has."""
         only = f"location eq '{location}'"
-        return items(self._client, self._path("skus"), SKUS_API, only, **options)
+        return items(self._client, self.path("skus"), SKUS_API, only, **options)
 
     def usages(self, location: str, **options: Any) -> Iterator[Json]:
         """List the subscription's quotas in a location, and how much of each is used."""
-        path = self._path(f"locations/{location}/usages")
+        path = self.path(f"locations/{location}/usages")
         return items(self._client, path, COMPUTE_API, **options)
 
-    def _path(self, rest: str) -> str:
+    def path(self, rest: str) -> str:
+        """The path of what Microsoft.Compute has for the subscription, and in no group."""
         scope = subscription_scope(self._subscription_id)
         return collection_path(scope, f"Microsoft.Compute/{rest}")
 

@@ -18,17 +18,20 @@ engines that are added later in different processes. The way back is stop/teardo
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import AzureLauncherError
 from ..naming import ClusterNames, Owner
 from ..plan.cluster_plan import EngineSetPlan
+from ..plan.image import Image
 from ..record.contents import Limits
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.asker import asker, doubts
 from ..resource_manager.compute import import_beside
+from ..resource_manager.images import find_image
 from ..resource_manager.waiting import all_or_none
+from ..settings.image_reference import parse_image
 from ..settings.values import Settings
 from ..ssh.keys import KeyPair
 from . import scheduled_end
@@ -39,6 +42,7 @@ from .planning import Site, plan_controller, plans_with_room, put_on_record
 from .preflight import Place, check_access, find_place
 from .provision import create_group
 from .request import JobFile, ProcessSpec, StartContext
+from .size_choice import require_one_architecture
 from .sizes import Market, controller_sizes, engine_sizes, look, usable
 
 
@@ -50,25 +54,47 @@ async def find_site(
     `engine_settings` are None where no engines come next, `n` is None where their number is open.
     """
     import_beside()
-    place, names, owner, market, limits = await _ask_azure(file, settings)
-    sizes = controller_sizes(place.settings, market)
-    site = Site(place, names, tuple(sizes), limits, owner)
+    place, names, found = await _ask_azure(file, settings, engine_settings)
+    sizes = controller_sizes(place.settings, found.market)
+    site = Site(place, names, tuple(sizes), found.limits, found.owner, found.market.image)
     if engine_settings is not None:
-        _check_engines(file, engine_settings, n, site, market)
+        _check_engines(file, engine_settings, n, site, found)
     return site
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What Azure says of the place; `engine_image` is what the engines' machines are made of."""
+
+    market: Market
+    limits: Limits
+    owner: Owner
+    engine_image: Image
+
+
 async def _ask_azure(
-    file: RecordFile, settings: Settings
-) -> tuple[Place, ClusterNames, Owner, Market, Limits]:
+    file: RecordFile, settings: Settings, engine_settings: Settings | None
+) -> tuple[Place, ClusterNames, _Found]:
+    """Ask for all at once that doesn't depend on one another: no request waits for another's."""
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await _free_names(api, file, place)
         owner = await bridge(asker, api)
         looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
-        await all_or_none(looking, limiting)
-    return place, names, owner, looking.result(), limiting.result()
+        imaging = asyncio.ensure_future(_engine_image(api, place.settings, engine_settings))
+        await all_or_none(looking, limiting, imaging)
+    market = looking.result()
+    return place, names, _Found(market, limiting.result(), owner, imaging.result() or market.image)
+
+
+async def _engine_image(
+    api: AzureApi, settings: Settings, engine_settings: Settings | None
+) -> Image | None:
+    """Look at the engines' image, None if it is the controller's, or no engines come next."""
+    if engine_settings is None or engine_settings.image == settings.image:
+        return None
+    return await find_image(api, parse_image(engine_settings.image), settings.location)
 
 
 async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
@@ -80,15 +106,17 @@ async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterN
 
 
 def _check_engines(
-    file: RecordFile, settings: Settings, n: int | None, site: Site, market: Market
+    file: RecordFile, settings: Settings, n: int | None, site: Site, found: _Found
 ) -> None:
     """Raise if the engines that come next can't be had beside the controller."""
     there = replace(settings, location=site.place.settings.location)
+    market = replace(found.market, image=found.engine_image)
     if n is None:
-        usable(there, market.offers)
+        sizes = usable(there, market.offers, market.image, there.priority)
     else:
         sizes = engine_sizes(there, market, n, site.sizes[0])
         plans_with_room(there, plan_controller(file, site), "", n, sizes)
+    require_one_architecture(there, sizes, site.sizes[0].name, market.offers)
 
 
 async def request_controller(

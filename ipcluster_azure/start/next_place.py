@@ -73,7 +73,10 @@ async def move_controller(api: AzureApi, context: StartContext, refusal: AzureLa
     size = controller.alternatives[0]
     progress.log.warning("%s", refusal)
     progress.say(f"Trying {size} for the controller")
-    plan = replace(old, machine=replace(old.machine, vm_size=size.name, zone=size.zone))
+    machine = replace(
+        old.machine, vm_size=size.name, zone=size.zone, security_type=size.security_type
+    )
+    plan = replace(old, machine=machine)
     *network, nic, vm = _planned(file, Path(controller.job_file), plan)
     with file.edit() as record:
         record.plan, record.controller.alternatives = plan, controller.alternatives[1:]

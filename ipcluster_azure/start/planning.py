@@ -10,6 +10,7 @@ from ..errors import ConfigurationError
 from ..naming import CREATED_TAG, ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
+from ..plan.image import NO_IMAGE, Image
 from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
 from ..record.abort import require_alive
@@ -24,6 +25,7 @@ from ..ssh.keys import KeyPair, make_host_key
 from .controller_wait import network_ready
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext
+from .size_choice import require_one_architecture
 from .sizes import engine_sizes, look
 
 
@@ -32,7 +34,8 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself; `owner` is who asks; `preparation` says what engines are configured to run.
+    by itself; `owner` is who asks; `preparation` says what engines are configured to run. `image` is
+    what the controller's machine is made of.
     """
 
     place: Place
@@ -41,6 +44,7 @@ class Site:
     limits: Limits
     owner: Owner = field(default_factory=Owner)
     preparation: Preparation = field(default_factory=Preparation)
+    image: Image = NO_IMAGE
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -63,6 +67,7 @@ def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
         ssh_sources=site.place.ssh_sources,
         own_source=site.place.own_source,
         identity=site.limits.self_deletion,
+        purchase_plan=site.image.purchase_plan,
     )
 
 
@@ -85,8 +90,13 @@ async def plan_engines(
         looking = asyncio.ensure_future(look(api, settled, file.profile_dir))
         await all_or_none(ready, looking)
     others = sum(-(-item.n // item.engines_per_vm) for item in record.engine_sets.values())
-    sizes = engine_sizes(settled, looking.result(), n, None)
-    return plans_with_room(settled, record.plan, set_id, n, sizes, others)
+    market = looking.result()
+    sizes = engine_sizes(settled, market, n, None)
+    require_one_architecture(settled, sizes, record.plan.machine.vm_size, market.offers)
+    bought = market.image.purchase_plan
+    return plans_with_room(
+        settled, record.plan, set_id, n, sizes, others=others, purchase_plan=bought
+    )
 
 
 def plans_with_room(
@@ -95,18 +105,28 @@ def plans_with_room(
     set_id: str,
     n: int,
     sizes: Sequence[VmSize],
+    *,
     others: int = 0,
+    purchase_plan: Mapping[str, str] | None = None,
 ) -> list[EngineSetPlan]:
     """Plan n engines on machines of each of the `sizes` that there are addresses enough for.
 
-    `others`: machines of the cluster's other engine sets. Raises ConfigurationError if no size is
+    `others`: machines of the cluster's other engine sets; `purchase_plan`: that of the image. Raises ConfigurationError if no size is
     large enough for so many engines.
     """
     plans: list[EngineSetPlan] = []
     refusals: list[ConfigurationError] = []
     for size in sizes:
         try:
-            plan = plan_engine_set(settings, cluster, set_id=set_id, n=n, size=size, others=others)
+            plan = plan_engine_set(
+                settings,
+                cluster,
+                set_id=set_id,
+                n=n,
+                size=size,
+                others=others,
+                purchase_plan=purchase_plan,
+            )
         except ConfigurationError as error:
             refusals.append(error)
         else:

@@ -1,32 +1,39 @@
 """Which VM sizes a cluster may use, and in which order they are tried."""
 
 import asyncio
-import difflib
 import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
-from ..plan.cluster_plan import SizeOffer, VmSize
+from ..errors import CapacityUnavailable, QuotaExceeded, RequestRefused
+from ..plan.cluster_plan import CAPABILITIES, SizeOffer, VmSize
+from ..plan.image import NO_IMAGE, Image, security_type
 from ..plan.quota import Need, Usage, shortage
 from ..private_files import write_private
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.images import find_image
+from ..settings.image_reference import parse_image
 from ..settings.values import Settings
+from .size_choice import named, require_fit, unknown_region
 
 SIZES_FRESH_S = 24 * 3600.0
+UNKNOWN_REGION_CODES = ("LocationNotAvailableForResourceType", "NoRegisteredProviderFound")
+OFFER_FIELDS = {item.name for item in fields(SizeOffer)}
 
 
 @dataclass(frozen=True)
 class Market:
-    """What Azure offers in a location, and what the subscription has left of its quotas."""
+    """What Azure offers in a location, what the subscription has left of its quotas, and the image
+    that machines are to be made of."""
 
     offers: Mapping[str, SizeOffer]
     usages: Mapping[str, Usage]
+    image: Image = NO_IMAGE
 
 
 async def look(api: AzureApi, settings: Settings, cache_dir: Path) -> Market:
@@ -38,7 +45,8 @@ async def look(api: AzureApi, settings: Settings, cache_dir: Path) -> Market:
     else:
         cache = cache_dir / f"azure-sizes-{api.subscription_id}-{location}.json"
         sizes = bridge(_cached, cache, fetch, location)
-    return Market(*await asyncio.gather(sizes, bridge(_usages, api, location)))
+    looking = find_image(api, parse_image(settings.image), location)
+    return Market(*await asyncio.gather(sizes, bridge(_usages, api, location), looking))
 
 
 def _offers(api: AzureApi, location: str) -> dict[str, SizeOffer]:
@@ -56,17 +64,29 @@ def offer_of(sku: Mapping[str, Any]) -> SizeOffer:
     offered = {zone for place in sku.get("locationInfo", ()) for zone in place.get("zones") or ()}
     closed = restrictions.get("Zone", {}).get("restrictionInfo", {}).get("zones") or ()
     vcpus = capabilities.get("vCPUsAvailable") or capabilities.get("vCPUs") or 1
-    zones = tuple(sorted(offered - set(closed)))
-    return SizeOffer(int(vcpus), refused, sku.get("family", ""), zones)
+    return SizeOffer(
+        int(vcpus),
+        refused,
+        sku.get("family", ""),
+        tuple(sorted(offered - set(closed))),
+        sku.get("name", ""),
+        {name: capabilities[name] for name in CAPABILITIES if name in capabilities},
+    )
 
 
 def _usages(api: AzureApi, location: str) -> dict[str, Usage]:
-    """Quotas of a location by lower-case name."""
+    """Quotas of a location by lower-case name. Raises ConfigurationError if it is none."""
+    try:
+        found = api.usages(location)
+    except RequestRefused as error:
+        if error.code in UNKNOWN_REGION_CODES:
+            raise unknown_region(location, str(error)) from error
+        raise
     return {
         item["name"]["value"].lower(): Usage(
             item["name"]["localizedValue"], int(item["limit"]), int(item["currentValue"])
         )
-        for item in api.usages(location)
+        for item in found
     }
 
 
@@ -76,11 +96,12 @@ def _cached(
     try:
         if 0 <= time.time() - cache.stat().st_mtime < SIZES_FRESH_S:
             stored = json.loads(cache.read_text(encoding="utf-8"))
-            return {
-                name: SizeOffer(**{**offer, "zones": tuple(offer["zones"])})
-                for name, offer in stored.items()
-            }
-    except (OSError, ValueError, TypeError, KeyError):
+            if all(offer.keys() == OFFER_FIELDS for offer in stored.values()):
+                return {
+                    name: SizeOffer(**{**offer, "zones": tuple(offer["zones"])})
+                    for name, offer in stored.items()
+                }
+    except (OSError, ValueError, TypeError, AttributeError):
         pass
     sizes = fetch(location)
     with suppress(OSError):  # the next start asks again
@@ -100,8 +121,9 @@ def engine_sizes(
 
     `controller`: the size of a controller that is to be requested as well.
 
-    Raises ConfigurationError for an unknown size, CapacityUnavailable if the subscription may use
-    none of them, QuotaExceeded if it has no quota for any that it may use.
+    Raises ConfigurationError for a size that is unknown or can't boot the image,
+    CapacityUnavailable if the subscription may use none of them, QuotaExceeded if it has no quota
+    for any that it may use.
     """
     others = [Need(controller, 1, "Regular")] if controller else []
 
@@ -109,13 +131,16 @@ def engine_sizes(
         vm_count = -(-n // (settings.engines_per_vm or size.vcpus))
         return [Need(size, vm_count, settings.priority), *others]
 
-    return _affordable(settings, market, needs)
+    return _affordable(settings, market, needs, settings.priority)
 
 
 def _affordable(
-    settings: Settings, market: Market, needs: Callable[[VmSize], Sequence[Need]]
+    settings: Settings,
+    market: Market,
+    needs: Callable[[VmSize], Sequence[Need]],
+    priority: str = "Regular",
 ) -> list[VmSize]:
-    found = usable(settings, market.offers)
+    found = usable(settings, market.offers, market.image, priority)
     lacking = [shortage(market.usages, needs(size), settings.location) for size in found]
     left = [size for size, lack in zip(found, lacking, strict=True) if not lack]
     if not left:
@@ -123,32 +148,31 @@ def _affordable(
     return left
 
 
-def usable(settings: Settings, offers: Mapping[str, SizeOffer]) -> list[VmSize]:
-    """Every vm_size in every zone that the subscription may use, in the order of the settings."""
+def usable(
+    settings: Settings,
+    offers: Mapping[str, SizeOffer],
+    image: Image = NO_IMAGE,
+    priority: str = "Regular",
+) -> list[VmSize]:
+    """Every vm_size in every zone that the subscription may use, in the order of the settings.
+
+    Raises ConfigurationError if one of them is unknown, or can't boot the image.
+    """
+    wanted = [named(name, offers, settings.location) for name in settings.vm_size]
+    require_fit(wanted, offers, settings, image, priority)
     found, refusals = [], []
     for zone in settings.zones or ("",):
-        for name in settings.vm_size:
-            offer = offers.get(name.lower())
-            if offer is None:
-                raise _unknown(name, offers, settings.location)
+        for offer in wanted:
             if offer.refused:
-                refusals.append(f"{name}: {offer.refused}")
+                refusals.append(f"{offer.name}: {offer.refused}")
             elif zone and zone not in offer.zones:
-                refusals.append(f"{name}: not in zone {zone}")
+                refusals.append(f"{offer.name}: not in zone {zone}")
             else:
-                found.append(VmSize(name, offer.vcpus, offer.family, zone))
+                security = security_type(image, offer)
+                found.append(VmSize(offer.name, offer.vcpus, offer.family, zone, security))
     if not found:
         raise CapacityUnavailable(
             f"No vm_size can be used in {settings.location} ({'; '.join(refusals)}). Set another "
             "vm_size, other zones or another location."
         )
     return found
-
-
-def _unknown(name: str, offers: Mapping[str, SizeOffer], location: str) -> ConfigurationError:
-    close = difflib.get_close_matches(name.lower(), list(offers), n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    return ConfigurationError(
-        f"vm_size {name!r} is not offered in {location}.{hint} "
-        f"`az vm list-skus --location {location} --output table` lists the sizes that are."
-    )

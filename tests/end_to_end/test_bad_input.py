@@ -15,11 +15,19 @@ EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 MISTAKES = {
     "unknown size": (
         f'{EMULATED}c.AzureVMLauncher.vm_size = "Standard_D4s_v55"',
-        "Did you mean standard_d4s_v5?",
+        "Did you mean Standard_D4s_v5?",
     ),
     "unknown engine size": (
         f'{EMULATED}c.AzureVMEngineSetLauncher.vm_size = "Huge"',
         "vm_size 'Huge' is not offered",
+    ),
+    "an image that doesn't fit the size": (
+        f'{EMULATED}c.AzureVMEngineSetLauncher.vm_size = "D4ps_v5"',
+        "vm_size Standard_D4ps_v5 has Arm64 processors, and the image is for x64",
+    ),
+    "a plan whose terms are not accepted": (
+        f'{EMULATED}c.AzureVMLauncher.image = "resf:rockylinux-x86_64:9-base:latest"',
+        "`az vm image terms accept --urn resf:rockylinux-x86_64:9-base:latest`",
     ),
     "misspelt setting": (
         f'{EMULATED}c.AzureVMLauncher.locaton = "eastus"',

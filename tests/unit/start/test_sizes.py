@@ -112,7 +112,9 @@ def test_what_azure_says_of_a_size() -> None:
         "locationInfo": [{"location": "eastus", "zones": ["3", "1", "2"]}],
         "restrictions": [],
     }
-    assert offer_of(sku) == SizeOffer(4, "", D_FAMILY, ("1", "2", "3"))
+    assert offer_of(sku) == SizeOffer(4, "", D_FAMILY, ("1", "2", "3"), "Standard_D4s_v5")
+    arm = {**sku, "capabilities": [{"name": "CpuArchitectureType", "value": "Arm64"}]}
+    assert offer_of(arm).architecture == "Arm64"
     # constrained-core sizes have fewer than the machine that is paid for
     sku["capabilities"].append({"name": "vCPUsAvailable", "value": "2"})  # type: ignore[attr-defined]
     assert offer_of(sku).vcpus == 2
@@ -140,13 +142,17 @@ def test_sizes_are_asked_for_once_a_day(tmp_path: Path) -> None:
     cache.write_text(json.dumps({"x": {"odd": 1}}))
     assert _cached(cache, fetch, "eastus") == OFFERS
     assert asked == ["eastus"] * 3
+    older = {name: {"vcpus": 4, "zones": []} for name in OFFERS}  # without what is compared now
+    cache.write_text(json.dumps(older))
+    assert _cached(cache, fetch, "eastus") == OFFERS
+    assert asked == ["eastus"] * 4
 
 
 def test_what_is_refused_names_the_location_of_the_settings() -> None:
     west = settings(location="westeurope", vm_size=("Standard_D4s_v5",), engines_per_vm=1)
     with pytest.raises(QuotaExceeded, match=r"in westeurope is too small: 9 x Standard_D4s_v5"):
         engine_sizes(west, _market(cores=38), 9, None)  # a machine for each engine
-    with pytest.raises(ConfigurationError, match="not offered in westeurope"):
+    with pytest.raises(ConfigurationError, match="No VM size at all is offered in westeurope"):
         usable(west, {})
     with pytest.raises(CapacityUnavailable, match="can be used in westeurope"):
         usable(west, {"standard_d4s_v5": SizeOffer(4, "NotAvailableForSubscription")})
