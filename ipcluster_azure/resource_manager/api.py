@@ -23,7 +23,7 @@ from ..resource_ids import collection_path, group_scope, parse_id, subscription_
 from .answers import GONE, MachineState, machine_states, power_state
 from .calls import CallsById, items, send
 from .compute import OPERATIONS, ComputeCalls
-from .error_mapping import code_of, error_of_code, translated
+from .error_mapping import code_of, error_of_operation, translated
 from .login import CONNECTIONS, client_options
 from .threads import DaemonThreads
 from .token_claims import login_of
@@ -113,9 +113,7 @@ class AzureApi:
         with translated(doing):
             body = send(self._arm, "GET", operation_url)
         if body.get("status") in ("Failed", "Canceled"):
-            error = body.get("error") or {}
-            message = error.get("message", "no reason given")
-            raise error_of_code(error.get("code", ""), message, doing)
+            raise error_of_operation(body.get("error") or {}, doing)
         return bool(body.get("status") == "Succeeded")
 
     def machines(self, scale_set_id: str) -> list[MachineState]:
@@ -169,7 +167,9 @@ class AzureApi:
 
     def register(self, namespace: str) -> bool:
         """Ask that the subscription may use a resource provider; returns whether it may by now."""
-        with translated(f"registering {namespace} (`az provider register -n {namespace}`)"):
+        with translated(
+            f"registering {namespace} (`az provider register --namespace {namespace}`)"
+        ):
             return self._arm.providers.register(namespace).registration_state == "Registered"
 
     def delete(self, resource_id: str) -> bool:

@@ -1,8 +1,10 @@
 """Azure's errors -> ours, in this one place."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
@@ -23,7 +25,9 @@ from ..errors import (
     RequestRefused,
 )
 from .login_advice import how_to_log_in
+from .next_steps import next_step
 from .patience import Throttled, Unanswered, Unregistered, one_call
+from .policy_denials import denial_in_words
 
 CAPACITY_CODES = frozenset(
     {
@@ -38,7 +42,6 @@ CAPACITY_CODES = frozenset(
 
 QUOTA_CODES = frozenset({"QuotaExceeded", "PublicIPCountLimitReached"})
 NO_ANSWERS = (ServiceRequestError, ServiceResponseError, IncompleteReadError, Unanswered)
-LOCKED_CODES = frozenset({"ScopeLocked", "CannotDeleteResource"})
 
 
 @contextmanager
@@ -71,6 +74,8 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
     if isinstance(error, HttpResponseError):
         code = code_of(error)
         message = getattr(error.error, "message", None) or error.message
+        if denial := denial_in_words(_body(error)):
+            return AccessDenied(f"Azure does not allow {doing}: {denial}")
         if error.status_code == 401:
             return AccessDenied(_refused_login(code, message, doing))
         if error.status_code == 403 or code.startswith("Subscription"):
@@ -94,19 +99,34 @@ def _refused_login(code: str, message: str, doing: str) -> str:
     return f"{text} `ipcluster-azure doctor` shows which login was found; log in anew with it."
 
 
+def error_of_operation(error: Mapping[str, Any], doing: str) -> AzureLauncherError:
+    """Why a long-running operation has failed, of the `error` in Azure's report on it."""
+    if denial := denial_in_words(error):
+        return AccessDenied(f"Azure does not allow {doing}: {denial}")
+    message = str(error.get("message") or "no reason given")
+    return error_of_code(str(error.get("code") or ""), message, doing)
+
+
 def error_of_code(code: str, message: str, doing: str) -> AzureLauncherError:
     text = f"Azure refused {doing}: {_first_line(message)} ({code})"
     if code in QUOTA_CODES or (code == "OperationNotAllowed" and "quota" in message.lower()):
         return QuotaExceeded(text)
-    if code in LOCKED_CODES:
-        text += " `az lock list` shows the lock, `az lock delete` removes it; then do it again."
     if code in CAPACITY_CODES:
         return CapacityUnavailable(f"{text} Try another vm_size or location.")
-    return RequestRefused(text, code)
+    return RequestRefused(f"{text}{next_step(code, message)}", code)
 
 
 def code_of(error: HttpResponseError) -> str:
     return str(getattr(error.error, "code", None) or error.status_code or "")
+
+
+def _body(error: HttpResponseError) -> Mapping[str, Any]:
+    """What Azure has sent as the "error", with the members that the SDK's own class leaves out."""
+    try:
+        found = json.loads(error.response.text())["error"]  # type: ignore[union-attr]
+    except (AttributeError, KeyError, TypeError, ValueError, AzureError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def _first_line(text: str | None) -> str:
