@@ -12,6 +12,7 @@ from ..compute import compute_schedule
 from ..deployments import requests, what_if
 from ..identity import managed_identities, own_permissions, role_assignments
 from ..network import (
+    effective_rules,
     interfaces,
     nat_gateways,
     network_usages,
@@ -170,6 +171,7 @@ def _network() -> Iterator[tuple[str, str, Handler]]:
     one, several, _ = _of_type(NIC, "/ipConfigurations/{child}")
     yield "GET", one, interfaces.get_configuration
     yield "GET", f"{several}/{{name}}/ipConfigurations", interfaces.list_configurations
+    yield "POST", f"{several}/{{name}}/effectiveNetworkSecurityGroups", effective_rules.begin
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

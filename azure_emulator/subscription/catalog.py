@@ -95,6 +95,8 @@ async def _result(em: Emulator, request: ArmRequest, operation: Operation) -> Ar
         return ArmResponse(202, None, headers | JSON)
     if operation.error:
         raise operation.error
+    if operation.result is not None:
+        return ArmResponse(operation.monitor_status, operation.result)
     if operation.namespace == NETWORK:  # repeats where it was asked (recorded)
         headers = em.operations.headers(
             request,
