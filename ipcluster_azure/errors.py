@@ -79,7 +79,14 @@ class MachineFailed(AzureLauncherError):
 
 
 class BootTimeout(MachineFailed, TimeoutError):
-    """A virtual machine did not answer over SSH within boot_timeout_s."""
+    """A virtual machine did not answer over SSH within boot_timeout_s.
+
+    `message` says that, `causes` what may have caused it; the text of the error is both.
+    """
+
+    def __init__(self, message: str, causes: str = "") -> None:
+        super().__init__(f"{message} {causes}" if causes else message)
+        self.message, self.causes = message, causes
 
 
 class HostKeyMismatch(MachineFailed):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ..errors import AzureLauncherError
+from ..errors import AzureLauncherError, BootTimeout
 from ..record.abort import require_alive
 from ..record.contents import Record
 from ..record.file import RecordFile
@@ -54,14 +54,14 @@ async def _until_deleted(file: RecordFile) -> None:
 
 
 async def _keep(file: RecordFile, use: Use) -> None:
-    was_open = False
+    was_open, told = False, ""
     while True:
         timeout_s = RECONNECT_TIMEOUT_S if was_open else START_TIMEOUT_S
         try:
             record = require_alive(file)
             target = controller_target(file, record)
             async with await connect(target, timeout_s=timeout_s, keepalive_s=KEEPALIVE_S) as ssh:
-                was_open = True
+                was_open, told = True, ""
                 using = asyncio.ensure_future(use(ssh, record))
                 try:
                     await _until_lost(ssh, target)
@@ -72,8 +72,20 @@ async def _keep(file: RecordFile, use: Use) -> None:
         except (AzureLauncherError, OSError) as error:
             if not was_open:
                 raise
-            log.warning("%s", error)
+            told = _warn(error, told)
             await asyncio.sleep(LOOK_S)
+
+
+def _warn(error: AzureLauncherError | OSError, told: str) -> str:
+    """Say why there is no connection; returns the causes that have been told by now.
+
+    They may be the same for hours: once will do.
+    """
+    if not isinstance(error, BootTimeout):
+        log.warning("%s", error)
+        return ""
+    log.warning("%s", error.message if error.causes == told else error)
+    return error.causes
 
 
 async def _until_lost(ssh: Connection, target: Target) -> None:

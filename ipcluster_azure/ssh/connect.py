@@ -5,11 +5,13 @@ are reached through the controller's connection.
 """
 
 import asyncio
+import errno
 import getpass
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncssh
@@ -18,9 +20,12 @@ from ..errors import BootTimeout, ConfigurationError, HostKeyMismatch
 from ..naming import NOBODY
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
+from . import silence
 from .connection import Connection
+from .silence import Symptom
 
 T = TypeVar("T")
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
 PROBE_INTERVAL_S = 1.0
 # a SYN that is lost because the machine boots is sent again after 1, 3 and 7 s: too rarely
 PROBE_TIMEOUT_S = 2.0
@@ -32,7 +37,7 @@ FAST_CIPHER = "^aes128-gcm@openssh.com"  # first; twice as fast as asyncssh's fi
 
 @dataclass(frozen=True)
 class Target:
-    """A machine to log in to."""
+    """A machine to log in to. `causes`: what may be the reason that it doesn't answer."""
 
     name: str
     host: str
@@ -40,6 +45,7 @@ class Target:
     username: str
     key_file: str
     host_key: str
+    causes: Callable[[Symptom], list[str]] = lambda symptom: []
 
 
 def controller_target(file: RecordFile, record: Record) -> Target:
@@ -51,6 +57,7 @@ def controller_target(file: RecordFile, record: Record) -> Target:
         plan.machine.admin_username,
         str(file.key_file),
         controller.host_key,
+        partial(silence.of_controller, plan, controller.host),
     )
 
 
@@ -63,6 +70,18 @@ def engine_target(file: RecordFile, record: Record, set_id: str, machine: Machin
         plan.machine.admin_username,
         str(file.key_file),
         record.engine_sets[set_id].host_key,
+        partial(silence.of_engine, plan),
+    )
+
+
+def boot_timeout(target: Target, within: str, error: BaseException | None = None) -> BootTimeout:
+    """What to raise when a machine has not answered in time; `error` is how it failed last."""
+    symptom = _symptom(error) if error else Symptom.SILENCE
+    reason = f" ({_reason(error)})" if error else ""
+    return BootTimeout(
+        f"{target.name} did not answer over SSH at {target.host}:{target.port} within {within}"
+        f"{reason}.",
+        silence.listed(target.causes(symptom)),
     )
 
 
@@ -96,10 +115,7 @@ async def connect(
             ) from error
         except (OSError, asyncssh.Error, asyncio.TimeoutError) as error:
             if loop.time() >= deadline:
-                raise BootTimeout(
-                    f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
-                    f"{timeout_s:.0f} s ({_reason(error)})."
-                ) from error
+                raise boot_timeout(target, f"{timeout_s:.0f} s", error) from error
         await asyncio.sleep(max(0.0, tried_at + PROBE_INTERVAL_S - loop.time()))
 
 
@@ -180,6 +196,18 @@ async def _log_in(target: Target, key: asyncssh.SSHKey, **options: Any) -> Conne
         **options,
     )
     return Connection(target.name, ssh)
+
+
+def _symptom(error: BaseException) -> Symptom:
+    if isinstance(error, asyncssh.PermissionDenied):
+        return Symptom.LOGIN
+    if isinstance(error, asyncio.TimeoutError):
+        return Symptom.SILENCE
+    if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower():
+        return Symptom.REFUSAL
+    if isinstance(error, OSError) and error.errno in NO_WAY:
+        return Symptom.NO_WAY
+    return Symptom.OTHER
 
 
 def _reason(error: BaseException) -> str:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..errors import BootTimeout
 from ..formatting import counted
 from ..record.abort import require_alive
 from ..record.contents import Machine, Record
 from ..resource_manager.waiting import all_or_none
 from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
-from ..ssh.connect import Target, connect, engine_target
+from ..ssh.connect import Target, boot_timeout, connect, engine_target
 from ..ssh.connection import Connection
 from .request import ProcessSpec, StartContext
 
@@ -104,10 +103,7 @@ class BootingMachines:
         try:
             await asyncio.wait_for(self._settled[target.host].wait(), self.left_s())
         except asyncio.TimeoutError:
-            raise BootTimeout(
-                f"{target.name} did not answer over SSH at {target.host}:{target.port} within "
-                "boot_timeout_s."
-            ) from None
+            raise boot_timeout(target, "boot_timeout_s") from None
         if target.host in self._given_up:
             raise self._given_up[target.host]
 

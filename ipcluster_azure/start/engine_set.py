@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import AzureLauncherError, EnginesMissing
+from ..errors import AzureLauncherError, BootTimeout, EnginesMissing
 from ..plan.cluster_plan import EngineSetPlan
 from ..record.abort import edited_set, require_alive
 from ..record.contents import READY, Machine
@@ -151,8 +151,7 @@ class EngineSetStart:
         failures: Mapping[str, BaseException] = {**fleet.failures, **started.failures}
         if not failures:
             return registered
-        reasons = "; ".join(f"{name}: {error}" for name, error in sorted(failures.items()))
-        message = f"{registered} of {n} engines registered; missing because: {reasons}"
+        message = f"{registered} of {n} engines registered; missing because: {_told(failures)}"
         if registered < (self.spec.settings.min_engines or n):
             raise EnginesMissing(message)
         self.context.progress.log.warning(message)
@@ -172,6 +171,18 @@ class EngineSetStart:
                 await bridge(self.api.delete, machine.id)
         with edited_set(self.context.file, self.spec.set_id) as engine_set:
             engine_set.machines = used
+
+
+def _told(failures: Mapping[str, BaseException]) -> str:
+    """What is wrong with each machine, and behind it once what may have caused time-outs."""
+    reasons, causes = [], dict[str, None]()
+    for name, error in sorted(failures.items()):
+        if isinstance(error, BootTimeout):
+            reasons.append(f"{name}: {error.message}")
+            causes[error.causes] = None
+        else:
+            reasons.append(f"{name}: {error}")
+    return " ".join(["; ".join(reasons), *filter(None, causes)])
 
 
 def note_ready(file: RecordFile, spec: EngineSetSpec) -> None:

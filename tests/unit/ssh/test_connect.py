@@ -22,6 +22,7 @@ from ipcluster_azure.errors import (
 from ipcluster_azure.ssh.connect import Target, _within, connect
 from ipcluster_azure.ssh.connection import MAX_SESSIONS, Connection
 from ipcluster_azure.ssh.keys import make_host_key, make_login_key
+from ipcluster_azure.ssh.silence import Symptom
 
 LOGIN_KEY, HOST_KEY = make_login_key(), make_host_key()
 
@@ -108,6 +109,26 @@ async def test_another_host_key_is_refused_at_once(target: Target) -> None:
 async def test_a_machine_that_is_not_there_yet_is_tried_again(target: Target) -> None:
     with pytest.raises(BootTimeout, match="vm-1 did not answer over SSH"):
         await connect(replace(target, port=9), timeout_s=1.5)
+
+
+@pytest.mark.parametrize(
+    ("port", "symptom"), [(9, Symptom.REFUSAL), (0, Symptom.LOGIN)], ids=["refused", "login"]
+)
+async def test_the_causes_are_those_of_how_it_failed_last(
+    target: Target, tmp_path: Path, port: int, symptom: Symptom
+) -> None:
+    key_file = tmp_path / "other"
+    key_file.write_text(make_login_key().private)
+    wrong = replace(
+        target,
+        port=port or target.port,
+        key_file=str(key_file),
+        causes=lambda found: [f"it is {found.value}"],
+    )
+    with pytest.raises(BootTimeout) as caught:
+        await connect(wrong, timeout_s=1)
+    assert str(caught.value).startswith(f"{caught.value.message} ")
+    assert caught.value.causes.endswith(f"(1) it is {symptom.value}.")
 
 
 async def test_a_login_that_is_refused_is_a_time_out_with_the_reason(
