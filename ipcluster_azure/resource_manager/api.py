@@ -21,7 +21,7 @@ from ..plan.requests import ResourceRequest
 from ..plan.resource_types import Json
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .answers import GONE, MachineState, machine_states, power_state
-from .calls import CallsById, items, send
+from .calls import CallsById, items, result_of_post, send
 from .compute import OPERATIONS, ComputeCalls
 from .error_mapping import code_of, error_of_operation, translated
 from .login import CONNECTIONS, client_options
@@ -29,6 +29,7 @@ from .threads import DaemonThreads
 from .token_claims import login_of
 
 T = TypeVar("T")
+NOT_FOUND = 404
 FORCE_DELETION_TYPES = f"{resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
 
 
@@ -153,12 +154,7 @@ class AzureApi:
     ) -> Any:
         """GET what Microsoft.Compute has at a path, an id among them; None if nothing is there."""
         with translated(doing):
-            try:
-                return self._compute.read(path, api_version, query or {})
-            except HttpResponseError as error:
-                if error.status_code == 404 and not _is_elsewhere(code_of(error)):
-                    return None
-                raise
+            return _or_none(lambda: self._compute.read(path, api_version, query or {}))
 
     def usages(self, location: str) -> list[Json]:
         """List the subscription's quotas in a location, and how much of each is used."""
@@ -221,6 +217,23 @@ class AzureApi:
         with translated(doing):
             return send(self._arm, "GET", self._below(path), {"api-version": api_version})
 
+    def find(self, resource_id: str, *, doing: str) -> Json | None:
+        """GET a resource of the network as it is, in short time; None if there is none."""
+        query = {"api-version": resource_types.api_version(parse_id(resource_id).type)}
+        with translated(doing):
+            return _or_none(lambda: send(self._arm, "GET", resource_id, query, None))
+
+    def effective_rules(self, nic_id: str, timeout_s: float) -> list[Json]:
+        """List the security groups in effect on a network interface, with all their rules.
+
+        Azure takes some seconds to put them together. Raises EndpointUnreachable after `timeout_s`.
+        """
+        url = f"{nic_id}/effectiveNetworkSecurityGroups"
+        query = {"api-version": resource_types.NETWORK_API}
+        with translated("reading the security rules in effect"):
+            found: list[Json] = result_of_post(self._arm, url, query, timeout_s)["value"]
+        return found
+
     def listed(
         self, path: str, api_version: str, filter_: str = "", expand: str = "", *, doing: str
     ) -> list[Json]:
@@ -244,9 +257,18 @@ class AzureApi:
         return self._compute if is_of_compute else self._by_id
 
 
-def _is_elsewhere(code: str) -> bool:
-    """Whether a 404 says that this is the wrong place to ask: of the resource it says nothing."""
-    return code.startswith(("Subscription", "InvalidResource"))
+def _or_none(ask: Callable[[], T]) -> T | None:
+    """What is answered, None if that is: there is no such resource.
+
+    Another 404 says that this is the wrong place to ask, and nothing of the resource.
+    """
+    try:
+        return ask()
+    except HttpResponseError as error:
+        elsewhere = code_of(error).startswith(("Subscription", "InvalidResource"))
+        if error.status_code == NOT_FOUND and not elsewhere:
+            return None
+        raise
 
 
 def _in_words(resource_id: str) -> str:

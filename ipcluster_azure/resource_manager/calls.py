@@ -1,5 +1,6 @@
 """How the clients of Azure's SDK are called: for Azure's own answers, and without their waiting."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -8,6 +9,9 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ..plan.requests import ResourceRequest
 from ..plan.resource_types import Json
+
+ACCEPTED = 202
+RESULT_LOOK_S = 0.5
 
 
 def answer_to(ask: Callable[..., object], *args: Any, **options: Any) -> HttpResponse:
@@ -41,6 +45,28 @@ def send(
     request = HttpRequest(method, url, params=query, json=body)
     response = client.send_request(request, **options)
     response.raise_for_status()
+    answer: Json = response.json()
+    return answer
+
+
+def result_of_post(
+    client: SendsRequests, url: str, query: Mapping[str, str], timeout_s: float
+) -> Json:
+    """What a POST that takes a while comes to: Azure says at its Location when it is done.
+
+    Blocking. Raises HttpResponseError, and ServiceResponseError when `timeout_s` are over.
+    """
+    deadline = time.monotonic() + timeout_s
+    options = {"retry_total": 0, "connection_timeout": 3, "read_timeout": timeout_s}
+    response = client.send_request(HttpRequest("POST", url, params=query), **options)
+    response.raise_for_status()
+    place = response.headers.get("Location", "")
+    while response.status_code == ACCEPTED and place:
+        if time.monotonic() > deadline:
+            raise ServiceResponseError(f"nothing came within {timeout_s:.0f} s")
+        time.sleep(RESULT_LOOK_S)
+        response = client.send_request(HttpRequest("GET", place), **options)
+        response.raise_for_status()
     answer: Json = response.json()
     return answer
 

@@ -49,6 +49,16 @@ SCHEDULE_ACTIONS = (
     "Microsoft.ComputeSchedule/register/action",
     "Microsoft.ComputeSchedule/locations/virtualMachinesSubmitDeallocate/action",
 )
+# without these a start goes on: what they would tell beforehand, Azure says when it refuses
+LOOK_ACTIONS = (
+    "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+    "Microsoft.Compute/images/read",
+    "Microsoft.Compute/galleries/images/read",
+    "Microsoft.Compute/galleries/images/versions/read",
+    "Microsoft.MarketplaceOrdering/offertypes/publishers/offers/plans/agreements/read",
+    f"{SUBNET}/read",
+    f"{NIC}/effectiveNetworkSecurityGroups/action",
+)
 # for self_deletion: the machine's identity is given rights on the cluster
 SELF_DELETION_ACTIONS = (f"{ROLE_ASSIGNMENT}/write", "Microsoft.Authorization/permissions/read")
 # Azure's own roles for machines have them; the emulator does not ask for them. Unverified: whether
@@ -58,11 +68,13 @@ UNVERIFIED_ACTIONS = (f"{DISK}/write", f"{VIRTUAL_MACHINE}/deallocate/action")
 
 def role_definition(subscription_id: str, *, self_deletion: bool = False) -> dict[str, Any]:
     """Return the custom role as `az role definition create --role-definition` takes it."""
-    optional = SELF_DELETION_ACTIONS if self_deletion else ()
+    optional = [*LOOK_ACTIONS, *SCHEDULE_ACTIONS, *UNVERIFIED_ACTIONS]
+    if self_deletion:
+        optional += SELF_DELETION_ACTIONS
     return {
         "Name": NAME,
         "Description": "Starts, shows and deletes ipyparallel clusters with ipcluster-azure.",
-        "Actions": sorted((*ACTIONS, *SCHEDULE_ACTIONS, *UNVERIFIED_ACTIONS, *optional)),
+        "Actions": sorted((*ACTIONS, *optional)),
         "NotActions": [],
         "AssignableScopes": [subscription_scope(subscription_id)],
     }

@@ -44,6 +44,7 @@ from .provision import create_group
 from .request import JobFile, ProcessSpec, StartContext
 from .size_choice import require_one_architecture
 from .sizes import Market, controller_sizes, engine_sizes, look, usable
+from .subnet_rules import check_subnet
 
 
 async def find_site(
@@ -83,7 +84,8 @@ async def _ask_azure(
         looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         imaging = asyncio.ensure_future(_engine_image(api, place.settings, engine_settings))
-        await all_or_none(looking, limiting, imaging)
+        checking = asyncio.ensure_future(check_subnet(api, place))
+        await all_or_none(looking, limiting, imaging, checking)
     market = looking.result()
     return place, names, _Found(market, limiting.result(), owner, imaging.result() or market.image)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from ..errors import AzureLauncherError
+from ..errors import AzureLauncherError, BootTimeout
 from ..private_files import write_private
 from ..record.abort import edited, require_alive
 from ..record.contents import READY, Record, Tunnel
@@ -20,6 +20,7 @@ from .controller_wait import controller_requested
 from .link_process import ensure_link
 from .next_place import first_with_room, move_controller
 from .request import StartContext
+from .subnet_rules import explained
 
 
 async def open_gate(
@@ -45,7 +46,10 @@ async def open_gate(
         watch = watch_operation(api, file, record.controller.operation, "the controller")
         timeout_s = record.controller.boot_timeout_s
         opening = connect(controller_target(file, record), timeout_s=timeout_s)
-        return await while_watching(watch, opening)
+        try:
+            return await while_watching(watch, opening)
+        except BootTimeout as error:
+            raise await explained(api, record, error) from error
 
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         gate = await first_with_room(attempt)

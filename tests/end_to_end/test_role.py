@@ -26,6 +26,7 @@ from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.resource_manager.discovery import find_clusters
 from ipcluster_azure.resource_manager.role import (
     ACTIONS,
+    LOOK_ACTIONS,
     SCHEDULE_ACTIONS,
     SELF_DELETION_ACTIONS,
     lacking,
@@ -156,6 +157,12 @@ def life(
 
 def test_the_actions_of_the_role_suffice(life: Life) -> None:
     with restricted(life.info, list(ACTIONS)):
+        asyncio.run(life.run())
+
+
+@pytest.mark.parametrize("action", LOOK_ACTIONS[:1])
+def test_without_a_right_to_look_the_start_goes_on(life: Life, action: str) -> None:
+    with restricted(life.info, [*ACTIONS, *LOOK_ACTIONS], [action]):
         asyncio.run(life.run())
 
 
