@@ -23,15 +23,19 @@ from ..naming import ClusterNames
 from ..plan.cluster_plan import check_engine_count
 from ..record.contents import Limits
 from ..record.file import RecordFile
+from ..resource_ids import parse_id
 from ..resource_manager.api import AzureApi
 from ..resource_manager.credentials import check_login
+from ..resource_manager.images import find_image
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
+from ..settings.image_reference import parse_image
 from ..settings.values import Settings
 from ..start.limits import granted
 from ..start.planning import Site, plan_controller, plans_with_room
 from ..start.preflight import Place, find_place
 from ..start.profile_trial import prepare
 from ..start.sizes import controller_sizes, engine_sizes, look
+from ..start.subnet_rules import check_subnet
 
 PROVIDERS_API = "2021-04-01"
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network")
@@ -101,6 +105,8 @@ class Examination:
                 found = _looked_at(what, check)
                 yield found
                 failed = what if found.state == FAILED and what not in LEAVES else ""
+            if not failed and self._place.settings.subnet_id:
+                yield _looked_at("subnet", self._subnet)
 
     def _versions(self) -> str:
         versions = (f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
@@ -138,8 +144,8 @@ class Examination:
         return self._place.settings.subscription_id
 
     def _address(self) -> str:
-        place = asyncio.run(find_place(self._settings))
-        return f"SSH will be allowed from {', '.join(place.ssh_sources)}"
+        self._place = asyncio.run(find_place(self._settings))
+        return f"SSH will be allowed from {', '.join(self._place.ssh_sources)}"
 
     def _login(self) -> str:
         kind = check_login(self._place.endpoint, self._place.settings.subscription_id)
@@ -192,9 +198,13 @@ class Examination:
         return self._settings.self_deletion == "required"
 
     def _sizes(self) -> str:
-        market = asyncio.run(look(self._api, self._place.settings, self._profile_dir))
-        controller = controller_sizes(self._place.settings, market)[0]
-        there = replace(self._engine_settings, location=self._place.settings.location)
+        settings = self._place.settings
+        market = asyncio.run(look(self._api, settings, self._profile_dir))
+        controller = controller_sizes(settings, market)[0]
+        there = replace(self._engine_settings, location=settings.location)
+        if there.image != settings.image:
+            looking = find_image(self._api, parse_image(there.image), there.location)
+            market = replace(market, image=asyncio.run(looking))
         sizes = engine_sizes(there, market, self._n, controller)
         file = RecordFile.of(str(self._profile_dir), "")
         names = ClusterNames.for_cluster(file.profile, file.cluster_id)
@@ -204,6 +214,11 @@ class Examination:
             f"room for {counted(self._n, 'engine')} on {plan.vm_count} x {plan.machine.vm_size}, "
             f"and for the controller on {controller}"
         )
+
+    def _subnet(self) -> str:
+        asyncio.run(check_subnet(self._api, self._place))
+        subnet = parse_id(self._place.settings.subnet_id).name
+        return f"{subnet}: none of its rules that can be seen keeps SSH out"
 
 
 def _looked_at(what: str, check: Callable[[], str]) -> Finding:

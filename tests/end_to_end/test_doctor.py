@@ -110,6 +110,13 @@ TROUBLES: dict[str, tuple[str, str, Any, str, str]] = {
         "failed",
         "NotAvailableForSubscription",
     ),
+    "image of the engines": (
+        "c.AzureVMEngineSetLauncher.image = 'Canonical:ubuntu-24_04-lts:server-arm64:latest'\n",
+        "sizes and quota",
+        None,
+        "failed",
+        "the image is for Arm64",
+    ),
     "provider": (
         "",
         "providers",
@@ -156,3 +163,14 @@ def test_a_group_of_the_users_needs_less(profile: Profile) -> None:
         assert "subnets/join/action" in doctor(profile, expect=1)["rights"][1]
     azure.api.delete_group("team")
     azure.api.__exit__()
+
+
+def test_a_given_subnet_is_looked_at(profile: Profile) -> None:
+    subscription = f"/subscriptions/{profile.emulator.subscription_id}"
+    network = f"{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/none"
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.subnet_id = '{network}/subnets/compute'\n")
+    found = doctor(profile, expect=1)
+    assert tuple(found) == (*CHECKS, "subnet")
+    assert found["subnet"] == ("failed", found["subnet"][1])
+    assert "does not exist" in found["subnet"][1]
