@@ -1,8 +1,10 @@
 """Whether a given subnet lets SSH in, and its machines talk to each other: before the first write,
 and once more by the rules in effect when the controller's machine has stayed silent."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import (
     AccessDenied,
@@ -12,7 +14,7 @@ from ..errors import (
     RequestRefused,
 )
 from ..plan.cluster_plan import ClusterPlan
-from ..plan.resource_types import NETWORK_API, NIC, Json
+from ..plan.resource_types import NETWORK_API, NIC, NSG, Json
 from ..plan.security_rules import (
     CLIENT_PORTS,
     End,
@@ -23,7 +25,7 @@ from ..plan.security_rules import (
     free_priority,
 )
 from ..record.contents import Record
-from ..resource_ids import ResourceId, group_scope, parse_id, resource_id
+from ..resource_ids import ResourceId, collection_path, group_scope, parse_id, resource_id
 from ..resource_manager.api import AzureApi, bridge
 from ..settings.values import Settings
 from .preflight import Place
@@ -53,7 +55,7 @@ async def check_subnet(api: AzureApi, place: Place) -> None:
     if not settings.subnet_id:
         return
     try:
-        subnet = await bridge(_read, api, settings.subnet_id)
+        subnet = await _read(api, settings.subnet_id)
     except (AccessDenied, RequestRefused):
         return
     if subnet is None:
@@ -71,22 +73,41 @@ async def check_subnet(api: AzureApi, place: Place) -> None:
         raise ConfigurationError(_no_talk(subnet, rule))
 
 
-def _read(api: AzureApi, subnet_id: str) -> _Subnet | None:
-    """Read a subnet and its security group, None if there is no such subnet."""
-    found = api.find(subnet_id, doing=f"looking at subnet {subnet_id}")
+async def _read(api: AzureApi, subnet_id: str) -> _Subnet | None:
+    """Read a subnet and its security group, None if there is no such subnet.
+
+    A group mostly lies where its network does. So those there are listed beside: to ask for the
+    one that the subnet names would be another round trip of every start.
+    """
+    found, near = await asyncio.gather(
+        bridge(partial(api.find, subnet_id, doing=f"looking at subnet {subnet_id}")),
+        bridge(_groups_near, api, subnet_id),
+    )
     if found is None:
         return None
     properties = found["properties"]
     prefixes = [properties.get("addressPrefix"), *(properties.get("addressPrefixes") or ())]
     networks = [Network(text) for text in dict.fromkeys(prefixes) if text and ":" not in text]
     group_id = str((properties.get("networkSecurityGroup") or {}).get("id") or "")
-    group = api.find(group_id, doing=f"looking at {group_id}") if group_id else None
+    group = near.get(group_id.lower())
+    if group_id and group is None:
+        group = await bridge(partial(api.find, group_id, doing=f"looking at {group_id}"))
     rules: list[Json] = []
     if group is not None:
         said = group["properties"]
         rules = [*(said.get("securityRules") or ()), *(said.get("defaultSecurityRules") or ())]
     routes = bool(properties.get("routeTable"))
     return _Subnet(parse_id(subnet_id), networks, routes, group_id, rules)
+
+
+def _groups_near(api: AzureApi, subnet_id: str) -> dict[str, Json]:
+    """The security groups in the resource group of a subnet, by id in lower case."""
+    path = collection_path(f"resourceGroups/{parse_id(subnet_id).resource_group}", NSG)
+    try:
+        found = api.listed(path, NETWORK_API, doing="listing security groups")
+    except (AccessDenied, RequestRefused):
+        return {}
+    return {str(group["id"]).lower(): group for group in found}
 
 
 def _sources(place: Place) -> list[str]:

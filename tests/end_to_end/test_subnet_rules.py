@@ -159,8 +159,7 @@ def test_a_silent_controller_is_explained_by_the_rules_in_effect(
     unreadable = testing.fault(
         "refuse",
         method="GET",
-        type="Microsoft.Network/networkSecurityGroups",
-        name="office",
+        path="/subscriptions/*/resourceGroups/net/*/networkSecurityGroups*",
         status=403,
         code="AuthorizationFailed",
         times=None,

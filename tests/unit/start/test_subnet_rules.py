@@ -29,11 +29,19 @@ class Azure:
         self.rules = [{"name": "r", "properties": rule} for rule in rules]
         self.admin = admin
         self.asked: list[str] = []
+        self.near = True
 
     def find(self, resource_id: str, *, doing: str) -> dict[str, Any]:
         self.asked.append(resource_id)
         if resource_id == SUBNET_ID:
             return {"properties": self.subnet}
+        return self._group()
+
+    def listed(self, path: str, version: str, *, doing: str) -> list[dict[str, Any]]:
+        assert path == "resourceGroups/net/providers/Microsoft.Network/networkSecurityGroups"
+        return [{"id": NSG_ID.upper(), **self._group()}] if self.near else []
+
+    def _group(self) -> dict[str, Any]:
         default = [default_rule(*row) for row in DEFAULT_RULES]
         return {"properties": {"securityRules": self.rules, "defaultSecurityRules": default}}
 
@@ -122,3 +130,11 @@ def test_a_subnet_without_a_group_is_open() -> None:
     azure = Azure(networkSecurityGroup=None)
     assert _check(azure, own="8.8.4.4/32") == ""
     assert azure.asked == [SUBNET_ID]
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_a_group_is_asked_for_only_if_it_lies_elsewhere(near: bool) -> None:
+    azure = Azure(_rule(100, "Allow", "*"))
+    azure.near = near
+    assert _check(azure, own="8.8.4.4/32") == ""
+    assert azure.asked == [SUBNET_ID, *([] if near else [NSG_ID])]
