@@ -80,7 +80,7 @@ def _of_generation(image: Image, offer: SizeOffer) -> str:
 
 
 def _of_security(image: Image, offer: SizeOffer) -> str:
-    if not image.generation:  # nothing is known of it
+    if not image.architecture:  # nothing is known of it
         return ""
     if offer.is_confidential and not image.is_confidential:
         return "makes confidential machines only, and the image is not for these"

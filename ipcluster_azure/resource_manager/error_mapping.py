@@ -79,7 +79,10 @@ def translate(error: BaseException, doing: str) -> AzureLauncherError:
         if error.status_code == 401:
             return AccessDenied(_refused_login(code, message, doing))
         if error.status_code == 403 or code.startswith("Subscription"):
-            return AccessDenied(f"Azure does not allow {doing}: {_first_line(message)} ({code})")
+            return AccessDenied(
+                f"Azure does not allow {doing}: {_first_line(message)} ({code})"
+                f"{next_step(code, message)}"
+            )
         if code == "InvalidSubscriptionId":
             return AccessDenied(f"{_first_line(message)} Check c.AzureVMLauncher.subscription_id.")
         return error_of_code(code, message, doing)

@@ -166,7 +166,7 @@ class _Reading:
         plan = definition.get("plan") or definition.get("purchasePlan") or {}
         return Image(
             self.reference.text,
-            generation=str(definition.get("hyperVGeneration") or "V1").upper(),
+            generation=str(definition.get("hyperVGeneration") or "").upper(),
             architecture=str(definition.get("architecture") or "x64"),
             size_gb=_size_gb(disk),
             data_disks=len(data_disks or definition.get("dataDiskImages") or ()),

@@ -55,8 +55,13 @@ STEPS: dict[str, str | Callable[[str], str]] = {
     r"^MissingSubscriptionRegistration\b|not registered to use namespace": _register,
     r"^(ResourcePurchase|MarketplacePurchase)\w*Failed\b|legal terms": _accept_terms,
     r"^VMMarketplaceInvalidInput\b": (
-        "The image is sold under a plan, which is sent by itself if you may read what the image "
-        f"is: ask for {READ_RIGHTS}."
+        "The image is sold under a plan, which is sent by itself if Azure tells it: you need the "
+        f"right to read the image ({READ_RIGHTS}). A managed image does not tell it: put that into "
+        "a gallery, under a definition that has the plan."
+    ),
+    r"^RequestDisallowedByAzure\b": (
+        f"Your subscription is for some regions only: set {SECTION}.location to one of those that "
+        "`az policy assignment list --query \"[?name=='sys.regionrestriction'].parameters\"` shows."
     ),
     r"smaller than the size of the corresponding disk": (
         f"Set {SECTION}.os_disk_gb to the image's size at least, or to 0."

@@ -136,7 +136,7 @@ def test_a_denial_that_no_setting_answers(stage: Stage) -> None:
         (
             "VMMarketplaceInvalidInput",
             "Creating a virtual machine from Marketplace image requires Plan information.",
-            "ask for Microsoft.Compute/locations/publishers",
+            "the right to read the image (Microsoft.Compute/locations/publishers",
         ),
         (
             "ResourcePurchaseValidationFailed",

@@ -14,7 +14,11 @@ from azure.core.exceptions import (
 )
 
 from ipcluster_azure import errors
-from ipcluster_azure.resource_manager.error_mapping import translate, translated
+from ipcluster_azure.resource_manager.error_mapping import (
+    error_of_operation,
+    translate,
+    translated,
+)
 
 QUOTA = (
     "Operation could not be completed as it results in exceeding approved Total Regional Cores "
@@ -97,6 +101,40 @@ def test_a_token_that_azure_refuses_is_a_login_all_the_same(
     assert f"({code})" in str(mapped)
     assert advised in str(mapped)
     assert "Not logged in" not in str(mapped)
+
+
+def test_a_region_that_the_subscription_is_not_for() -> None:
+    error = _http_error(403, "RequestDisallowedByAzure", "Resource 'x' was disallowed by Azure.")
+    mapped = translate(error, "creating a thing")
+    assert isinstance(mapped, errors.AccessDenied)
+    assert "set c.AzureVMLauncher.location to one of those" in str(mapped)
+
+
+def test_a_machine_that_a_policy_denies_later() -> None:
+    """Of a scale set's machine Azure tells in the report on the operation, among its details."""
+    held = {"result": "True", "expression": "location", "operator": "NotIn"}
+    held = {**held, "targetValue": ["westeurope"], "expressionValue": "eastus"}
+    info = {"policyAssignmentDisplayName": "EU", "evaluationDetails": {}}
+    info["evaluationDetails"] = {"evaluatedExpressions": [held]}
+    denial = {
+        "code": "RequestDisallowedByPolicy",
+        "target": "vm_1",
+        "message": "Resource 'vm_1' was disallowed by policy.",
+        "additionalInfo": [{"type": "PolicyViolation", "info": info}],
+    }
+    report = {"code": "DeploymentFailed", "message": "failed", "details": [denial]}
+    mapped = error_of_operation(report, "creating machines")
+    assert isinstance(mapped, errors.AccessDenied)
+    assert "'vm_1' was disallowed by policy 'EU'" in str(mapped)
+    assert "Set c.AzureVMLauncher.location: westeurope." in str(mapped)
+
+
+def test_a_denial_of_which_azure_tells_the_message_alone() -> None:
+    identifiers = '[{"policyAssignment":{"name":"No addresses","id":"/x"}}]'
+    message = f"Resource 'ip' was disallowed by policy. Policy identifiers: '{identifiers}'."
+    mapped = translate(_http_error(403, "RequestDisallowedByPolicy", message), "creating a thing")
+    assert "Resource 'ip' was disallowed by policy 'No addresses'" in str(mapped)
+    assert "public_ip, subnet_id, tags" in str(mapped)
 
 
 def test_a_refusal_keeps_azures_code() -> None:
