@@ -45,6 +45,8 @@ class AzureVMBase:
 
     entrypoint_name = "azurevm"  # the shorter of two; cluster files and `ipcluster list` show it
     speaks_for_cluster = False  # one launcher of each cluster does, so that all is said once
+    is_starting = False  # or its start has failed, and said why
+    ends_here = False  # this process stops it, or undoes its start
 
     _template: dict[str, Any] | None = None
     _began = False
@@ -118,6 +120,7 @@ class AzureVMBase:
         notices_to(self.log)
         if self.parent is not None:
             write_in_one_piece(self.parent)
+        self.is_starting = True
         try:
             await starting
         except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
@@ -134,9 +137,12 @@ class AzureVMBase:
             self.log.critical("%s", error, exc_info=_if_unexpected(error))
             leave_out_repetitions(app)
             end_command(app, leave=None if undone else self.parent)
+        else:
+            self.is_starting = False
 
     async def _undo_or_say(self) -> bool:
         """Undo a failed start; if that fails too, say it, and return False: the record stays."""
+        self.ends_here = True
         try:
             await self._undo()
         except Exception as error:
@@ -151,9 +157,11 @@ class AzureVMBase:
     async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
         """Await a stop. If it fails the record stays, and the stop can be repeated."""
         notices_to(self.log)
+        self.ends_here = True
         try:
             await stopping
         except Exception as error:
+            self.ends_here = False
             self._say_undeleted(error, "run `ipcluster stop` again")
             app = ipcluster_app(self)
             if caller() is Caller.CLEAN_UP:

@@ -62,3 +62,13 @@ def leave_out_repetitions(app: Any) -> None:
 
 def _is_news(entry: logging.LogRecord) -> bool:
     return not str(entry.msg).startswith(REPETITIONS)
+
+
+def expect_no_early_end(app: Any) -> None:
+    """Keep the command from taking the end of engines in its first 30 s for a failed connection.
+
+    They are registered: the advice and the logs that it would print are beside the point, and it
+    would stop the whole cluster when another process has stopped one engine set.
+    """
+    if hasattr(app, "early_shutdown"):
+        app.early_shutdown = 0

@@ -17,6 +17,7 @@ from ..settings.traits import AzureVMLauncher
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
+from .ending import expect_no_early_end
 from .foreign_controller import wait_until_started
 from .stop_events import watch
 
@@ -40,6 +41,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
         await self._start_or_undo(self._start(n))
+        if (app := ipcluster_app(self)) is not None:
+            expect_no_early_end(app)
 
     async def _start(self, n: int) -> None:
         from ..plan.cluster_plan import check_engine_count
@@ -150,6 +153,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
         if controller is not None and first and (self._began or ipcluster_app(self) is not None):
             self.log.error("The start failed; undoing what was created")
+            controller.ends_here = True
             await delete_cluster(file, progress)
             controller.stopped()
         elif self._began:

@@ -1,4 +1,8 @@
-"""One poller for each launcher -> stop events: notices what other processes do to the cluster."""
+"""One poller for each launcher -> stop events: notices what other processes do to the cluster.
+
+Of the launchers that watch a cluster in one process, one says what has become of it: the
+controller's, or an engine set's that has no controller's launcher beside it.
+"""
 
 import threading
 import time
@@ -6,6 +10,7 @@ import weakref
 from typing import Any
 
 from ..errors import AzureLauncherError
+from ..record.contents import Record
 from ..record.file import WATCH_INTERVAL_S
 
 
@@ -15,12 +20,14 @@ def watch(launcher: Any) -> None:
     It holds no reference to the launcher, so that the launcher's Cluster can be collected.
     """
     launcher.loop  # noqa: B018  # made here: the thread has none
+    alone = getattr(launcher.parent, "controller", None) is None
+    speaks = launcher.speaks_for_cluster or alone
     threading.Thread(
-        target=_watch, args=(weakref.ref(launcher),), daemon=True, name="azurevm-watch"
+        target=_watch, args=(weakref.ref(launcher), speaks), daemon=True, name="azurevm-watch"
     ).start()
 
 
-def _watch(reference: "weakref.ref[Any]") -> None:
+def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
     told = False
     while (launcher := reference()) is not None and launcher.state != "after":
         try:
@@ -30,9 +37,11 @@ def _watch(reference: "weakref.ref[Any]") -> None:
             record, gone = None, False
         if record is not None and record.ended_because and not told:
             told = True
-            if launcher.speaks_for_cluster:
+            if speaks:
                 launcher.log.critical("%s", record.ended_because)
         if gone:
+            if not (told or launcher.ends_here or _start_goes_on(launcher)):
+                _say_stopped_elsewhere(launcher, record, speaks)
             loop = launcher.loop.asyncio_loop
             if loop.is_running():
                 launcher.loop.add_callback(launcher.stopped)
@@ -41,3 +50,22 @@ def _watch(reference: "weakref.ref[Any]") -> None:
             return
         del launcher
         time.sleep(WATCH_INTERVAL_S)
+
+
+def _start_goes_on(launcher: Any) -> bool:
+    """Return whether a start, this launcher's or one beside it, says itself that it was stopped."""
+    engines = getattr(launcher.parent, "engines", {})
+    return any(part.is_starting for part in (launcher, *list(engines.values())))
+
+
+def _say_stopped_elsewhere(launcher: Any, record: Record | None, speaks: bool) -> None:
+    """Say why a launcher that nobody has stopped in this process ends."""
+    if record is not None and not record.deleting:
+        launcher.log.warning(
+            "Engine set %s was stopped by another process; the cluster goes on.",
+            launcher.engine_set_id,
+        )
+    elif speaks:
+        launcher.log.warning(
+            "The cluster was stopped by another process, such as `ipcluster stop`."
+        )

@@ -78,9 +78,20 @@ def test_stop_from_another_process_ends_the_foreground_one(profile: Profile) -> 
     process = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "1")
     assert process.stdout is not None
     assert any("are registered" in line for line in process.stdout)
+    profile.python(
+        "import ipyparallel as ipp\n"
+        f"cluster = ipp.Cluster.from_file(profile={profile.name!r}, cluster_id='')\n"
+        "cluster.stop_engines_sync()"
+    )
+    assert any("the cluster goes on" in line for line in process.stdout)
+    assert len(profile.left_on_azure()["virtual_machines"]) == 1
     profile.ipcluster("stop")
     process.communicate(timeout=30)
     assert process.returncode == 0
+    output = process.said()
+    assert output.count(" was stopped by another process") == 2, output  # the set, the cluster
+    assert output.count("The cluster was stopped by another process") == 1, output
+    assert "shutdown early" not in output  # ipyparallel's advice against what was not the matter
     profile.assert_nothing_left()
 
 
@@ -107,6 +118,8 @@ def test_engines_added_by_another_process_are_removed_by_stop(profile: Profile) 
     assert len(cluster["engines"]["sets"]) == 2  # type: ignore[index]
     profile.ipcluster("stop")
     more.communicate(timeout=30)
+    assert more.said().count("The cluster was stopped by another process") == 1, more.said()
+    assert "shutdown early" not in more.said()
     profile.assert_nothing_left()
 
 
