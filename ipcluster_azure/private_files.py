@@ -1,11 +1,17 @@
-"""Files that only this user may read, written whole or not at all, whenever the writer dies."""
+"""Files that only this user may read, written whole or not at all, whenever the writer dies.
 
+And how they are looked for, so that what can't be read is never taken for what isn't there.
+"""
+
+import fnmatch
 import glob
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
+
+from .errors import AzureLauncherError
 
 
 def write_private(path: Path, text: str) -> None:
@@ -31,6 +37,27 @@ def erase_unfinished(path: Path) -> None:
     """Remove what a write_private of this file left behind that was killed."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.????????"):
         temporary.unlink(missing_ok=True)
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return what a folder holds by names of this pattern, sorted; nothing if there is no folder.
+
+    Raises AzureLauncherError if it can't be read, which Path.glob would pass over.
+    """
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
+
+
+def unreadable(path: Path, error: OSError) -> AzureLauncherError:
+    return AzureLauncherError(
+        f"{path} can't be read ({error.strerror or error}), so what it has on record is not known. "
+        "See to whom it belongs, and to its permissions."
+    )
 
 
 def _created(path: Path, text: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..endpoint import RecordCore
 from ..errors import RecordDamaged, RecordOfOtherVersion
+from ..private_files import files_in
 from ..record.file import RecordFile, read_core
 
 
@@ -28,9 +29,13 @@ class LocalRecord:
 
 
 def local_records(ipython_dir: str) -> list[LocalRecord]:
-    """Return the records in all profiles of an IPython directory, readable or not."""
-    folders = sorted(Path(ipython_dir).glob("profile_*/security"))
-    current = [_current(path) for folder in folders for path in sorted(folder.glob("azure-*.json"))]
+    """Return the records in all profiles of an IPython directory, damaged ones too.
+
+    Raises AzureLauncherError if a folder or a file can't be read: what is on record there would
+    pass for what is not on record.
+    """
+    folders = [folder / "security" for folder in files_in(Path(ipython_dir), "profile_*")]
+    current = [_current(path) for folder in folders for path in files_in(folder, "azure-*.json")]
     retired = [
         LocalRecord(path, _core(path), stopping=True, retired=True)
         for folder in folders

@@ -75,9 +75,12 @@ def choose(
     records: Mapping[str, LocalRecord],
     choice: Choice,
     now: datetime,
+    *,
+    complete: bool = True,
 ) -> list[Doomed]:
     """Return the clusters to be deleted.
 
+    `complete`: `found` are all that there are, as every subscription was asked.
     Raises ConfigurationError if the cluster that `choice` names doesn't exist or has another owner.
     """
     found = list(found)
@@ -93,6 +96,8 @@ def choose(
                 f"Cluster {choice.name} belongs to somebody else ({whose(others[0], None)}). Add "
                 "--all-owners to delete it nevertheless."
             )
+        if not complete:
+            return []
         raise ConfigurationError(
             f"There is no cluster {choice.name}. `ipcluster-azure list` shows all clusters."
         )

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ..errors import AzureLauncherError
 from ..formatting import counted, duration
+from ..private_files import files_in
 from ..record.contents import READY, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
 from ..start.link_process import is_link
-from .profiles import profile_dir
 
 HUB_TIMEOUT_S = 5.0
 UNREADABLE = "unreadable"
@@ -60,7 +60,7 @@ def clusters(profile_dir: Path) -> list[ClusterStatus]:
 
     `problem` of a cluster says what couldn't be asked or read.
     """
-    files = sorted((profile_dir / "security").glob("azure-*.json"))
+    files = files_in(profile_dir / "security", "azure-*.json")
     return [status for status in map(_seen, map(RecordFile, files)) if status is not None]
 
 
@@ -162,9 +162,3 @@ def _lines(status: ClusterStatus) -> list[str]:
         )
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
-
-
-def report(ipython_dir: str, profile: str, *, json_wanted: bool) -> str:
-    """Return what `ipcluster-azure status` prints. Raises ConfigurationError: no such profile."""
-    found = clusters(profile_dir(ipython_dir, profile))
-    return as_json(found) if json_wanted else as_text(profile, found)

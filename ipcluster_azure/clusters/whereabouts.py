@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from azure_emulator import client as emulator
 
 from ..endpoint import Endpoint, RecordCore
-from ..errors import AzureLauncherError, ConfigurationError, EndpointUnreachable
+from ..errors import ConfigurationError, EndpointUnreachable
 from ..resource_manager.api import AzureApi
 from ..resource_manager.credentials import check_login
 from ..resource_manager.login_advice import how_to_log_in
 from ..resource_manager.power import emulator_is_gone
-from ..resource_manager.subscription import find_subscription
+from ..resource_manager.subscription import NoSubscription, find_subscription
 from ..settings.values import EMULATOR, PUBLIC_CLOUD, Settings
 
 
@@ -100,5 +100,5 @@ def _emulator(subscription_id: str) -> Whereabouts | None:
 def _subscription() -> Whereabouts | None:
     try:
         return configured(PUBLIC_CLOUD, "")
-    except AzureLauncherError:
+    except NoSubscription:
         return None

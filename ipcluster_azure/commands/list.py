@@ -16,7 +16,7 @@ from ..formatting import duration, table
 from ..resource_manager.asker import asker
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.discovery import FoundCluster, find_clusters
-from .base import say
+from .base import say, say_and_exit
 from .subscription_options import SubscriptionCommand
 
 Found = list[tuple[Whereabouts, FoundCluster]]
@@ -45,12 +45,22 @@ class ListApp(SubscriptionCommand):
 
     def act(self) -> None:
         now = datetime.now(timezone.utc)
-        found, failures = look_around(self.places(local_records(get_ipython_dir())))
+        records = local_records(get_ipython_dir())
+        places = self.places(records)
+        found, failures = look_around(places)
+        if failures == len(places):
+            say_and_exit("which clusters there are is not known.")
+        for record in records:
+            if record.core is None and not self.names_place:
+                failures += 1
+                say(f"{record.path} is damaged: perhaps its subscription was not asked.")
         here = by_cluster(local_records(get_ipython_dir()))
         if self.as_json:
             print(json.dumps([as_data(*item, here, now) for item in found]))
-        else:
+        elif found:
             print(as_text([cluster for _, cluster in found], here, now))
+        else:
+            print("No cluster was found." if failures else "There is no cluster.")
         if failures:
             self.exit(1)
 
@@ -105,8 +115,6 @@ def as_data(
 
 
 def as_text(clusters: list[FoundCluster], here: dict[str, LocalRecord], now: datetime) -> str:
-    if not clusters:
-        return "There is no cluster."
     return table(HEADINGS, [_row(cluster, here, now) for cluster in clusters])
 
 

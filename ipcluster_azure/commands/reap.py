@@ -60,22 +60,28 @@ class ReapApp(SubscriptionCommand):
         if self.all_owners:
             say("--all-owners: also other people's clusters, of that name or whose time is over.")
         choice = Choice(self.cluster, self.expired, self.all_owners)
-        found, failures = look_around(self.places(local_records(get_ipython_dir())))
+        found, unasked = look_around(self.places(local_records(get_ipython_dir())))
         # after looking: what was found and is being started has a record by now
         records = by_cluster(local_records(get_ipython_dir()))
         now = datetime.now(timezone.utc)
-        doomed = choose(found, records, choice, now) if found or not failures else []
+        doomed = choose(found, records, choice, now, complete=not unasked)
+        failures = 0
         if doomed:
             print(_shown(doomed, now))
             self._ask(len(doomed))
-            failures += asyncio.run(reap(doomed, Progress(_log()), _say_failure))
-        elif not failures:
+            failures = asyncio.run(reap(doomed, Progress(_log()), _say_failure))
+        elif not unasked:
             print("There is nothing to delete.")
         if not (self.cluster or self.expired):
             _tell_of(left_alone(found, records, now))
         if failures:
             say_and_exit(
                 "not everything could be deleted. The lines above say why; repeat the command."
+            )
+        if unasked:
+            say_and_exit(
+                "whether there is more to delete is not known, as not every subscription could be "
+                "asked. The lines above say why; repeat the command."
             )
         if not (self.cluster or self.expired):
             _forget_damaged_records()

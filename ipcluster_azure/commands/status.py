@@ -3,8 +3,9 @@
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Unicode
 
-from ..clusters.status import report
-from .base import Command
+from ..clusters.profiles import profile_dir
+from ..clusters.status import as_json, as_text, clusters
+from .base import FAILURE, Command
 
 
 class StatusApp(Command):
@@ -26,4 +27,7 @@ class StatusApp(Command):
     flags = {"json": ({"StatusApp": {"as_json": True}}, "Print JSON.")}  # noqa: RUF012
 
     def act(self) -> None:
-        print(report(get_ipython_dir(), self.profile, json_wanted=self.as_json))
+        found = clusters(profile_dir(get_ipython_dir(), self.profile))
+        print(as_json(found) if self.as_json else as_text(self.profile, found))
+        if any(status.problem for status in found):
+            self.exit(FAILURE)

@@ -29,6 +29,11 @@ class SubscriptionCommand(Command):
         "profile": "SubscriptionCommand.profile",
     }
 
+    @property
+    def names_place(self) -> bool:
+        """Whether the options name the one subscription to ask."""
+        return bool(self.profile or self.endpoint or self.subscription_id)
+
     def places(self, records: list[LocalRecord]) -> list[Whereabouts]:
         """Return the subscription that the options name, else all that may have such clusters."""
         if self.profile:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..endpoint import RecordCore
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
-from ..private_files import erase, erase_unfinished, write_private
+from ..private_files import erase, erase_unfinished, unreadable, write_private
 from .contents import FORMAT, Record, UnknownMembers
 from .paths import ClusterPaths
 
@@ -116,12 +116,15 @@ class RecordFile(ClusterPaths):
     def read(self) -> Record | None:
         """Return the record, or None if there is no such cluster (any more).
 
-        Raises RecordDamaged or RecordOfOtherVersion if it can't be read.
+        Raises RecordDamaged or RecordOfOtherVersion if it can't be understood, AzureLauncherError
+        if the operating system does not let it be read.
         """
         try:
             text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise unreadable(self.path, error) from error
         return _parse(text, self.path)
 
     def require(self) -> Record:

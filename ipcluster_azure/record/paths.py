@@ -8,6 +8,8 @@ import glob
 from contextlib import suppress
 from pathlib import Path
 
+from ..private_files import files_in
+
 
 class ClusterPaths:
     """The files of one cluster of one profile. `path` is the record's: security/azure-ID.json."""
@@ -96,7 +98,7 @@ class ClusterPaths:
 
     def retired(self) -> list[Path]:
         """Records of the profile's clusters whose deletion Azure has accepted, but not finished."""
-        return sorted(self.retired_dir.glob("*.json"))
+        return files_in(self.retired_dir, "*.json")
 
     @property
     def link_log(self) -> Path:

@@ -23,13 +23,12 @@ from ..resource_ids import collection_path, group_scope, parse_id, subscription_
 from .answers import GONE, MachineState, machine_states, power_state
 from .calls import CallsById, items, result_of_post, send
 from .compute import OPERATIONS, ComputeCalls
-from .error_mapping import code_of, error_of_operation, translated
+from .error_mapping import code_of, error_of_operation, require_absence, translated
 from .login import CONNECTIONS, client_options
 from .threads import DaemonThreads
 from .token_claims import login_of
 
 T = TypeVar("T")
-NOT_FOUND = 404
 FORCE_DELETION_TYPES = f"{resource_types.VIRTUAL_MACHINE},{resource_types.SCALE_SET}"
 
 
@@ -82,9 +81,9 @@ class AzureApi:
             try:
                 self._arm.resource_groups.get(name)
             except ResourceNotFoundError as error:
-                if code_of(error) == "ResourceGroupNotFound":
-                    return False
-                raise
+                if code_of(error) != "ResourceGroupNotFound":
+                    raise
+                return False
         return True
 
     def put_group(self, name: str, location: str, tags: dict[str, str]) -> None:
@@ -136,7 +135,8 @@ class AzureApi:
         with translated(f"looking at {_in_words(vm_id)}"):
             try:
                 properties = self._compute.with_instance_view(vm_id).json()["properties"]
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as error:
+                require_absence(error)
                 return GONE
         return power_state(properties)
 
@@ -177,7 +177,8 @@ class AzureApi:
         with translated(f"deleting {_in_words(resource_id)}"):
             try:
                 self._calls(resource_id).delete(resource_id, version)
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as error:
+                require_absence(error)
                 return False
         return True
 
@@ -191,7 +192,8 @@ class AzureApi:
         with translated(f"looking for {_in_words(resource_id)}"):
             try:
                 found = self._calls(resource_id).get(resource_id, version).json()
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as error:
+                require_absence(error)
                 return ""
         return str((found.get("properties") or {}).get("provisioningState") or "unknown")
 
@@ -205,7 +207,8 @@ class AzureApi:
                 self._arm.resource_groups.begin_delete(
                     name, force_deletion_types=FORCE_DELETION_TYPES, polling=False
                 )
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as error:
+                require_absence(error)
                 return False
             except HttpResponseError as error:
                 if code_of(error) != "ResourceGroupBeingDeleted":
@@ -258,17 +261,12 @@ class AzureApi:
 
 
 def _or_none(ask: Callable[[], T]) -> T | None:
-    """What is answered, None if that is: there is no such resource.
-
-    Another 404 says that this is the wrong place to ask, and nothing of the resource.
-    """
+    """Return what is answered, None if that is: there is no such resource."""
     try:
         return ask()
     except HttpResponseError as error:
-        elsewhere = code_of(error).startswith(("Subscription", "InvalidResource"))
-        if error.status_code == NOT_FOUND and not elsewhere:
-            return None
-        raise
+        require_absence(error)
+        return None
 
 
 def _in_words(resource_id: str) -> str:

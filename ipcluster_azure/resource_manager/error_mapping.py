@@ -40,6 +40,7 @@ CAPACITY_CODES = frozenset(
 )
 
 
+NOT_FOUND = 404
 QUOTA_CODES = frozenset({"QuotaExceeded", "PublicIPCountLimitReached"})
 NO_ANSWERS = (ServiceRequestError, ServiceResponseError, IncompleteReadError, Unanswered)
 
@@ -108,6 +109,18 @@ def error_of_operation(error: Mapping[str, Any], doing: str) -> AzureLauncherErr
         return AccessDenied(f"Azure does not allow {doing}: {denial}")
     message = str(error.get("message") or "no reason given")
     return error_of_code(str(error.get("code") or ""), message, doing)
+
+
+def require_absence(error: HttpResponseError) -> None:
+    """Raise the error again unless it says that a resource isn't there.
+
+    A subscription that this login doesn't see has status 404 as well, and so has whatever else
+    answers in Azure's place: both know nothing of what is there.
+    """
+    code = getattr(error.error, "code", None) or ""
+    elsewhere = not code or code.startswith(("Subscription", "InvalidResource"))
+    if error.status_code != NOT_FOUND or elsewhere:
+        raise error
 
 
 def error_of_code(code: str, message: str, doing: str) -> AzureLauncherError:

@@ -13,10 +13,15 @@ from .threads import TimedOut, within
 CLI_TIMEOUT_S = 60.0  # as LOGIN_TIMEOUT_S
 
 
+class NoSubscription(ConfigurationError):
+    """Neither the settings nor a login names a subscription."""
+
+
 def find_subscription(configured: str) -> str:
     """The setting, else $AZURE_SUBSCRIPTION_ID, else the default of `az login`.
 
-    Raises ConfigurationError if there is none. Blocking: the last resort starts `az`.
+    Raises NoSubscription if there is none, ConfigurationError if it can't be one. Blocking: the
+    last resort starts `az`.
     """
     found = (
         configured
@@ -25,14 +30,14 @@ def find_subscription(configured: str) -> str:
         or _from_cli()
     )
     if not found:
-        raise _none_found()
+        raise NoSubscription(_none_found())
     if not re.fullmatch(r"\w[\w-]*", found, re.ASCII):  # it becomes a part of addresses
         raise ConfigurationError(f"{found!r} is not a subscription's id.")
     return found
 
 
-def _none_found(reason: str = "") -> ConfigurationError:
-    return ConfigurationError(
+def _none_found(reason: str = "") -> str:
+    return (
         f"No Azure subscription{reason}. {how_to_log_in()} Or set $AZURE_SUBSCRIPTION_ID or "
         "c.AzureVMLauncher.subscription_id; or try c.AzureVMLauncher.endpoint = 'emulator', "
         "which needs no account."
@@ -62,7 +67,8 @@ def _from_cli() -> str:
         done = within(CLI_TIMEOUT_S + 2, run, while_waiting=waiting)
     except (subprocess.TimeoutExpired, TimedOut) as error:
         hung = f": `az account show` did not answer within {CLI_TIMEOUT_S:.0f} s"
-        raise _none_found(hung) from error
+        raise ConfigurationError(_none_found(hung)) from error
     except OSError as error:
-        raise _none_found(f": {az} can't be run ({error.strerror})") from error
+        reason = f": {az} can't be run ({error.strerror})"
+        raise ConfigurationError(_none_found(reason)) from error
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from azure_emulator.client import EmulatorInfo
+from azure_emulator.testing import fault, faults
 from ipcluster_azure.record.file import RecordFile
 from tests.forked_client import Server
 
@@ -82,6 +83,22 @@ def test_keys_are_readable_by_the_user_alone_and_on_no_command_line(running: Clu
         except (FileNotFoundError, ProcessLookupError):
             continue
     assert key not in (running.security / "azure-.json").read_text()
+
+
+def test_what_azure_does_not_say_is_not_claimed(running: Cluster) -> None:
+    """A refusal, or a login that does not see the subscription, says nothing of machines."""
+    command = ("ipcluster-azure", "status", f"--profile={running.profile.name}")
+    for answer in ((403, "AuthorizationFailed"), (404, "SubscriptionNotFound"), (404, "")):
+        status, code = answer
+        silent = fault("refuse", method="GET", status=status, code=code, times=None)
+        with faults(running.profile.emulator, silent):
+            output = running.profile.run(*command, expect=1).stdout
+            shown = running.profile.run(*command, "--json", expect=1).stdout
+        assert "problem: " in output
+        assert "not there" not in output
+        assert "none is there" not in output
+        assert '"controller_exists": null' in shown
+    assert "1 engine on 1 VM" in running.profile.run(*command).stdout
 
 
 def test_list_shows_the_cluster_and_imports_nothing_of_azure(running: Cluster) -> None:

@@ -391,6 +391,54 @@ def test_one_failure_does_not_stop_the_others(bare_profile: Profile, azure: Azur
     wait_for(lambda: bare_profile.left_on_azure()["resource_groups"] == [])
 
 
+def test_what_could_not_be_asked_is_not_told_as_absence(
+    bare_profile: Profile, azure: Azure
+) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    refused = fault("refuse", status=403, code="AuthorizationFailed", times=None)
+    with faults(bare_profile.emulator, refused):
+        for options in ([], ["--json"]):
+            (reason, conclusion) = bare_profile.run(
+                "ipcluster-azure", "list", *options, expect=1
+            ).stdout.splitlines()
+            assert "AuthorizationFailed" in reason
+            assert conclusion == "ipcluster-azure: which clusters there are is not known."
+        for options in (["--yes"], ["--yes", "--name=ipp-lost"]):
+            output = reap(bare_profile, *options, expect=1)
+            assert "whether there is more to delete is not known" in output
+            assert "nothing to delete" not in output
+            assert "There is no cluster" not in output
+    wrong = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001"}
+    bare_profile.environment |= {**wrong, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+    output = bare_profile.run("ipcluster-azure", "list", expect=1).stdout
+    assert "ipp-lost" in output  # the emulator was asked, the other subscription could not be
+    output = reap(bare_profile, "--yes", "--name=nosuch", expect=1)
+    assert "There is no cluster" not in output
+    bare_profile.environment["AZURE_SUBSCRIPTION_ID"] = "no id"
+    output = bare_profile.run("ipcluster-azure", "list", expect=1).stdout
+    assert "'no id' is not a subscription's id" in output
+
+
+def test_records_that_can_not_be_read_are_not_told_as_absent(
+    bare_profile: Profile, azure: Azure
+) -> None:
+    azure.group("ipp-lost", tags("ipp-lost"))
+    security = bare_profile.folder / "security"
+    security.symlink_to(security)
+    for command in (["list"], ["reap", "--yes"], ["status", "--profile=azure"]):
+        (line,) = bare_profile.run("ipcluster-azure", *command, expect=1).stdout.splitlines()
+        assert f"{security} can't be read" in line
+    security.unlink()
+    (security / "azure-.json").mkdir(parents=True)
+    output = reap(bare_profile, "--yes", expect=1)
+    assert "can't be read" in output
+    assert azure.api.group_exists("ipp-lost")
+    (security / "azure-.json").rmdir()
+    (security / "azure-.json").write_text("{")
+    output = bare_profile.run("ipcluster-azure", "list", expect=1).stdout
+    assert "perhaps its subscription was not asked" in output
+
+
 def test_what_others_wrote_into_tags_does_not_reach_the_terminal(
     bare_profile: Profile, azure: Azure
 ) -> None:
