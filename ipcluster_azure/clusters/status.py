@@ -1,6 +1,8 @@
 """`ipcluster-azure status`: the parts of each cluster of a profile, and the state of each part."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +10,9 @@ from pathlib import Path
 from ..errors import AzureLauncherError
 from ..formatting import counted, duration
 from ..private_files import files_in
-from ..record.contents import READY, Record
+from ..record.contents import CREATING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
+from ..resource_manager.answers import GONE, MachineState
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
@@ -21,12 +24,37 @@ UNREADABLE = "unreadable"
 
 @dataclass
 class EngineSetStatus:
-    """`vms`: number of requested ones; `machines`: provisioning state in Azure -> number of VMs."""
+    """An engine set as it is on record, and its machines as Azure sees them.
+
+    `engines`: how many were asked for; `placed`: how many of them the `vms` on record run, `lost`:
+    how many were on machines that died and are to be replaced. While the set is being made, `vms`
+    are those asked for, and run all.
+    `machines`: provisioning state in Azure, or GONE -> number of those VMs; `idle_machines`: the
+    same of VMs that are not on record, and run no engine. None: Azure could not be asked.
+    """
 
     engines: int
     vms: int
     state: str
-    machines: dict[str, int] = field(default_factory=dict)
+    placed: int
+    lost: int = 0
+    machines: dict[str, int] | None = None
+    idle_machines: dict[str, int] | None = None
+
+    @classmethod
+    def of(cls, item: EngineSet) -> "EngineSetStatus":
+        if item.state == CREATING:
+            vms = -(-item.n // item.engines_per_vm)
+            return cls(item.n, vms, item.state, item.n)
+        placed = sum(machine.engines for machine in item.machines)
+        return cls(item.n, len(item.machines), item.state, placed, item.lost_engines)
+
+    def see(self, on_record: Iterable[str], found: Iterable[MachineState]) -> None:
+        """Note what Azure says; `on_record`: names of the machines that are."""
+        states = {machine.name: machine.provisioning_state for machine in found}
+        names = list(states) if self.state == CREATING else list(on_record)
+        self.machines = dict(Counter(states.pop(name, GONE) for name in names))
+        self.idle_machines = dict(Counter(states.values()))
 
 
 @dataclass
@@ -52,7 +80,9 @@ class ClusterStatus:
 
     @property
     def engines(self) -> int:
-        return sum(item.engines for item in self.engine_sets.values())
+        """How many engines there should be: those of sets that are not stopped."""
+        sets = self.engine_sets.values()
+        return sum(item.engines for item in sets if item.state in (CREATING, READY))
 
 
 def clusters(profile_dir: Path) -> list[ClusterStatus]:
@@ -81,10 +111,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         subscription_id=record.plan.subscription_id,
         controller=record.controller.state,
         tunnels_open=is_link(record.link_pid, file),
-        engine_sets={
-            set_id: EngineSetStatus(item.n, -(-item.n // item.engines_per_vm), item.state)
-            for set_id, item in record.engine_sets.items()
-        },
+        engine_sets={key: EngineSetStatus.of(item) for key, item in record.engine_sets.items()},
     )
     try:
         _ask_azure(record, status)
@@ -112,10 +139,8 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
         vm_id = record.controller.vm_id
         status.controller_exists = bool(vm_id) and api.exists(vm_id)
         for set_id, item in record.engine_sets.items():
-            states = status.engine_sets[set_id].machines
-            for machine in api.machines(item.scale_set_id):
-                state = machine.provisioning_state
-                states[state] = states.get(state, 0) + 1
+            names = [machine.name for machine in item.machines]
+            status.engine_sets[set_id].see(names, api.machines(item.scale_set_id))
 
 
 def _registered(file: RecordFile) -> int | None:
@@ -153,12 +178,29 @@ def _lines(status: ClusterStatus) -> list[str]:
         f"  controller: {status.controller}"
         + ("; its machine is not there" if status.controller_exists is False else ""),
     ]
-    for set_id, item in status.engine_sets.items():
-        seen = ", ".join(f"{count} {state}" for state, count in sorted(item.machines.items()))
-        nothing = "unknown" if status.problem else "none is there"
-        lines.append(
-            f"  engine set {set_id}: {item.state}, {counted(item.engines, 'engine')} on "
-            f"{counted(item.vms, 'VM')} ({seen or nothing})"
-        )
+    lines += [f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()]
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
+
+
+def _in_words(item: EngineSetStatus) -> str:
+    vms = f"{counted(item.vms, 'VM')} ({_states(item.machines)})"
+    idle = f"; {_states(item.idle_machines)} without engines" if item.idle_machines else ""
+    if item.state == KEPT:
+        return f"{KEPT}: its engines are stopped, and {vms} wait for their restart{idle}"
+    engines = counted(item.engines, "engine")
+    if item.placed < item.engines:
+        engines = f"{item.placed} of {engines}"
+    missing = item.engines - item.placed - item.lost
+    parts = [f"{item.state}, {vms} for {engines}"]
+    if missing > 0:
+        parts.append(f"{counted(missing, 'engine')} did not start")
+    if item.lost:
+        parts.append(f"{counted(item.lost, 'engine')} lost with a machine, to be replaced")
+    return "; ".join(parts) + idle
+
+
+def _states(machines: dict[str, int] | None) -> str:
+    if machines is None:
+        return "unknown"
+    return ", ".join(f"{n} {state}" for state, n in sorted(machines.items())) or "none is there"

@@ -139,6 +139,9 @@ def test_machines_that_azure_does_not_make_are_borne_up_to_a_minimum(profile: Pr
     assert "InternalExecutionError" in output
     # the one that failed would only cost; the controller's and two engines' are left
     assert len(profile.left_on_azure()["virtual_machines"]) == 3
+    shown = profile.run("ipcluster-azure", "status", f"--profile={profile.name}").stdout
+    assert "running, 2 of 3 engines registered" in shown
+    assert "ready, 2 VMs (2 Succeeded) for 2 of 3 engines; 1 engine did not start\n" in shown
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 

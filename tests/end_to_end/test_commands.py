@@ -38,7 +38,7 @@ def test_init_makes_a_profile_that_starts(bare_profile: Profile) -> None:
 def check_status(profile: Profile) -> None:
     text = profile.run("ipcluster-azure", "status", "--profile=azure").stdout
     assert "running, 1 of 1 engines registered" in text
-    assert "1 engine on 1 VM (1 Succeeded)" in text
+    assert "1 VM (1 Succeeded) for 1 engine" in text
     assert "tunnels for clients: open" in text
     [found] = json.loads(
         profile.run("ipcluster-azure", "status", "--profile=azure", "--json").stdout

@@ -98,7 +98,7 @@ def test_what_azure_does_not_say_is_not_claimed(running: Cluster) -> None:
         assert "not there" not in output
         assert "none is there" not in output
         assert '"controller_exists": null' in shown
-    assert "1 engine on 1 VM" in running.profile.run(*command).stdout
+    assert "1 VM (1 Succeeded) for 1 engine" in running.profile.run(*command).stdout
 
 
 def test_list_shows_the_cluster_and_imports_nothing_of_azure(running: Cluster) -> None:

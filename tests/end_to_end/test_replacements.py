@@ -100,6 +100,9 @@ def test_a_machine_with_engines_is_gone(profile: Profile) -> None:
         "print(*view.apply_sync(os.getenv, 'MARK'))"
     )
     assert profile.python(code) == "kept kept"
+    shown = profile.run("ipcluster-azure", "status", f"--profile={profile.name}").stdout
+    assert "running, 2 of 2 engines registered" in shown
+    assert "ready, 2 VMs (2 Succeeded) for 2 engines\n" in shown
     profile.ipcluster("stop")
     profile.assert_nothing_left()
 
