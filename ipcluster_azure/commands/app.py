@@ -1,8 +1,11 @@
 """The command ipcluster-azure: all that ipcluster has no subcommand for."""
 
+import shlex
+
 from .base import HELP, MISTAKE, Command, say_and_exit
 
 COMMANDS = "ipcluster_azure.commands"
+OF_IPCLUSTER = ("start", "stop", "engines", "clean")
 
 
 class AzureApp(Command):
@@ -36,6 +39,9 @@ class AzureApp(Command):
     def _check(self, words: list[str]) -> None:
         wrong = next((word for word in words if word not in HELP), None)
         if wrong is not None:
+            if wrong in OF_IPCLUSTER:
+                command = shlex.join(["ipcluster", *words])
+                say_and_exit(f"{wrong!r} is a subcommand of ipcluster: `{command}`.", MISTAKE)
             kind = "option" if wrong.startswith("-") else "subcommand"
             known = ", ".join(self.subcommands)
             say_and_exit(f"there is no {kind} {wrong!r}; the subcommands are {known}.", MISTAKE)

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import sys
+from collections.abc import Generator
+from inspect import cleandoc
 from typing import NoReturn
 
 from traitlets import TraitError, Unicode
@@ -44,6 +46,10 @@ class Command(Application):
 
     def act(self) -> None:
         raise NotImplementedError
+
+    def emit_examples(self) -> Generator[str, None, None]:
+        self.examples = cleandoc(self.examples)  # traitlets aligns them by the first line alone
+        yield from super().emit_examples()
 
     def parse_command_line(self, argv: list[str] | None = None) -> None:
         words = sys.argv[1:] if argv is None else argv

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
+from ..formatting import counted
 from ..naming import ClusterNames
 from ..settings.values import Settings
 
@@ -266,9 +267,10 @@ def plan_engine_set(
     room = min(MAX_VMS_PER_SET, cluster.room_for_machines(others))
     if plan.vm_count > room:
         raise ConfigurationError(
-            f"{n} engines, {plan.engines_per_vm} on each machine, need {plan.vm_count} machines: "
-            f"there is room for {room} in {cluster.address_prefix or cluster.subnet_id}. Choose a "
-            "larger vm_size, more engines_per_vm or a wider address_prefix."
+            f"{counted(n, 'engine')} with {plan.engines_per_vm} on each machine: that makes "
+            f"{counted(plan.vm_count, 'machine')}, but there is room for {room} in "
+            f"{cluster.address_prefix or cluster.subnet_id}. Choose a larger vm_size, more "
+            "engines_per_vm or a wider address_prefix."
         )
     return plan
 

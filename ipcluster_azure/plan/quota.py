@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..formatting import counted
 from .cluster_plan import VmSize
 
 TOTAL, SPOT = "cores", "lowPriorityCores"  # of a region; names as Microsoft.Compute/usages has them
@@ -58,8 +59,8 @@ def shortage(usages: Mapping[str, Usage], needs: Sequence[Need], location: str) 
 def _in_words(name: str, usage: Usage, vcpus: int, needs: Sequence[Need], location: str) -> str:
     machines = " and ".join(str(need) for need in needs if name in need.quotas)
     return (
-        f"The quota '{usage.spoken}' ({name}) in {location} is too small: {machines} need {vcpus} "
-        f"vCPUs, and {usage.used} of {usage.limit} are in use. Ask for at least "
+        f"The quota '{usage.spoken}' ({name}) in {location} is too small: {machines} need "
+        f"{counted(vcpus, 'vCPU')}, and {usage.used} of {usage.limit} are in use. Ask for at least "
         f"{usage.used + vcpus} at {WHERE}, or use fewer engines, another vm_size or another "
         "location."
     )

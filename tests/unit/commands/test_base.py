@@ -37,6 +37,13 @@ def test_unknown_words(kind: type[Command], word: str, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
+def test_examples_are_aligned(kind: type[Command]) -> None:
+    examples = "\n".join(kind().emit_examples()).splitlines()[3:]
+    indented = {len(line) - len(line.lstrip()) for line in examples if line}
+    assert indented == {4}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
 def test_traits_of_other_classes_and_of_none(
     kind: type[Command], capsys: pytest.CaptureFixture[str]
 ) -> None:
