@@ -19,6 +19,7 @@ from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
 from .ending import end_command, keep_file, leave_out_repetitions
 from .own_loop import in_own_loop
+from .server_errors import for_this_program
 from .stop_events import watch
 
 JOIN_INTERVAL_S = 0.1
@@ -129,8 +130,10 @@ class AzureVMBase:
             being_deleted = self._being_deleted()
             undone = being_deleted or await self._undo_or_say()
             app = ipcluster_app(self)
-            if app is None or not isinstance(error, Exception):
+            if not isinstance(error, Exception):
                 raise
+            if app is None:
+                raise for_this_program(error) from (error.__cause__ or error.__context__)
             if (being_deleted or isinstance(error, ClusterStopped)) and is_stopping(app):
                 # it ends by itself once its stop is through; tornado passes this over
                 raise asyncio.CancelledError from error
@@ -169,7 +172,7 @@ class AzureVMBase:
             elif app is not None:
                 end_command(app, leave=self.parent)
             else:
-                raise
+                raise for_this_program(error) from (error.__cause__ or error.__context__)
         else:
             self.stopped()
 
