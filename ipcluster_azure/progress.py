@@ -3,11 +3,12 @@
 import logging
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from .notebook import NotebookBar
 
 REPEAT_S = 5.0
 _notices: ContextVar[Any] = ContextVar("notices")
@@ -24,17 +25,30 @@ def notice(text: str) -> None:
 
 
 class Progress:
-    """Reports the steps of one start or stop to a logger, from one thread."""
+    """Reports the steps of one start or stop to a logger, from one thread.
 
-    def __init__(self, log: Any) -> None:
+    `started`: since when, on the monotonic clock. `bar`: the notebook's, which stands for the bars
+    of a terminal.
+    """
+
+    def __init__(
+        self, log: Any, started: float | None = None, bar: NotebookBar | None = None
+    ) -> None:
         self.log = log
-        self._started = time.monotonic()
+        self.bar = bar
+        self._started = time.monotonic() if started is None else started
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self._started
 
     def say(self, text: str) -> None:
         self.log.info("%s (%.1f s)", text, self.elapsed_s())
+
+    def promise(self, text: str) -> None:
+        """Say what holds from now on, so that a notebook shows it at the end of the start, too."""
+        self.log.info("%s", text)
+        if self.bar is not None:
+            self.bar.promise = text
 
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator["Counter"]:
@@ -52,11 +66,15 @@ class Counter:
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
         self._said_at, self._said = time.monotonic(), -1
-        self._bar = _bar(what, total) if _interactive() else None
+        self._bar = _bar(what, total) if sys.stderr.isatty() else None
+        if progress.bar is not None:
+            progress.bar.count(0, total)
 
     def set(self, done: int) -> None:
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
+        if self._progress.bar is not None:
+            self._progress.bar.count(done, self._total)
         now = time.monotonic()
         if done == self._said or (done < self._total and now - self._said_at < REPEAT_S):
             return
@@ -69,19 +87,10 @@ class Counter:
 
 
 def _bar(what: str, total: int) -> Any:
-    """Return tqdm's bar for where this runs: a widget in a notebook that has ipywidgets, else text.
+    """Return a terminal's bar.
 
     tqdm is imported here since every ipcluster command imports this module, and few draw bars.
     """
-    from tqdm import TqdmWarning
+    from tqdm import tqdm
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets it advises to get them
-        from tqdm.auto import tqdm
     return tqdm(total=total, desc=what, leave=False)
-
-
-def _interactive() -> bool:
-    from IPython import get_ipython
-
-    return sys.stderr.isatty() or get_ipython() is not None

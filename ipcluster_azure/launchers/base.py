@@ -11,7 +11,7 @@ from typing import Any
 from ipyparallel.cluster.launcher import NotRunning
 
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged
-from ..progress import Progress, notices_to
+from ..progress import notices_to
 from ..record.contents import Record
 from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
@@ -20,6 +20,7 @@ from .cluster_file import write_in_one_piece
 from .ending import end_command, keep_file, leave_out_repetitions
 from .own_loop import in_own_loop
 from .server_errors import for_this_program
+from .start_view import progress_of
 from .stop_events import watch
 
 JOIN_INTERVAL_S = 0.1
@@ -108,7 +109,7 @@ class AzureVMBase:
         raise NotImplementedError
 
     def _context(self) -> StartContext:
-        return StartContext(self.record_file, Progress(self.log))
+        return StartContext(self.record_file, progress_of(self))
 
     def _job(self, n: int) -> JobFile:
         return JobFile(Path(self.job_file), partial(self._submit, n))

@@ -22,6 +22,7 @@ from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
 from .engine_set_launcher import AzureVMEngineSetLauncher
+from .start_view import start_shown
 
 if TYPE_CHECKING:
     from ..start.profile_trial import Trial
@@ -57,7 +58,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         If engines come next, it returns as soon as they can be requested; their launcher waits
         for the rest.
         """
-        await self._start_or_undo(self._start())
+        engines_follow = caller() is Caller.START_CLUSTER
+        with start_shown(self, first=True, last=not engines_follow):
+            await self._start_or_undo(self._start())
 
     async def _start(self) -> None:
         settings, engines = self.settings(), self._engines_to_come()

@@ -19,6 +19,7 @@ from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
 from .ending import expect_no_early_end
 from .foreign_controller import wait_until_started
+from .start_view import start_shown
 from .stop_events import watch
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
-        await self._start_or_undo(self._start(n))
+        with start_shown(self, first=caller() is not Caller.START_CLUSTER, last=True):
+            await self._start_or_undo(self._start(n))
         if (app := ipcluster_app(self)) is not None:
             expect_no_early_end(app)
 

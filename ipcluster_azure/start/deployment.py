@@ -138,7 +138,7 @@ async def request_controller(
     accepted.
     """
     record, planned = put_on_record(context, site, job, process, login_key, announce)
-    context.progress.log.info(promise(record.limits, record.plan))
+    context.progress.promise(promise(record.limits, record.plan))
     for doubt in doubts(site.owner):
         context.progress.log.warning(doubt)
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")

@@ -13,7 +13,6 @@ from azure_emulator import client
 from .conftest import Profile
 
 TIMEOUT_S = 90
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Notebook:
@@ -44,6 +43,8 @@ class Notebook:
                 printed.append("\n".join(content["traceback"]))
             elif message["msg_type"] == "display_data":
                 self.displayed.append(content["data"])
+            elif message["msg_type"] == "update_display_data":
+                self.displayed[-1] = content["data"]
 
         reply = self._client.execute_interactive(code, output_hook=output, timeout=TIMEOUT_S)
         assert reply["content"]["status"] == "ok", "".join(printed)
@@ -67,17 +68,26 @@ START = "import ipyparallel as ipp\ncluster = ipp.Cluster(profile='azure', clust
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("start", "stop"),
+    ("without", "start", "stop"),
     [
-        ("rc = await cluster.start_and_connect()", "await cluster.stop_cluster()"),
-        ("rc = cluster.start_and_connect_sync()", "cluster.stop_cluster_sync()"),
+        ("", "rc = await cluster.start_and_connect()", "await cluster.stop_cluster()"),
+        (
+            "import sys; sys.modules['ipywidgets'] = None\n",
+            "rc = cluster.start_and_connect_sync()",
+            "cluster.stop_cluster_sync()",
+        ),
     ],
     ids=["await", "sync"],
 )
-def test_start_compute_stop(notebook: Notebook, profile: Profile, start: str, stop: str) -> None:
-    output = notebook.cell(START + start)
-    assert "2 of 2 engines are registered" in output
-    assert any(WIDGET in data for data in notebook.displayed)  # a bar
+def test_start_compute_stop(
+    notebook: Notebook, profile: Profile, without: str, start: str, stop: str
+) -> None:
+    (line,) = notebook.cell(f"{without}{START}{start}").splitlines()
+    assert line.startswith("2 of 2 engines are registered")
+    assert "The cluster is deleted after 60 min without a task" in line
+    (bar,) = notebook.displayed
+    assert "2 of 2 engines are registered" in bar["text/plain"]
+    assert '<progress value="2" max="2">' in bar["text/html"]
     notebook.cell("def square(x): return x * x")
     assert notebook.cell("print(rc[:].map_sync(square, range(4)))").strip() == "[0, 1, 4, 9]"
     notebook.cell(stop)

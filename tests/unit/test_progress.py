@@ -1,5 +1,6 @@
-"""The bar in a notebook: a widget where there are widgets, text where there are none."""
+"""A notebook's bar: one output, which is changed in place, with or without ipywidgets."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,16 +10,31 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 TIMEOUT_S = 90
-WIDGET = "application/vnd.jupyter.widget-view+json"
 COUNT = """
 import logging, warnings
-from ipcluster_azure.progress import Progress
+from types import SimpleNamespace
+from ipcluster_azure.launchers.start_view import progress_of, start_shown
 
 warnings.simplefilter("always")
-with Progress(logging.getLogger("quiet")).counting("Booted", 4) as counter:
-    counter.set(1)
-    counter.set(4)
+log = logging.getLogger("start")
+log.handlers, log.propagate = [logging.StreamHandler(sys.stdout)], False
+log.setLevel(LEVEL)
+class Launcher(SimpleNamespace):
+    __hash__ = object.__hash__
+launcher = Launcher(parent=None, log=log)
+with start_shown(launcher, first=True, last=False):
+    progress_of(launcher).promise("It is <deleted> at 5.")
+    progress_of(launcher).say("Asking")
+log.info("Between the two")
+with start_shown(launcher, first=False, last=True):
+    with progress_of(launcher).counting("booted", 4) as counter:
+        for done in range(5):
+            counter.set(done)
+    log.warning("Take care")
+    progress_of(launcher).say("4 of 4 booted")
+log.info("Afterwards")
 """
+SECONDS = re.compile(r"[(]\d+[.]\d s[)]")
 
 
 @pytest.fixture
@@ -35,30 +51,51 @@ def kernel(tmp_path: Path) -> Iterator[Any]:
     manager.shutdown_kernel(now=True)
 
 
-def _run(kernel: Any, code: str) -> tuple[str, list[dict[str, Any]]]:
-    """What the cell prints on either stream, and the data of what it displays."""
-    printed, displayed = [], []
+def _run(kernel: Any, before: str, level: str) -> tuple[str, str, list[dict[str, Any]]]:
+    """What the cell prints on each of the streams, and the pictures of its one display."""
+    printed, pictures = {"stdout": "", "stderr": ""}, []
 
     def on_output(message: dict[str, Any]) -> None:
         content = message["content"]
         if message["msg_type"] == "stream":
-            printed.append(content["text"])
-        elif message["msg_type"] == "display_data":
-            displayed.append(content["data"])
+            printed[content["name"]] += content["text"]
+        elif message["msg_type"].endswith("display_data"):
+            assert (message["msg_type"] == "display_data") == (not pictures)
+            pictures.append(content)
 
+    code = f"import sys\n{before}\n{COUNT.replace('LEVEL', level)}"
     reply = kernel.execute_interactive(code, output_hook=on_output, timeout=TIMEOUT_S)
     assert reply["content"]["status"] == "ok", reply["content"]
-    return "".join(printed), displayed
+    assert len({picture["transient"]["display_id"] for picture in pictures}) <= 1
+    return printed["stdout"], printed["stderr"], [picture["data"] for picture in pictures]
 
 
-def test_a_notebook_with_widgets_shows_one(kernel: Any) -> None:
-    printed, displayed = _run(kernel, COUNT)
-    assert any(WIDGET in data for data in displayed)
-    assert "|" not in printed  # the bar of a terminal
+@pytest.mark.parametrize("before", ["", "sys.modules['ipywidgets'] = None"])
+def test_a_start_in_a_notebook_is_one_bar_and_one_closing_line(kernel: Any, before: str) -> None:
+    printed, errors, pictures = _run(kernel, before, "'INFO'")
+    assert SECONDS.sub("", printed).splitlines() == [
+        "Take care",
+        "4 of 4 booted . It is <deleted> at 5.",
+        "Afterwards",
+    ]
+    assert errors == ""
+    texts = [SECONDS.sub("", picture["text/plain"]) for picture in pictures]
+    assert f"[{'-' * 30}] Asking " in texts
+    assert f"[{'-' * 30}] Between the two" in texts
+    assert texts[-1] == f"[{'#' * 30}] 4 of 4 booted "
+    assert '<progress value="4" max="4"></progress> ' in pictures[-1]["text/html"]
+    assert "It is &lt;deleted&gt; at 5." in pictures[0]["text/html"]
 
 
-def test_a_notebook_without_widgets_shows_text_and_no_warning(kernel: Any) -> None:
-    printed, displayed = _run(kernel, f"import sys; sys.modules['ipywidgets'] = None\n{COUNT}")
-    assert displayed == []
-    assert "Booted:   0%|" in printed
-    assert "Warning" not in printed
+def test_the_level_debug_brings_the_lines_back(kernel: Any) -> None:
+    printed, errors, pictures = _run(kernel, "", "'DEBUG'")
+    assert [line.partition(" (")[0] for line in printed.splitlines()] == [
+        "It is <deleted> at 5.",
+        "Asking",
+        "Between the two",
+        "booted: 4 of 4",
+        "Take care",
+        "4 of 4 booted",
+        "Afterwards",
+    ]
+    assert (errors, pictures) == ("", [])
