@@ -36,6 +36,7 @@ from ..start.preflight import Place, find_place
 from ..start.profile_trial import prepare
 from ..start.sizes import controller_sizes, engine_sizes, look
 from ..start.subnet_rules import check_subnet
+from .old_spelling import advice, translated
 
 PROVIDERS_API = "2021-04-01"
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network")
@@ -55,20 +56,25 @@ PACKAGES = (
 )
 # checks whose failure keeps no later one from being made
 LEAVES = ("versions", "profile", "address", "providers", "rights", "sizes and quota")
-OK, FAILED, UNKNOWN, SKIPPED = "ok", "failed", "unknown", "skipped"
+OK, WARNING, FAILED, UNKNOWN, SKIPPED = "ok", "warning", "failed", "unknown", "skipped"
 
 
 @dataclass(frozen=True)
 class Finding:
     """The result of one check, `what`; `text` says what was found, or what is wrong.
 
-    `state`: OK; FAILED; UNKNOWN if the caller has no right to see it; SKIPPED if an earlier check
-    failed without which this one can't be made.
+    `state`: OK; WARNING if a start goes well, but something else won't; FAILED; UNKNOWN if the
+    caller has no right to see it; SKIPPED if an earlier check failed without which this one can't
+    be made.
     """
 
     what: str
     state: str
     text: str
+
+
+class _Doubt(Exception):
+    """A check that a start passes, with something to be said all the same."""
 
 
 class Examination:
@@ -113,9 +119,10 @@ class Examination:
         return f"Python {platform.python_version()}, {', '.join(versions)}"
 
     def _launchers(self) -> str:
+        config, old = translated(self._config)
         try:
             cluster = Cluster(
-                config=self._config, profile_dir=str(self._profile_dir), shutdown_atexit=False
+                config=config, profile_dir=str(self._profile_dir), shutdown_atexit=False
             )
             classes = (cluster.controller_launcher_class, cluster.engine_launcher_class)
         except TraitError as error:
@@ -127,6 +134,8 @@ class Examination:
                     f"{name}s are started by {kind.__name__}: write c.Cluster.{name}_launcher_class"
                     f" = 'azurevm' into {self._profile_dir / 'ipcluster_config.py'}."
                 )
+        if old:
+            raise _Doubt(advice(self._profile_dir.name.removeprefix("profile_"), old))
         return f"{self._profile_dir} starts clusters on Azure"
 
     def _check_settings(self) -> str:
@@ -224,6 +233,8 @@ class Examination:
 def _looked_at(what: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(what, OK, check())
+    except _Doubt as doubt:
+        return Finding(what, WARNING, str(doubt))
     except AccessDenied as error:
         return Finding(what, UNKNOWN if what in ("providers", "rights") else FAILED, str(error))
     except AzureLauncherError as error:

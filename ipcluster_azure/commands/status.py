@@ -3,9 +3,10 @@
 from IPython.paths import get_ipython_dir
 from traitlets import Bool, Unicode
 
+from ..clusters.old_spelling import advice, old_names
 from ..clusters.profiles import profile_dir
 from ..clusters.status import as_json, as_text, clusters
-from .base import FAILURE, Command
+from .base import FAILURE, Command, say
 
 
 class StatusApp(Command):
@@ -27,7 +28,10 @@ class StatusApp(Command):
     flags = {"json": ({"StatusApp": {"as_json": True}}, "Print JSON.")}  # noqa: RUF012
 
     def act(self) -> None:
-        found = clusters(profile_dir(get_ipython_dir(), self.profile))
+        folder = profile_dir(get_ipython_dir(), self.profile)
+        found = clusters(folder)
         print(as_json(found) if self.as_json else as_text(self.profile, found))
+        if old := old_names(folder / "ipcluster_config.py"):
+            say(advice(self.profile, old))
         if any(status.problem for status in found):
             self.exit(FAILURE)

@@ -9,7 +9,7 @@ import pytest
 from azure_emulator.testing import fault, faults, quota, restricted, restricted_sizes
 from ipcluster_azure.resource_manager.role import ACTIONS
 
-from .conftest import TWO_LINES, Profile
+from .conftest import ON_EMULATOR, TWO_LINES, Profile
 
 CHECKS = (
     "versions",
@@ -43,6 +43,39 @@ def test_all_is_well(profile: Profile) -> None:
     assert {state for state, _ in found.values()} == {"ok"}
     assert "room for 9 engines on 3 x Standard_D4s_v5" in found["sizes and quota"][1]
     assert profile.left_on_azure()["resource_groups"] == []
+
+
+OLD_LINES = """
+c = get_config()
+c.IPClusterStart.controller_launcher_class = "azurevm"
+c.IPClusterEngines.engine_launcher_class = "azurevm"
+"""
+SHOW = (
+    "import ipyparallel as ipp",
+    "cluster = ipp.Cluster(profile={!r}, shutdown_atexit=False)",
+    "print(cluster.controller_launcher_class.__name__, cluster.engine_launcher_class.__name__)",
+)
+
+
+def test_lines_that_only_ipcluster_start_takes_are_told_and_updated(profile: Profile) -> None:
+    launchers = "\n".join(SHOW).format(profile.name)
+    profile.configure(ON_EMULATOR.replace(TWO_LINES, OLD_LINES))
+    assert "LocalControllerLauncher LocalEngineSetLauncher" in profile.python(launchers)
+    found = doctor(profile, expect=0)
+    assert found["profile"][0] == "warning"
+    assert "ipp.Cluster and JupyterLab's panel start local engines" in found["profile"][1]
+    assert {state for what, (state, _) in found.items() if what != "profile"} == {"ok"}
+    status = profile.run("ipcluster-azure", "status", f"--profile={profile.name}").stdout
+    assert f"`ipcluster-azure init --profile={profile.name} --update`" in status
+    for option in ("--reset", "--template=azure"):
+        profile.run("ipcluster-azure", "init", "--update", option, expect=2)
+    output = profile.run("ipcluster-azure", "init", "--update").stdout
+    assert '-c.IPClusterStart.controller_launcher_class = "azurevm"' in output
+    assert '+c.Cluster.controller_launcher_class = "azurevm"' in output
+    assert "ipcluster_config.py.old" in output
+    assert profile.python(launchers) == "AzureVMControllerLauncher AzureVMEngineSetLauncher"
+    assert doctor(profile, expect=0)["profile"][0] == "ok"
+    assert "Nothing to update" in profile.run("ipcluster-azure", "init", "--update").stdout
 
 
 def _no_rights(info: Any) -> AbstractContextManager[None]:
