@@ -62,6 +62,7 @@ class ClusterStatus:
     """What `status` shows of one cluster.
 
     `registered`: how many engines the controller knows, None if it doesn't answer.
+    `foreign_client`: what a client of this Python would do to engines of another minor version.
     `controller_exists`: None if Azure could not be asked; `problem` then says why.
     """
 
@@ -72,6 +73,8 @@ class ClusterStatus:
     subscription_id: str = ""
     age_s: float = 0.0
     controller: str = ""
+    python: str = ""
+    foreign_client: str = ""
     controller_exists: bool | None = None
     tunnels_open: bool = False
     registered: int | None = None
@@ -110,6 +113,8 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         location=record.plan.location,
         subscription_id=record.plan.subscription_id,
         controller=record.controller.state,
+        python=record.environment.python,
+        foreign_client=record.environment.foreign_client,
         tunnels_open=is_link(record.link_pid, file),
         engine_sets={key: EngineSetStatus.of(item) for key, item in record.engine_sets.items()},
     )
@@ -180,6 +185,7 @@ def _lines(status: ClusterStatus) -> list[str]:
     ]
     lines += [f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()]
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
+    lines += [f"  warning: {status.foreign_client}"] if status.foreign_client else []
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
 
 

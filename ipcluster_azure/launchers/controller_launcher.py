@@ -212,6 +212,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         """
         from ..start import start_controller
 
+        record = self.record_file.read()
+        if record is not None and (reason := record.environment.foreign_client):
+            raise ConfigurationError(reason)
         limit_s = self.connection_info_timeout if timeout is None else timeout
         ready = start_controller.get_ready(self._context())
         await asyncio.wait_for(ready, limit_s if limit_s >= 0 else None)

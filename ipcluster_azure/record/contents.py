@@ -12,6 +12,7 @@ formats, so that any version can delete the clusters of any other.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -38,6 +39,21 @@ class Environment:
     requirements: list[str]
     python: str
     ipyparallel: str
+
+    @property
+    def foreign_client(self) -> str:
+        """What happens to a client of this process; empty if it has the engines' minor version.
+
+        Neither ipyparallel's client nor its messages tell their Python to anybody.
+        """
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        if here == self.python:
+            return ""
+        return (
+            f"The engines run Python {self.python}, and this is Python {here}: the functions that "
+            f"it sends would end them, as bytecode differs. Use Python {self.python} for clients, "
+            "or start a cluster from this one."
+        )
 
 
 @dataclass

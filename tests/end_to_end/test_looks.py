@@ -101,6 +101,29 @@ def test_what_azure_does_not_say_is_not_claimed(running: Cluster) -> None:
     assert "1 VM (1 Succeeded) for 1 engine" in running.profile.run(*command).stdout
 
 
+def test_a_client_of_another_python_is_warned(running: Cluster) -> None:
+    profile, record = running.profile, running.security / "azure-.json"
+    command = ("ipcluster-azure", "status", f"--profile={profile.name}")
+    assert "warning" not in profile.run(*command).stdout
+    connect = (
+        "import ipyparallel as ipp\n"
+        f"cluster = ipp.Cluster.from_file(profile={profile.name!r}, cluster_id='')\n"
+        "try: print(cluster.connect_client_sync().ids)\n"
+        "except ValueError as error: print(error)\n"
+    )
+    assert profile.python(connect) == "[0]"
+    before = record.read_text()
+    data = json.loads(before)
+    data["environment"]["python"] = "3.7"  # as if this command's were another
+    record.write_text(json.dumps(data))
+    try:
+        here = "The engines run Python 3.7, and this is Python 3."
+        assert f"  warning: {here}" in profile.run(*command).stdout
+        assert profile.python(connect).startswith(here)
+    finally:
+        record.write_text(before)
+
+
 def test_list_shows_the_cluster_and_imports_nothing_of_azure(running: Cluster) -> None:
     output = running.profile.python(
         "import sys\n"
