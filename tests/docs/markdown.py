@@ -1,6 +1,7 @@
 """The project's Markdown files, taken apart as far as the tests need it."""
 
 import re
+import textwrap
 from pathlib import Path
 
 from ..project_files import ROOT, project_files
@@ -43,3 +44,13 @@ def section(page: Path, heading: str) -> str:
 def blocks(text: str) -> list[tuple[str, str]]:
     """(language, code) of the fenced blocks that name a language, in their order."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def code_blocks(text: str) -> list[str]:
+    """The code of all fenced and indented blocks, in their order."""
+    found = []
+    fenced = r"^```\w*\n((?:.*\n)*?)```$"
+    indented = r"(?<=\n\n) {4}\S.*(?:\n(?: {4}.*|(?=\n {4})))*"
+    for block in re.finditer(f"{fenced}|{indented}", text, re.MULTILINE):
+        found.append(block[1] or textwrap.dedent(block[0]))
+    return found
