@@ -1,6 +1,7 @@
 """A cluster's life through ipcluster, as the README tells it."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -89,6 +90,9 @@ def test_stop_from_another_process_ends_the_foreground_one(profile: Profile) -> 
     process.communicate(timeout=30)
     assert process.returncode == 0
     output = process.said()
+    times = [float(seconds) for seconds in re.findall(r"\((\d+\.\d) s\)$", output, re.MULTILINE)]
+    assert times == sorted(times), output  # one clock for both launchers
+    assert len(times) > 5, output
     assert output.count(" was stopped by another process") == 2, output  # the set, the cluster
     assert output.count("The cluster was stopped by another process") == 1, output
     assert "shutdown early" not in output  # ipyparallel's advice against what was not the matter
