@@ -57,7 +57,8 @@ async def find_site(
     import_beside()
     place, names, found = await _ask_azure(file, settings, engine_settings)
     sizes = controller_sizes(place.settings, found.market)
-    site = Site(place, names, tuple(sizes), found.limits, found.owner, found.market.image)
+    image = found.market.image
+    site = Site(place, names, tuple(sizes), found.limits, found.owner, image=image)
     if engine_settings is not None:
         _check_engines(file, engine_settings, n, site, found)
     return site

@@ -34,8 +34,8 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself; `owner` is who asks; `preparation` says what engines are configured to run. `image` is
-    what the controller's machine is made of.
+    by itself; `owner` is who asks; `preparation` says what engines are configured to run; `image`
+    is what the controller's machine is made of.
     """
 
     place: Place
@@ -111,8 +111,8 @@ def plans_with_room(
 ) -> list[EngineSetPlan]:
     """Plan n engines on machines of each of the `sizes` that there are addresses enough for.
 
-    `others`: machines of the cluster's other engine sets; `purchase_plan`: that of the image. Raises ConfigurationError if no size is
-    large enough for so many engines.
+    `others`: machines of the cluster's other engine sets; `purchase_plan`: the image's.
+    Raises ConfigurationError if no size is large enough for so many engines.
     """
     plans: list[EngineSetPlan] = []
     refusals: list[ConfigurationError] = []
