@@ -40,5 +40,6 @@ def for_this_program(error: Exception) -> Exception:
     }
     shown: Any = type(kind.__name__, (kind, HTTPError), body)
     answer: Exception = shown.__new__(shown, *error.args)
+    answer.args = error.args  # an OSError with an __init__ of its own has none so far
     answer.__dict__.update(error.__dict__, status_code=500, reason=None)
     return answer.with_traceback(error.__traceback__)

@@ -25,6 +25,7 @@ def _leaves() -> list[type[errors.AzureLauncherError]]:
 
 def _made(kind: type[errors.AzureLauncherError]) -> errors.AzureLauncherError:
     error = kind.__new__(kind, MESSAGE)
+    error.args = (MESSAGE,)  # an OSError with an __init__ of its own has none so far
     if isinstance(error, errors.RequestRefused):
         error.code = "Code"
     return error

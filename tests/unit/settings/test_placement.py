@@ -63,6 +63,7 @@ def _waits_s(launcher: Any) -> float:
 # name: a value, and for either launcher what is seen of it, or why it is refused
 ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "subscription_id": ("s", _setting("subscription_id"), WHOLE_CLUSTER),
+    "tenant_id": ("t", _setting("tenant_id"), WHOLE_CLUSTER),
     "location": ("westeurope", _setting("location"), WHOLE_CLUSTER),
     "resource_group": ("team", _setting("resource_group"), WHOLE_CLUSTER),
     "tags": ({"a": "b"}, _setting("tags"), WHOLE_CLUSTER),
