@@ -22,13 +22,13 @@ def test_sizes_on_which_the_engines_have_no_room_are_left_out() -> None:
 
 
 def test_without_room_on_any_size_the_first_is_told() -> None:
-    with pytest.raises(ConfigurationError, match="that makes 80 machines, but there is room for 59"):
+    with pytest.raises(ConfigurationError, match="makes 80 machines, but there is room for 59"):
         plans_with_room(settings(), NARROW, "s", N, [SMALL])
 
 
 def test_the_machines_of_other_sets_take_addresses_too() -> None:
     assert plans_with_room(settings(), NARROW, "s", N, [LARGE], others=39)
-    with pytest.raises(ConfigurationError, match="that makes 20 machines, but there is room for 19"):
+    with pytest.raises(ConfigurationError, match="makes 20 machines, but there is room for 19"):
         plans_with_room(settings(), NARROW, "s", N, [LARGE], others=40)
     with pytest.raises(ConfigurationError, match="room for 0"):
         plans_with_room(settings(), NARROW, "s", N, [LARGE], others=70)
