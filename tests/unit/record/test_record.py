@@ -34,6 +34,7 @@ from ipcluster_azure.record.contents import (
     EngineSet,
     Environment,
     Machine,
+    Preparation,
     Record,
     Tunnel,
 )
@@ -447,3 +448,13 @@ async def test_no_lock_file_of_a_cluster_outlives_it(file: RecordFile) -> None:
         file.erase()
     file.remove_teardown_lock()
     assert [path.name for path in file.path.parent.iterdir()] == [".azure.lock"]
+
+
+def test_files_that_engines_run_are_pairs_again_when_they_are_read() -> None:
+    record = _record()
+    files = [("~/a.py", "/home/me/a.py")]
+    record.preparation = Preparation("key", files)
+    record.engine_sets["s"].files = files
+    read = Record.from_data(json.loads(record.to_json()))
+    assert read == record
+    assert read.preparation.files == read.engine_sets["s"].files == files
