@@ -18,7 +18,7 @@
         ├── RecordOfOtherVersion                  a cluster's record is of a format unknown here
         └── ClusterStopped                        the cluster was stopped while it was starting
 
-Azure's own exceptions are mapped in azure_errors.py, asyncssh's in connect.py,
+Azure's own exceptions are mapped in error_mapping.py, asyncssh's in connect.py,
 connection.py and keys.py, and nowhere else.
 Every message says what failed, in which state, and what to do next.
 """
