@@ -1,7 +1,8 @@
 """Each setting in each section: it works, or it is refused with what to set instead.
 
 ROWS has one row for each trait that one of the launchers can be configured with, ipyparallel's
-included; without a row for a new one the first test fails.
+included; without a row for a new one the first test fails. Settings that are not written down here
+are taken for settings of the whole cluster, with the value of test_where_settings_arrive.py.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSe
 from ipcluster_azure.settings.values import TRAITS
 
 from ..plans import SUBNET_ID
+from .test_where_settings_arrive import ROWS as ARRIVING
 
 CONTROLLER, ENGINES = KINDS = (AzureVMControllerLauncher, AzureVMEngineSetLauncher)
 WHOLE_CLUSTER = "it is one for the whole cluster. Set c.AzureVMLauncher"
@@ -63,7 +65,6 @@ def _waits_s(launcher: Any) -> float:
 # name: a value, and for either launcher what is seen of it, or why it is refused
 ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "subscription_id": ("s", _setting("subscription_id"), WHOLE_CLUSTER),
-    "tenant_id": ("t", _setting("tenant_id"), WHOLE_CLUSTER),
     "location": ("westeurope", _setting("location"), WHOLE_CLUSTER),
     "resource_group": ("team", _setting("resource_group"), WHOLE_CLUSTER),
     "tags": ({"a": "b"}, _setting("tags"), WHOLE_CLUSTER),
@@ -109,6 +110,8 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "output_limit": (7, WHOLE_LOGS, WHOLE_LOGS),
     "stop_timeout": (7, NO_PROCESS, NO_PROCESS),
 }
+for name, row in ARRIVING.items():
+    ROWS.setdefault(name, (row.value, _setting(name), WHOLE_CLUSTER))
 
 
 def _configured(kind: Any, section: str, name: str, value: Any) -> Any:
