@@ -26,6 +26,7 @@ from pathlib import Path
 import asyncssh
 
 from ipcluster_azure.link.error_replies import ErrorReplies
+from ipcluster_azure.link.journal import Journal
 from ipcluster_azure.link.tunnels import Tunnels
 from ipcluster_azure.ssh.connect import Target, connect
 
@@ -130,7 +131,7 @@ def receive(connection: socket.socket, size: int) -> None:
 async def main() -> None:
     target = Target(**json.loads(sys.argv[1]))
     async with await connect(target, timeout_s=10) as connection:
-        tunnels = Tunnels(ErrorReplies({}))
+        tunnels = Tunnels(ErrorReplies({}), Journal(Path(os.devnull)))
         tunnels.attach(connection, "127.0.0.1")
         print(await tunnels.listen("bytes", 0, int(sys.argv[2])), flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -2,22 +2,26 @@
 
     python -m ipcluster_azure.link RECORD
 
-What it does is in caretaker.py. It ends when the cluster is deleted, and sees to it that a deletion
-which another process began comes to its end.
+What it does is in whole.py and caretaker.py. It ends when the cluster is deleted, and sees to it
+that a deletion which another process began comes to its end. If it is killed, its watcher starts it
+again (watcher.py); a signal that asks it to end ends both.
 """
 
 import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from ..record.file import RecordFile
 from ..start.link_process import FAILED, OPEN
-from .caretaker import take_care
 from .kept_code import keep_code
+from .partner import inherit
+from .whole import Link
 
 NOT_REPEATED_S = 600.0
 
@@ -28,15 +32,26 @@ def main() -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     logging.getLogger().handlers[0].addFilter(Unrepeated())
     file = RecordFile(Path(sys.argv[1]))
+    left = inherit()
     keep_code()
     try:
-        asyncio.run(take_care(file, lambda ports: tell_parent({OPEN: ports})))
+        link = Link(file, left)
+        signal.signal(signal.SIGTERM, partial(end_at_once, link))
+        asyncio.run(link.run(lambda ports: tell_parent({OPEN: ports})))
+        link.say_goodbye()
     except KeyboardInterrupt:
-        pass
+        link.say_goodbye()
     except Exception as error:
         logging.getLogger(__name__).exception("The process that keeps the tunnels ends")
         tell_parent({FAILED: str(error) or repr(error)})
         sys.exit(1)
+
+
+def end_at_once(link: Link, number: int, frame: object) -> None:
+    """End as the signal makes a process end, for good: whoever sends it means that."""
+    link.say_goodbye()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 class Unrepeated(logging.Filter):

@@ -1,11 +1,6 @@
-"""What a cluster's link does: tunnels for clients, and an eye on the machines while they run.
-
-It has the user's credentials, so it is the one that acts: it deletes a cluster whose controller is
-dead or whose time is up. It never does so on mere silence, since a line that was cut heals.
-"""
+"""What a cluster's link does besides the tunnels: it keeps the way open, and acts on the news."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +14,6 @@ from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, as_news, died, end_of
-from .error_replies import ErrorReplies
 from .reconnect import is_silent, keep_connected
 from .tunnels import Tunnels
 
@@ -38,36 +32,28 @@ ANSWERING_LIMIT_S = 600.0  # for which clients that are still connected are told
 log = logging.getLogger(__name__)
 
 
-async def take_care(file: RecordFile, announce: Callable[[dict[str, int]], None]) -> None:
-    """Open the tunnels, tell `announce` which local ports they have, and stay until the end.
-
-    Raises AzureLauncherError if the controller can't be reached at the start.
-    """
-    record = file.require()
-    client_info = json.loads(file.client_file.read_text(encoding="utf-8"))
-    tunnels = Tunnels(ErrorReplies(client_info))
-    try:
-        ports = {
-            name: await tunnels.listen(name, tunnel.local, tunnel.remote)
-            for name, tunnel in record.tunnels.items()
-        }
-        await Caretaker(file, tunnels, lambda: announce(ports)).run()
-    finally:
-        await tunnels.close()
-
-
 class Caretaker:
-    """Watches over one cluster: replaces lost machines, and deletes it when it has to end."""
+    """Watches over one cluster: replaces lost machines, and deletes it when it has to end.
 
-    def __init__(self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None]) -> None:
+    It has the user's credentials, so it is the one that acts. It never deletes on mere silence,
+    since a line that was cut heals. `revived`: another link has died before.
+    """
+
+    def __init__(
+        self, file: RecordFile, tunnels: Tunnels, on_open: Callable[[], None], *, revived: bool
+    ) -> None:
         self._file, self._tunnels, self._on_open = file, tunnels, on_open
+        self._revived = self._was_open = revived
         self._cluster = file.require().plan.names.base
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._guard_heard_at = 0.0  # 0: not on this connection
         self._replacements: Replacements | None = None
 
     async def run(self) -> None:
-        """Stay until the cluster is gone; raises what the first connection failed with."""
+        """Stay until the cluster is gone.
+
+        Raises AzureLauncherError if the controller can't be reached at first, unless `revived`.
+        """
         end = await self._watch_until_end()
         if end is None:
             self._tunnels.answer_with_errors("The cluster was stopped.")
@@ -77,7 +63,8 @@ class Caretaker:
 
     async def _watch_until_end(self) -> End | None:
         """Return why the cluster must be deleted, or None once another process deletes it."""
-        line = asyncio.ensure_future(keep_connected(self._file, self._use))
+        connecting = keep_connected(self._file, self._use, patient=self._revived)
+        line = asyncio.ensure_future(connecting)
         asking = asyncio.ensure_future(self._ask_azure())
         tasks = (line, asking, self._end)
         try:
@@ -99,7 +86,8 @@ class Caretaker:
     async def _use(self, ssh: Connection, record: Record) -> None:
         """Relay over a new connection to the controller, and hear its guard, until it is lost."""
         self._guard_heard_at = 0.0
-        self._tunnels.attach(ssh, record.controller.address)
+        self._tunnels.attach(ssh, record.controller.address, again=self._was_open)
+        self._was_open = True
         self._on_open()
         if any(engine_set.lost_engines for engine_set in record.engine_sets.values()):
             self._get_replacements().go_on()

@@ -8,7 +8,7 @@ answered with an error, signed as the controller would (Jupyter's messaging, wit
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,37 +19,52 @@ if TYPE_CHECKING:
 
 ENAME = "EngineError"  # as when an engine dies at a task
 REQUEST = re.compile(r"[a-z]{1,40}(_[a-z]{1,40})?_request")
-LONGEST_ID = 200
+MSG_ID = re.compile(r"\S{1,200}")
+CONNECTION = "connection_reply"  # to a client's first question, without which it can't begin
 Replies = dict[str, str]  # message id of the request -> type of its reply
 
 
 class OpenRequests:
     """The requests on one client's connection that have no reply yet.
 
-    It is fed with the messages of both directions.
+    It is fed with the messages of both directions. `new` and `done` are what was asked and answered
+    since someone looked.
     """
 
     def __init__(self) -> None:
         self.replies: Replies = {}
+        self.new: Replies = {}
+        self.done: list[str] = []
 
     def asked(self, frames: list[bytes]) -> None:
         """Note a message from the client to the controller, as its frames."""
         header, metadata = _parsed(frames[1]), _parsed(frames[3])
         kind, msg_id = str(header.get("msg_type", "")), str(header.get("msg_id", ""))
         # others aren't answered; and what we sign is never anything but a reply
-        if not REQUEST.fullmatch(kind) or not 0 < len(msg_id) <= LONGEST_ID:
+        if not REQUEST.fullmatch(kind) or not MSG_ID.fullmatch(msg_id):
             return
         reply = f"{kind.removesuffix('_request')}_reply"
-        self.replies.update(dict.fromkeys(_awaited(msg_id, metadata), reply))
+        asked = dict.fromkeys(_awaited(msg_id, metadata), reply)
+        self.replies.update(asked)
+        self.new.update(asked)
 
     def answered(self, frames: list[bytes]) -> None:
         """Note a message from the controller to the client, as its frames."""
         parent, metadata = _parsed(frames[2]), _parsed(frames[3])
-        self.replies.pop(parent.get("msg_id", ""), None)
-        self.replies.pop(metadata.get("original_msg_id", ""), None)
+        for msg_id in (parent.get("msg_id"), metadata.get("original_msg_id")):
+            if isinstance(msg_id, str) and self.replies.pop(msg_id, None) is not None:
+                self.done.append(msg_id)
 
     def take(self) -> Replies:
         taken, self.replies = self.replies, {}
+        return taken
+
+    def take_new(self) -> Replies:
+        taken, self.new = self.new, {}
+        return taken
+
+    def take_done(self) -> list[str]:
+        taken, self.done = self.done, []
         return taken
 
 
@@ -76,7 +91,7 @@ class ErrorReplies:
         self._client_info = client_info
 
     @cached_property
-    def _session(self) -> "Session":
+    def session(self) -> "Session":
         from jupyter_client.session import Session  # takes long, and is only wanted at the end
 
         return Session(
@@ -99,11 +114,32 @@ class ErrorReplies:
             self._message(kind, content, {"msg_id": msg_id}) for msg_id, kind in replies.items()
         )
 
+    def result(self, found: Mapping[str, Any], buffers: Sequence[Any]) -> bytes:
+        """Return the reply, as bytes for a client's connection, that the hub has on record."""
+        header = found["result_header"]
+        message = {
+            "header": header,
+            "msg_id": header["msg_id"],
+            "msg_type": header["msg_type"],
+            "parent_header": found["header"],
+            "metadata": found["result_metadata"],
+            "content": found["result_content"],
+        }
+        return zmtp.message([*self.session.serialize(message), *map(bytes, buffers)])
+
+    def reply(self, msg_id: str, kind: str, content: Mapping[str, Any]) -> bytes:
+        """Return a reply of the hub to this request, as bytes for a client's connection."""
+        return self._message(kind, content, {"msg_id": msg_id})
+
+    def notification(self, kind: str, **content: Any) -> bytes:
+        """Return a message, as bytes, of the hub to all clients."""
+        return self._message(kind, content, {})
+
     def closing(self) -> bytes:
         """Return the message, as bytes, that makes clients close."""
         return self._message("shutdown_notification", {"status": "ok"}, {})
 
     def _message(self, kind: str, content: Mapping[str, Any], parent: Mapping[str, Any]) -> bytes:
-        message = self._session.msg(kind, content=dict(content))
+        message = self.session.msg(kind, content=dict(content))
         message["parent_header"] = dict(parent)
-        return zmtp.message(self._session.serialize(message))
+        return zmtp.message(self.session.serialize(message))

@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 Use = Callable[[Connection, Record], Awaitable[None]]
 
 
-async def keep_connected(file: RecordFile, use: Use) -> None:
+async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -> None:
     """Run `use` with a connection, and with another one each time that it is lost.
 
     Returns when the cluster is being deleted, or is gone. Raises AzureLauncherError if the first
-    connection can't be opened; later ones are tried for ever.
+    connection can't be opened, unless `patient`; later ones are tried for ever.
     """
     deleted = asyncio.ensure_future(_until_deleted(file))
-    keeping = asyncio.ensure_future(_keep(file, use))
+    keeping = asyncio.ensure_future(_keep(file, use, patient))
     try:
         await asyncio.wait((deleted, keeping), return_when=asyncio.FIRST_COMPLETED)
         if not deleted.done():
@@ -53,8 +53,8 @@ async def _until_deleted(file: RecordFile) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def _keep(file: RecordFile, use: Use) -> None:
-    was_open, told = False, ""
+async def _keep(file: RecordFile, use: Use, patient: bool) -> None:
+    was_open, told = patient, ""
     while True:
         timeout_s = RECONNECT_TIMEOUT_S if was_open else START_TIMEOUT_S
         try:

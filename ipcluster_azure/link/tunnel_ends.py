@@ -1,9 +1,12 @@
 """The two ends of a client's way to the controller: its connection to us, and the SSH channel."""
 
 import asyncio
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from .error_replies import OpenRequests
+from .client_processes import session_of
+from .error_replies import CONNECTION, OpenRequests
 from .zmtp import Reader, handshake
 
 if TYPE_CHECKING:
@@ -21,13 +24,27 @@ class ClientEnd(asyncio.Protocol):
     def __init__(self, tunnels: "Tunnels", name: str, remote_port: int) -> None:
         self.tunnels, self.name, self.remote_port = tunnels, name, remote_port
         self.far: FarEnd | None = None
+        self.session = ""  # of its client, once that has asked something here
+        self.opened_at = 0.0  # the way to the controller, by time.monotonic()
         self.waits = True  # for the first way to the controller
         self._requests = OpenRequests()
+        self.kept_as = ""  # its key at the partner
         counted = name not in PUBLISHERS
-        self.up = Reader(self._requests.asked if counted else None)
+        self.up = Reader(self._requests.asked if counted else None, early=True)
         self.down = Reader(self._requests.answered if counted else None)
         self._early = b""  # Python 3.10 reads on even if connection_made pauses it
         self._handed_over = self._released = False
+        self._left = False  # by us, and the client is there still
+
+    @property
+    def socket(self) -> Any:
+        return self.transport.get_extra_info("socket")
+
+    @property
+    def route(self) -> tuple[int, int]:
+        """The client's port and ours."""
+        peer, own = map(self.transport.get_extra_info, ("peername", "sockname"))
+        return int(peer[1]), int(own[1])
 
     @property
     def listens(self) -> bool:
@@ -37,10 +54,15 @@ class ClientEnd(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.pause_reading()
+        self.transport.set_write_buffer_limits(0)  # so that we hear when the system has taken all
         self.tunnels.add(self)
 
     def data_received(self, data: bytes) -> None:
         self.up.feed(data)
+        if self._requests.new:  # before it is sent on: if we are killed, somebody must know of it
+            new = self._requests.take_new()
+            self.session = session_of(next(iter(new)))
+            self.tunnels.journal.add(self.name, new)
         if self.far is not None:
             self.far.channel.write(data)
         elif self.waits:
@@ -54,8 +76,12 @@ class ClientEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.tunnels.remove(self)
-        if self._released and (replies := self._requests.take()):
-            self.tunnels.note_unanswered(self.name, replies)
+        replies = self._requests.take()
+        self.tunnels.journal.remove(self._requests.take_done())
+        if self._left and replies:
+            self.tunnels.orphans.add(self.name, replies)
+        else:
+            self.tunnels.journal.remove(replies)
         self.waits = False
         self.lose_far()
 
@@ -64,15 +90,21 @@ class ClientEnd(asyncio.Protocol):
             self.far.channel.pause_reading()
 
     def resume_writing(self) -> None:
+        self._note_done()
         if self.far is not None:
             self.far.channel.resume_reading()
+
+    def _note_done(self) -> None:
+        """Note what has been answered, once the system has all of it: our death can't undo it."""
+        if self._requests.done and not self.transport.get_write_buffer_size():
+            self.tunnels.journal.remove(self._requests.take_done())
 
     def reached(self, far: "FarEnd") -> None:
         """Send on what has come from the client: the SSH channel is open."""
         if not self.waits:  # too late
             far.channel.close()
             return
-        self.far, self.waits = far, False
+        self.far, self.waits, self.opened_at = far, False, time.monotonic()
         if self._early:
             far.channel.write(self._early)
         self.transport.resume_reading()
@@ -81,13 +113,14 @@ class ClientEnd(asyncio.Protocol):
         """Hand on to the client what has come from the controller."""
         self.transport.write(data)
         self.down.feed(data)
+        self._note_done()
         self._hand_over()
 
     def _hand_over(self) -> None:
         """Tell the client, once after the handshake, what an earlier connection left unanswered."""
         if not self._handed_over and self.listens:
             self._handed_over = True
-            self.tell(self.tunnels.errors_for_unanswered(self.name))
+            self.tunnels.orphans.hand_over(self)
 
     def lose_far(self) -> None:
         far, self.far = self.far, None
@@ -111,7 +144,7 @@ class ClientEnd(asyncio.Protocol):
         if not self.up.ready or not self.up.readable or not self.transport.can_write_eof():
             self.close()
             return
-        self._released = True
+        self._released = self._left = True
         self.transport.write_eof()
         self.transport.resume_reading()
 
@@ -130,16 +163,19 @@ class ClientEnd(asyncio.Protocol):
     def _answer_with(self, why: str) -> None:
         if not (replies := self._requests.take()):
             return
-        if self.listens:
-            self.tell(self.tunnels.error_replies.errors(replies, why))
+        if self.listens and (self.tunnels.dead_because or CONNECTION not in replies.values()):
+            self.tell(self.tunnels.error_replies.errors(replies, why), answers=replies)
         else:
-            self.tunnels.note_unanswered(self.name, replies)
+            self.tunnels.orphans.add(self.name, replies)
 
-    def tell(self, data: bytes) -> None:
+    def tell(self, data: bytes, answers: Iterable[str] = ()) -> None:
+        """Put messages of ours in; they answer the requests of these ids."""
+        self._requests.done += answers
         self.transport.write(data)
+        self._note_done()
 
     def close(self) -> None:
-        self.waits = False
+        self.waits, self._left = False, True
         self.transport.close()
 
 

@@ -8,69 +8,84 @@ controller is dead, and every request is answered with an error from here on.
 
 import asyncio
 import logging
+import socket
 import time
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from ..errors import MachineFailed
 from ..ssh.connection import Connection
-from .error_replies import ErrorReplies, Replies
+from .error_replies import ErrorReplies
+from .journal import Journal
+from .orphans import CUT, Orphans
+from .partner import Partner
 from .tunnel_ends import NOTIFICATIONS, ClientEnd, FarEnd
 
 HOST = "127.0.0.1"
 # from a lost way to the errors, if the SSH connection is sound: a controller's death is known by
 # then, and clients are better told of that
 GRACE_S = 5.0
-UNANSWERED_S = 5.0  # ZeroMQ connects again after 0.1 s
 FLUSH_TIMEOUT_S = 2.0
-CUT = (
-    "The connection to the controller was cut while this was under way, and its answer is lost. "
-    "The cluster still runs: submit it again."
-)
+BACKLOG = 512  # clients that connect while there is no link, or before it has come round to them
 
 log = logging.getLogger(__name__)
 
 
 class Tunnels:
-    """The client ports of a cluster, and the connections of clients to them."""
+    """The client ports of a cluster, and the connections of clients to them.
 
-    def __init__(self, error_replies: ErrorReplies) -> None:
-        self.error_replies = error_replies
+    `partner` has copies of their sockets, if there is one.
+    """
+
+    def __init__(
+        self, error_replies: ErrorReplies, journal: Journal, partner: Partner | None = None
+    ) -> None:
+        self.error_replies, self.journal, self.partner = error_replies, journal, partner
+        self.orphans = Orphans(self)
         self.ssh: Connection | None = None
         self.address = ""
+        self.is_open = asyncio.Event()
+        self.attached_at = 0.0  # as reopened_at
+        self.reopened_at = 0.0  # by time.monotonic(); 0: clients have missed nothing so far
         self.dead_because = ""  # once the controller is known to be dead
+        self.ends: set[ClientEnd] = set()
         self._servers: list[asyncio.Server] = []
-        self._ends: set[ClientEnd] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._unanswered: dict[str, tuple[float, Replies]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def listen(self, name: str, local_port: int, remote_port: int) -> int:
+    async def listen(
+        self, name: str, local_port: int, remote_port: int, left: socket.socket | None = None
+    ) -> int:
         """Open the port of a channel of that name (0: any); returns which.
 
-        It is another one if `local_port` is taken: after the death of the process that had it, the
-        system may give it to any program.
+        It is another one if `local_port` is taken: after the death of the processes that had it,
+        the system may give it to any program. `left`: an earlier link's, still open.
         """
+        end = partial(ClientEnd, self, name, remote_port)
         try:
-            server = await self._serve(name, local_port, remote_port)
+            address: dict[str, Any] = {"host": HOST, "port": local_port}
+            server = await _serve(end, **({"sock": left} if left is not None else address))
         except OSError as error:
             if not local_port:
                 raise
             log.warning("The port of %s can't be opened again: %s", name, error)
-            server = await self._serve(name, 0, remote_port)
+            server = await _serve(end, host=HOST, port=0)
         self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
+        sock = server.sockets[0]
+        if self.partner is not None and left is None:
+            self.partner.keep_port(name, sock.fileno())
+        return int(sock.getsockname()[1])
 
-    async def _serve(self, name: str, local_port: int, remote_port: int) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        end = partial(ClientEnd, self, name, remote_port)
-        return await loop.create_server(end, HOST, local_port)
-
-    def attach(self, ssh: Connection, address: str) -> None:
-        """Relay over `ssh` to the controller's `address` from now on."""
-        self.ssh, self.address = ssh, address
-        for end in list(self._ends):
+    def attach(self, ssh: Connection, address: str, *, again: bool = False) -> None:
+        """Relay over `ssh` to the controller's `address` from now on; `again`: clients may have
+        missed what happened before."""
+        self.ssh, self.address, self.attached_at = ssh, address, time.monotonic()
+        self.is_open.set()
+        if again:
+            self.reopened_at = self.attached_at
+        for end in list(self.ends):
             if end.waits:
                 self.open(end)
             elif end.far is None:
@@ -79,11 +94,13 @@ class Tunnels:
     def detach(self) -> None:
         """Have clients wait for another SSH connection: this one is lost."""
         self.ssh = None
+        self.is_open.clear()
 
     def answer_with_errors(self, why: str) -> None:
         """Answer what is open, and whatever comes, with an error that says `why`."""
         self.dead_because = why
-        for end in list(self._ends):
+        self.orphans.answer_all()
+        for end in list(self.ends):
             end.lose_far()
             end.answer_with_errors()
 
@@ -97,7 +114,7 @@ class Tunnels:
 
         A client drops the answers that it has not worked off by then: not to be said soon.
         """
-        for end in list(self._ends):
+        for end in list(self.ends):
             if end.name == NOTIFICATIONS and end.listens:
                 end.tell(self.error_replies.closing())
 
@@ -105,21 +122,27 @@ class Tunnels:
         """Close the ports; what was said to clients is sent before."""
         for server in self._servers:
             server.close()
-        for end in list(self._ends):
+        for end in list(self.ends):
             end.close()
         await self.without_clients(FLUSH_TIMEOUT_S)
 
     def add(self, end: "ClientEnd") -> None:
-        self._ends.add(end)
+        self.ends.add(end)
         self._empty.clear()
+        if self.partner is not None:
+            end.kept_as = self.partner.keep_client(end.name, end.socket.fileno())
         if self.dead_because:
             end.answer_with_errors()
         elif self.ssh is not None:
             self.open(end)
 
     def remove(self, end: "ClientEnd") -> None:
-        self._ends.discard(end)
-        if not self._ends:
+        with suppress(OSError):  # it stays open as long as the partner has a copy
+            end.socket.shutdown(socket.SHUT_RDWR)
+        if self.partner is not None:
+            self.partner.drop(end.kept_as)
+        self.ends.discard(end)
+        if not self.ends:
             self._empty.set()
 
     def open(self, end: "ClientEnd") -> None:
@@ -149,22 +172,9 @@ class Tunnels:
             loop.call_later(GRACE_S, self._give_up, end)
 
     def _give_up(self, end: "ClientEnd") -> None:
-        if self.ssh is not None and end in self._ends and end.far is None:
+        if self.ssh is not None and end in self.ends and end.far is None:
             end.release(CUT)
 
-    def note_unanswered(self, name: str, replies: Replies) -> None:
-        """Keep these requests' replies for the next connection to that channel.
 
-        A connection in the middle of a message can't be told anything, and has to be closed.
-        Nothing in the next says that it is the same client's; other clients print that they don't
-        know these requests.
-        """
-        _, open_now = self._unanswered.get(name, (0.0, {}))
-        self._unanswered[name] = (time.monotonic(), {**open_now, **replies})
-
-    def errors_for_unanswered(self, name: str) -> bytes:
-        """Return error replies for a new connection to that channel, to requests of before."""
-        left_at, replies = self._unanswered.get(name, (0.0, {}))
-        if not replies or time.monotonic() - left_at > UNANSWERED_S:
-            return b""
-        return self.error_replies.errors(replies, self.dead_because or CUT)
+async def _serve(end: Any, **where: Any) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(end, backlog=BACKLOG, **where)

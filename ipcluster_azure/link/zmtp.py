@@ -4,7 +4,8 @@ As much as it takes to see messages in a stream (rfc.zeromq.org/spec/23 and /37)
 between two others. What is encrypted, or no ZMTP at all, is noticed and left alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 GREETING_SIZE = 64
 MORE, LONG, COMMAND = 1, 2, 4  # flags of a frame
@@ -18,13 +19,16 @@ class Reader:
     """One direction of a connection; `feed` it all that passes.
 
     `on_message`, if there is one, is called at the end of each message with the first four frames
-    behind its delimiter: signature, header, parent header, metadata.
+    behind its delimiter: signature, header, parent header, metadata. `early`: as soon as these have
+    passed.
     """
 
-    def __init__(self, on_message: Callable[[list[bytes]], None] | None = None) -> None:
+    def __init__(
+        self, on_message: Callable[[list[bytes]], None] | None = None, *, early: bool = False
+    ) -> None:
         self.readable = True  # False: this is no ZMTP 3, or it is encrypted
         self.ready = False  # the handshake is over
-        self._on_message = on_message
+        self._on_message, self._early = on_message, early
         self._greeted = False
         self._head = bytearray()
         self._flags = self._left = 0
@@ -95,12 +99,59 @@ class Reader:
             frame = bytes(self._kept)
             if self._frames or frame == DELIMITER:
                 self._frames.append(frame)
+                if self._early:
+                    self._tell()
         self._kept = None
         if self._flags & MORE:
             return
-        frames, self._frames, self._begun = self._frames, [], False
-        if self._on_message is not None and len(frames) == KEPT_FRAMES + 1:
-            self._on_message(frames[1:])
+        if not self._early:
+            self._tell()
+        self._frames, self._begun = [], False
+
+    def _tell(self) -> None:
+        if self._on_message is not None and len(self._frames) == KEPT_FRAMES + 1:
+            self._on_message(self._frames[1:])
+
+
+def frames_in(data: bytes) -> Iterator[list[bytes]]:
+    """Yield of each message in a piece of a stream, which may begin and end anywhere, what a Reader
+    gives of it."""
+    mark = _frame(DELIMITER, MORE)
+    at = data.find(mark)
+    while at >= 0:
+        frames = list(islice(_frames(data, at + len(mark)), KEPT_FRAMES))
+        if len(frames) == KEPT_FRAMES:
+            yield [frame for _, frame, _ in frames]
+        at = data.find(mark, at + 1)
+
+
+def messages_in(data: bytes, before: int) -> Iterator[list[bytes]]:
+    """Yield the messages in a piece of a stream that are whole for certain.
+
+    The first may have begun before the piece, unless there are exactly `before` frames to its
+    delimiter, as messages of this stream have.
+    """
+    at = data.find(_frame(DELIMITER, MORE))
+    ends = [0, *(end for _, _, end in islice(_frames(data, 0), before))]
+    whole = at >= 0 and len(ends) > before and ends[before] == at
+    message: list[bytes] = []
+    for flags, frame, _ in _frames(data, 0 if whole else at) if at >= 0 else ():
+        message.append(frame)
+        if not flags & MORE:
+            if whole:
+                yield message
+            message, whole = [], True
+
+
+def _frames(data: bytes, at: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield of each whole frame, from one that begins at `at`, its flags, its body, its end."""
+    while at + 2 <= len(data):
+        flags, head = data[at], 9 if data[at] & LONG else 2
+        end = at + head + int.from_bytes(data[at + 1 : at + head], "big")
+        if len(data) < end:
+            return
+        yield flags, data[at + head : end], end
+        at = end
 
 
 def message(frames: Sequence[bytes]) -> bytes:

@@ -166,6 +166,7 @@ class Record:
     secret_files: list[str] = field(default_factory=list)
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
     link_pid: int = 0
+    watcher_pid: int = 0  # of the process that starts the link again
     ended_because: str = ""  # the link's reason to delete it, for launchers to say
     format: int = FORMAT
 

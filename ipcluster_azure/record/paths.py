@@ -73,6 +73,11 @@ class ClusterPaths:
         return self.profile_dir / f"{kind}-{self.cluster_id}.parameters.json"
 
     @property
+    def open_requests(self) -> Path:
+        """The journal of the clients' open requests, by which a link answers for a dead one."""
+        return self.path.with_suffix(".requests")
+
+    @property
     def ways_in(self) -> list[Path]:
         """Files that lead to the machines, the cluster's secrets among them: of no use to a stop
         once it has fetched the logs."""
@@ -89,7 +94,7 @@ class ClusterPaths:
     def companions(self) -> list[Path]:
         """Every file that is of no use without the record."""
         # ipyparallel removes its own at a stop, but not where the link completes one that died
-        return [*self.ways_in, self.cluster_file]
+        return [*self.ways_in, self.open_requests, self.cluster_file]
 
     @property
     def retired_dir(self) -> Path:

@@ -3,12 +3,15 @@
 The process itself is `python -m ipcluster_azure.link RECORD`.
 """
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,6 +21,9 @@ from ..record.file import RecordFile
 
 NOTICING_S, TERMINATING_S, LOOK_S = 3.0, 5.0, 0.02
 OPEN, FAILED = "open", "failed"  # what it tells its parent once
+REVIVAL_S = 15.0  # the imports of a link on a busy computer
+WATCHER_ENDS_S = 1.5
+WATCHER = "watcher.py"
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -27,9 +33,8 @@ def ensure_link(file: RecordFile) -> dict[str, int]:
 
     Blocking. Raises AzureLauncherError if it does not come up.
     """
-    record = file.require()
-    if is_link(record.link_pid, file):
-        return {name: tunnel.local for name, tunnel in record.tunnels.items()}
+    if _runs(file) or _is_revived(file):
+        return {name: tunnel.local for name, tunnel in file.require().tunnels.items()}
     process = _spawn(file)
     with process.stdout as stdout:  # type: ignore[union-attr]
         line = stdout.readline()
@@ -43,11 +48,25 @@ def ensure_link(file: RecordFile) -> dict[str, int]:
             f"More in {file.link_log}."
         )
     ports: dict[str, int] = told[OPEN]
-    with file.edit() as record:
-        record.link_pid = process.pid
-        for name, port in ports.items():
-            record.tunnels[name].local = port
     return ports
+
+
+def _runs(file: RecordFile) -> bool:
+    return is_link(file.require().link_pid, file)
+
+
+def _is_revived(file: RecordFile) -> bool:
+    """Wait for the watcher, if there is one, to start the dead link again; end it if it doesn't.
+
+    It has the ports, and what clients have sent meanwhile.
+    """
+    watcher_pid = file.require().watcher_pid
+    if not is_watcher(watcher_pid, file):
+        return False
+    if _comes_true(lambda: _runs(file), REVIVAL_S):
+        return True
+    _end_watcher(watcher_pid, file)
+    return False
 
 
 def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
@@ -68,27 +87,47 @@ def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
 
 def is_link(pid: int, file: RecordFile) -> bool:
     """Return whether `pid` is this cluster's link, and not another process with a reused id."""
-    if not pid:
-        return False
+    return _command(pid) == ["-m", "ipcluster_azure.link", str(file.path)]
+
+
+def is_watcher(pid: int, file: RecordFile) -> bool:
+    """Return whether `pid` is the watcher of this cluster's link (link/watcher.py)."""
+    words = _command(pid)
+    return words[-1:] == [str(file.path)] and Path(words[-2]).name == WATCHER
+
+
+def _command(pid: int) -> list[str]:
+    """Return the arguments of a process that runs; none if there is no such process."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         command = process.cmdline()
-        running = process.status() != psutil.STATUS_ZOMBIE
-        return running and list(command[1:]) == ["-m", "ipcluster_azure.link", str(file.path)]
-    return False
+        if pid and process.status() != psutil.STATUS_ZOMBIE:
+            return list(command[1:])
+    return []
 
 
-def end_link(pid: int, file: RecordFile) -> None:
+def end_link(pid: int, file: RecordFile, watcher_pid: int = 0) -> None:
     """See to it that the cluster's link ends, once the record says that the cluster is deleted.
 
     It is given a moment to notice that by itself, and to answer clients. A link that deletes the
     cluster goes on as long as there are clients to be told.
     """
-    if pid != os.getpid() and not _has_ended(pid, file, NOTICING_S):
+    if pid == os.getpid():
+        return
+    if not _comes_true(lambda: not is_link(pid, file), NOTICING_S):
         with suppress(psutil.Error):
             psutil.Process(pid).terminate()
-        _has_ended(pid, file, TERMINATING_S)
+        _comes_true(lambda: not is_link(pid, file), TERMINATING_S)
+    _end_watcher(watcher_pid, file)
     _collect(pid)
+
+
+def _end_watcher(pid: int, file: RecordFile) -> None:
+    """End the watcher, unless it ends by itself now that there is nothing to watch."""
+    if not _comes_true(lambda: not is_watcher(pid, file), WATCHER_ENDS_S):
+        with suppress(psutil.Error):
+            psutil.Process(pid).kill()
+        _comes_true(lambda: not is_watcher(pid, file), TERMINATING_S)
 
 
 def _collect(pid: int) -> None:
@@ -98,14 +137,21 @@ def _collect(pid: int) -> None:
             child.wait(timeout=5)
 
 
-def _has_ended(pid: int, file: RecordFile, timeout_s: float) -> bool:
-    """Return whether the link `pid` has ended within `timeout_s`.
+def _comes_true(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Return whether the condition holds within `timeout_s`.
 
-    psutil's own wait would last until the link's parent, too, has noticed.
+    psutil's own wait for a process would last until its parent, too, has noticed its end.
     """
     deadline = time.monotonic() + timeout_s
-    while is_link(pid, file):
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(LOOK_S)
     return True
+
+
+@atexit.register
+def _let_go() -> None:
+    """What we started outlives us: a Popen whose process runs would warn of that."""
+    for process in _started.values():
+        process.returncode = 0

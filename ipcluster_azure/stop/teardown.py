@@ -78,7 +78,7 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
             return
         await _delete_recorded(file, record, progress)
     # not before: it takes over if this process dies or fails
-    await bridge(end_link, record.link_pid, file)
+    await bridge(end_link, record.link_pid, file, record.watcher_pid)
 
 
 async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:

@@ -159,6 +159,14 @@ class Profile:
                     found.append(process)
         return found
 
+    def kill_link(self) -> None:
+        """Kill the cluster's link and the one who would start it again, as when the computer goes
+        off."""
+        record = json.loads((self.folder / "security" / "azure-.json").read_text())
+        for name in ("watcher_pid", "link_pid"):
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(record[name]).kill()
+
     def assert_nothing_left(self) -> None:
         """No resources, no process, no key, and no cluster that ipcluster knows."""
         nothing: dict[str, list[str]] = {"resource_groups": [], "virtual_machines": []}
@@ -199,9 +207,10 @@ def new_profile(folder: Path, emulator: EmulatorInfo, server: Server) -> Iterato
     yield profile
     if (profile.folder / "security" / "cluster-.json").exists():
         profile.ipcluster("stop", expect=None)
-    for process in profile.processes():
-        with suppress(psutil.Error):
-            process.send_signal(signal.SIGKILL)
+    while processes := profile.processes():  # a link and its watcher start each other again
+        for process in processes:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
     if profile.left_on_azure()["resource_groups"]:
         client.reset(emulator.state_dir)
     for log in (profile.folder / "log").glob("*-link.log"):

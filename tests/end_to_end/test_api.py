@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -380,10 +379,9 @@ def test_signals_and_output_of_the_controller(bare_profile: Profile, config: Con
     assert "heartbeat" in controller.get_output()
 
 
-def test_a_dead_link_is_revived(profile: Profile) -> None:
+def test_a_link_that_nobody_watches_is_revived_by_from_file(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    record = json.loads((profile.folder / "security" / "azure-.json").read_text())
-    os.kill(record["link_pid"], signal.SIGKILL)
+    profile.kill_link()
     output = profile.python(
         "import ipyparallel as ipp\n"
         f"cluster = ipp.Cluster.from_file(profile={profile.name!r})\n"
@@ -399,8 +397,7 @@ def test_a_cluster_of_a_dead_emulator_can_be_stopped(tmp_path: Path, bare_profil
     profile = Profile(bare_profile.ipython_dir, own)
     profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}')
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    record = json.loads((profile.folder / "security" / "azure-.json").read_text())
-    os.kill(record["link_pid"], signal.SIGKILL)  # it would be faster
+    profile.kill_link()  # it would be faster
     client.stop(own.state_dir)
     assert "emulator that ran this cluster is gone" in profile.ipcluster("stop")
     assert profile.files() == set()

@@ -13,7 +13,6 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
 import trustme
 
@@ -135,7 +134,7 @@ def behind_nat(cloud: Profile, addresses: AddressServer) -> Iterator[Nat]:
     cloud.ipcluster("start", "-n", "1", "--daemonize")
     record = record_of(cloud)
     nat = Nat(record.controller.host, record.plan.ssh_port)
-    psutil.Process(record.link_pid).kill()
+    cloud.kill_link()
     with RecordFile.of(str(cloud.folder), "").edit() as record:
         record.controller.host = NAT
     yield nat
@@ -205,7 +204,7 @@ def test_attach_from_elsewhere_after_a_restart(
 def test_attach_while_another_program_has_a_port_of_before(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
     record = record_of(profile)
-    psutil.Process(record.link_pid).kill()
+    profile.kill_link()
     port = record.tunnels["task"].local
     wait_for(lambda: not is_open(port))
     with socket.create_server((AT_HOME, port)):
@@ -224,7 +223,7 @@ def test_attach_while_another_program_has_a_port_of_before(profile: Profile) -> 
 
 def test_two_at_once_open_one_way(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
-    psutil.Process(record_of(profile).link_pid).kill()
+    profile.kill_link()
     both = [
         profile.popen("ipcluster-azure", "attach", f"--profile={profile.name}") for _ in range(2)
     ]

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import psutil
 from azure.mgmt.compute import ComputeManagementClient
 
 from azure_emulator import testing
@@ -83,7 +82,7 @@ def test_without_the_right_azure_ends_it_by_the_clock(profile: Profile) -> None:
     record = _record(profile)
     assert not record.limits.self_deletion
     assert not record.controller.principal_id
-    psutil.Process(record.link_pid).kill()  # this computer is gone
+    profile.kill_link()  # this computer is gone
     client = ComputeManagementClient(
         _token(profile),
         record.plan.subscription_id,

@@ -16,7 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
-import psutil
 import pytest
 
 from azure_emulator import client
@@ -302,7 +301,7 @@ def test_a_stop_that_azure_can_not_hear_can_be_repeated(
     assert "run `ipcluster stop` again" in output
     assert "does not answer" in output
     assert cloud.left_on_azure()["resource_groups"]
-    psutil.Process(json.loads(record.read_text())["link_pid"]).kill()  # it would repeat it itself
+    cloud.kill_link()  # it would repeat it itself
     record.write_text(record.read_text().replace("https://127.0.0.1:9", emulator.endpoint))
     cloud.ipcluster("stop")
     wait_for(lambda: not cloud.left_on_azure()["resource_groups"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import psutil
 from azure.core.rest import HttpRequest
 
 from azure_emulator.testing import fault, faults
@@ -187,7 +186,7 @@ def test_a_link_that_is_killed_leaves_the_rest_to_the_next(profile: Profile) -> 
     with faults(profile.emulator, slow) as met:
         delete_machine(profile, the_set(record_of(profile))[1][0])
         wait_for(lambda: met.fired == [1], 30)
-        psutil.Process(record_of(profile).link_pid).kill()
+        profile.kill_link()
         wait_for(lambda: len(profile.left_on_azure()["virtual_machines"]) == 3, 30)
     profile.run("ipcluster-azure", "attach", f"--profile={profile.name}")
     wait_for(lambda: "1 engine back" in link_log(profile), BACK_S)

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import psutil
 import pytest
 
 from azure_emulator.testing import fault, faults
@@ -33,7 +32,7 @@ def _start(
     for n in more_engines:
         profile.ipcluster("engines", "-n", n, "--daemonize")
     record = RecordFile.of(str(profile.folder), "").require()
-    psutil.Process(record.link_pid).kill()
+    profile.kill_link()
     return record
 
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from jupyter_client.session import Session
 
 from ipcluster_azure.link import zmtp
 from ipcluster_azure.link.error_replies import ErrorReplies, OpenRequests
-from ipcluster_azure.link.tunnels import CUT, Tunnels
+from ipcluster_azure.link.journal import Journal
+from ipcluster_azure.link.orphans import CUT
+from ipcluster_azure.link.tunnels import Tunnels
 
 KEY = "00112233"
 INFO = {"key": KEY, "signature_scheme": "hmac-sha256"}
@@ -78,12 +81,12 @@ class Channel(asyncio.Protocol):
 class Cluster:
     """A controller's ROUTER behind tunnels, and clients at this end."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Path) -> None:
         self.context = zmq.asyncio.Context()
         self._sockets: list[zmq.asyncio.Socket] = []  # closed by us, not by their collection
         self.router = self.socket(zmq.ROUTER)
         self.remote = self.router.bind_to_random_port("tcp://127.0.0.1")
-        self.tunnels = Tunnels(ErrorReplies(INFO))
+        self.tunnels = Tunnels(ErrorReplies(INFO), Journal(journal))
         self.ssh: Any = StandIn()
         self.port = 0
         self.session = session()
@@ -111,8 +114,8 @@ class Cluster:
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    cluster = Cluster()
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path / "requests")
     await cluster.open()
     yield cluster
     cluster.ssh.cut()
@@ -136,7 +139,7 @@ async def silent(client: zmq.asyncio.Socket) -> bool:
 async def settled(cluster: Cluster, open_requests: int) -> None:
     """Until so many requests have been seen passing by."""
     for _ in range(500):
-        ends = cluster.tunnels._ends
+        ends = cluster.tunnels.ends
         if sum(len(end._requests.replies) for end in ends) == open_requests:
             return
         await asyncio.sleep(0.01)
@@ -249,7 +252,7 @@ async def test_a_client_that_leaves_takes_its_way_with_it(cluster: Cluster) -> N
         await asyncio.sleep(0.01)
     assert cluster.ssh.channels[0].transport.is_closing()
     await cluster.tunnels.without_clients(PATIENCE_S)
-    assert not cluster.tunnels._ends
+    assert not cluster.tunnels.ends
 
 
 async def test_the_last_word_reaches_subscribers(cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 """The link, a process as always, behind a line that can be cut, silenced and taken down."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -212,3 +213,17 @@ async def test_a_line_that_is_down_for_a_while_loses_nothing(line: tuple[Line, i
     writer.write(b"after")
     assert await asyncio.wait_for(reader.readexactly(5), HEALED_S) == b"after"
     writer.close()
+
+
+def test_a_link_that_runs_on_is_no_matter_for_warnings(tmp_path: Path) -> None:
+    """Python warns of a subprocess that still runs when its Popen goes; this one is to."""
+    code = (
+        "from pathlib import Path\n"
+        "from ipcluster_azure.record.file import RecordFile\n"
+        "from ipcluster_azure.start import link_process\n"
+        f"link_process._spawn(RecordFile(Path({str(tmp_path / 's' / 'azure-.json')!r})))\n"
+    )
+    (tmp_path / "s").mkdir()
+    command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "still running" not in done.stderr

@@ -113,7 +113,7 @@ async def test_the_link_ends_once_all_is_deleted(
 ) -> None:
     file = await make_cluster(api, info, tmp_path, link_pid=17)
     ended: list[tuple[int, Record | None]] = []
-    monkeypatch.setattr(teardown, "end_link", lambda pid, file: ended.append((pid, file.read())))
+    monkeypatch.setattr(teardown, "end_link", lambda pid, file, _: ended.append((pid, file.read())))
     await teardown.delete_cluster(file, a_progress())
     assert ended == [(17, None)]  # it goes on with the deletion if this process dies
 
