@@ -114,17 +114,15 @@ class ErrorReplies:
             self._message(kind, content, {"msg_id": msg_id}) for msg_id, kind in replies.items()
         )
 
-    def result(self, found: Mapping[str, Any], buffers: Sequence[Any]) -> bytes:
-        """Return the reply, as bytes for a client's connection, that the hub has on record."""
-        header = found["result_header"]
-        message = {
-            "header": header,
-            "msg_id": header["msg_id"],
-            "msg_type": header["msg_type"],
-            "parent_header": found["header"],
-            "metadata": found["result_metadata"],
-            "content": found["result_content"],
-        }
+    def result(self, kind: str, found: Mapping[str, Any], buffers: Sequence[Any]) -> bytes:
+        """Return the reply, as bytes for a client's connection, that the hub has on record.
+
+        Of a task whose engine has died that is what the hub itself made, without a header.
+        """
+        message = self.session.msg(kind, content=found["result_content"])
+        message["header"].update(found["result_header"] or {})
+        message["parent_header"] = found["header"]
+        message["metadata"] = found["result_metadata"] or {}
         return zmtp.message([*self.session.serialize(message), *map(bytes, buffers)])
 
     def reply(self, msg_id: str, kind: str, content: Mapping[str, Any]) -> bytes:

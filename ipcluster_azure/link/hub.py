@@ -36,15 +36,15 @@ class Conversation:
         answer, _ = await self._ask("db_request", query)
         return {item["msg_id"]: item["completed"] is not None for item in answer.get("records", [])}
 
-    async def result(self, msg_id: str) -> bytes | None:
-        """Return the reply to a completed request, as bytes for a client's connection.
+    async def result(self, msg_id: str, kind: str) -> bytes | None:
+        """Return the reply of type `kind` to a completed request, as bytes for a client.
 
         None if the hub does not have it any more.
         """
         answer, buffers = await self._ask("result_request", {"msg_ids": [msg_id]})
         if msg_id not in answer:
             return None
-        return self._error_replies.result(answer[msg_id], buffers)
+        return self._error_replies.result(kind, answer[msg_id], buffers)
 
     async def connection(self) -> dict[str, Any]:
         """Return what the hub tells a client that connects."""

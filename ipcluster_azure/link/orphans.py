@@ -118,7 +118,7 @@ class Orphans:
 
     async def _answer(self, hub: Conversation, orphan: Orphan) -> bytes | None:
         if orphan.kind != CONNECTION:
-            return await hub.result(orphan.msg_id)
+            return await hub.result(orphan.msg_id, orphan.kind)
         content = await hub.connection()
         return self._tunnels.error_replies.reply(orphan.msg_id, orphan.kind, content)
 

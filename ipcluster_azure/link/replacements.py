@@ -1,4 +1,4 @@
-"""Another machine in the place of one that died or was taken back, with as many engines."""
+"""As many engines as before: other machines for those that died, and other engines."""
 
 import asyncio
 import logging
@@ -11,10 +11,11 @@ from ..record.abort import edited_set, require_alive
 from ..record.contents import CREATING, READY, Machine
 from ..record.file import RecordFile
 from ..resource_manager.api import bridge
-from ..resource_manager.power import NOT_RUNNING, power_of
+from ..resource_manager.power import NOT_RUNNING, RUNNING, power_of
 from ..resource_manager.waiting import Looks
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
+from .engine_restart import restart_engines
 from .refill import delete_machine, machine_id, refill
 
 LONGEST_ASK_S = 15.0
@@ -35,6 +36,7 @@ class Replacements:
         self._file, self._gate = file, gate
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._refilling: set[str] = set()
+        self._restarting: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def suspect(self, addresses: Sequence[str]) -> None:
@@ -79,7 +81,8 @@ class Replacements:
     async def _ask(self, address: str) -> None:
         """Ask Azure until the machine at this address is lost for certain, and replace it then.
 
-        Returns without that once the machine is none of the cluster's any more.
+        If it runs, have it see to its engines meanwhile: their supervisor may have died. Returns
+        without that once the machine is none of the cluster's any more.
         """
         looks = Looks(LONGEST_ASK_S)
         while (found := self._find(address)) is not None:
@@ -94,8 +97,21 @@ class Replacements:
                     await self._lose(set_id, machine)
                     await self._refill(set_id)
                     return
+                if power == RUNNING and state == READY and address not in self._restarting:
+                    self._restarting.add(address)  # beside this: nobody may answer there
+                    self._begin(self._restart(set_id, machine))
             await looks.pause()
         self._asking.pop(address, None)
+
+    async def _restart(self, set_id: str, machine: Machine) -> None:
+        try:
+            if (gate := self._gate()) is not None:
+                await restart_engines(self._file, set_id, machine, gate)
+        except AzureLauncherError as error:
+            require_alive(self._file, set_id)
+            log.warning("%s: its engines can't be seen to: %s", machine.name, error)
+        finally:
+            self._restarting.discard(machine.address)
 
     def _find(self, address: str) -> tuple[str, Machine, str] | None:
         for set_id, engine_set in require_alive(self._file).engine_sets.items():

@@ -12,6 +12,7 @@ from ..resource_ids import parse_id
 from .answers import GONE
 from .api import AzureApi, bridge
 
+RUNNING = "running"
 NOT_RUNNING = (GONE, "stopping", "stopped", "deallocating", "deallocated")
 
 log = logging.getLogger(__name__)

@@ -75,9 +75,21 @@ async def start_controller(
 def _offer(environment: Environment, address: str) -> list[Command]:
     """Return steps that offer the engines' machines the bundle, and the environment if one was
     built."""
-    serve = [system_python(environment), "vm_depot.py", "serve", f"--address={address}"]
+    serve = _serve(environment, address)
     pack = ["python3", "vm_environment.py", "pack"]
     return [pack, serve] if environment.kind == "minimal" else [serve]
+
+
+def _serve(environment: Environment, address: str) -> Command:
+    return [system_python(environment), "vm_depot.py", "serve", f"--address={address}"]
+
+
+async def keep_offering(connection: Connection, record: Record) -> None:
+    """Have the controller's machine offer the bundle and the environment again, if the server that
+    does so has died since the controller was started."""
+    await connection.events(
+        shell(_serve(record.environment, record.controller.address)), timeout_s=START_TIMEOUT_S
+    )
 
 
 async def add_bundle(connection: Connection, bundle: Bundle) -> None:

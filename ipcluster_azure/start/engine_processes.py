@@ -10,7 +10,7 @@ from typing import Any
 
 from ..formatting import counted
 from ..record.abort import require_alive
-from ..record.contents import Machine, Record
+from ..record.contents import KEPT, READY, Machine, Record
 from ..resource_manager.waiting import all_or_none
 from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
@@ -52,11 +52,14 @@ class EngineKit:
 async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connection) -> EngineKit:
     """Put the bundle on offer at the controller's machine, once ipcontroller runs there.
 
-    The bundle is there already unless files of the profile were changed.
+    The bundle is there already unless files of the profile were changed; who offers it may have
+    died if the cluster has run for a while.
     """
     record = require_alive(context.file)
     info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
     bundle = bundle_of(context.file.profile_dir, process.files)
+    if any(engine_set.state in (READY, KEPT) for engine_set in record.engine_sets.values()):
+        await bootstrap.keep_offering(gate, record)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)
     return EngineKit(record, bundle, engine_upload(info, process.variables), process.args)

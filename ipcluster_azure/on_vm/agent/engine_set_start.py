@@ -7,41 +7,69 @@ command starts and that outlives it. Linux, standard library.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
-from .processes import POLL_S, Json, end_processes, is_alive
+from .processes import POLL_S, Json, all_processes, end_processes, is_alive
 from .work_dir import WorkDir, emit, own_command, read_json, tail, versions
 
 
 def engines_command(args: argparse.Namespace) -> int:
-    """`vm_agent.py engines`: start the set's supervisor unless it runs, then wait_for_engines."""
+    """`vm_agent.py engines`: start the set's supervisor unless it runs, then wait_for_engines.
+
+    Engines whose supervisor was killed are ended, and others take their places.
+    """
     work = WorkDir(args.dir)
     log = work.log / f"supervisor-{args.set}.log"
     file = work.set_file(args.set)
     with work.starting():
         state = read_json(file)
-        if not is_alive(state.get("supervisor", {})):
+        if is_alive(state.get("supervisor", {})):
+            go_on(state["supervisor"]["pid"])
+        else:
             json.loads(Path(args.engine_file).read_bytes())  # raises: a clear message now
-            end_processes(state.get("engines", []), grace_s=0)  # orphans of a killed supervisor
+            orphans = state.get("engines", [])
+            end_processes(orphans, grace_s=0)
             file.unlink(missing_ok=True)
-            supervisor = start_supervisor(work, args, log)
+            supervisor = start_supervisor(work, args, log, orphans)
             while not file.exists() and supervisor.poll() is None:
                 time.sleep(POLL_S / 5)
     return wait_for_engines(file, args.count, args.timeout_s, log)
 
 
-def start_supervisor(work: WorkDir, args: argparse.Namespace, log: Path) -> subprocess.Popen[bytes]:
-    """Start supervisor.py as a daemon whose engines share the machine's cores."""
+def go_on(supervisor: int) -> None:
+    """Have a supervisor and its helpers go on if a signal has stopped them; its engines may have
+    been stopped on purpose, by a client."""
+    members = [pid for pid, stat in all_processes().items() if stat.group == supervisor]
+    for pid in members:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def start_supervisor(
+    work: WorkDir, args: argparse.Namespace, log: Path, orphans: list[Json]
+) -> subprocess.Popen[bytes]:
+    """Start supervisor.py as a daemon whose engines share the machine's cores.
+
+    `orphans`: the engines of one that was killed, of which the hub has not been told.
+    """
     words = [f"--dir={work.root}", f"--set={args.set}", f"--count={args.count}"]
     words += [f"--timeout-s={args.timeout_s}", f"--address={args.address}"]
     words += [f"--engine-file={Path(args.engine_file).absolute()}", "--", *args.extra]
+    left = [e["id"] for e in orphans if e["state"] in ("starting", "registered")]
+    words.insert(0, f"--orphans={json.dumps([id_ for id_ in left if id_ is not None])}")
     command = own_command("supervisor", *words)
     threads = str(max(1, args.cores // args.count))
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
-    return work.spawn(command, log, **{f"{name}_NUM_THREADS": threads for name in libraries})
+    mode = "ab" if orphans else "wb"
+    return work.spawn(
+        command, log, mode=mode, **{f"{name}_NUM_THREADS": threads for name in libraries}
+    )
 
 
 def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: Path) -> int:

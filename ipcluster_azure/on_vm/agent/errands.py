@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import eviction, heartbeat, hub
 from .places import REGISTERED, STARTING
-from .processes import Json
+from .processes import Json, Stopped
 from .work_dir import read_json
 
 
@@ -37,9 +38,13 @@ class Errands:
         self.report("listed")
 
     def beat(self) -> None:
-        """Tell the guard once a second how this machine is, for ever."""
+        """Tell the guard once a second how this machine is, for ever; have a supervisor that was
+        stopped go on."""
+
+        stopped = Stopped()
 
         def state() -> Json:
+            stopped.go_on([os.getppid()])
             now = read_json(self.set_file)
             ids = [e["id"] for e in now["engines"] if e["state"] == REGISTERED]
             starting = any(e["state"] == STARTING for e in now["engines"])

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from . import heartbeat
 from .guard_daemon import watch
-from .processes import Json, is_alive
+from .processes import Json, Stopped, is_alive
 from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json
 
 LOOK_S = 0.1
@@ -70,12 +70,13 @@ def follow(work: WorkDir) -> int:
     guard = read_json(work.guard_file)
     state = state_of(guard)
     emit("state", **state)
-    said_at = time.monotonic()
+    said_at, stopped = time.monotonic(), Stopped()
     while not hung_up(LOOK_S):
         now = time.monotonic()
         if now - said_at >= ALIVE_S:
             if not is_alive(guard["guard"]):
                 start_again(work)
+            stopped.go_on([guard["guard"]["pid"]])
             emit("alive")
             said_at = now
         if guard != (guard := read_json(work.guard_file) or guard):

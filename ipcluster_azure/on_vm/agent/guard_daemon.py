@@ -21,14 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from .controller_watch import ControllerWatch
 from .heard_machines import Roll
 from .heartbeat import LINE_LIMIT, sign, verified
 from .hub import LINGER_S, Hub, HubSilent, hub_of
 from .instance_metadata import INSTANCE, metadata
 from .limits import Idleness, Lifetime
-from .processes import Json, identify, is_alive
+from .processes import Json, identify
 from .strangers import Strangers
-from .work_dir import WorkDir, read_json, say, tail, write_json
+from .work_dir import WorkDir, read_json, say, write_json
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Guard:
         self.lifetime = Lifetime(settings.get("age_s", 0.0), saved.get("clock", {}))
         self.idleness = Idleness(self.lifetime.age_s)
         self.roll = Roll.read(saved, time.monotonic())
-        self.controller: Json = {"alive": True}
+        self.controller = ControllerWatch(work)
         self.idle = self.expired = False
         self.port = int(saved.get("port", 0))
         self._told: Json = {}
@@ -85,7 +86,7 @@ class Guard:
 
     def news(self) -> Json:
         """Return the part of the guard's state that others are told at once when it changes."""
-        state = {"controller": self.controller, "idle": self.idle, "expired": self.expired}
+        state = {"controller": self.controller.news, "idle": self.idle, "expired": self.expired}
         return {"port": self.port, **state, **self.roll.shown()}
 
     def save(self) -> None:
@@ -107,22 +108,11 @@ class Guard:
                 self.roll.be_late(late_s)
             self.settings = read_json(self.work.guard_settings) or self.settings
             self.roll.note_silence(now)
-            self.look_at_controller()
+            self.controller.look(now)
             self.note_age()
             if self.news() != self._told or now - saved_at > SAVE_S:
                 self.save()
                 saved_at = now
-
-    def look_at_controller(self) -> None:
-        record = read_json(self.work.controller_file)
-        alive = is_alive(record)
-        if alive == self.controller["alive"]:
-            return
-        self.controller = {"alive": alive}
-        if not alive:
-            log = record.get("log", "")
-            self.controller |= {"log": log, "log_tail": tail(log)}
-            say("ipcontroller has ended")
 
     def note_age(self) -> None:
         limit_s = self.settings.get("max_lifetime_h", 0) * 3600

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,10 @@ POLL_S = 0.05
 
 
 class ProcStat(NamedTuple):
+    parent: int
     group: int
     create_time: int
+    stopped: bool  # by a signal
 
 
 def proc_stat(pid: int) -> ProcStat | None:
@@ -31,7 +34,10 @@ def proc_stat(pid: int) -> ProcStat | None:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in b"ZX" else ProcStat(int(fields[2]), int(fields[19]))
+    state, parent, group, *_ = fields
+    if state in b"ZX":
+        return None
+    return ProcStat(int(parent), int(group), int(fields[19]), stopped=state == b"T")
 
 
 def identify(pid: int) -> Json:
@@ -46,12 +52,34 @@ def is_alive(process: Json) -> bool:
     return stat is not None and stat.create_time == process["create_time"]
 
 
+class Stopped:
+    """Processes that a signal has stopped: who is found so twice in a row is made to go on."""
+
+    def __init__(self) -> None:
+        self._found: set[int] = set()
+
+    def go_on(self, pids: Iterable[int]) -> list[int]:
+        """Look at these processes; returns those that were made to go on."""
+        found = {pid for pid in pids if (stat := proc_stat(pid)) and stat.stopped}
+        again, self._found = found & self._found, found
+        for pid in again:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        return sorted(again)
+
+
+def all_processes() -> dict[int, ProcStat]:
+    """Return the live processes of this machine by their pids."""
+    stats = {int(name): proc_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()}
+    return {pid: stat for pid, stat in stats.items() if stat is not None}
+
+
 def group_members(leaders: list[Json]) -> list[int]:
     """Return the pids of the live processes in the groups that `leaders` lead, or led.
 
     A group outlives its leader; while it does, the kernel doesn't give out the leader's pid again.
     """
-    stats = {int(name): proc_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()}
+    stats = all_processes()
     oldest = {}
     for leader in leaders:
         stat = stats.get(leader["pid"])
@@ -60,7 +88,7 @@ def group_members(leaders: list[Json]) -> list[int]:
     return [
         pid
         for pid, stat in stats.items()
-        if stat and stat.group in oldest and stat.create_time >= oldest[stat.group]
+        if stat.group in oldest and stat.create_time >= oldest[stat.group]
     ]
 
 

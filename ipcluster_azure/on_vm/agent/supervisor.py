@@ -43,6 +43,7 @@ class Supervisor:
 
     `kill_at`: when engines that were asked to end are made to, by time.monotonic(). `beat_at`: when
     to start the helper that tells the guard of this machine. `eviction`: the id of Azure's event.
+    `orphans`: ids of engines whose supervisor was killed, and that have been ended.
     """
 
     work: WorkDir
@@ -50,6 +51,7 @@ class Supervisor:
     errands: Errands
     forked: ForkedEngines
     events: Events
+    orphans: list[int] = field(default_factory=list)
     helpers: Helpers = field(default_factory=lambda: Helpers(WATCHED))
     listed: bool = False
     ending: bool = False
@@ -77,6 +79,9 @@ class Supervisor:
             signal.signal(number, lambda number, _: self.events.report("signal", number))
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        if self.orphans:
+            say(f"an earlier supervisor was killed, its engines {self.orphans} have been ended")
+            self.helpers.start("unregister", self.errands.unregister, self.orphans)
         for engine in self.engines:
             self.forked.start(engine)
         self.save()
@@ -221,12 +226,13 @@ def supervise(args: argparse.Namespace) -> int:
     # read once: by the time an engine ends, another controller may have written the file anew
     hub: Json = json.loads(Path(args.engine_file).read_bytes())
     log = f"{work.log}/ipengine-{args.set}-"
-    places = [Place(index, f"{log}{index}.log") for index in range(args.count)]
+    again = int(bool(args.orphans))  # then the logs go on
+    places = [Place(index, f"{log}{index}.log", restarts=again) for index in range(args.count)]
     report, tell = partial(events.report, "engine"), partial(events.report, "fault")
     forked = ForkedEngines(work, args, places, WATCHED, report, tell)
     address = args.address if hub.get("guard") else ""
     errands = Errands(hub, address, work.set_file(args.set), forked.tally, events.report)
-    supervisor = Supervisor(work, args.set, errands, forked, events)
+    supervisor = Supervisor(work, args.set, errands, forked, events, args.orphans)
     supervisor.save()
     preload()
     supervisor.run()
@@ -240,5 +246,6 @@ def main(argv: list[str]) -> int:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--timeout-s", type=float, required=True)
+    parser.add_argument("--orphans", type=json.loads, default=[])
     end = argv.index("--")
     return supervise(parser.parse_args(argv[:end], argparse.Namespace(extra=argv[end + 1 :])))

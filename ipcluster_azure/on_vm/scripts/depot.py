@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
 import resource
 import secrets
+import signal
 import socket
 import stat
 import urllib.parse
@@ -77,9 +79,11 @@ class Head(NamedTuple):
 class Depot:
     """Serves a folder's files below a path that nobody can guess: one request a connection."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self.listener = socket.create_server((address, 0))
-        self.folder, self.token = folder, secrets.token_urlsafe(16)
+    def __init__(self, address: str, folder: Path, before: str = "") -> None:
+        """`before`: the URL of a server that has died, which this one goes on with."""
+        place = urllib.parse.urlsplit(before)
+        self.listener = socket.create_server((address, place.port or 0))
+        self.folder, self.token = folder, place.path[1:] or secrets.token_urlsafe(16)
         self.url = f"http://{address}:{self.listener.getsockname()[1]}/{self.token}"
         self._turns = TRANSFERS
         self._unknown: dict[asyncio.StreamWriter, None] = {}  # the oldest first
@@ -193,18 +197,32 @@ async def serve_for_good(depot: Depot) -> None:
 
 
 def serve(root: Path, address: str) -> None:
-    """Leave a server behind that offers DIR/depot, unless there is one."""
-    state = root / "depot.json"
-    if state.exists():
+    """Leave a server behind that offers DIR/depot, unless there is one that answers."""
+    state, pid_file = root / "depot.json", root / "depot.pid"
+    before = json.loads(state.read_text())["url"] if state.exists() else ""
+    if before and answers(before, pid_file):
         print(state.read_text(), flush=True)
         return
-    depot = Depot(address, root / "depot")
+    depot = Depot(address, root / "depot", before)
     event = json.dumps({"event": "serving", "url": depot.url})
     state.write_text(event)
     if detach():
         print(event, flush=True)
         return
+    pid_file.write_text(str(os.getpid()))
     asyncio.run(serve_for_good(depot))
+
+
+def answers(url: str, pid_file: Path) -> bool:
+    """Return whether the server at this URL runs; has it go on if a signal has stopped it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int(pid_file.read_text()), signal.SIGCONT)
+    place = urllib.parse.urlsplit(url)
+    try:
+        socket.create_connection((place.hostname, place.port or 0), HEAD_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def pass_on(root: Path, origin: str, address: str) -> None:
