@@ -117,10 +117,12 @@ class ErrorReplies:
     def result(self, kind: str, found: Mapping[str, Any], buffers: Sequence[Any]) -> bytes:
         """Return the reply, as bytes for a client's connection, that the hub has on record.
 
-        Of a task whose engine has died that is what the hub itself made, without a header.
+        Nothing if the hub itself made it, as the engine has died: of those clients hear otherwise.
         """
+        if "msg_id" not in (found["result_header"] or {}):
+            return b""
         message = self.session.msg(kind, content=found["result_content"])
-        message["header"].update(found["result_header"] or {})
+        message["header"].update(found["result_header"])
         message["parent_header"] = found["header"]
         message["metadata"] = found["result_metadata"] or {}
         return zmtp.message([*self.session.serialize(message), *map(bytes, buffers)])

@@ -39,7 +39,7 @@ class Conversation:
     async def result(self, msg_id: str, kind: str) -> bytes | None:
         """Return the reply of type `kind` to a completed request, as bytes for a client.
 
-        None if the hub does not have it any more.
+        None if the hub does not have it any more; nothing if no engine has made it.
         """
         answer, buffers = await self._ask("result_request", {"msg_ids": [msg_id]})
         if msg_id not in answer:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -199,17 +200,19 @@ async def serve_for_good(depot: Depot) -> None:
 def serve(root: Path, address: str) -> None:
     """Leave a server behind that offers DIR/depot, unless there is one that answers."""
     state, pid_file = root / "depot.json", root / "depot.pid"
-    before = json.loads(state.read_text())["url"] if state.exists() else ""
-    if before and answers(before, pid_file):
-        print(state.read_text(), flush=True)
-        return
-    depot = Depot(address, root / "depot", before)
-    event = json.dumps({"event": "serving", "url": depot.url})
-    state.write_text(event)
-    if detach():
-        print(event, flush=True)
-        return
-    pid_file.write_text(str(os.getpid()))
+    with open(root / "depot.lock", "w") as lock:  # several may find the server dead at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = json.loads(state.read_text())["url"] if state.exists() else ""
+        if before and answers(before, pid_file):
+            print(state.read_text(), flush=True)
+            return
+        depot = Depot(address, root / "depot", before)
+        event = json.dumps({"event": "serving", "url": depot.url})
+        state.write_text(event)
+        if detach():
+            print(event, flush=True)
+            return
+        pid_file.write_text(str(os.getpid()))
     asyncio.run(serve_for_good(depot))
 
 

@@ -28,6 +28,7 @@ class Controller(Cluster):
         self.hub_port = self.hub_socket.bind_to_random_port("tcp://127.0.0.1")
         self.registration = 0
         self.completed: dict[str, bool] = {}
+        self.stranded: set[str] = set()  # whose engine has died, as the hub notes it
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -61,13 +62,14 @@ class Controller(Cluster):
             ]
             return {"status": "ok", "records": found}, []
         (msg_id,) = asked["msg_ids"]
-        header = session().msg("apply_reply")["header"]
         record = {
-            "result_header": header,
+            "result_header": session().msg("apply_reply")["header"],
             "header": {"msg_id": msg_id},
             "result_metadata": {"engine": "e"},
             "result_content": {"status": "ok"},
         }
+        if msg_id in self.stranded:
+            record |= {"result_header": {"engine": "e", "date": "now"}, "result_metadata": None}
         return {"status": "ok", msg_id: record}, [b"buffer"]
 
     async def close(self) -> None:
@@ -110,6 +112,19 @@ async def test_a_result_that_comes_later_is_fetched_from_the_hub(controller: Con
     assert found[lost]["content"]["evalue"] == CUT
     controller.completed[runs] = True
     assert (await answer(client))["parent_header"]["msg_id"] == runs
+
+
+async def test_what_its_engine_died_with_is_no_result(controller: Controller) -> None:
+    """The client makes an error of it by itself, when it hears of the death; another would confuse
+    it."""
+    controller.answer_questions()
+    dead, done = (f"{letter * 8}-{letter}_{os.getpid()}_1" for letter in "ab")
+    client = controller.client()
+    controller.completed, controller.stranded = {dead: True, done: True}, {dead}
+    left = dict.fromkeys((dead, done), ("task", "apply_reply"))
+    controller.tunnels.orphans.add_left(left)
+    assert (await answer(client))["parent_header"]["msg_id"] == done
+    assert await silent(client)
 
 
 async def test_a_client_that_was_just_connecting_is_told_how(controller: Controller) -> None:

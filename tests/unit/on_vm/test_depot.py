@@ -380,3 +380,27 @@ def test_a_python_that_came_along_is_found_at_its_new_place(tmp_path: Path) -> N
     relocate(tmp_path)
     assert f"home = {own}\n" in config.read_text()
     assert (binaries / "python").resolve() == own / "python3.11"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_died_is_started_again_at_the_same_url(
+    controller: tuple[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    url, _ = controller
+    folder = tmp_path / "controller"
+    wait_for((folder / "depot.pid").exists)
+    os.kill(int((folder / "depot.pid").read_text()), number)
+    _, (serving,) = run(folder, "vm_depot.py", "serve", f"--address={CONTROLLER}")
+    assert serving["url"] == url
+    assert get(f"{url}/bundle.tar.gz") == (200, b"scripts")
+
+
+def test_several_who_find_it_dead_start_one(controller: tuple[str, str], tmp_path: Path) -> None:
+    url, _ = controller
+    folder = tmp_path / "controller"
+    wait_for((folder / "depot.pid").exists)
+    os.kill(int((folder / "depot.pid").read_text()), signal.SIGKILL)
+    words = command(folder, "vm_depot.py", "serve", f"--address={CONTROLLER}")
+    several = [subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE) for _ in range(4)]
+    said = {json.loads(process.communicate(timeout=30)[0])["url"] for process in several}
+    assert said == {url}

@@ -128,3 +128,33 @@ def test_logs(agent: Agent) -> None:
     assert "Completed registration with id" in events[0]["text"]
     assert len(events[0]["text"]) == 40
     assert agent.ok("logs", "--controller")["name"] == "ipcontroller.log"
+
+
+def test_engines_of_a_killed_supervisor_are_replaced(agent: Agent) -> None:
+    """What the link has a machine do that is not heard any more."""
+    before = agent.engines("again", 2)["engines"]
+    with connect(agent, 2) as client:
+        ids = set(client.ids)
+        waiting = client[:].apply_async(time.sleep, 60)
+        time.sleep(0.3)
+        os.kill(agent.state("again")["supervisor"]["pid"], signal.SIGKILL)
+        os.kill(before[0]["pid"], signal.SIGKILL)
+        after = agent.engines("again", 2)["engines"]
+        with pytest.raises(ipp.error.RemoteError, match="EngineError"):
+            waiting.get(timeout=TIMEOUT_S)
+        wait_for(lambda: set(client.ids) == {engine["id"] for engine in after})
+        assert ids.isdisjoint(client.ids)
+    assert not any(running(engine["pid"]) for engine in before)
+    log = (agent.dir / "log" / "supervisor-again.log").read_text()
+    assert "an earlier supervisor was killed" in log
+
+
+def test_a_supervisor_that_runs_is_left_alone_but_goes_on(agent: Agent) -> None:
+    before = agent.engines("same", 1)["engines"]
+    supervisor = agent.state("same")["supervisor"]["pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    assert agent.engines("same", 1)["engines"] == before
+    assert agent.state("same")["supervisor"]["pid"] == supervisor
+    with connect(agent, 1) as client:
+        os.kill(before[0]["pid"], signal.SIGKILL)
+        wait_for(lambda: client.ids and client.ids != [before[0]["id"]], TIMEOUT_S)
