@@ -46,7 +46,9 @@ class Link:
         Raises AzureLauncherError if the controller can't be reached at the start, unless there was
         an earlier link.
         """
-        client_info = json.loads(self._file.client_file.read_text(encoding="utf-8"))
+        client_info = {}
+        with suppress(FileNotFoundError):  # a stop has erased it, and may need our help
+            client_info = json.loads(self._file.client_file.read_text(encoding="utf-8"))
         journal = Journal(self._file.open_requests)
         tunnels = Tunnels(ErrorReplies(client_info), journal, self._partner)
         tunnels.orphans.add_left(journal.left)
