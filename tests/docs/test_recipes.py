@@ -42,7 +42,7 @@ SKIPPED = {
     r"ipcluster start --profile=azure -n \d+( --daemonize)?$": "the cluster runs already",
     r"ipcluster stop --profile=azure$": "the cluster is that of all pages",
     r"cluster = .*\nclient = await .*\n\.\.\.": "notebook.md has it, too, in pieces",
-    r"ipcluster-azure reap --all-owners --name=": "names a cluster; test_reap.py has one",
+    r"ipcluster-azure reap --name=": "names a cluster; test_reap.py has one",
     r"python -m ipcluster_azure.examples.*--profile=azure --paths=1e7": "test_pricer_command.py",
     r"(ok|engine set|failed) ": OTHER,
     r"azure_controller|az deployment": OTHER,
