@@ -99,7 +99,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         )
         await all_or_none(finding, preparing)
         site = replace(finding.result(), preparation=preparing.result())
-        await teardown.sweep(file)
+        await teardown.sweep(file, context.progress)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
             self.parent.send_engines_connection_env = False

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from ..endpoint import Endpoint
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from ..private_files import erase
 from ..progress import Progress
@@ -208,8 +209,13 @@ def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
     return visit_machines(file, set_id=set_id, stop=True, timeout_s=timeout_s)
 
 
-async def sweep(file: RecordFile) -> None:
-    """Look after clusters of the profile whose deletion Azure had accepted but not finished."""
+async def sweep(file: RecordFile, progress: Progress) -> None:
+    """Look after clusters of the profile whose deletion Azure had accepted but not finished.
+
+    One that can't be looked after, as its subscription or its emulator doesn't answer, is named: a
+    new cluster may be elsewhere.
+    """
+    silent: set[Endpoint] = set()
     for path in file.retired():
         try:
             core = read_core(path)
@@ -218,7 +224,19 @@ async def sweep(file: RecordFile) -> None:
         if emulator_is_gone(core.endpoint):
             path.unlink(missing_ok=True)
             continue
-        with AzureApi(core.endpoint, core.subscription_id) as api:
-            # asked again, not only looked for: a deletion may have failed
-            if not await bridge(api.delete_group, core.resource_group):
+        if core.endpoint in silent:
+            continue
+        try:
+            with AzureApi(core.endpoint, core.subscription_id) as api:
+                # asked again, not only looked for: a deletion may have failed
+                is_there = await bridge(api.delete_group, core.resource_group)
+        except AzureLauncherError as error:
+            silent.add(core.endpoint)
+            progress.log.warning(
+                "Whether Azure has deleted cluster %s, stopped before, is unknown: %s",
+                core.cluster,
+                error,
+            )
+        else:
+            if not is_there:
                 path.unlink(missing_ok=True)

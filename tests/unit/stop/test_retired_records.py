@@ -81,10 +81,10 @@ async def test_a_group_that_takes_long_is_put_aside_and_looked_after_later(
     (retired,) = map(RecordFile, file.retired())
     assert_without_secrets(retired.require())
     assert file.read() is None
-    await teardown.sweep(file)  # asks again: it may have failed
+    await teardown.sweep(file, a_progress())  # asks again: it may have failed
     assert len(file.retired()) == 1
     assert await groups_at_last(info, []) == []
-    await teardown.sweep(file)
+    await teardown.sweep(file, a_progress())
     assert file.retired() == []
 
 
@@ -95,9 +95,9 @@ async def test_a_damaged_retired_record_is_left_to_reap(
     file.retire()
     for name in ("aaa", "zzz"):  # neither of them keeps the other from being looked after
         (file.retired_dir / f"{name}.json").write_text("{")
-    await teardown.sweep(file)
+    await teardown.sweep(file, a_progress())
     await asyncio.sleep(0.1)
-    await teardown.sweep(file)
+    await teardown.sweep(file, a_progress())
     assert [path.name for path in file.retired()] == ["aaa.json", "zzz.json"]
 
 
@@ -116,7 +116,7 @@ async def test_with_its_emulator_a_cluster_is_gone(
     for names in (record.plan.names, ClusterNames("another")):
         file.create(replace(record, plan=replace(record.plan, names=names)))
         file.retire()
-    await teardown.sweep(file)
+    await teardown.sweep(file, a_progress())
     assert file.retired() == []
 
 
@@ -134,7 +134,7 @@ async def test_two_sweeps_at_once_are_harmless(
         return gone
 
     monkeypatch.setattr(teardown, "emulator_is_gone", meanwhile)
-    await teardown.sweep(file)
+    await teardown.sweep(file, a_progress())
     assert file.retired() == []
 
 
@@ -151,3 +151,24 @@ def test_whether_an_emulator_is_gone(info: EmulatorInfo, monkeypatch: pytest.Mon
     monkeypatch.setattr(power.emulator, "find", busy)
     with pytest.raises(EndpointUnreachable, match="no answer in time"):
         power.emulator_is_gone(endpoint)
+
+
+async def test_a_cluster_of_before_that_cannot_be_looked_after_stops_no_start(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    """Two of an endpoint that does not answer any more, one of them in the middle."""
+    file = await make_cluster(api, info, tmp_path)
+    file.retire()
+    unreachable = replace(endpoint_of(info), url="https://127.0.0.1:9", token_file=info.token_file)
+    for name in ("aaa", "zzz"):
+        names = ClusterNames(name)
+        record = replace(_record(), endpoint=unreachable, plan=replace(plan_of(info), names=names))
+        file.create(record)
+        file.retire()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(teardown, "emulator_is_gone", lambda endpoint: False)
+        await teardown.sweep(file, a_progress())
+        assert await groups_at_last(info, []) == []
+        await teardown.sweep(file, a_progress())
+    assert [path.name for path in file.retired()] == ["aaa.json", "zzz.json"]
+    assert said.text.count("is unknown: ") == 2  # one a sweep
