@@ -110,13 +110,17 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 async def delete_machines(em: Emulator, some: Sequence[Group]) -> None:
-    """Kill the groups' machines and remove their interfaces."""
-    vms = [vm for group in some for vm in em.store.all(VM, group.name)]
+    """Kill the groups' machines and remove their interfaces.
+
+    A group may be gone, or go meanwhile: somebody else's deletion of it has ended.
+    """
+    there = [group for group in some if not group.gone.is_set()]
+    vms = [vm for group in there for vm in em.store.all(VM, group.name)]
     for vm in vms:
         vm.deleting = True
     await em.machines.destroy([vm.properties["vmId"] for vm in vms])
-    for group in some:
-        for nic in em.store.all(NIC, group.name):
+    for group in there:
+        for nic in [] if group.gone.is_set() else em.store.all(NIC, group.name):
             discard(em, nic)
 
 
@@ -127,11 +131,13 @@ async def delete_contents(
 
     forced: nothing is held back.
     """
-    for vm in em.store.all(VM, group.name):
+    for vm in [] if group.gone.is_set() else em.store.all(VM, group.name):
         vm.deleting = True
     await em.clock.sleep(duration_s / 10)
     await delete_machines(em, [group])
     await em.clock.sleep(duration_s * 9 / 10)
+    if group.gone.is_set():
+        return
     if not forced:
         _refuse_shared_disks(em, group)
         _refuse_used_from_outside(em, group)

@@ -108,7 +108,7 @@ TROUBLES: dict[str, tuple[str, str, Any, str, str]] = {
         "sizes and quota",
         None,
         "failed",
-        "need 60 machines: there is room for 59",
+        "makes 60 machines, but there is room for 59",
     ),
     "address": (
         f"{TWO_LINES}c.AzureVMLauncher.endpoint = 'https://127.0.0.1:9'\n"

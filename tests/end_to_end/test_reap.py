@@ -1,9 +1,7 @@
 """`ipcluster-azure list` and `reap`: what was lost is found by its tags, and nothing else is."""
 
 import json
-import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -24,7 +22,6 @@ from ipcluster_azure.plan.resource_types import (
     NSG,
     VIRTUAL_NETWORK,
 )
-from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.ssh.keys import make_login_key
 from tests.forked_client import Server
@@ -245,7 +242,6 @@ def test_what_a_killed_stop_has_half_deleted_is_gone_after_one_reap(
 
 def _kill_a_stop_after_its_first_requests(profile: Profile, shared: bool) -> None:
     """Machines are being deleted, slowly, and nothing else; of this computer all is lost."""
-    link = RecordFile.of(str(profile.folder), "").require().link_pid
     lost = fault("drop", method="DELETE", type="*/resourceGroups", times=None)
     with faults(profile.emulator, lost) as met:
         stopping = profile.popen("ipcluster", "stop", f"--profile={profile.name}")
@@ -254,7 +250,7 @@ def _kill_a_stop_after_its_first_requests(profile: Profile, shared: bool) -> Non
             assert any("deletion of the machines" in line for line in stopping.stdout)
         else:
             wait_for(lambda: met.fired[0], 30)
-        os.kill(link, signal.SIGKILL)
+        profile.kill_link()
         stopping.kill()
         stopping.communicate()
     wait_for(lambda: not profile.processes())

@@ -41,7 +41,7 @@ def test_from_the_first_request_of_a_stop_on(profile: Profile) -> None:
     link = read_json(profile.folder / "security" / "azure-.json")["link_pid"]
     with _silent(profile, after=0):
         began = time.monotonic()
-        status = profile.run("ipcluster-azure", "status", "--profile=azure").stdout
+        status = profile.run("ipcluster-azure", "status", "--profile=azure", expect=1).stdout
         assert "problem: The Azure endpoint does not answer" in status
         assert time.monotonic() - began < SAID_WITHIN_S + BUSY_S
         began = time.monotonic()

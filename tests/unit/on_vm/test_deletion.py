@@ -7,6 +7,7 @@ import pytest
 
 from ipcluster_azure.on_vm.agent import deletion
 from ipcluster_azure.on_vm.agent.deletion import Deletion
+from ipcluster_azure.on_vm.agent.instance_metadata import Answer
 
 from ..resource_manager.silent_servers import is_gone, server, trickles
 
@@ -17,7 +18,9 @@ def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
     monkeypatch.setattr(deletion, "ATTEMPT_S", 0.5)
     monkeypatch.setattr(deletion, "FIRST_PAUSE_S", 0.1)
     monkeypatch.setattr(
-        deletion, "metadata", lambda *_, **__: {"access_token": "t", "expires_on": "4102444800"}
+        deletion,
+        "metadata",
+        lambda *_, **__: Answer({"access_token": "t", "expires_on": "4102444800"}, None),
     )
     answers = [trickles, trickles, is_gone]
     with server(tmp_path, lambda connection: answers.pop(0)(connection)) as slow:

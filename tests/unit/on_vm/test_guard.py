@@ -283,6 +283,8 @@ def test_who_asks_a_dead_guard_starts_it(guarded: Agent) -> None:
 def test_a_hub_that_does_not_answer_costs_no_thread(guarded: Agent) -> None:
     pid = guarded.controller()["pid"]
     info = json.loads(guarded.engine_file.read_text())
+    guard_pid = json.loads((guarded.dir / "guard.json").read_text())["guard"]["pid"]
+    os.kill(guard_pid, signal.SIGKILL)  # it would have the controller go on
     os.kill(pid, signal.SIGSTOP)
     try:
         before = threading.active_count(), len(os.listdir("/proc/self/task"))
