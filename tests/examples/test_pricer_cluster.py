@@ -232,9 +232,12 @@ def test_the_command_prices_on_the_cluster(client, profile_dir, monkeypatch, cap
     assert on_cluster.splitlines()[:-1] == serial.splitlines()[:-1]  # the last is the time
 
 
+PATHS, BLOCKS = 4_000_000, 3907  # some seconds of work, of which a part is done when it is ended
+
+
 @pytest.fixture(scope="module")
 def never_interrupted():
-    return price_surface(Model(), 100, 0.2, 1.5e6)
+    return price_surface(Model(), 100, 0.2, PATHS)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -243,7 +246,7 @@ def test_a_run_on_the_cluster_that_is_interrupted_goes_on(
 ):
     command = [
         *(sys.executable, "-m", "ipcluster_azure.examples.monte_carlo_options"),
-        *("--profile", "pricer", "--paths", "1.5e6", "--checkpoint", str(tmp_path)),
+        *("--profile", "pricer", "--paths", str(PATHS), "--checkpoint", str(tmp_path)),
         *("--strikes", "100", "--vols", ".2", "--output", str(tmp_path / "out")),
     ]
     environment = {**os.environ, "IPYTHONDIR": str(profile_dir.parent)}
@@ -263,8 +266,8 @@ def test_a_run_on_the_cluster_that_is_interrupted_goes_on(
     (saved,) = tmp_path.glob("prices-*.npz")
     with np.load(saved) as file:
         kept = int(file["n_blocks"].sum())
-    assert 0 < kept < 1465
-    resumed = price_surface(Model(), 100, 0.2, 1.5e6, checkpoint=tmp_path, client=client)
+    assert 0 < kept < BLOCKS
+    resumed = price_surface(Model(), 100, 0.2, PATHS, checkpoint=tmp_path, client=client)
     assert_same_bits(resumed, never_interrupted)
     # The engines were left without tasks of the interrupted run.
     assert client[:].apply_async(os.getpid).get(timeout=10)
