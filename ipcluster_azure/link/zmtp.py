@@ -132,8 +132,11 @@ def messages_in(data: bytes, before: int) -> Iterator[list[bytes]]:
     delimiter, as messages of this stream have.
     """
     at = data.find(_frame(DELIMITER, MORE))
-    ends = [0, *(end for _, _, end in islice(_frames(data, 0), before))]
-    whole = at >= 0 and len(ends) > before and ends[before] == at
+    leading = list(islice(_frames(data, 0), before))
+    ends = [0, *(end for _, _, end in leading)]
+    # what a message's data look like as a frame is no frame: it has other flags
+    follow = all(flags & ~LONG == MORE for flags, _, _ in leading)
+    whole = at >= 0 and len(ends) > before and ends[before] == at and follow
     message: list[bytes] = []
     for flags, frame, _ in _frames(data, 0 if whole else at) if at >= 0 else ():
         message.append(frame)

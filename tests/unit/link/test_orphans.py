@@ -195,6 +195,14 @@ def test_what_is_whole_in_a_piece_of_a_stream_is_known(before: int) -> None:
     assert list(messages_in(b"", before)) == []
 
 
+def test_data_that_look_like_a_frame_before_the_delimiter_are_none() -> None:
+    """120 is both the letter x and the length of what follows up to the delimiter."""
+    first, second = pieces()[1][4:]
+    stream = message(first) + message(second[1:])
+    found = list(messages_in(stream[len(message(first)) - 122 :], 1))
+    assert found in ([second[1:]], [])
+
+
 def test_the_journal_says_what_is_open_whenever_its_writer_dies(tmp_path: Path) -> None:
     path = tmp_path / "requests"
     journal = Journal(path)
