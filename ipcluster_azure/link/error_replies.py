@@ -122,7 +122,9 @@ class ErrorReplies:
         if "msg_id" not in (found["result_header"] or {}):
             return b""
         message = self.session.msg(kind, content=found["result_content"])
-        message["header"].update(found["result_header"])
+        # an id of its own: a client that has had these bytes before breaks on their signature
+        own_id = {"msg_id": message["header"]["msg_id"]}
+        message["header"].update({**found["result_header"], **own_id})
         message["parent_header"] = found["header"]
         message["metadata"] = found["result_metadata"] or {}
         return zmtp.message([*self.session.serialize(message), *map(bytes, buffers)])

@@ -108,11 +108,11 @@ class Orphans:
             if orphan.kind != CONNECTION and msg_id not in completed:
                 since = max(orphan.since, self._tunnels.attached_at)
                 orphan.lost = time.monotonic() - since > ARRIVED_S
-            elif completed.get(msg_id, True) and self._listeners(orphan, connections):
-                answer = await self._answer(hub, orphan)
-                orphan.lost = answer is None
+            elif completed.get(msg_id, True):
                 for end in self._listeners(orphan, connections):
-                    if answer is not None:
+                    answer = await self._answer(hub, orphan)  # made anew: see error_replies.result
+                    orphan.lost = answer is None
+                    if answer is not None and end.listens:
                         self._note_told(orphan, end)
                         end.tell(answer, answers=[msg_id])
 

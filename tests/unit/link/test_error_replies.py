@@ -380,3 +380,23 @@ def test_what_nobody_answers_is_not_waited_for(kind: str) -> None:
     requests.asked([b"", b"no json", b"[]", b"\xff"])
     requests.asked(frames_of([], [], []))
     assert requests.take() == {}
+
+
+def test_a_result_that_comes_twice_is_no_duplicate_to_its_client() -> None:
+    """A client that has seen a signature before raises in its loop, and reads no more."""
+    engine, client = session(), session()
+    asked = engine.msg("apply_request")["header"]
+    answered = engine.msg("apply_reply", content={"status": "ok"})
+    found = {
+        "header": json.loads(json.dumps(asked, default=str)),
+        "result_header": json.loads(json.dumps(answered["header"], default=str)),
+        "result_content": answered["content"],
+        "result_metadata": {},
+    }
+    replies = ErrorReplies(INFO)
+    for _ in range(2):
+        stream = replies.result("apply_reply", found, [b"7"])
+        ((_, *frames),) = zmtp.messages_in(stream, 0)
+        message = client.deserialize(frames)
+        assert message["parent_header"]["msg_id"] == asked["msg_id"]
+        assert message["buffers"] == [b"7"]
