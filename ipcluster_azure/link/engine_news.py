@@ -42,13 +42,13 @@ class EngineNews:
                 continue
             try:
                 async with self._hub.conversation() as conversation:
-                    news = self._news(await conversation.engines())
+                    engines = await conversation.engines()
             except HubSilent as error:
                 log.info("%s", error)
                 continue
             for end in due:
                 if end.listens:
-                    end.tell(news)
+                    end.tell(self._news(engines))  # signed anew: see ErrorReplies.result
                     told.add(end)
 
     def _is_due(self, end: ClientEnd) -> bool:
