@@ -133,12 +133,8 @@ class AzureApi:
     def power_of(self, vm_id: str) -> str:
         """Return a machine's power state, such as "running"; "gone" if it isn't there any more."""
         with translated(f"looking at {_in_words(vm_id)}"):
-            try:
-                properties = self._compute.with_instance_view(vm_id).json()["properties"]
-            except ResourceNotFoundError as error:
-                require_absence(error)
-                return GONE
-        return power_state(properties)
+            found = _or_none(lambda: self._compute.with_instance_view(vm_id).json())
+        return GONE if found is None else power_state(found["properties"])
 
     def skus(self, location: str) -> list[Json]:
         """List what Azure offers in a location: sizes of virtual machines, and other things."""
@@ -190,11 +186,9 @@ class AzureApi:
         """Return a resource's provisioning state, such as "Deleting"; empty if it isn't there."""
         version = resource_types.api_version(parse_id(resource_id).type)
         with translated(f"looking for {_in_words(resource_id)}"):
-            try:
-                found = self._calls(resource_id).get(resource_id, version).json()
-            except ResourceNotFoundError as error:
-                require_absence(error)
-                return ""
+            found = _or_none(lambda: self._calls(resource_id).get(resource_id, version).json())
+        if found is None:
+            return ""
         return str((found.get("properties") or {}).get("provisioningState") or "unknown")
 
     def delete_group(self, name: str) -> bool:
