@@ -20,6 +20,7 @@ class AzureClock:
 
     def __init__(self) -> None:
         self._heard: tuple[datetime, float] | None = None
+        self._has_warned = False
 
     def hear(self, answer: requests.Response, **_: Any) -> None:
         """Note an answer's Date; a hook of a session."""
@@ -30,9 +31,11 @@ class AzureClock:
         self._heard = date.replace(tzinfo=date.tzinfo or timezone.utc), passed_s()
 
     def now(self) -> datetime:
-        """Return the time in UTC; by this computer's clock, with a warning, if none was heard."""
+        """Return the time in UTC; by this computer's clock, with one warning, if none was heard."""
         if self._heard is None:
-            log.warning("Azure has told no time yet: it is taken from this computer's clock")
+            if not self._has_warned:
+                log.warning("Azure has told no time yet: it is taken from this computer's clock")
+            self._has_warned = True
             return datetime.now(timezone.utc)
         date, heard_at = self._heard
         return (date + timedelta(seconds=passed_s() - heard_at)).astimezone(timezone.utc)

@@ -39,9 +39,10 @@ def test_without_any_date_the_computers_clock_counts_and_that_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        now = AzureClock().now()
+        clock = AzureClock()
+        now = [clock.now() for _ in range(3)][-1]
     assert abs((datetime.now(timezone.utc) - now).total_seconds()) < 60
-    assert "this computer's clock" in caplog.text
+    assert caplog.text.count("this computer's clock") == 1
 
 
 def test_every_answer_is_heard(emulator: EmulatorInfo) -> None:
