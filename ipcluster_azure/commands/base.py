@@ -78,7 +78,9 @@ class Command(Application):
                 given.add(traits[option])
             elif word not in HELP and word not in flags:
                 known = ", ".join(sorted([*flags, *(f"--{alias}" for alias in self.aliases)]))
-                self._refuse(f"{word!r} is not one of its options, {known}.")
+                is_name = word.isidentifier() and "profile" in self.aliases
+                hint = f" Did you mean --profile={word}?" if is_name else ""
+                self._refuse(f"{word!r} is not one of its options, {known}.{hint}")
 
     def _traits_by_option(self) -> dict[str, str]:
         """Option that takes a value -> its trait: --alias, and traitlets' own --Class.trait."""

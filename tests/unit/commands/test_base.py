@@ -33,7 +33,14 @@ def _refused(kind: type[Command], words: list[str], capsys: pytest.CaptureFixtur
 def test_unknown_words(kind: type[Command], word: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ", ".join(sorted(f"--{name}" for name in [*kind.aliases, *kind.flags]))
     line = _refused(kind, [word], capsys)
-    assert line.endswith(f"{word!r} is not one of its options, {options}.")
+    named = word.isalpha() and "profile" in kind.aliases
+    hint = f" Did you mean --profile={word}?" if named else ""
+    assert line.endswith(f"{word!r} is not one of its options, {options}.{hint}")
+
+
+def test_a_name_alone_is_meant_as_a_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else `ipcluster start --profile=trial`, which comes next, starts engines on this computer."""
+    assert _refused(InitApp, ["trial"], capsys).endswith(" Did you mean --profile=trial?")
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
