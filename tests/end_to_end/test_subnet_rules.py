@@ -13,6 +13,7 @@ from azure_emulator.client import EmulatorInfo
 from azure_emulator.testing import restricted
 
 from ..azure_emulator.cloud import Cloud
+from ..unit.plans import security_rule
 from .bare_stage import Stage, cloud, stage
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
@@ -47,20 +48,6 @@ class Office:
         answer = self.cloud.call("PUT", path, body, version="2025-01-01")
         assert self.cloud.wait_for(answer)["status"] == "Succeeded"
 
-    def rule(self, priority: int, access: str = "Allow", **members: Any) -> dict[str, Any]:
-        properties = {
-            "priority": priority,
-            "access": access,
-            "direction": "Inbound",
-            "protocol": "*",
-            "sourceAddressPrefix": "*",
-            "sourcePortRange": "*",
-            "destinationAddressPrefix": "*",
-            "destinationPortRange": "*",
-            **members,
-        }
-        return {"name": f"r{priority}", "properties": properties}
-
 
 def _office(cloud: Cloud) -> Office:
     offer = client.offer(cloud.info)
@@ -76,7 +63,7 @@ def office(stage: Stage) -> Office:
 def test_a_group_that_lets_nobody_in_is_seen_before_anything_is_created(
     stage: Stage, office: Office
 ) -> None:
-    https = office.rule(100, destinationPortRange="443")
+    https = security_rule(100, "Allow", destinationPortRange="443")
     message = stage.refused(subnet_id=office.subnet(https))
     for part in (
         "The security group office of subnet compute lets no SSH in from 127.0.0.1/32",
@@ -86,7 +73,9 @@ def test_a_group_that_lets_nobody_in_is_seen_before_anything_is_created(
         "or set another c.AzureVMLauncher.subnet_id",
     ):
         assert part in message
-    message = stage.refused(subnet_id=office.subnet(office.rule(300), office.rule(200, "Deny")))
+    message = stage.refused(
+        subnet_id=office.subnet(security_rule(300, "Allow"), security_rule(200, "Deny"))
+    )
     assert "rule r200 (priority 200)" in message
     assert "--priority 199" in message
 
@@ -109,7 +98,7 @@ def test_a_group_that_lets_us_in_or_may_do_so(
         for name, value in members.items()
     }
     members = {name: value for name, value in members.items() if value is not None}
-    rule = office.rule(100, **members)
+    rule = security_rule(100, "Allow", **members)
     for name in list(rule["properties"]):
         if f"{name}es" in members or f"{name}s" in members:
             del rule["properties"][name]
@@ -117,13 +106,13 @@ def test_a_group_that_lets_us_in_or_may_do_so(
 
 
 def test_machines_that_may_not_talk_to_each_other(stage: Stage, office: Office) -> None:
-    ssh = office.rule(100, sourceAddressPrefix="Internet")
-    subnet_id = office.subnet(ssh, office.rule(4000, "Deny"))
+    ssh = security_rule(100, "Allow", sourceAddressPrefix="Internet")
+    subnet_id = office.subnet(ssh, security_rule(4000, "Deny"))
     message = stage.refused(subnet_id=subnet_id)
     assert "does not let the cluster's machines talk to each other: its rule r4000" in message
     assert "--source-address-prefixes VirtualNetwork" in message
-    inside = office.rule(200, sourceAddressPrefix="VirtualNetwork")
-    stage.find(subnet_id=office.subnet(ssh, inside, office.rule(4000, "Deny")))
+    inside = security_rule(200, "Allow", sourceAddressPrefix="VirtualNetwork")
+    stage.find(subnet_id=office.subnet(ssh, inside, security_rule(4000, "Deny")))
 
 
 def test_what_cannot_be_read_does_not_keep_from_starting(stage: Stage, office: Office) -> None:
@@ -204,14 +193,14 @@ def test_a_silent_engine_is_explained_once_for_all_machines(profile: Profile) ->
 
 
 def test_rules_in_effect_are_told_of_running_machines_alone(stage: Stage, office: Office) -> None:
-    subnet = {"subnet": {"id": office.subnet(office.rule(100))}}
+    subnet = {"subnet": {"id": office.subnet(security_rule(100, "Allow"))}}
     configuration = {"name": "primary", "properties": subnet}
     path = f"{GROUP}/providers/Microsoft.Network/networkInterfaces/nic"
     body = {"location": "eastus", "properties": {"ipConfigurations": [configuration]}}
     assert stage.cloud.call("PUT", path, body, version="2025-01-01").status == 201
     answer = stage.cloud.call("POST", f"{path}/effectiveNetworkSecurityGroups")
     assert (answer.status, answer.code) == (400, "NetworkInterfaceNotAttachedToRunningVm")
-    controller, _ = stage.start(subnet_id=office.subnet(office.rule(100)))
+    controller, _ = stage.start(subnet_id=office.subnet(security_rule(100, "Allow")))
     nic = controller["properties"]["networkProfile"]["networkInterfaces"][0]["id"]
     group, name = nic.split("/")[4], nic.split("/")[-1]
     found = stage.cloud.network.network_interfaces.begin_list_effective_network_security_groups(

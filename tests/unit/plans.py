@@ -53,3 +53,19 @@ def launcher(**traits: Any) -> AzureVMControllerLauncher:
 
 def settings(**changes: Any) -> Settings:
     return replace(launcher().settings(), **changes)
+
+
+def security_rule(priority: int, access: str = "Deny", **members: Any) -> dict[str, Any]:
+    """Return a rule of a security group for all that comes in, but for its `members`."""
+    properties = {
+        "priority": priority,
+        "access": access,
+        "direction": "Inbound",
+        "protocol": "*",
+        "sourceAddressPrefix": "*",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": "*",
+        **members,
+    }
+    return {"name": f"r{priority}", "properties": properties}

@@ -13,25 +13,12 @@ from ipcluster_azure.plan.security_rules import (
     free_priority,
 )
 
+from ..plans import security_rule as _rule
+
 SUBNET = Network("10.1.2.0/24")
 OUTSIDE = End(Network("203.0.113.7/32"), False)
 PERHAPS = End(Network("10.9.0.0/16"), None)  # in the office, behind a VPN
 INSIDE = End(SUBNET, True)
-
-
-def _rule(priority: int, access: str = "Deny", **members: Any) -> dict[str, Any]:
-    properties = {
-        "priority": priority,
-        "access": access,
-        "direction": "Inbound",
-        "protocol": "*",
-        "sourceAddressPrefix": "*",
-        "sourcePortRange": "*",
-        "destinationAddressPrefix": "*",
-        "destinationPortRange": "*",
-        **members,
-    }
-    return {"name": f"r{priority}", "properties": properties}
 
 
 DEFAULTS = [
