@@ -58,8 +58,8 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
     """
     file, progress = context.file, context.progress
     host_key = make_host_key()
-    parameters = secure_parameters(file.public_key_file.read_text(), host_key)
     with edited(file) as record:
+        parameters = secure_parameters(file.public_key_file.read_text(), host_key)
         template = engine_set_template(record.plan, plan)
         (request,) = requests(template, parameters, record.plan)
         record.engine_sets[plan.set_id] = EngineSet(
@@ -72,7 +72,8 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
         record.resources.append(request.id)
         record.secret_files.append(str(file.engine_set_parameters))
     job.submit(template)
-    write_parameters(file.engine_set_parameters, parameters)
+    with edited_set(file, plan.set_id):  # else a stop that comes now would erase it before
+        write_parameters(file.engine_set_parameters, parameters)
     where = f" in zone {plan.machine.zone}" if plan.machine.zone else ""
     progress.say(
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for "

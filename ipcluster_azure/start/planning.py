@@ -13,7 +13,7 @@ from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster
 from ..plan.image import NO_IMAGE, Image
 from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
-from ..record.abort import require_alive
+from ..record.abort import edited, require_alive
 from ..record.contents import Controller, Limits, Preparation, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
@@ -160,9 +160,10 @@ def put_on_record(
     file.create(record)
     job.submit(template)
     # secrets last: who dies before has left none, who dies later a cluster that can be stopped
-    write_private(file.key_file, login_key.private)
-    write_private(file.public_key_file, login_key.public)
-    write_parameters(file.controller_parameters, parameters)
+    with edited(file):  # else a stop that comes now would erase them before they are written
+        write_private(file.key_file, login_key.private)
+        write_private(file.public_key_file, login_key.public)
+        write_parameters(file.controller_parameters, parameters)
     return record, planned
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -92,12 +93,24 @@ class Start:
         return found
 
 
-def start_with(azure: Azure, profile_dir: Path, n: int = 8, **traits: Any) -> Start:
-    """Take the way that a start of `n` engines takes from its settings to its requests."""
-    return asyncio.run(_start(azure, profile_dir, n, {**ELSEWHERE, **traits}))
+def start_with(
+    azure: Azure,
+    profile_dir: Path,
+    n: int = 8,
+    submit: Callable[[Json], None] = lambda template: None,
+    **traits: Any,
+) -> Start:
+    """Take the way that a start of `n` engines takes from its settings to its requests.
+
+    `submit` is called when the record is written, as by the launcher that writes the job file.
+    """
+    job = JobFile(profile_dir / "job.json", submit)
+    return asyncio.run(_start(azure, profile_dir, n, {**ELSEWHERE, **traits}, job))
 
 
-async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) -> Start:
+async def _start(
+    azure: Any, profile_dir: Path, n: int, traits: dict[str, Any], job: JobFile
+) -> Start:
     context = context_in(profile_dir)
     place = await find_place(launcher(**traits).settings())
     settings, market = place.settings, Market(OFFERS, {})
@@ -106,7 +119,6 @@ async def _start(azure: Any, profile_dir: Path, n: int, traits: dict[str, Any]) 
     sizes = tuple(controller_sizes(settings, market))
     site = Site(place, NAMES, sizes, limits)
     key = make_host_key()  # quicker to make than a login key
-    job = JobFile(profile_dir / "job.json", lambda template: None)
     record, asked_for = put_on_record(context, site, job, ProcessSpec(), key, lambda: None)
     plan = record.plan
     size = engine_sizes(settings, market, n, site.sizes[0])[0]
