@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from packaging.utils import canonicalize_name
 
 from ..errors import ConfigurationError
+from .selection import Target
 
 # The report is a package below this folder. What the interpreter itself imports must not be taken
 # from the working directory, which -c puts in front.
@@ -122,6 +123,14 @@ class Installed:
         """Return the distribution of this name, however it is spelt; None if there is none."""
         wanted = canonicalize_name(name)
         return next((one for one in self.distributions if one.name == wanted), None)
+
+    def portable(self, tags: Iterable[str], target: Target) -> tuple[str, ...]:
+        """Return the tags of a wheel made here that hold on the target's Linux as well.
+
+        linux_x86_64 says no C library: what was built here may need as new a one as is here.
+        """
+        here = self.glibc is not None and self.glibc <= target.glibc
+        return tuple(tag for tag in tags if here or not tag.rpartition("-")[2].startswith("linux_"))
 
 
 def read_environment(python: str, sys_path: Sequence[str] | None = None) -> Installed:
