@@ -30,6 +30,8 @@ def cache_folder() -> Path:
 def folder_of(key: str) -> Path:
     """Return the folder of what has this key, a hash of all that a wheel is made from."""
     folder = cache_folder() / key
+    if not folder.exists():
+        _delete_unused(folder.parent)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         os.utime(folder)
@@ -47,7 +49,6 @@ def kept(key: str, name: str, make: Callable[[Path], None]) -> Path:
     path = folder_of(key) / name
     if path.exists():
         return path
-    _delete_unused(path.parent.parent)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".unfinished")
         os.close(descriptor)
