@@ -59,8 +59,8 @@ class Builder:
                 copies = sources.copy(files, place / "source")
                 if self._key("folder", name, version, self._hash(name, copies)) != key:
                     continue
-                if sources.in_git(folder):  # some projects ask git which files are theirs
-                    self._command(name, place, git.commands_to_keep(place / "source"))
+                if sources.in_git(folder):
+                    self._keep(name, place)
                 return self._build(name, place, place / "source", _pinned(name, version))
         raise _failed(name, f"{folder} is written to all the time")
 
@@ -82,6 +82,13 @@ class Builder:
                 name, place, git.commands_to_get(remote, commit, source), remote.variables
             )
             return self._build(name, place, source / subdirectory, {})
+
+    def _keep(self, name: str, place: Path) -> None:
+        """Make the copy a repository: some backends ask git which files are a project's."""
+        try:
+            self._command(name, place, git.commands_to_keep(place / "source"))
+        except ConfigurationError:  # no git here; most can do without
+            shutil.rmtree(place / "source" / ".git", ignore_errors=True)
 
     def _hash(self, name: str, files: dict[str, Path]) -> str:
         try:

@@ -33,6 +33,7 @@ LEFT_OUT = frozenset(
     "RECORD RECORD.jws RECORD.p7s INSTALLER REQUESTED direct_url.json provenance_url.json "
     "uv_cache.json uv_build.json".split()
 )
+CACHE = "__pycache__"
 COMPILED = (".so", ".pyd", ".dll", ".dylib")
 SITES = ("site-packages", "dist-packages")
 SCRIPTS = ("bin", "Scripts")
@@ -150,13 +151,13 @@ class _Packing:
         if inside is not None:
             first = inside.parts[0] if inside.parts else ""
             made = first == self._distribution.info and inside.name in LEFT_OUT
-            return None if made or _is_bytecode(inside) else (str(inside), Path(path))
+            return None if made or CACHE in inside.parts else (str(inside), Path(path))
         # a link may lead out of the prefix as well as RECORD itself
         below = _below(os.path.realpath(path), self._root) if self._root else None
         if below is None or len(below.parts) < 2:
             self.left_out.append(name)
             return None
-        if _is_bytecode(below) or (_is_script(below) and self._makes(below.name)):
+        if CACHE in below.parts or (_is_script(below) and self._makes(below.name)):
             return None
         return self._elsewhere(below), Path(path)
 
@@ -195,15 +196,12 @@ def _is_script(below: PurePosixPath) -> bool:
 def _below(path: str, root: str) -> PurePosixPath | None:
     """Return a path relative to a folder that it is below; None if it isn't."""
     try:
-        if os.path.commonpath([path, root]) != os.path.commonpath([root]):
-            return None
+        common = os.path.commonpath([path, root])
     except ValueError:  # another drive
         return None
+    if os.path.normcase(common) != os.path.normcase(os.path.normpath(root)):
+        return None
     return PurePosixPath(os.path.relpath(path, root).replace(os.sep, "/"))
-
-
-def _is_bytecode(path: PurePosixPath) -> bool:
-    return path.suffix == ".pyc" or "__pycache__" in path.parts
 
 
 def _entry_points(location: str, info: str) -> frozenset[str]:

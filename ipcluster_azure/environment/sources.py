@@ -69,7 +69,7 @@ def copy(files: dict[str, Path], target: Path) -> dict[str, Path]:
         copies[name] = target / name
         copies[name].parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copies[name])
-        copies[name].chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
+        copies[name].chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
         os.utime(copies[name], (BUILD_TIME, BUILD_TIME))
     return copies
 
@@ -95,7 +95,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[tuple[st
 
 
 def _skipped(entry: "os.DirEntry[str]", prefix: str) -> bool:
-    if entry.name in SKIPPED or entry.name.endswith(".pyc"):
+    if entry.name in SKIPPED:
         return True
     if not entry.is_dir():
         return False

@@ -33,7 +33,11 @@ class Everyone:
         root = found.location + os.sep
         for row in found.record or []:
             name = row[0]
-            if name.startswith(("../", found.info)) or name.endswith(".pyc") or os.path.isabs(name):
+            if (
+                name.startswith(("../", found.info))
+                or "__pycache__/" in name
+                or os.path.isabs(name)
+            ):
                 continue
             try:
                 status = os.stat(root + name)

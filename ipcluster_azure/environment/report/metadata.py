@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import re
+import urllib.parse
 import urllib.request
 from typing import Any
 
+DIRECT_URL_KINDS = ("vcs_info", "dir_info", "archive_info")
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -60,8 +62,8 @@ class Found:
             told = json.loads(self.text("direct_url.json") or "null")
         except ValueError:
             told = None
-        if isinstance(told, dict) and isinstance(told.get("url"), str):
-            return told
+        if usable(told):
+            return dict(told)
         if self.folder is None or not self.info.endswith(".egg-info"):
             return None
         if os.path.basename(self.location) in ("site-packages", "dist-packages"):
@@ -84,6 +86,18 @@ class Found:
             return os.stat(os.path.join(self.folder or "", "RECORD")).st_mtime_ns
         except OSError:
             return 0
+
+
+def usable(told: Any) -> bool:
+    """Whether direct_url.json says an address, and one thing more of it."""
+    if not isinstance(told, dict) or not isinstance(told.get("url"), str):
+        return False
+    try:
+        urllib.parse.urlsplit(told["url"])
+    except ValueError:
+        return False
+    known = [told[key] for key in DIRECT_URL_KINDS if key in told]
+    return len(known) == 1 and isinstance(known[0], dict)
 
 
 def first_headers(text: str) -> list[tuple[str, str]]:

@@ -16,6 +16,11 @@ from .files import Everyone
 from .metadata import Found, first_headers, normalised, single
 from .modules import top_level
 
+# they become file names
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+VERSION = re.compile(r"[A-Za-z0-9._+!-]+\Z")
+TAG = re.compile(r"[\w.]+-[\w.]+-[\w.]+\Z")
+
 
 def main() -> None:
     """Print the report."""
@@ -73,7 +78,7 @@ def read(path: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
         found = Found(installed)
         if found.info.startswith("~"):  # pip's name for what it has half removed
             continue
-        if not found.name or not found.version:
+        if not NAME.match(found.name) or not VERSION.match(found.version):
             broken.append(os.path.join(found.location, found.info))
             continue
         name = normalised(found.name)
@@ -106,7 +111,7 @@ def described(found: Found, everyone: Everyone) -> dict[str, Any]:
         "installer": found.text("INSTALLER").strip().lower(),
         "requested": os.path.exists(os.path.join(found.folder or "", "REQUESTED")),
         "requires": found.requires,
-        "tags": [value for key, value in wheel if key == "tag"],
+        "tags": [value for key, value in wheel if key == "tag" and TAG.match(value)],
         "purelib": single(wheel, "root-is-purelib").lower() != "false",
         "has_record": found.record is not None,
         "changed": changed,

@@ -148,6 +148,17 @@ def test_a_version_from_git_stays_the_installed_one(
     assert builder.folder("scm-project", "2.5.dev3+g0a1b2c3", project).read_bytes() == content
 
 
+def test_without_git_on_this_computer(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "mine", "mine")
+    run_git(project, "init", "--quiet")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert builder.folder("mine", "1.0", project).exists()
+    text = failure(builder, "mine", project.as_uri(), "0" * 40, method="repository")
+    assert "mine can't be built: git: No such file or directory." in text
+
+
 def test_what_was_compiled_for_this_computer_only(builder: Builder, tmp_path: Path) -> None:
     native = make_project(tmp_path / "a", "native", tag="cp311-cp311-linux_x86_64")
     assert builder.folder("native", "1.0", native).name == "native-1.0-cp311-cp311-linux_x86_64.whl"

@@ -157,6 +157,8 @@ def test_metadata_of_every_sort(tmp_path: Path) -> None:
         (second, "no_name-2.0.dist-info", "Name: no-name\nVersion: 2.0\n"),
         (first, "no_version-3.0.dist-info", "Name: no-version\nVersion: UNKNOWN\n"),
         (first, "empty.dist-info", ""),
+        (first, "path-1.0.dist-info", "Name: ../../path\nVersion: 1.0\n"),
+        (first, "version-1.0.dist-info", "Name: version\nVersion: 1/../../x\n"),
         (first, "old-1.5.egg-info", "Name: old\nVersion: 1.5\n"),
         (first, "latin-1.0.dist-info", "Name: latin\nVersion: 1.0\nAuthor: Jos\udce9\n"),
     ):
@@ -164,6 +166,7 @@ def test_metadata_of_every_sort(tmp_path: Path) -> None:
         file = "PKG-INFO" if name.endswith("egg-info") else "METADATA"
         (folder / name / file).write_text(text, errors="surrogateescape")
     (first / "a_b-1.0.dist-info" / "direct_url.json").write_text("{")
+    (first / "a_b-1.0.dist-info" / "WHEEL").write_text("Tag: py3-none-any\nTag: x\nTag: a/b-c-d\n")
     (first / "old-1.5.egg-info" / "requires.txt").write_text("numpy\n\n[plots]\nmatplotlib>2\n")
     (first / "single-4.egg-info").write_text("Name: single\nVersion: 4\n")
     with zipfile.ZipFile(tmp_path / "zipped-5.0-py3.11.egg", "w") as egg:
@@ -186,15 +189,36 @@ def test_metadata_of_every_sort(tmp_path: Path) -> None:
         "zipped": "5.0",
     }
     assert {Path(path).name for path in found.broken} == {
-        "no_name-1.0.dist-info",
         "empty.dist-info",
+        "no_name-1.0.dist-info",
+        "path-1.0.dist-info",
+        "version-1.0.dist-info",
     }
-    assert one(found, "a-b").requires == ("c",)
+    assert (one(found, "a-b").requires, one(found, "a-b").tags) == (("c",), ("py3-none-any",))
     assert [r.replace(" ", "") for r in one(found, "old").requires] == [
         "numpy",
         'matplotlib>2;extra=="plots"',
     ]
     assert {d.kind for d in found.distributions} == {"index"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[]",
+        '{"url": 1, "dir_info": {}}',
+        '{"url": "file:///x"}',
+        '{"url": "file:///x", "dir_info": null}',
+        '{"url": "file:///x", "dir_info": {}, "archive_info": {}}',
+        '{"url": "http://[", "archive_info": {}}',
+    ],
+)
+def test_an_address_that_says_nothing(told: str, tmp_path: Path) -> None:
+    info = tmp_path / "x-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: x\nVersion: 1.0\n")
+    (info / "direct_url.json").write_text(told)
+    assert one(read_environment(sys.executable, [str(tmp_path)]), "x").kind == "index"
 
 
 def test_an_upgrade_that_was_ended_left_two(tmp_path: Path) -> None:

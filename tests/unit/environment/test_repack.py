@@ -35,6 +35,7 @@ FILES = {
     "tool_x-1.0.data/scripts/run.sh": "#!/bin/sh\necho shell\n",
     "tool_x-1.0.data/data/share/tool_x/notes.txt": "notes\n",
     "tool_x-1.0.data/purelib/tool_y.py": "",
+    "tool_x/without_source.pyc": "",
 }
 ENTRY = "[console_scripts]\ntool-x = tool_x:main\n[other.group]\nrun-tool = tool_x\n"
 
@@ -109,6 +110,7 @@ def test_what_it_installs_is_what_was_installed(tool: Venv, tmp_path: Path) -> N
         "tool_x-1.0.dist-info/entry_points.txt",
         "tool_x/__init__.py",
         "tool_x/with space/größe, and comma.txt",
+        "tool_x/without_source.pyc",
         "tool_y.py",
     ]
     assert contents(made.path)["tool_x-1.0.data/scripts/run-tool"] == b"#!python\nprint('ran')\n"

@@ -33,7 +33,6 @@ def test_what_is_left_out(tmp_path: Path) -> None:
         *kept,
         ".git/config",
         "mine/__pycache__/x.cpython-311.pyc",
-        "mine/old.pyc",
         "build/lib/mine/old.py",
         "mine.egg-info/SOURCES.txt",
         "src/mine.egg-info/SOURCES.txt",
