@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,20 +48,22 @@ class Builder:
         """Build from a project's folder, in which nothing is written.
 
         The wheel has the version `version`, the installed one, where the project takes its own from
-        git's tags: they may have gone on since it was installed. Else it is what the sources say.
+        git's tags: they may have gone on since it was installed. Without one it is what they say.
         """
+        described = "" if version else git.described(folder)
         for _ in range(3):  # somebody may be writing to the sources
             files = sources.source_files(folder)
-            key = self._key("folder", name, version, self._hash(name, files))
+            parts = ("folder", name, version, described)
+            key = self._key(*parts, self._hash(name, files))
             with self._building(name, key) as (place, built):
                 if built:
                     return self._checked(name, built)
                 copies = sources.copy(files, place / "source")
-                if self._key("folder", name, version, self._hash(name, copies)) != key:
+                if self._key(*parts, self._hash(name, copies)) != key:
                     continue
-                if sources.in_git(folder):
-                    self._keep(name, place)
-                return self._build(name, place, place / "source", _pinned(name, version))
+                self._give_repository(name, version, place, folder)
+                pinned = _pinned(name, version, place / "source") if version else {}
+                return self._build(name, place, place / "source", pinned)
         raise _failed(name, f"{folder} is written to all the time")
 
     def sdist(self, name: str, archive: Path) -> Path:
@@ -83,12 +85,22 @@ class Builder:
             )
             return self._build(name, place, source / subdirectory, {})
 
-    def _keep(self, name: str, place: Path) -> None:
-        """Make the copy a repository: some backends ask git which files are a project's."""
+    def _give_repository(self, name: str, version: str, place: Path, original: Path) -> None:
+        """Make the copy a repository where the original is in one.
+
+        Some backends ask git which files are a project's, and which version it is.
+        """
+        copy = place / "source"
+        if not sources.in_git(original):
+            return
+        if version or not (original / ".git").exists():
+            commands = git.commands_to_keep(copy, version or "0")
+        else:
+            commands = git.commands_to_share(original, copy)
         try:
-            self._command(name, place, git.commands_to_keep(place / "source"))
+            self._command(name, place, commands)
         except ConfigurationError:  # no git here; most can do without
-            shutil.rmtree(place / "source" / ".git", ignore_errors=True)
+            shutil.rmtree(copy / ".git", ignore_errors=True)
 
     def _hash(self, name: str, files: dict[str, Path]) -> str:
         try:
@@ -171,16 +183,20 @@ class Builder:
         )
 
 
-def _pinned(name: str, version: str) -> dict[str, str]:
+def _pinned(name: str, version: str, project: Path) -> dict[str, str]:
     """Return what tells tools that ask git for the version which one it is."""
     variable = re.sub(r"[-_.]+", "_", name).upper()
-    return {
-        f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{variable}": version,  # hatch-vcs too
-        f"VCS_VERSIONING_PRETEND_VERSION_FOR_{variable}": version,
+    pinned = {
+        f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{variable}": version,
         "PDM_BUILD_SCM_VERSION": version,
         "PBR_VERSION": version,
         "POETRY_DYNAMIC_VERSIONING_BYPASS": version,
     }
+    with suppress(OSError):
+        # it does not pass the name on; else what the build needs would have that version as well
+        if "hatch-vcs" in (project / "pyproject.toml").read_text("utf-8", "replace"):
+            pinned["SETUPTOOLS_SCM_PRETEND_VERSION"] = version
+    return pinned
 
 
 def _made_writable(remove: Callable[[str], None], path: str, _: object) -> None:

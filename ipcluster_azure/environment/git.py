@@ -1,8 +1,11 @@
-"""What git is told: to fetch a commit, and to take a copied project for a repository."""
+"""What git is asked: for a commit, for a version, to take a copied project for a repository."""
 
 import base64
 import os
+import re
+import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,6 +17,7 @@ OF_A_REPOSITORY = frozenset(
 )
 NOBODY = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
 PLAIN = ("-c", "commit.gpgsign=false", "-c", f"core.hooksPath={os.devnull}")
+TAG_PREFIX = re.compile(r"""^tag_prefix\s*=\s*['"]?([\w./-]*)""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,53 @@ def commands_to_get(remote: Remote, commit: str, target: Path) -> Iterable[Comma
         yield ["git", "-C", target, "submodule", "--quiet", "update", "--init", "--recursive"]
 
 
-def commands_to_keep(folder: Path) -> Iterable[Command]:
-    """Yield what makes a folder a repository with all its files, for builds that ask for them."""
+def commands_to_keep(folder: Path, version: str) -> Iterable[Command]:
+    """Yield what makes a folder a repository with all its files, for builds that ask for them.
+
+    Its only commit has the version's tag, for those that ask for that.
+    """
     git: Command = ["git", "-C", folder, *NOBODY, *PLAIN]
     yield [*git, "init", "--quiet"]
     yield [*git, "add", "--all"]
     yield [*git, "commit", "--quiet", "--allow-empty", "--message", "as it was found"]
+    yield [*git, "tag", "--no-sign", f"{_tag_prefix(folder)}{version}"]
+
+
+def commands_to_share(original: Path, folder: Path) -> Iterable[Command]:
+    """Yield what gives a copy the history of its original, in which nothing is written."""
+    bare: Command = ["--bare", "--shared", "--", original, folder / ".git"]
+    yield ["git", "clone", "--quiet", *bare]
+    git: Command = ["git", "-C", folder, "--git-dir=.git"]
+    yield [*git, "config", "core.bare", "false"]
+    yield [*git, "reset", "--quiet"]
+
+
+def described(folder: Path) -> str:
+    """Return what a folder's repository says of its version; nothing without one."""
+    # with --dirty it would write to the index
+    command = ["git", "describe", "--tags", "--long", "--always"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=without_repository(os.environ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _tag_prefix(folder: Path) -> str:
+    """Return what stands before the version in a project's tags: versioneer has it configured."""
+    for name in ("pyproject.toml", "setup.cfg"):
+        with suppress(OSError):
+            text = (folder / name).read_text(encoding="utf-8", errors="replace")
+            if found := TAG_PREFIX.search(text):
+                return found[1]
+    return "v"
 
 
 def without_repository(variables: Mapping[str, str]) -> dict[str, str]:

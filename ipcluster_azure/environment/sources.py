@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from .git import without_repository
 
 SKIPPED = frozenset(
     ".git .hg .svn .bzr __pycache__ .venv .tox .nox .eggs .mypy_cache .pytest_cache .ruff_cache "
@@ -111,7 +112,8 @@ def _known_to_git(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the files that git has, or would add; too large without git."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+        variables = without_repository(os.environ)
+        done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         raise TooLarge from None
     for name in filter(None, done.stdout.split(b"\0")):

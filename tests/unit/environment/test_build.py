@@ -148,6 +148,42 @@ def test_a_version_from_git_stays_the_installed_one(
     assert builder.folder("scm-project", "2.5.dev3+g0a1b2c3", project).read_bytes() == content
 
 
+ASKS_GIT = (
+    "global VERSION; import subprocess; "
+    "VERSION = subprocess.check_output(['git', 'describe', '--tags']).decode().strip(); "
+    "VERSION = VERSION.rpartition('v')[2].replace('-', '+', 1).replace('-', '.')"
+)
+
+
+def test_a_backend_that_asks_git_for_the_version(builder: Builder, tmp_path: Path) -> None:
+    """It is told the installed one; without one, what the repository says by now."""
+    project = make_project(tmp_path / "mine", "mine", in_build=ASKS_GIT)
+    run_git(project, "init", "--quiet")
+    run_git(project, "add", "--all")
+    run_git(project, "commit", "--quiet", "--message", "first")
+    run_git(project, "tag", "v3.0")
+    before = state(project)
+    assert builder.folder("mine", "2.5", project).name == "mine-2.5-py3-none-any.whl"
+    assert builder.folder("mine", "", project).name == "mine-3.0-py3-none-any.whl"
+    assert state(project) == before
+    run_git(project, "tag", "v3.1")
+    run_git(project, "tag", "--delete", "v3.0")
+    assert builder.folder("mine", "", project).name == "mine-3.1-py3-none-any.whl"
+    (project / "setup.cfg").write_text("[versioneer]\ntag_prefix = releases/v\n")
+    assert builder.folder("mine", "2.5", project).name == "mine-2.5-py3-none-any.whl"
+
+
+def test_hatch_vcs_does_not_tell_for_which_project_it_asks(
+    builder: Builder, tmp_path: Path
+) -> None:
+    code = "global VERSION; VERSION = os.environ.get('SETUPTOOLS_SCM_PRETEND_VERSION', '0')"
+    project = make_project(tmp_path / "mine", "mine", in_build=code)
+    assert builder.folder("mine", "2.5", project).name == "mine-0-py3-none-any.whl"
+    with open(project / "pyproject.toml", "a") as file:
+        file.write("# hatch-vcs\n")
+    assert builder.folder("mine", "2.5", project).name == "mine-2.5-py3-none-any.whl"
+
+
 def test_without_git_on_this_computer(
     builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
