@@ -128,11 +128,12 @@ class Builder:
         try:
             built = next(place.glob("*.whl"), None)
             if built is None:
+                _clear(name, place)  # of a start that was killed
                 (place / LOG).unlink(missing_ok=True)
             yield place, built
         finally:
-            for leftover in ("source", "out"):
-                shutil.rmtree(place / leftover, onerror=_made_writable)
+            with suppress(ConfigurationError):
+                _clear(name, place)
             lock.release()
 
     def _build(self, name: str, place: Path, source: Path, variables: Mapping[str, str]) -> Path:
@@ -199,11 +200,18 @@ def _pinned(name: str, version: str, project: Path) -> dict[str, str]:
     return pinned
 
 
-def _made_writable(remove: Callable[[str], None], path: str, _: object) -> None:
-    """Remove what git has made read-only, which Windows minds."""
-    if os.path.exists(path):
-        os.chmod(path, 0o700)
-        remove(path)
+def _clear(name: str, place: Path) -> None:
+    """Remove what is only there while something is built."""
+    for folder in (place / "source", place / "out"):
+        for path in folder.rglob("*"):
+            if not path.is_symlink() and not os.access(path, os.W_OK):
+                path.chmod(0o700)  # git makes files read-only, which Windows minds
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            why = f"{error.filename} can't be removed: {error.strerror}"
+            raise _failed(name, why) from error
 
 
 def _failed(name: str, why: str, log: Path | None = None) -> ConfigurationError:

@@ -98,6 +98,20 @@ def test_a_folder_is_built_from_a_copy_once(builder: Builder, tmp_path: Path, ca
     assert "mine/added.py" in held(builder.folder("mine", "1.0", project))
 
 
+def test_what_a_killed_start_left_is_not_built(builder: Builder, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "mine", "mine")
+    wheel = builder.folder("mine", "1.0", project)
+    wheel.unlink()
+    stale = wheel.parent / "source" / "mine" / "stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    (wheel.parent / "out").mkdir()
+    (wheel.parent / "out" / "half-1.0-py3-none-any.whl").write_text("")
+    assert builder.folder("mine", "1.0", project) == wheel
+    assert "mine/stale.py" not in held(wheel)
+    assert not stale.parent.parent.exists()
+
+
 SCM_PROJECT = """\
 [build-system]
 requires = ["setuptools>=64", "setuptools-scm>=8"]

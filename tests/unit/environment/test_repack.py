@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import ntpath
 import os
 import shutil
 import stat
@@ -15,9 +16,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ipcluster_azure.environment import repack as repack_module
 from ipcluster_azure.environment import wheel_cache
 from ipcluster_azure.environment.installed import Distribution, Installed, read_environment
 from ipcluster_azure.environment.overlay import overlay
@@ -187,6 +190,23 @@ def test_a_recorded_file_elsewhere_is_not_packed(plain: Venv, tmp_path: Path) ->
         "plain-1.0.dist-info/WHEEL",
         "plain/__init__.py",
     ]
+
+
+WINDOWS = {
+    "below": (r"C:\Users\me\env\share\größe x.txt", r"c:\users\ME\env", "share/größe x.txt"),
+    "itself": (r"C:\env", "C:\\env\\", "."),
+    "beside": (r"C:\env-2\x.txt", r"C:\env", None),
+    "another drive": (r"D:\env\x.txt", r"C:\env", None),
+}
+
+
+@pytest.mark.parametrize(("path", "root", "expected"), WINDOWS.values(), ids=WINDOWS)
+def test_what_lies_below_on_windows(
+    path: str, root: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repack_module, "os", SimpleNamespace(path=ntpath, sep="\\"))
+    below = repack_module._below(path, root)
+    assert (None if below is None else str(below)) == expected
 
 
 def test_links_among_the_modules_are_followed(plain: Venv, tmp_path: Path) -> None:
