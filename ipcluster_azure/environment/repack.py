@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import ConfigurationError
 from .installed import Distribution, Installed
+from .report.files import DISTRIBUTORS
 from .wheel_cache import kept
 from .wheel_file import (
     ChangedMeanwhile,
@@ -56,7 +57,7 @@ def repack(distribution: Distribution, environment: Installed) -> Repacked:
     prefix. Not bytecode, nor what installers make anew: scripts of entry points, INSTALLER,
     direct_url.json and the like. The same files make the same bytes, and are packed once.
     Raises ConfigurationError if there is no RECORD, as in an editable installation or an egg, if a
-    file can't be read, and for what conda compiled. Blocks: a second for 40 MB.
+    file can't be read, and for what conda or Debian compiled. Blocks: a second for 40 MB.
     """
     if distribution.kind == "editable" or not distribution.has_record:
         raise no_wheel(distribution, "its installation has no list of its files")
@@ -67,8 +68,9 @@ def repack(distribution: Distribution, environment: Installed) -> Repacked:
         raise no_wheel(distribution, f"{error.filename}: {error.strerror}") from error
     except csv.Error as error:
         raise no_wheel(distribution, f"its RECORD is damaged: {error}") from error
-    if packing.compiled and distribution.installer == "conda":
-        raise no_wheel(distribution, "conda compiled it for libraries that are no Python packages")
+    if packing.compiled and distribution.installer in DISTRIBUTORS:
+        why = f"{distribution.installer} compiled it for libraries that are no Python packages"
+        raise no_wheel(distribution, why)
     tags = distribution.tags or packing.likely_tags()
     name = wheel_name(distribution.name, distribution.version, tags)
     path = written(distribution, name, entries, distribution.info)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from .metadata import Found
 
 CHUNK = 1 << 20
+# they compile packages themselves, for libraries of theirs, and strip what RECORD lists unstripped
+DISTRIBUTORS = ("conda", "debian", "rpm", "portage")
 
 
 class Everyone:
@@ -53,15 +55,15 @@ class Everyone:
                 continue
             if other_size or not has_digest(root + name, algorithm, digest):
                 changed.append(name)
-        if changed and "conda" in found.text("INSTALLER").lower():
-            changed = self._not_by_conda(found, changed)
+        if changed and found.installer in DISTRIBUTORS:
+            changed = self._not_by_distributor(found, changed)
         return changed, missing, self._added(found) if changed else []
 
-    def _not_by_conda(self, found: Found, changed: list[str]) -> list[str]:
-        """Return what was changed since conda put it there.
+    def _not_by_distributor(self, found: Found, changed: list[str]) -> list[str]:
+        """Return what was changed since conda, or another distributor, put it there.
 
-        conda-build changes libraries, and conda texts that hold the prefix, after RECORD was
-        written. What they have become is in conda-meta.
+        They change libraries, and conda texts that hold the prefix, after RECORD was written. What
+        conda's files have become is in conda-meta; of others only modules count.
         """
         if self._conda is None:
             self._conda = list(conda_records())

@@ -11,6 +11,7 @@ import urllib.request
 from typing import Any
 
 DIRECT_URL_KINDS = ("vcs_info", "dir_info", "archive_info")
+DEBIANS_FOLDER = "dist-packages"
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -31,6 +32,9 @@ class Found:
         self.requires = [value for key, value in headers if key == "requires-dist"]
         if not self.info.endswith(".dist-info"):
             self.requires = list(installed.requires or [])
+        self.installer = self.text("INSTALLER").strip().lower()
+        if not self.installer and os.path.basename(self.location) == DEBIANS_FOLDER:
+            self.installer = "debian"  # which takes the file out
         self.record = self.read_record()
         self.direct_url = self.read_direct_url()
 
@@ -66,7 +70,7 @@ class Found:
             return dict(told)
         if self.folder is None or not self.info.endswith(".egg-info"):
             return None
-        if os.path.basename(self.location) in ("site-packages", "dist-packages"):
+        if os.path.basename(self.location) in ("site-packages", DEBIANS_FOLDER):
             return None
         for folder in (self.location, os.path.dirname(self.location)):
             if any(os.path.exists(os.path.join(folder, name)) for name in PROJECT_FILES):

@@ -108,7 +108,7 @@ def described(found: Found, everyone: Everyone) -> dict[str, Any]:
         "location": found.location,
         "info": found.info,
         "direct_url": found.direct_url,
-        "installer": found.text("INSTALLER").strip().lower(),
+        "installer": found.installer,
         "requested": os.path.exists(os.path.join(found.folder or "", "REQUESTED")),
         "requires": found.requires,
         "tags": [value for key, value in wheel if key == "tag" and TAG.match(value)],

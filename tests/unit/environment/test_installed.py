@@ -16,6 +16,7 @@ from ipcluster_azure.environment import installed
 from ipcluster_azure.environment.installed import Distribution, Installed, parse, read_environment
 from ipcluster_azure.errors import ConfigurationError
 
+from ...complete import variant
 from ...packaging.clean import find_python
 from .made_packages import Venv, make_project, make_wheel, record_hash
 
@@ -29,7 +30,7 @@ FILES = {
 ENTRY = "[console_scripts]\ntool-x = tool_x:main\n"
 
 
-@pytest.fixture(params=["pip", "uv", "uv copy"])
+@pytest.fixture(params=["pip", "uv", pytest.param("uv copy", marks=variant)])
 def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Venv:
     """An environment with one distribution that has a bit of everything, by each installer."""
     venv = Venv(tmp_path / "the env")
@@ -82,7 +83,9 @@ def test_a_copied_environment_is_not_patched(tool: Venv) -> None:
     assert not one(read_environment(tool.python), "tool-x").patched
 
 
-def test_rows_that_say_little_are_no_patch(tool: Venv) -> None:
+def test_rows_that_say_little_are_no_patch(tmp_path: Path) -> None:
+    tool = Venv(tmp_path / "env")
+    tool.install(make_wheel(tmp_path, "tool_x", "1.0", FILES))
     record = tool.site / "tool_x-1.0.dist-info" / "RECORD"
     rows = ["tool_x/__init__.py,,", "tool_x/with space/größe.txt,none=x,", '"quoted, missing.py"']
     record.write_text("\n".join([*rows, "", "../../../../etc/passwd,sha256=x,1\n"]))
@@ -121,6 +124,21 @@ def test_conda(tmp_path: Path) -> None:
     assert not one(read_environment(venv.python), "lib-c").patched
     (venv.site / "lib_c/core.so").write_text("and this was changed by hand\n")
     assert one(read_environment(venv.python), "lib-c").changed == ("lib_c/core.so",)
+
+
+def test_debian(tmp_path: Path) -> None:
+    """It strips libraries, and says nothing of itself; modules are as they were."""
+    venv = Venv(tmp_path / "env")
+    files = {"lib_d/__init__.py": "", "lib_d/core.so": "with its symbols\n"}
+    venv.install(make_wheel(tmp_path, "lib_d", "1.0", files), link_mode="copy")
+    site = shutil.copytree(venv.site, tmp_path / "dist-packages")
+    (site / "lib_d-1.0.dist-info" / "INSTALLER").unlink()
+    (site / "lib_d/core.so").write_text("stripped\n")
+    found = one(read_environment(venv.python, [str(site)]), "lib-d")
+    assert (found.installer, found.patched) == ("debian", False)
+    (site / "lib_d/__init__.py").write_text("X = 1\n")
+    found = one(read_environment(venv.python, [str(site)]), "lib-d")
+    assert found.changed == ("lib_d/__init__.py",)
 
 
 def test_editable_ones(tmp_path: Path) -> None:
