@@ -50,16 +50,22 @@ class Builder:
         The wheel has the version `version`, the installed one, where the project takes its own from
         git's tags: they may have gone on since it was installed. Without one it is what they say.
         """
+        try:
+            return self._from_folder(name, version, folder)
+        except sources.Unusable as error:
+            raise _failed(name, str(error)) from error
+
+    def _from_folder(self, name: str, version: str, folder: Path) -> Path:
         described = "" if version else git.described(folder)
         for _ in range(3):  # somebody may be writing to the sources
             files = sources.source_files(folder)
             parts = ("folder", name, version, described)
-            key = self._key(*parts, self._hash(name, files))
+            key = self._key(*parts, sources.hash_of(files))
             with self._building(name, key) as (place, built):
                 if built:
                     return self._checked(name, built)
                 copies = sources.copy(files, place / "source")
-                if self._key(*parts, self._hash(name, copies)) != key:
+                if self._key(*parts, sources.hash_of(copies)) != key:
                     continue
                 self._give_repository(name, version, place, folder)
                 pinned = _pinned(name, version, place / "source") if version else {}
@@ -68,7 +74,10 @@ class Builder:
 
     def sdist(self, name: str, archive: Path) -> Path:
         """Build from a source distribution."""
-        key = self._key("sdist", self._hash(name, {archive.name: archive}))
+        try:
+            key = self._key("sdist", sources.hash_of({archive.name: archive}))
+        except sources.Unusable as error:
+            raise _failed(name, str(error)) from error
         with self._building(name, key) as (place, built):
             return self._checked(name, built) if built else self._build(name, place, archive, {})
 
@@ -101,12 +110,6 @@ class Builder:
             self._command(name, place, commands)
         except ConfigurationError:  # no git here; most can do without
             shutil.rmtree(copy / ".git", ignore_errors=True)
-
-    def _hash(self, name: str, files: dict[str, Path]) -> str:
-        try:
-            return sources.hash_of(files)
-        except OSError as error:
-            raise _failed(name, f"{error.filename} can't be read: {error.strerror}") from error
 
     def _key(self, *parts: str) -> str:
         here = self.environment

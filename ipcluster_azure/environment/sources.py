@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import ConfigurationError
 from .git import without_repository
 
 SKIPPED = frozenset(
@@ -22,6 +21,10 @@ BUILD_TIME = 1577836800  # what all times are for a build, in s since 1970: in 2
 CHUNK = 1 << 20
 
 
+class Unusable(Exception):
+    """Nothing can be built from a folder; the message says why."""
+
+
 class TooLarge(Exception):
     """There are more than LARGEST bytes."""
 
@@ -31,27 +34,34 @@ def source_files(folder: Path) -> dict[str, Path]:
 
     Links are followed. Left out is what a build makes anew or does not need: the history, virtual
     environments, caches, what an earlier build left. Of a very large folder only what git would
-    keep is taken. Raises ConfigurationError if that is too much as well, or can't be read.
+    keep is taken. Raises Unusable if that is too much as well, or can't be read.
     """
     if not folder.is_dir():
-        raise ConfigurationError(f"The folder {folder} isn't there (any more).")
+        raise Unusable(f"the folder {folder} isn't there (any more)")
     try:
         found = _limited(_walk(folder, "", frozenset()))
     except TooLarge:
         try:
             found = _limited(_known_to_git(folder))
         except TooLarge:
-            raise ConfigurationError(
-                f"The folder {folder} has more than {LARGEST >> 20} MB, too much to build a wheel "
-                "from. Name its data in .gitignore, or move them out of it."
+            raise Unusable(
+                f"the folder {folder} has more than {LARGEST >> 20} MB, too much to build a wheel "
+                "from: name its data in .gitignore, or move them out of it"
             ) from None
     except OSError as error:
-        raise ConfigurationError(f"{error.filename} can't be read: {error.strerror}.") from error
+        raise Unusable(f"{error.filename} can't be read: {error.strerror}") from error
     return dict(sorted(found.items()))
 
 
 def hash_of(files: dict[str, Path]) -> str:
-    """Return a hash of names, permissions to execute, and contents. Raises OSError."""
+    """Return a hash of names, permissions to execute, and contents. Raises Unusable."""
+    try:
+        return _hash_of(files)
+    except OSError as error:
+        raise Unusable(f"{error.filename} can't be read: {error.strerror}") from error
+
+
+def _hash_of(files: dict[str, Path]) -> str:
     digest = hashlib.sha256()
     for name, path in files.items():
         content = hashlib.sha256()
@@ -64,14 +74,19 @@ def hash_of(files: dict[str, Path]) -> str:
 
 
 def copy(files: dict[str, Path], target: Path) -> dict[str, Path]:
-    """Copy the files into a folder that is made, all with one time; return the copies by name."""
-    copies = {}
-    for name, path in files.items():
-        copies[name] = target / name
-        copies[name].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copies[name])
-        copies[name].chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-        os.utime(copies[name], (BUILD_TIME, BUILD_TIME))
+    """Copy the files into a folder that is made, all with one time; return the copies by name.
+
+    Raises Unusable if one can't be copied.
+    """
+    copies = {name: target / name for name in files}
+    try:
+        for name, path in files.items():
+            copies[name].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copies[name])
+            copies[name].chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+            os.utime(copies[name], (BUILD_TIME, BUILD_TIME))
+    except OSError as error:  # a full disk, or a file that has gone meanwhile
+        raise Unusable(f"{error.filename} can't be copied: {error.strerror}") from error
     return copies
 
 

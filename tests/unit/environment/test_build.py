@@ -268,6 +268,11 @@ def test_a_backend_that_is_not_to_be_had(builder: Builder, tmp_path: Path) -> No
     assert "hatchling was not found in the cache" in text
 
 
+def test_a_folder_that_is_gone(builder: Builder, tmp_path: Path) -> None:
+    text = failure(builder, "mine", "1.0", tmp_path / "gone")
+    assert f"mine can't be built: the folder {tmp_path / 'gone'} isn't there (any more). " in text
+
+
 def test_a_build_that_does_not_end(
     builder: Builder,
     said: list[tuple[float, str]],

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.environment import sources
-from ipcluster_azure.errors import ConfigurationError
 
 from .test_build import run_git
 
@@ -84,7 +83,7 @@ def test_of_a_very_large_folder_what_git_keeps(
     make(tmp_path, "mine/__init__.py", ".gitignore", "untracked.py")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "x.bin").write_bytes(bytes(2000))
-    with pytest.raises(ConfigurationError, match=r"more than 0 MB.*\.gitignore"):
+    with pytest.raises(sources.Unusable, match=r"more than 0 MB.*\.gitignore"):
         sources.source_files(tmp_path)
     (tmp_path / ".gitignore").write_text("data/\n")
     run_git(tmp_path, "init", "--quiet")
@@ -92,10 +91,15 @@ def test_of_a_very_large_folder_what_git_keeps(
     files = sources.source_files(tmp_path)
     assert list(files) == [".gitignore", "mine/__init__.py", "untracked.py"]
     (tmp_path / ".gitignore").write_text("")
-    with pytest.raises(ConfigurationError, match="too much to build a wheel from"):
+    with pytest.raises(sources.Unusable, match="too much to build a wheel from"):
         sources.source_files(tmp_path)
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"gone isn't there \(any more\)"):
+    gone = {"x.py": tmp_path / "gone" / "x.py"}
+    with pytest.raises(sources.Unusable, match=r"gone isn't there \(any more\)"):
         sources.source_files(tmp_path / "gone")
+    with pytest.raises(sources.Unusable, match="can't be read: No such file"):
+        sources.hash_of(gone)
+    with pytest.raises(sources.Unusable, match="can't be copied: No such file"):
+        sources.copy(gone, tmp_path / "copy")
