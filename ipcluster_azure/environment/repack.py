@@ -109,11 +109,11 @@ class _Packing:
         names = read_record(Path(self._location, info, "RECORD"))
         found = {}
         for name in dict.fromkeys([*names, *self._distribution.added]):
-            place = self._place(name)
-            if place is None:
-                continue
-            inside, path = place
             try:
+                place = self._place(name)
+                if place is None:
+                    continue
+                inside, path = place
                 status = os.stat(path)
                 inside.encode()
             except (FileNotFoundError, NotADirectoryError):
@@ -154,14 +154,19 @@ class _Packing:
             first = inside.parts[0] if inside.parts else ""
             made = first == self._distribution.info and inside.name in LEFT_OUT
             return None if made or CACHE in inside.parts else (str(inside), Path(path))
-        # a link may lead out of the prefix as well as RECORD itself
-        below = _below(os.path.realpath(path), self._root) if self._root else None
+        below = self._below_root(path)
         if below is None or len(below.parts) < 2:
             self.left_out.append(name)
             return None
         if CACHE in below.parts or (_is_script(below) and self._makes(below.name)):
             return None
         return self._elsewhere(below), Path(path)
+
+    def _below_root(self, path: str) -> PurePosixPath | None:
+        """Return a path relative to the prefix; None if it, or where a link leads, isn't below."""
+        if self._root is None or _below(os.path.realpath(path), self._root) is None:
+            return None
+        return _below(path, self._root)
 
     def _elsewhere(self, below: PurePosixPath) -> str:
         """Return the name in the wheel of a file that is not among the modules."""

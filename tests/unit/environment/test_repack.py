@@ -164,6 +164,7 @@ def test_a_recorded_file_elsewhere_is_not_packed(plain: Venv, tmp_path: Path) ->
     (plain.folder / "share").mkdir()
     (plain.folder / "share" / "link.txt").symlink_to(secret)
     (plain.folder / "share" / "good.txt").write_text("good")
+    (plain.folder / "share" / "alias.txt").symlink_to("good.txt")
     os.mkfifo(plain.site / "plain" / "pipe")
     rows = [
         str(secret),
@@ -175,6 +176,7 @@ def test_a_recorded_file_elsewhere_is_not_packed(plain: Venv, tmp_path: Path) ->
         "plain/gone.py",
         "plain/no\udce9text",
         "../../../share/good.txt",
+        "../../../share/alias.txt",
         "plain/x/../__init__.py",
         str(plain.site / "plain/__init__.py"),
         "../../../bin/__pycache__/x.pyc",
@@ -185,6 +187,7 @@ def test_a_recorded_file_elsewhere_is_not_packed(plain: Venv, tmp_path: Path) ->
     made = repack(*installed_one(plain, "plain"))
     assert sorted(made.left_out) == sorted([*rows[:6], "plain/no?text"])
     assert sorted(contents(made.path)) == [
+        "plain-1.0.data/data/share/alias.txt",
         "plain-1.0.data/data/share/good.txt",
         "plain-1.0.dist-info/METADATA",
         "plain-1.0.dist-info/WHEEL",
