@@ -75,7 +75,8 @@ def test_a_patch_is_found(tool: Venv) -> None:
 
 
 def test_a_copied_environment_is_not_patched(tool: Venv) -> None:
-    """Every file is newer than RECORD, and is what it was."""
+    """Every file is newer than RECORD, and is what it was; but for what tools write of it."""
+    (tool.site / "tool_x-1.0.dist-info" / "INSTALLER").write_text("another tool\n")
     later = time.time_ns() + 10**9
     for path in tool.site.rglob("*"):
         if path.name != "RECORD":

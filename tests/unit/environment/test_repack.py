@@ -26,6 +26,7 @@ from ipcluster_azure.environment.installed import Distribution, Installed, read_
 from ipcluster_azure.environment.overlay import overlay
 from ipcluster_azure.environment.repack import repack
 from ipcluster_azure.environment.selection import Target
+from ipcluster_azure.environment.wheel_file import Entry
 from ipcluster_azure.errors import ConfigurationError
 
 from ...complete import variant
@@ -146,6 +147,28 @@ def test_the_same_files_make_the_same_bytes(plain: Venv, cache: Path) -> None:
     other = repack(*installed_one(plain, "plain")).path
     assert other != first
     assert contents(other)["plain/__init__.py"] == b"VALUE = 2\n"
+
+
+def test_permissions_to_execute_stay(plain: Venv) -> None:
+    (plain.site / "plain/tool.sh").write_text("#!/bin/sh\n")
+    (plain.site / "plain/tool.sh").chmod(0o700)
+    with open(plain.site / "plain-1.0.dist-info/RECORD", "a") as record:
+        record.write("plain/tool.sh,,\n")
+    made = repack(*installed_one(plain, "plain"))
+    with zipfile.ZipFile(made.path) as archive:
+        modes = {member.filename: member.external_attr >> 16 for member in archive.infolist()}
+    assert modes.pop("plain/tool.sh") == stat.S_IFREG | 0o755
+    assert set(modes.values()) == {stat.S_IFREG | 0o644}
+
+
+def test_a_file_that_is_written_to_meanwhile(plain: Venv, cache: Path) -> None:
+    """RECORD would say another hash than the file has."""
+    found, _ = installed_one(plain, "plain")
+    versions = [b"one", b"two"]
+    entry = Entry("plain/x.py", lambda: io.BytesIO(versions.pop(0)), 3)
+    with pytest.raises(ConfigurationError, match=r"plain/x\.py was written to meanwhile"):
+        repack_module.written(found, "plain-1.0-py3-none-any.whl", [entry], found.info)
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
 
 
 def test_many_ask_at_once(plain: Venv) -> None:
