@@ -59,6 +59,7 @@ def test_links_are_followed_but_not_round(tmp_path: Path) -> None:
     copies = sources.copy(files, tmp_path / "copy")
     assert not any(path.is_symlink() for path in (tmp_path / "copy").rglob("*"))
     assert copies["mine/alias.py"].read_text() == "mine/__init__.py"
+    assert {path.stat().st_mtime for path in copies.values()} == {sources.BUILD_TIME}
     assert sources.hash_of(copies) == sources.hash_of(files)
 
 
