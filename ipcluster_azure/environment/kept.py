@@ -1,0 +1,80 @@
+"""The lock of before, which is taken again when nothing has changed that it came of."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..private_files import write_private
+from .lock import WHEELS
+from .selection import PreparedEnvironment, Target
+
+FORMAT = 1  # changes when the same input makes another lock than before
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where in `folder` the lock for a target is, what is known of it, and its wheels."""
+
+    folder: Path
+    name: str
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f"pylock.{self.name}.toml"
+
+    @property
+    def knowledge(self) -> Path:
+        return self.folder / f"pylock.{self.name}.json"
+
+    @property
+    def wheels(self) -> Path:
+        return self.folder / WHEELS
+
+
+def paths_for(folder: Path, target: Target) -> Paths:
+    """uv wants names of locks without dots."""
+    return Paths(folder, f"python{target.python.replace('.', '')}-{target.architecture}")
+
+
+def key_of(*parts: object) -> str:
+    """A digest of all that the lock comes of, as their repr tells it."""
+    return hashlib.sha256(repr((FORMAT, *parts)).encode()).hexdigest()
+
+
+def keep(
+    paths: Paths, key: str, prepared: PreparedEnvironment, imported_if_left_out: list[str] | None
+) -> None:
+    """`imported_if_left_out`: what was imported when it was decided that nothing needs what is left
+    out; None if nothing is."""
+    told = {
+        "key": key,
+        "lock_sha256": hashlib.sha256(prepared.lock.read_bytes()).hexdigest(),
+        "wheels": {path.name: path.stat().st_size for path in prepared.wheels},
+        "python": prepared.python,
+        "summary": prepared.summary,
+        "warnings": list(prepared.warnings),
+        "imported": imported_if_left_out,
+    }
+    write_private(paths.knowledge, json.dumps(told, indent=1) + "\n")
+
+
+def kept(paths: Paths, key: str, imported: frozenset[str]) -> PreparedEnvironment | None:
+    """Return what was prepared for this key if all of it is still there, else None."""
+    try:
+        told = json.loads(paths.knowledge.read_text(encoding="utf-8"))
+        sha256 = hashlib.sha256(paths.lock.read_bytes()).hexdigest()
+        sizes = {name: (paths.wheels / name).stat().st_size for name in told["wheels"]}
+        if (key, sha256, sizes) != (told["key"], told["lock_sha256"], told["wheels"]):
+            return None
+        if told["imported"] is not None and not imported <= set(told["imported"]):
+            return None
+        return PreparedEnvironment(
+            lock=paths.lock,
+            wheels=tuple(paths.wheels / name for name in sizes),
+            python=told["python"],
+            summary=told["summary"],
+            warnings=tuple(told["warnings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,96 @@
+"""What is installed here and can't be had for the machines: refused, or left out and named."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import ConfigurationError
+from .installed import Installed
+from .missing import nearest
+from .resolve import Resolver
+from .selection import Selection
+from .sync import Pinning
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Names of packages that the machines don't get. `foreign` are of another platform, with no
+    version for Linux, and nothing there needs them; `missing` are told in `lines`."""
+
+    foreign: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+def judge(
+    pinning: Pinning, installed: Installed, selection: Selection, resolver: Resolver
+) -> LeftOut:
+    """Raises ConfigurationError if something needs them that this process has imported, or with
+    sync_strict; it names all, and what to type for each."""
+    gone = sorted(pinning.result.gone)
+    if not gone:
+        return LeftOut()
+    proposals = _proposals(pinning, installed, resolver, gone)
+    foreign = {
+        name
+        for name in gone
+        if installed.sys_platform != "linux"
+        and not proposals[name]
+        and not pinning.needs.needed_by.get(name, set()) - set(gone)
+        and pinning.is_pin(name)
+    }
+    missing = [name for name in gone if name not in foreign]
+    needed = pinning.needs.closure(_imported(installed, selection.imported))
+    lines = [_line(pinning, installed, name) for name in missing]
+    advice = _advice(proposals, missing)
+    refused = [name for name in missing if selection.sync_strict or name in needed]
+    if refused:
+        place = f"Linux on {resolver.target.architecture} with Python {resolver.target.python}"
+        raise ConfigurationError(
+            f"Not to be had for the machines ({place}): {'; '.join(lines)}. {advice}"
+        )
+    told = [f"Left out, as it can't be had for Linux: {line}." for line in lines]
+    if told:
+        told[-1] = f"{told[-1]} {advice}"
+    return LeftOut(tuple(sorted(foreign)), tuple(missing), tuple(told))
+
+
+def _proposals(
+    pinning: Pinning, installed: Installed, resolver: Resolver, gone: Iterable[str]
+) -> dict[str, str]:
+    """The nearest version of each that all others allow, with those proposed before; or nothing."""
+    pins, proposals = dict(pinning.result.pins), {}
+    for name in gone:
+        item = installed.named(name)
+        proposals[name] = ""
+        if item is None or not pinning.is_pin(name):
+            continue
+        left_out = [other for other in gone if other not in pins]
+        proposals[name] = nearest(resolver, name, item.version, pins, left_out)
+        if proposals[name]:
+            pins[name] = f"{name}=={proposals[name]}"
+    return proposals
+
+
+def _imported(installed: Installed, modules: Iterable[str]) -> list[str]:
+    names = set(modules)
+    return [item.name for item in installed.distributions if names & set(item.top_level)]
+
+
+def _line(pinning: Pinning, installed: Installed, name: str) -> str:
+    item = installed.named(name)
+    version = item.version if item else ""
+    needed_by = sorted(pinning.needs.needed_by.get(name, set()))
+    needs = f" (needed by {', '.join(needed_by)})" if needed_by else ""
+    why = pinning.faults.get(name, "")
+    return f"{name} {version}{needs}" + (f": {why}" if why else "")
+
+
+def _advice(proposals: dict[str, str], missing: Iterable[str]) -> str:
+    accept = [f'"{name}=={proposals[name]}"' for name in missing if proposals[name]]
+    exclude = [f'"{name}"' for name in missing if not proposals[name]]
+    parts = []
+    if accept:
+        parts.append(f"c.AzureVMLauncher.sync_accept = [{', '.join(accept)}] takes what is nearest")
+    if exclude:
+        parts.append(f"c.AzureVMLauncher.sync_exclude = [{', '.join(exclude)}] does without")
+    return f"{'; '.join(parts)}." if parts else ""

@@ -1,0 +1,166 @@
+"""What is installed here, pinned: the same versions for the machines, and what only Linux needs.
+
+Each distribution is a pin: its version, or a wheel that is made here. A pin that can't be had is
+made into a wheel of the installed files if they run there; else it is one of the accepted versions,
+or left out and named, with all others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from ..errors import ConfigurationError
+from .carry import Carrier
+from .installed import Distribution, Installed
+from .lock import markers_of
+from .missing import ALONE, NEVER, all_missing, missing_of
+from .needs import Needs
+from .resolve import Found, Resolver, Unsolvable
+from .selection import Selection
+from .uv import one_line
+
+ROUNDS = 4  # in which uv is asked again without what it has just named; then for each pin
+
+
+@dataclass
+class Pinned:
+    """What came of it. `gone` are installed here and can't be had; `accepted` and `overruled` are
+    in another version there than here, by sync_accept and by requirements."""
+
+    packages: list[Found] = field(default_factory=list)
+    pins: dict[str, str] = field(default_factory=dict)
+    carried: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
+    overruled: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    excluded_but_needed: list[str] = field(default_factory=list)
+    unresolved: str = ""
+
+
+class Pinning:
+    """The pins of one environment on their way to packages."""
+
+    def __init__(
+        self,
+        kept: Iterable[Distribution],
+        installed: Installed,
+        selection: Selection,
+        wanted: list[Requirement],
+        resolver: Resolver,
+        carrier: Carrier,
+    ) -> None:
+        self._kept = {item.name: item for item in kept}
+        self._resolver, self._carrier = resolver, carrier
+        self._wanted = wanted
+        self._accept: dict[str, Requirement] = {
+            canonicalize_name(item.name): item for item in map(Requirement, selection.sync_accept)
+        }
+        self.needs = Needs(self._kept.values(), markers_of(resolver.target), wanted)
+        self._never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
+        self._never |= self._missing_here(installed)
+        self.overrides: list[str] = []
+        self.faults: dict[str, str] = {}
+        self.result = Pinned()
+
+    def run(self) -> Pinned:
+        """Raises ConfigurationError if the requirements can't be met."""
+        for item in self._kept.values():
+            self._pin(item)
+        for attempt in range(len(self._kept) + 1):
+            try:
+                self.result.packages = self._resolve()
+                return self.result
+            except Unsolvable as error:
+                self._go_on_without(error, attempt)
+        return self.result
+
+    def is_pin(self, name: str) -> bool:
+        """Whether an index was asked for it."""
+        item = self._kept[name]
+        return item.from_index and not item.patched and _is_version(item.version)
+
+    def _pin(self, item: Distribution) -> None:
+        rules = [rule for rule in self._wanted if canonicalize_name(rule.name) == item.name]
+        if any(rule.url or not rule.specifier.contains(item.version, True) for rule in rules):
+            self.result.overruled[item.name] = " and ".join(map(str, rules))
+            self.overrides += [str(rule) for rule in rules]
+            return
+        if self.is_pin(item.name):
+            self.result.pins[item.name] = f"{self._named(item.name)}=={item.version}"
+        elif not self._carry(item):
+            self.result.gone.add(item.name)
+
+    def _carry(self, item: Distribution) -> bool:
+        wheel = self._carrier.repacked(item)
+        if wheel is None:
+            return False
+        self.result.pins[item.name] = f"{self._named(item.name)} @ {wheel.as_uri()}"
+        self.result.carried.add(item.name)
+        return True
+
+    def _named(self, name: str) -> str:
+        """With the extras that somebody asks for: an override would take them away."""
+        extras = sorted(self.needs.extras.get(name, ()))
+        return f"{name}[{','.join(extras)}]" if extras else name
+
+    def _resolve(self) -> list[Found]:
+        pins = list(self.result.pins.values())
+        wanted = [str(rule) for rule in self._wanted]
+        never = [NEVER.format(name) for name in sorted(self._never | self.result.gone)]
+        if self.result.unresolved:
+            return self._resolver.resolve(pins, pins, ALONE)
+        return self._resolver.resolve([*pins, *wanted], [*pins, *self.overrides, *never])
+
+    def _go_on_without(self, error: Unsolvable, attempt: int) -> None:
+        """Find out which pins can't be had, and take something else for each."""
+        pins = {name: text for name, text in self.result.pins.items() if " @ " not in text}
+        if attempt < ROUNDS:
+            missing = missing_of(self._resolver, pins, str(error))
+        else:
+            missing = all_missing(self._resolver, pins)
+        if not missing:
+            self._leave_dependencies(error)
+        for name in missing:
+            del self.result.pins[name]
+            if name not in self.result.accepted and self._carry(self._kept[name]):
+                continue
+            accepted = self._accept.get(name)
+            if accepted is None or name in self.result.accepted:
+                self.result.accepted.discard(name)
+                self.result.gone.add(name)
+            else:
+                self.result.pins[name] = f"{self._named(name)}{accepted.specifier}"
+                self.result.accepted.add(name)
+
+    def _leave_dependencies(self, error: Unsolvable) -> None:
+        """All pins can be had, so the fault is in what else is needed: that is left out, and said.
+
+        Requirements of the user's are not.
+        """
+        why = one_line(str(error))
+        if self._wanted or self.result.unresolved:
+            raise ConfigurationError(f"requirements can't be met for the machines: {why}.")
+        self.result.unresolved = why
+
+    def _missing_here(self, installed: Installed) -> set[str]:
+        """What is needed and missing here as well, so that nothing uses it: pip check names it."""
+        here = Needs(self._kept.values(), installed.markers)
+        asked = {canonicalize_name(rule.name) for rule in self._wanted}
+        return {
+            name
+            for name, by in self.needs.needed_by.items()
+            if installed.named(name) is None
+            and name not in asked
+            and by <= here.needed_by.get(name, set())
+        }
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
