@@ -19,7 +19,7 @@ def check_indexes(indexes: Indexes, said: str) -> None:
 
     With a wrong password uv calls a package unknown, so the indexes are asked for one.
     """
-    if failed := re.search(r"Failed to fetch: `([^`]*)`", said):
+    if failed := re.search(r"Failed to fetch: `?([^`\s]+)`?", said):
         raise ConfigurationError(
             f"The package index {indexes.of(failed[1])} can't be used: {causes(said)[-1]}. Is it "
             "reached from here, and are pip and uv configured with its right address?"

@@ -28,6 +28,10 @@ class Wheel:
     url: str = ""
     path: Path | None = None
 
+    @property
+    def uri(self) -> str:
+        return self.url if self.path is None else self.path.as_uri()
+
 
 @dataclass(frozen=True)
 class Locked:

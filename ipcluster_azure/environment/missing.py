@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from packaging.version import Version
 
-from .resolve import Resolver, Unsolvable
+from .resolve import ONLY_WHEELS, Resolver, Unsolvable
 
-ALONE = ("--only-binary=:all:", "--no-deps")
+ALONE = (*ONLY_WHEELS, "--no-deps")
 
 
 def missing_of(resolver: Resolver, pins: Mapping[str, str], said: str) -> set[str]:
@@ -58,7 +58,7 @@ def nearest(
     found = []
     for sign, order in ((">", "lowest-direct"), ("<", "highest")):
         requirement = f"{name}{sign}{public}"
-        options = ("--only-binary=:all:", f"--resolution={order}")
+        options = (*ONLY_WHEELS, f"--resolution={order}")
         try:
             packages = resolver.resolve([*others, requirement], [*others, *excluded], options)
         except Unsolvable:

@@ -12,25 +12,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ..errors import ConfigurationError
 from .carry import Carrier
 from .choose import Chooser
+from .complete import completed
 from .finish import finish
+from .given import Given, path_of, with_urls_of
 from .indexes import indexes_of
-from .installed import Distribution, Installed, read_environment
+from .installed import Installed, read_environment
 from .kept import keep, kept, key_of, paths_for
 from .left_out import judge
-from .lock import markers_of, write_lock
+from .lock import write_lock
 from .resolve import Resolver
 from .selection import PreparedEnvironment, Selection, Target
 from .sync import Pinning
 from .telling import Say, Telling
-from .told import summary_of, warnings_of
+from .told import Content, content_of, content_of_lock, summary_of
+from .wanted import IPYPARALLEL, wanted_of
 
-IPYPARALLEL = "ipyparallel"
 MINIMAL = (IPYPARALLEL, "numpy")
 
 
@@ -42,58 +43,78 @@ def prepare(selection: Selection, target: Target, folder: Path, say: Say) -> Pre
     all that the machines can't have.
     """
     with Telling(say) as telling, FileLock(folder / "pylock.lock"):
-        installed = _read(selection)
-        indexes = indexes_of(installed.data_roots[0], os.environ, Path.cwd())
-        paths = paths_for(folder, target)
-        key = key_of(installed, replace(selection, imported=frozenset()), target, indexes.key)
-        if before := kept(paths, key, selection.imported):
-            return before
-        telling.now("Finding the packages for the machines")
-        paths.wheels.mkdir(mode=0o700, exist_ok=True)
-        chooser = Chooser(target)
-        carrier = Carrier(installed, chooser, paths.wheels)
-        resolver = Resolver(target, indexes, sys.executable, Path.cwd())
-        distributions, wanted = _kept(installed, selection), _wanted(selection, target)
-        pinning = Pinning(distributions, installed, selection, wanted, resolver, carrier)
-        pinned = pinning.run()
-        left_out = judge(pinning, installed, selection, resolver)
-        telling.now("Getting the packages that the machines don't reach")
-        packages = finish(pinned.packages, chooser, carrier, indexes, paths.wheels)
-        write_lock(paths.lock, packages, target)
-        prepared = PreparedEnvironment(
-            lock=paths.lock,
-            wheels=tuple(item.wheel.path for item in packages if item.wheel.path is not None),
-            python=target.python,
-            summary=summary_of(pinned, packages, left_out, installed),
-            warnings=warnings_of(pinned, left_out, installed, selection),
-        )
-        keep(paths, key, prepared, sorted(selection.imported) if left_out.missing else None)
-        return prepared
+        return prepare_from(_read(selection), selection, target, folder, telling.now)
+
+
+def prepare_from(
+    installed: Installed, selection: Selection, target: Target, folder: Path, now: Say
+) -> PreparedEnvironment:
+    """The same, of what is installed here; `now` is told what is being done."""
+    given = path_of(selection.python_lock) if selection.python_lock else None
+    place = given.parent if given else Path.cwd()
+    indexes = indexes_of(installed.data_roots[0], os.environ, place)
+    if given:
+        indexes = with_urls_of(given, indexes)
+    chooser = Chooser(target)
+    carrier = Carrier(installed, chooser, now)
+    resolver = Resolver(target, indexes, sys.executable, place)
+    lock = Given(given, resolver) if given else None
+    paths = paths_for(folder, target)
+    asked = replace(selection, imported=frozenset())
+    key = key_of(installed, asked, target, indexes.key, _stamps(lock))
+    if before := kept(paths, key, selection.imported):
+        return before
+    now("Finding the packages for the machines")
+    wanted = wanted_of(selection, target, installed, carrier)
+    if lock:
+        content = content_of_lock(completed(lock.packages(), wanted, resolver))
+    else:
+        content = _pinned(installed, selection, wanted, resolver, carrier)
+    now("Getting the packages that the machines don't reach")
+    paths.wheels.mkdir(mode=0o700, exist_ok=True)
+    packages = finish(content.packages, chooser, carrier, indexes, paths.wheels)
+    write_lock(paths.lock, packages, target)
+    prepared = PreparedEnvironment(
+        lock=paths.lock,
+        wheels=tuple(item.wheel.path for item in packages if item.wheel.path is not None),
+        python=target.python,
+        summary=summary_of(content, packages),
+        warnings=content.warnings,
+    )
+    keep(paths, key, prepared, sorted(selection.imported) if content.left_out.missing else None)
+    return prepared
 
 
 def _read(selection: Selection) -> Installed:
     """This process' own environment is where it finds modules, which a program may have changed."""
-    if selection.sync_python:
+    if selection.sync_python and not selection.python_lock:
         return read_environment(selection.sync_python)
     return read_environment(sys.executable, sys.path)
 
 
-def _kept(installed: Installed, selection: Selection) -> list[Distribution]:
-    if selection.kind == "minimal":
-        return [item for item in installed.distributions if item.name in MINIMAL]
+def _stamps(lock: Given | None) -> list[bytes]:
+    return [path.read_bytes() for path in lock.files() if path.is_file()] if lock else []
+
+
+def _pinned(
+    installed: Installed,
+    selection: Selection,
+    wanted: list[Requirement],
+    resolver: Resolver,
+    carrier: Carrier,
+) -> Content:
+    minimal = selection.kind == "minimal"
     excluded = {canonicalize_name(name) for name in selection.sync_exclude} - {IPYPARALLEL}
-    return [item for item in installed.distributions if item.name not in excluded]
-
-
-def _wanted(selection: Selection, target: Target) -> list[Requirement]:
-    """The requirements that apply there."""
-    markers = markers_of(target)
-    wanted = []
-    for text in selection.requirements:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            raise ConfigurationError(f"requirements: {text!r}: {error}") from None
-        if requirement.marker is None or requirement.marker.evaluate(markers):
-            wanted.append(requirement)
-    return wanted
+    distributions = [
+        item
+        for item in installed.distributions
+        if (item.name in MINIMAL if minimal else item.name not in excluded)
+    ]
+    pinning = Pinning(distributions, installed, selection, wanted, resolver, carrier)
+    pinned = pinning.run()
+    left_out = judge(pinning, installed, selection, resolver)
+    content = content_of(pinned, left_out, installed, bool(selection.requirements))
+    if minimal:
+        names = frozenset(package.name for package in content.packages)
+        content = replace(content, own=names)
+    return content

@@ -17,6 +17,7 @@ from .selection import Target
 from .uv import UvFailed, run_uv
 
 # uv's names of platforms have some versions of the C library; it takes the wheels of older ones
+ONLY_WHEELS = ("--only-binary=:all:",)
 GLIBC = (40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17)
 
 
@@ -53,7 +54,7 @@ class Resolver:
         self,
         requirements: Iterable[str],
         overrides: Iterable[str] = (),
-        options: Iterable[str] = ("--only-binary=:all:",),
+        options: Iterable[str] = ONLY_WHEELS,
     ) -> list[Found]:
         """Return what meets them; overrides stand for all requirements of the same names.
 

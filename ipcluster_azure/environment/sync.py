@@ -21,6 +21,7 @@ from .needs import Needs
 from .resolve import Found, Resolver, Unsolvable
 from .selection import Selection
 from .uv import one_line
+from .wanted import clashes
 
 ROUNDS = 4  # in which uv is asked again without what it has just named; then for each pin
 
@@ -53,7 +54,7 @@ class Pinning:
         carrier: Carrier,
     ) -> None:
         self._kept = {item.name: item for item in kept}
-        self._resolver, self._carrier = resolver, carrier
+        self._resolver, self.carrier = resolver, carrier
         self._wanted = wanted
         self._accept: dict[str, Requirement] = {
             canonicalize_name(item.name): item for item in map(Requirement, selection.sync_accept)
@@ -62,8 +63,8 @@ class Pinning:
         self._never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
         self._never |= self._missing_here(installed)
         self.overrides: list[str] = []
-        self.faults: dict[str, str] = {}
         self.result = Pinned()
+        self._note_needs_of_excluded(selection)
 
     def run(self) -> Pinned:
         """Raises ConfigurationError if the requirements can't be met."""
@@ -84,7 +85,7 @@ class Pinning:
 
     def _pin(self, item: Distribution) -> None:
         rules = [rule for rule in self._wanted if canonicalize_name(rule.name) == item.name]
-        if any(rule.url or not rule.specifier.contains(item.version, True) for rule in rules):
+        if any(clashes(rule, item.name, item.version) for rule in rules):
             self.result.overruled[item.name] = " and ".join(map(str, rules))
             self.overrides += [str(rule) for rule in rules]
             return
@@ -94,7 +95,7 @@ class Pinning:
             self.result.gone.add(item.name)
 
     def _carry(self, item: Distribution) -> bool:
-        wheel = self._carrier.repacked(item)
+        wheel = self.carrier.repacked(item)
         if wheel is None:
             return False
         self.result.pins[item.name] = f"{self._named(item.name)} @ {wheel.as_uri()}"
@@ -144,6 +145,14 @@ class Pinning:
         if self._wanted or self.result.unresolved:
             raise ConfigurationError(f"requirements can't be met for the machines: {why}.")
         self.result.unresolved = why
+
+    def _note_needs_of_excluded(self, selection: Selection) -> None:
+        for name in sorted({canonicalize_name(name) for name in selection.sync_exclude}):
+            if by := sorted(self.needs.needed_by.get(name, ())):
+                self.result.excluded_but_needed.append(
+                    f"sync_exclude leaves out {name}, which {', '.join(by)} "
+                    f"{'needs' if len(by) == 1 else 'need'}."
+                )
 
     def _missing_here(self, installed: Installed) -> set[str]:
         """What is needed and missing here as well, so that nothing uses it: pip check names it."""

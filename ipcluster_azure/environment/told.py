@@ -1,56 +1,96 @@
 """What is told of a prepared environment: what it has in one line, and each difference."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from .complete import Completed
 from .installed import Installed
 from .left_out import LeftOut
 from .lock import Locked
-from .selection import Selection
+from .resolve import Found
 from .sync import Pinned
 
 
-def summary_of(
-    pinned: Pinned, packages: Iterable[Locked], left_out: LeftOut, installed: Installed
-) -> str:
+@dataclass(frozen=True)
+class Content:
+    """What the machines get. `own` are the names that were asked for; others are `more`, such as
+    "that Linux needs". `warnings` are lines."""
+
+    packages: list[Found]
+    own: frozenset[str]
+    more: str
+    left_out: LeftOut = field(default_factory=LeftOut)
+    warnings: tuple[str, ...] = ()
+
+
+def summary_of(content: Content, packages: Iterable[Locked]) -> str:
     """Such as: 186 packages: 183 from the index, 2 built here, 1 not for Linux: pywin32; 2 more
     that Linux needs."""
-    own = pinned.pins.keys() | pinned.overruled.keys()
-    listed = [package for package in packages if package.name in own]
-    more = len(list(packages)) - len(listed)
-    built = [package for package in listed if package.name in pinned.carried]
-    from_index = [package for package in listed if package.wheel.url]
-    fetched = len(listed) - len(built) - len(from_index)
-    parts = [f"{len(from_index)} from the index"] if from_index else []
-    parts += [f"{len(built)} built here"] if built else []
-    parts += [f"{fetched} fetched here"] if fetched else []
-    for names, what in ((left_out.foreign, "not for Linux"), (left_out.missing, "left out")):
+    listed = list(packages)
+    built = {item.name for item in content.packages if _is_built(item)}
+    own = [package for package in listed if package.name in content.own]
+    counts = {
+        "from the index": sum(bool(item.wheel.url) for item in own),
+        "built here": sum(item.name in built for item in own),
+    }
+    counts["fetched here"] = len(own) - sum(counts.values())
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    foreign, missing = content.left_out.foreign, content.left_out.missing
+    for names, what in ((foreign, "not for Linux"), (missing, "left out")):
         parts += [f"{len(names)} {what}: {', '.join(names)}"] if names else []
-    total = len(listed) + len(left_out.foreign) + len(left_out.missing)
-    reason = "that Linux needs" if installed.sys_platform != "linux" else "that they need"
-    return f"{total} packages: {', '.join(parts)}" + (f"; {more} more {reason}" if more else "")
+    total = len(own) + len(foreign) + len(missing)
+    more = len(listed) - len(own)
+    text = f"{total} package{'' if total == 1 else 's'}: {', '.join(parts)}"
+    return text + (f"; {more} more {content.more}" if more else "")
 
 
-def warnings_of(
-    pinned: Pinned, left_out: LeftOut, installed: Installed, selection: Selection
-) -> tuple[str, ...]:
-    """What the machines have otherwise than this computer, a line for each."""
+def _is_built(item: Found) -> bool:
+    return any(wheel.path for wheel in item.wheels.values()) or (
+        bool(item.source) and not item.wheels
+    )
+
+
+def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: bool) -> Content:
+    """Of what is installed here; `wanted`: there are requirements, too."""
     found = {package.name: package.version for package in pinned.packages}
     lines = list(left_out.lines)
     for item in installed.distributions:
+        there = found.get(item.name, "")
         if rule := pinned.overruled.get(item.name):
-            lines.append(
-                f"The machines get {item.name} {found.get(item.name, '')} instead of "
-                f"{item.version}, as requirements has {rule!r}."
-            )
+            lines.append(overruled_line(item.name, there, item.version, rule))
         elif item.name in pinned.accepted:
             lines.append(
-                f"The machines get {item.name} {found.get(item.name, '')} instead of "
-                f"{item.version}, which there isn't for Linux, as sync_accept has it."
+                f"The machines get {item.name} {there} instead of {item.version}, which there "
+                "isn't for Linux, as sync_accept has it."
             )
-        elif item.patched and item.name in pinned.carried:
+        elif item.patched and item.name in found:
             files = ", ".join((*item.changed, *item.added))
-            lines.append(f"{item.name} {item.version} goes as it was changed by hand here: {files}")
-    lines += pinned.excluded_but_needed
+            lines.append(
+                f"{item.name} {item.version} goes as it was changed by hand here, in {files}."
+            )
     if pinned.unresolved:
         lines.append(f"What is not installed here either is left out: {pinned.unresolved}.")
-    return tuple(lines)
+    reasons = ["requirements"] if wanted else []
+    reasons += ["Linux"] if installed.sys_platform != "linux" or not reasons else []
+    verb = "need" if len(reasons) > 1 or wanted else "needs"
+    return Content(
+        pinned.packages,
+        frozenset(pinned.pins) | frozenset(pinned.overruled),
+        f"that {' and '.join(reasons)} {verb}",
+        left_out,
+        tuple(lines) + tuple(pinned.excluded_but_needed),
+    )
+
+
+def content_of_lock(completed: Completed) -> Content:
+    there = {package.name: package.version for package in completed.packages}
+    lines = [
+        overruled_line(name, there.get(name, ""), version, rule)
+        for name, (version, rule) in sorted(completed.overruled.items())
+    ]
+    own = frozenset(there) - completed.added
+    return Content(completed.packages, own, "that are required", warnings=tuple(lines))
+
+
+def overruled_line(name: str, there: str, here: str, rule: str) -> str:
+    return f"The machines get {name} {there} instead of {here}, as {rule!r} is required."

@@ -108,6 +108,9 @@ def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
             else:
                 self._answer(404, b"", "text/plain")
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def _knows_password(self, given: str) -> bool:
             kind, _, text = given.partition(" ")
             told = base64.b64decode(text).decode().partition(":")[2] if kind == "Basic" else ""
