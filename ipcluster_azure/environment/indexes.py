@@ -23,7 +23,7 @@ from .uv_settings import DEFAULTS, VARIABLES, uv_settings
 
 PYPI = "https://pypi.org/simple"
 # An index that doesn't answer is given up after two tries. Those of the user win.
-PATIENCE = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "6", "UV_HTTP_TIMEOUT": "9"}
+PATIENCE = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "6", "UV_HTTP_TIMEOUT": "8"}
 PRIVATE = [
     ipaddress.ip_network(network)
     for network in """

@@ -4,13 +4,13 @@ import hashlib
 import re
 import stat
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ipcluster_azure.environment.installed import Distribution, Installed
+from ipcluster_azure.environment.lock import parse_toml
 from ipcluster_azure.environment.prepare import prepare_from
 from ipcluster_azure.environment.selection import PreparedEnvironment, Selection, Target
 from ipcluster_azure.errors import ConfigurationError
@@ -68,7 +68,7 @@ def prepared(
 def locked(result: PreparedEnvironment) -> dict[str, str]:
     """Name -> version, after a look at what holds for every lock."""
     text = result.lock.read_text()
-    lock = tomllib.loads(text)
+    lock = parse_toml(text, result.lock.name)
     assert stat.S_IMODE(result.lock.stat().st_mode) == 0o600
     assert re.fullmatch(r"pylock\.[^.]+\.toml", result.lock.name)
     wheels = {path.name: path for path in result.wheels}
@@ -202,8 +202,12 @@ def test_requirements_add_and_win(index: PackageIndex, tmp_path: Path) -> None:
     )
 
     assert locked(result) == {
-        **{"ipyparallel": IPYPARALLEL, "numbers-of": "1.0", "frames": "1.0", "more": "5.0"},
-        **{"new": "1.0", "newer": "1.0"},
+        "ipyparallel": IPYPARALLEL,
+        "numbers-of": "1.0",
+        "frames": "1.0",
+        "more": "5.0",
+        "new": "1.0",
+        "newer": "1.0",
     }
     assert result.warnings == (
         "The machines get numbers-of 1.0 instead of 2.0, as 'Numbers_Of<2' is required.",
