@@ -43,6 +43,12 @@ def fetch(wheels: Iterable[Wheel], folder: Path, indexes: Indexes) -> list[Wheel
     return [result for result in results if isinstance(result, Wheel)]
 
 
+def fetch_one(file: Wheel, folder: Path, indexes: Indexes) -> Path:
+    """The same of one file, which may be an archive of sources, too; return its path."""
+    (fetched,) = fetch([file], folder, indexes)
+    return folder / fetched.name
+
+
 @contextmanager
 def session_for(indexes: Indexes) -> Iterator[requests.Session]:
     """Yield a session with the certificates that pip is configured with."""

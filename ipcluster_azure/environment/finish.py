@@ -1,46 +1,62 @@
 """Packages with all their wheels -> each with the one that machines get, at an address or here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
 
 from ..errors import ConfigurationError
 from .carry import Carrier
-from .choose import Chooser
 from .fetch import fetch
 from .indexes import Indexes
+from .installed import Distribution
 from .lock import Locked, Wheel
 from .resolve import Found
 
 
 def finish(
-    packages: Iterable[Found], chooser: Chooser, carrier: Carrier, indexes: Indexes, folder: Path
+    packages: Iterable[Found], patched: Mapping[str, Distribution], carrier: Carrier, folder: Path
 ) -> list[Locked]:
     """Choose a wheel for each, and put those into `folder` that the machines can't fetch.
 
-    Raises ConfigurationError that names all that can't be had.
+    Those of `patched` get what was changed by hand here. Raises ConfigurationError that names all
+    that can't be had.
     """
-    chosen = [(package, _wheel(package, chooser, carrier)) for package in packages]
-    if faults := [f"{item.name} {item.version}" for item, wheel in chosen if wheel is None]:
-        raise ConfigurationError(
-            f"No wheel of {', '.join(faults)} is for Linux on {chooser.target.architecture} with "
-            f"Python {chooser.target.python}, nor could one be built here. Leave it out with "
-            "c.AzureVMLauncher.sync_exclude, or take another version with "
-            "c.AzureVMLauncher.requirements."
-        )
-    wheels = {package.name: wheel for package, wheel in chosen if wheel is not None}
-    brought = [name for name, wheel in wheels.items() if _is_brought(wheel, indexes)]
-    fetched = fetch([wheels[name] for name in brought], folder, indexes)
+    wheels: dict[str, Wheel] = {}
+    faults = []
+    for package in packages:
+        try:
+            wheel = _wheel(package, carrier)
+            item = patched.get(package.name)
+            wheels[package.name] = carrier.patched(item, wheel) if item else wheel
+        except ConfigurationError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigurationError(" ".join(faults))
+    brought = [name for name, wheel in wheels.items() if _is_brought(wheel, carrier.indexes)]
+    fetched = fetch([wheels[name] for name in brought], folder, carrier.indexes)
     wheels |= dict(zip(brought, fetched, strict=True))
-    return [Locked(package.name, package.version, wheels[package.name]) for package, _ in chosen]
+    return [Locked(name, _version(wheel), wheel) for name, wheel in wheels.items()]
 
 
-def _wheel(package: Found, chooser: Chooser, carrier: Carrier) -> Wheel | None:
+def _wheel(package: Found, carrier: Carrier) -> Wheel:
     """An index's own wheel is preferred to one that would be built from its sources."""
-    best = chooser.best(package.wheels)
-    if best is None and package.source:
-        return carrier.built(package.source)
-    return best
+    best = carrier.chooser.best(package.wheels)
+    if best is not None:
+        return best
+    if package.source is not None:
+        return carrier.built(package.name, package.version, package.source)
+    target = carrier.chooser.target
+    raise ConfigurationError(
+        f"No wheel of {package.name} {package.version} is for Python {target.python} on Linux, "
+        f"{target.architecture}, glibc {target.glibc[0]}.{target.glibc[1]}, and there are no "
+        "sources. Take another version."
+    )
 
 
 def _is_brought(wheel: Wheel, indexes: Indexes) -> bool:
     return wheel.path is not None or not wheel.sha256 or indexes.stays_here(wheel.url)
+
+
+def _version(wheel: Wheel) -> str:
+    return str(parse_wheel_filename(wheel.name)[1])

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..private_files import write_private
+from .installed import Installed
 from .lock import WHEELS
 from .selection import PreparedEnvironment, Target
+from .sources import source_files
 
 FORMAT = 1  # changes when the same input makes another lock than before
 
@@ -40,6 +42,20 @@ def paths_for(folder: Path, target: Target) -> Paths:
 def key_of(*parts: object) -> str:
     """A digest of all that the lock comes of, as their repr tells it."""
     return hashlib.sha256(repr((FORMAT, *parts)).encode()).hexdigest()
+
+
+def stamps(installed: Installed) -> list[tuple[str, int, int]]:
+    """What shows a change of sources and patches here: names, sizes and times of their files."""
+    files: dict[str, Path] = {}
+    for item in installed.distributions:
+        if item.kind == "editable" and item.folder is not None and item.folder.is_dir():
+            files |= {
+                f"{item.name}/{name}": path for name, path in source_files(item.folder).items()
+            }
+        for name in (*item.changed, *item.added):
+            files[f"{item.name}/{name}"] = Path(item.location, name)
+    there = [(name, path.stat()) for name, path in files.items() if path.exists()]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in there]
 
 
 def keep(

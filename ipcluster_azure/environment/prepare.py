@@ -8,6 +8,7 @@ that they reach, is made or fetched here (carry.py, fetch.py).
 
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .finish import finish
 from .given import Given, path_of, with_urls_of
 from .indexes import indexes_of
 from .installed import Installed, read_environment
-from .kept import keep, kept, key_of, paths_for
+from .kept import keep, kept, key_of, paths_for, stamps
 from .left_out import judge
 from .lock import write_lock
 from .resolve import Resolver
@@ -55,24 +56,25 @@ def prepare_from(
     indexes = indexes_of(installed.data_roots[0], os.environ, place)
     if given:
         indexes = with_urls_of(given, indexes)
-    chooser = Chooser(target)
-    carrier = Carrier(installed, chooser, now)
     resolver = Resolver(target, indexes, sys.executable, place)
     lock = Given(given, resolver) if given else None
     paths = paths_for(folder, target)
     asked = replace(selection, imported=frozenset())
-    key = key_of(installed, asked, target, indexes.key, _stamps(lock))
+    files = [path.read_bytes() for path in lock.files() if path.is_file()] if lock else []
+    key = key_of(installed, asked, target, indexes.key, stamps(installed), files)
     if before := kept(paths, key, selection.imported):
         return before
     now("Finding the packages for the machines")
-    wanted = wanted_of(selection, target, installed, carrier)
-    if lock:
-        content = content_of_lock(completed(lock.packages(), wanted, resolver))
-    else:
-        content = _pinned(installed, selection, wanted, resolver, carrier)
-    now("Getting the packages that the machines don't reach")
     paths.wheels.mkdir(mode=0o700, exist_ok=True)
-    packages = finish(content.packages, chooser, carrier, indexes, paths.wheels)
+    with tempfile.TemporaryDirectory(prefix="ipcluster-azure-") as fetched:
+        carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), now)
+        wanted = wanted_of(selection, target, installed, carrier)
+        if lock:
+            content = content_of_lock(completed(lock.packages(), wanted, resolver))
+        else:
+            content = _pinned(installed, selection, wanted, resolver, carrier)
+        now("Getting the packages that the machines don't reach")
+        packages = finish(content.packages, content.patched, carrier, paths.wheels)
     write_lock(paths.lock, packages, target)
     prepared = PreparedEnvironment(
         lock=paths.lock,
@@ -81,7 +83,10 @@ def prepare_from(
         summary=summary_of(content, packages),
         warnings=content.warnings,
     )
-    keep(paths, key, prepared, sorted(selection.imported) if content.left_out.missing else None)
+    if content.left_out.missing:
+        keep(paths, key, prepared, sorted(selection.imported))
+    elif not _moves(content, selection):
+        keep(paths, key, prepared, None)
     return prepared
 
 
@@ -92,8 +97,10 @@ def _read(selection: Selection) -> Installed:
     return read_environment(sys.executable, sys.path)
 
 
-def _stamps(lock: Given | None) -> list[bytes]:
-    return [path.read_bytes() for path in lock.files() if path.is_file()] if lock else []
+def _moves(content: Content, selection: Selection) -> bool:
+    """Whether the same settings may mean something else tomorrow: a folder, or a git branch."""
+    folders = [item for item in content.packages if item.source and item.source.folder]
+    return bool(folders) or any("git+" in text for text in selection.requirements)
 
 
 def _pinned(

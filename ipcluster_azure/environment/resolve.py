@@ -22,16 +22,27 @@ GLIBC = (40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17)
 
 
 @dataclass(frozen=True)
+class Source:
+    """A commit of a git repository, a folder of this computer, or an archive."""
+
+    repository: str = field(default="", repr=False)
+    commit: str = ""
+    subdirectory: str = ""
+    folder: Path | None = None
+    archive: Wheel | None = None
+
+
+@dataclass(frozen=True)
 class Found:
     """A package with the wheels that there are of it, by their file names, and other sources.
 
-    `source` is a requirement of what has to be built, empty if there is an index's wheel.
+    `source` is from what another could be built.
     """
 
     name: str
     version: str
     wheels: Mapping[str, Wheel] = field(default_factory=dict)
-    source: str = ""
+    source: Source | None = None
 
 
 class Unsolvable(Exception):
@@ -104,25 +115,23 @@ def packages_of(lock: Mapping[str, Any], folder: Path) -> list[Found]:
 
 
 def _found(package: Mapping[str, Any], folder: Path) -> Found:
-    name = canonicalize_name(package["name"])
     wheels = [_wheel(entry, folder) for entry in package.get("wheels", [])]
-    source = ""
+    source = None
     if archive := package.get("archive"):
         wheel = _wheel(archive, folder)
         if wheel.name.endswith(".whl"):
             wheels.append(wheel)
         else:
-            source = f"{name} @ {wheel.url or (folder / archive['path']).resolve().as_uri()}"
+            source = Source(archive=wheel, subdirectory=archive.get("subdirectory", ""))
     elif vcs := package.get("vcs"):
-        place = vcs.get("url") or (folder / vcs["path"]).as_uri()
-        source = f"{name} @ {vcs['type']}+{place}@{vcs['commit-id']}" + _subdirectory(vcs)
+        url = vcs.get("url") or (folder / vcs["path"]).as_uri()
+        source = Source(url, vcs["commit-id"], vcs.get("subdirectory", ""))
     elif directory := package.get("directory"):
-        source = f"{name} @ {(folder / directory['path']).resolve().as_uri()}" + _subdirectory(
-            directory
-        )
-    elif package.get("sdist"):
-        source = f"{name}=={package['version']}"
-    version = package.get("version", "")
+        path = folder / directory["path"] / directory.get("subdirectory", "")
+        source = Source(folder=path.resolve())
+    elif sdist := package.get("sdist"):
+        source = Source(archive=_wheel(sdist, folder))
+    name, version = canonicalize_name(package["name"]), package.get("version", "")
     return Found(name, version, {wheel.name: wheel for wheel in wheels}, source)
 
 
@@ -131,7 +140,3 @@ def _wheel(entry: Mapping[str, Any], folder: Path) -> Wheel:
     place = unquote(urlsplit(url).path) or path.replace("\\", "/")
     name = entry.get("name") or place.rpartition("/")[2]
     return Wheel(name, hashes_of(entry), url, (folder / path).resolve() if path else None)
-
-
-def _subdirectory(entry: Mapping[str, Any]) -> str:
-    return f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""

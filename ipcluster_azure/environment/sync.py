@@ -5,8 +5,9 @@ made into a wheel of the installed files if they run there; else it is one of th
 or left out and named, with all others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -29,13 +30,15 @@ ROUNDS = 4  # in which uv is asked again without what it has just named; then fo
 @dataclass
 class Pinned:
     """What came of it. `gone` are installed here and can't be had; `accepted` and `overruled` are
-    in another version there than here, by sync_accept and by requirements."""
+    in another version there than here, by sync_accept and by requirements. Of `patched` the index's
+    wheel has to get what was changed here."""
 
     packages: list[Found] = field(default_factory=list)
     pins: dict[str, str] = field(default_factory=dict)
     carried: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     overruled: dict[str, str] = field(default_factory=dict)
+    patched: dict[str, Distribution] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     excluded_but_needed: list[str] = field(default_factory=list)
     unresolved: str = ""
@@ -81,7 +84,7 @@ class Pinning:
     def is_pin(self, name: str) -> bool:
         """Whether an index was asked for it."""
         item = self._kept[name]
-        return item.from_index and not item.patched and _is_version(item.version)
+        return item.from_index and _is_version(item.version)
 
     def _pin(self, item: Distribution) -> None:
         rules = [rule for rule in self._wanted if canonicalize_name(rule.name) == item.name]
@@ -89,13 +92,16 @@ class Pinning:
             self.result.overruled[item.name] = " and ".join(map(str, rules))
             self.overrides += [str(rule) for rule in rules]
             return
-        if self.is_pin(item.name):
-            self.result.pins[item.name] = f"{self._named(item.name)}=={item.version}"
-        elif not self._carry(item):
+        if item.from_index and _is_version(item.version):
+            if item.patched and not self._carry(item, self.carrier.repacked):
+                self.result.patched[item.name] = item
+            if item.name not in self.result.pins:
+                self.result.pins[item.name] = f"{self._named(item.name)}=={item.version}"
+        elif not self._carry(item, self.carrier.carried):
             self.result.gone.add(item.name)
 
-    def _carry(self, item: Distribution) -> bool:
-        wheel = self.carrier.repacked(item)
+    def _carry(self, item: Distribution, make: Callable[[Distribution], Path | None]) -> bool:
+        wheel = make(item)
         if wheel is None:
             return False
         self.result.pins[item.name] = f"{self._named(item.name)} @ {wheel.as_uri()}"
@@ -126,7 +132,9 @@ class Pinning:
             self._leave_dependencies(error)
         for name in missing:
             del self.result.pins[name]
-            if name not in self.result.accepted and self._carry(self._kept[name]):
+            if name not in self.result.accepted and self._carry(
+                self._kept[name], self.carrier.repacked
+            ):
                 continue
             accepted = self._accept.get(name)
             if accepted is None or name in self.result.accepted:

@@ -1,10 +1,10 @@
 """What is told of a prepared environment: what it has in one line, and each difference."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .complete import Completed
-from .installed import Installed
+from .installed import Distribution, Installed
 from .left_out import LeftOut
 from .lock import Locked
 from .resolve import Found
@@ -14,11 +14,12 @@ from .sync import Pinned
 @dataclass(frozen=True)
 class Content:
     """What the machines get. `own` are the names that were asked for; others are `more`, such as
-    "that Linux needs". `warnings` are lines."""
+    "that Linux needs". Wheels of `patched` get what was changed here. `warnings` are lines."""
 
     packages: list[Found]
     own: frozenset[str]
     more: str
+    patched: Mapping[str, Distribution] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
     warnings: tuple[str, ...] = ()
 
@@ -77,6 +78,7 @@ def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: 
         pinned.packages,
         frozenset(pinned.pins) | frozenset(pinned.overruled),
         f"that {' and '.join(reasons)} {verb}",
+        pinned.patched,
         left_out,
         tuple(lines) + tuple(pinned.excluded_but_needed),
     )

@@ -7,9 +7,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ..errors import ConfigurationError
-from .carry import Carrier
+from .carry import Carrier, git_source, name_in
 from .installed import Installed
-from .lock import markers_of
+from .lock import Wheel, markers_of
+from .resolve import Source
 from .selection import Selection, Target
 
 IPYPARALLEL = "ipyparallel"
@@ -41,20 +42,20 @@ def clashes(rule: Requirement, name: str, version: str) -> bool:
 
 
 def _requirement(text: str, carrier: Carrier) -> Requirement:
+    named = _is_named(text)
     try:
-        rule = Requirement(text if _is_named(text) else f"unnamed @ {text.strip()}")
+        rule = Requirement(text if named else f"{name_in(text) or 'unnamed'} @ {text.strip()}")
     except InvalidRequirement as error:
         raise ConfigurationError(f"requirements: {text!r}: {str(error).splitlines()[0]}") from None
     if rule.url is None:
         return rule
-    path = unquote(urlsplit(rule.url).path)
-    if path.endswith(".whl") and not rule.url.startswith("git+"):
-        file_name = path.rpartition("/")[2]
-    else:
-        source = f"{rule.name} @ {rule.url}" if _is_named(text) else rule.url
-        wheel = carrier.built(source)
+    file_name = unquote(urlsplit(rule.url).path).rpartition("/")[2]
+    if rule.url.startswith("git+") or not file_name.endswith(".whl"):
+        is_git = rule.url.startswith("git+")
+        source = git_source(rule.url) if is_git else Source(archive=Wheel(file_name, "", rule.url))
+        wheel = carrier.built(canonicalize_name(rule.name), "", source)
         file_name, rule.url = wheel.name, wheel.uri
-    if not _is_named(text):
+    if not named:
         rule.name = parse_wheel_filename(file_name)[0]
     return rule
 
