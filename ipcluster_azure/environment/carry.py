@@ -87,12 +87,17 @@ class Carrier:
             variables=self.indexes.environment,
         )
         if source.folder is not None:
-            path = builder.folder(name, version or "0", source.folder)
+            path = builder.folder(name, version or self._installed_version(name), source.folder)
         elif source.archive is not None:
             path = builder.sdist(name, fetch_one(source.archive, self.folder, self.indexes))
         else:
             path = builder.repository(name, source.repository, source.commit, source.subdirectory)
         return Wheel(path.name, "", path=path)
+
+    def _installed_version(self, name: str) -> str:
+        """Of what is installed from a folder here; else it is not known."""
+        item = self.installed.named(name)
+        return item.version if item and item.kind in ("editable", "folder") else ""
 
     def _fits(self, tags: tuple[str, ...]) -> bool:
         return self.chooser.fits(self.installed.portable(tags, self.chooser.target))

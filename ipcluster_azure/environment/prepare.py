@@ -70,7 +70,8 @@ def prepare_from(
         carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), now)
         wanted = wanted_of(selection, target, installed, carrier)
         if lock:
-            content = content_of_lock(completed(lock.packages(), wanted, resolver))
+            done = completed(lock.packages(), wanted, resolver)
+            content = content_of_lock(done, bool(selection.requirements))
         else:
             content = _pinned(installed, selection, wanted, resolver, carrier)
         now("Getting the packages that the machines don't reach")

@@ -84,14 +84,16 @@ def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: 
     )
 
 
-def content_of_lock(completed: Completed) -> Content:
+def content_of_lock(completed: Completed, wanted: bool) -> Content:
+    """Of what python_lock names; `wanted`: there are requirements, too."""
     there = {package.name: package.version for package in completed.packages}
     lines = [
         overruled_line(name, there.get(name, ""), version, rule)
         for name, (version, rule) in sorted(completed.overruled.items())
     ]
+    reason = "for ipyparallel and requirements" if wanted else "for ipyparallel"
     own = frozenset(there) - completed.added
-    return Content(completed.packages, own, "that are required", warnings=tuple(lines))
+    return Content(completed.packages, own, reason, warnings=tuple(lines))
 
 
 def overruled_line(name: str, there: str, here: str, rule: str) -> str:

@@ -57,7 +57,7 @@ def test_requirements(filled: PackageIndex, tmp_path: Path, folder: Path) -> Non
     result = prepared(HERE, folder, python_lock=str(given))
 
     assert locked(result) == {**EXPECTED, "own": "1.0"}
-    assert result.summary == "4 packages: 3 fetched here, 1 built here; 1 more that are required"
+    assert result.summary == "4 packages: 1 built here, 3 fetched here; 1 more for ipyparallel"
     assert not (tmp_path / "own" / "build").exists()
 
 
@@ -96,7 +96,10 @@ def test_pylock(filled: PackageIndex, tmp_path: Path, folder: Path) -> None:
     assert "fast-1.0-cp311-cp311-manylinux_2_28_x86_64.whl" in result.lock.read_text()
 
 
-def test_uv_lock(filled: PackageIndex, tmp_path: Path, folder: Path) -> None:
+def test_uv_lock(
+    filled: PackageIndex, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_NO_CONFIG")
     project = make_project(tmp_path / "project", "own")
     path = project / "pyproject.toml"
     more = 'requires-python = ">=3.10"\ndependencies = ["spam<2", "fast"]\n'
@@ -173,5 +176,5 @@ def test_what_is_wrong_is_told_in_one_line(
 
 
 def test_a_file_that_is_not_there_is_named(filled: PackageIndex, folder: Path) -> None:
-    with pytest.raises(ConfigurationError, match="there is no file /nowhere/uv.lock"):
+    with pytest.raises(ConfigurationError, match=r"there is no file /nowhere/uv\.lock"):
         prepared(HERE, folder, python_lock="/nowhere/uv.lock")
