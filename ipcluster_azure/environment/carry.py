@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urldefrag, urlsplit
@@ -20,6 +19,7 @@ from .lock import Wheel
 from .overlay import overlay
 from .repack import repack
 from .resolve import Source
+from .telling import Telling
 
 LS_REMOTE_S = 20.0
 
@@ -28,7 +28,7 @@ LS_REMOTE_S = 20.0
 class Carrier:
     """Makes wheels for what `chooser` chooses for, out of what is installed.
 
-    `now` is told what is being done. `folder` is for what is fetched on the way. `faults` says of
+    `folder` is for what is fetched on the way. `faults` says of
     what could not be made why, by names.
     """
 
@@ -36,7 +36,7 @@ class Carrier:
     chooser: Chooser
     indexes: Indexes
     folder: Path
-    now: Callable[[str], None]
+    telling: Telling
     faults: dict[str, str] = field(default_factory=dict)
 
     def carried(self, item: Distribution) -> Path | None:
@@ -57,7 +57,7 @@ class Carrier:
 
     def repacked(self, item: Distribution) -> Path | None:
         """The installed files as a wheel; None if they don't run there, or are not all known."""
-        self.now(f"Packing {item.name} {item.version}, as it is installed here")
+        self.telling.now(f"Packing {item.name} {item.version}, as it is installed here")
         if item.tags and not self._fits(item.tags):
             self.faults[item.name] = f"it was built for {item.tags[0].rpartition('-')[2]}"
             return None
@@ -78,12 +78,12 @@ class Carrier:
 
         Raises ConfigurationError if they can't be built, or only for this computer.
         """
-        self.now(f"Building {name} {version}")
+        self.telling.now(f"Building {name} {version}")
         builder = Builder(
             environment=self.installed,
             target=self.chooser.target,
             fits=self.chooser.fits,
-            say=self.now,
+            say=self.telling.say,
             variables=self.indexes.environment,
         )
         if source.folder is not None:

@@ -26,6 +26,7 @@ from .installed import Installed, read_environment
 from .kept import keep, kept, key_of, paths_for, stamps
 from .left_out import judge
 from .lock import write_lock
+from .own_needs import own_needs
 from .resolve import Resolver
 from .selection import PreparedEnvironment, Selection, Target
 from .sync import Pinning
@@ -44,13 +45,13 @@ def prepare(selection: Selection, target: Target, folder: Path, say: Say) -> Pre
     all that the machines can't have.
     """
     with Telling(say) as telling, FileLock(folder / "pylock.lock"):
-        return prepare_from(_read(selection), selection, target, folder, telling.now)
+        return prepare_from(_read(selection), selection, target, folder, telling)
 
 
 def prepare_from(
-    installed: Installed, selection: Selection, target: Target, folder: Path, now: Say
+    installed: Installed, selection: Selection, target: Target, folder: Path, telling: Telling
 ) -> PreparedEnvironment:
-    """The same, of what is installed here; `now` is told what is being done."""
+    """The same, of what is installed here."""
     given = path_of(selection.python_lock) if selection.python_lock else None
     place = given.parent if given else Path.cwd()
     indexes = indexes_of(installed.data_roots[0], os.environ, place)
@@ -64,17 +65,16 @@ def prepare_from(
     key = key_of(installed, asked, target, indexes.key, stamps(installed), files)
     if before := kept(paths, key, selection.imported):
         return before
-    now("Finding the packages for the machines")
     paths.wheels.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ipcluster-azure-") as fetched:
-        carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), now)
+        carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), telling)
         wanted = wanted_of(selection, target, installed, carrier)
         if lock:
             done = completed(lock.packages(), wanted, resolver)
             content = content_of_lock(done, bool(selection.requirements))
         else:
-            content = _pinned(installed, selection, wanted, resolver, carrier)
-        now("Getting the packages that the machines don't reach")
+            content = _from_installed(installed, selection, wanted, resolver, carrier)
+        telling.now("Getting the packages that the machines don't reach")
         packages = finish(content.packages, content.patched, carrier, paths.wheels)
     write_lock(paths.lock, packages, target)
     prepared = PreparedEnvironment(
@@ -104,7 +104,7 @@ def _moves(content: Content, selection: Selection) -> bool:
     return bool(folders) or any("git+" in text for text in selection.requirements)
 
 
-def _pinned(
+def _from_installed(
     installed: Installed,
     selection: Selection,
     wanted: list[Requirement],
@@ -112,16 +112,20 @@ def _pinned(
     carrier: Carrier,
 ) -> Content:
     minimal = selection.kind == "minimal"
+    all_here = installed.distributions
+    own = frozenset[str]() if minimal else own_needs(all_here, installed.markers)
     excluded = {canonicalize_name(name) for name in selection.sync_exclude} - {IPYPARALLEL}
-    distributions = [
+    kept = [
         item
-        for item in installed.distributions
-        if (item.name in MINIMAL if minimal else item.name not in excluded)
+        for item in all_here
+        if (item.name in MINIMAL if minimal else item.name not in excluded | own)
     ]
-    pinning = Pinning(distributions, installed, selection, wanted, resolver, carrier)
+    pinning = Pinning(kept, installed, selection, wanted, resolver, carrier)
+    pinning.prefer([item for item in all_here if item.name in own - excluded])
     pinned = pinning.run()
     left_out = judge(pinning, installed, selection, resolver)
     content = content_of(pinned, left_out, installed, bool(selection.requirements))
+    content = replace(content, staying=len(own - pinned.names()))
     if minimal:
         names = frozenset(package.name for package in content.packages)
         content = replace(content, own=names)

@@ -43,6 +43,9 @@ class Pinned:
     excluded_but_needed: list[str] = field(default_factory=list)
     unresolved: str = ""
 
+    def names(self) -> set[str]:
+        return {package.name for package in self.packages}
+
 
 class Pinning:
     """The pins of one environment on their way to packages."""
@@ -81,6 +84,15 @@ class Pinning:
                 self._go_on_without(error, attempt)
         return self.result
 
+    def prefer(self, items: Iterable[Distribution]) -> None:
+        """Have what isn't asked for come in the versions of here if something needs it."""
+        asked = {canonicalize_name(rule.name) for rule in self._wanted}
+        self.overrides += [
+            f"{item.name}=={item.version}"
+            for item in items
+            if item.from_index and _is_version(item.version) and item.name not in asked
+        ]
+
     def is_pin(self, name: str) -> bool:
         """Whether an index was asked for it."""
         item = self._kept[name]
@@ -114,6 +126,7 @@ class Pinning:
         return f"{name}[{','.join(extras)}]" if extras else name
 
     def _resolve(self) -> list[Found]:
+        self.carrier.telling.now("Finding the packages for the machines")
         pins = list(self.result.pins.values())
         wanted = [str(rule) for rule in self._wanted]
         never = [NEVER.format(name) for name in sorted(self._never | self.result.gone)]

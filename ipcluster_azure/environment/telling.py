@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-SAY_EVERY_S = 3.5
+SAY_EVERY_S, LOOK_EVERY_S = 3.5, 0.25
 Say = Callable[[str], None]
 
 
@@ -13,13 +13,19 @@ class Telling:
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._task, self._since = "Reading what is installed here", time.monotonic()
+        self._said_at = time.monotonic()
+        self.now("Reading what is installed here")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="telling", daemon=True)
 
     def now(self, task: str) -> None:
         """`task` is what is being done from now on, such as "Building spam"."""
         self._task, self._since = task, time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Say this at once, instead of the task."""
+        self._said_at = time.monotonic()
+        self._say(text)
 
     def __enter__(self) -> "Telling":
         self._thread.start()
@@ -30,5 +36,6 @@ class Telling:
         self._thread.join()
 
     def _repeat(self) -> None:
-        while not self._ended.wait(SAY_EVERY_S):
-            self._say(f"{self._task}, {time.monotonic() - self._since:.0f} s so far")
+        while not self._ended.wait(LOOK_EVERY_S):
+            if time.monotonic() - self._said_at >= SAY_EVERY_S:
+                self.say(f"{self._task}, {time.monotonic() - self._since:.0f} s so far")

@@ -14,7 +14,8 @@ from .sync import Pinned
 @dataclass(frozen=True)
 class Content:
     """What the machines get. `own` are the names that were asked for; others are `more`, such as
-    "that Linux needs". Wheels of `patched` get what was changed here. `warnings` are lines."""
+    "that Linux needs". Wheels of `patched` get what was changed here. `warnings` are lines.
+    `staying` are so many that only ipcluster-azure needs."""
 
     packages: list[Found]
     own: frozenset[str]
@@ -22,6 +23,7 @@ class Content:
     patched: Mapping[str, Distribution] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
     warnings: tuple[str, ...] = ()
+    staying: int = 0
 
 
 def summary_of(content: Content, packages: Iterable[Locked]) -> str:
@@ -42,7 +44,8 @@ def summary_of(content: Content, packages: Iterable[Locked]) -> str:
     total = len(own) + len(foreign) + len(missing)
     more = len(listed) - len(own)
     text = f"{total} package{'' if total == 1 else 's'}: {', '.join(parts)}"
-    return text + (f"; {more} more {content.more}" if more else "")
+    text += f"; {more} more {content.more}" if more else ""
+    return text + (f"; {content.staying} for ipcluster-azure stay here" if content.staying else "")
 
 
 def _is_built(item: Found) -> bool:
@@ -72,12 +75,12 @@ def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: 
     if pinned.unresolved:
         lines.append(f"What is not installed here either is left out: {pinned.unresolved}.")
     reasons = ["requirements"] if wanted else []
-    reasons += ["Linux"] if installed.sys_platform != "linux" or not reasons else []
-    verb = "need" if len(reasons) > 1 or wanted else "needs"
+    reasons += ["Linux"] if installed.sys_platform != "linux" else []
+    more = f"that {' and '.join(reasons)} need" if reasons else "that they need"
     return Content(
         pinned.packages,
         frozenset(pinned.pins) | frozenset(pinned.overruled),
-        f"that {' and '.join(reasons)} {verb}",
+        "that Linux needs" if reasons == ["Linux"] else more,
         pinned.patched,
         left_out,
         tuple(lines) + tuple(pinned.excluded_but_needed),

@@ -108,7 +108,7 @@ def first_headers(text: str) -> list[tuple[str, str]]:
     """Return the headers of metadata; a parser of mail would read the long description, too."""
     found: list[tuple[str, str]] = []
     for line in text.split("\n"):
-        if not line.strip():
+        if not line.rstrip("\r"):
             break
         if line[0] in " \t" and found:
             key, value = found.pop()

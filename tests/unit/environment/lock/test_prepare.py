@@ -13,6 +13,7 @@ from ipcluster_azure.environment.installed import Distribution, Installed
 from ipcluster_azure.environment.lock import parse_toml
 from ipcluster_azure.environment.prepare import prepare_from
 from ipcluster_azure.environment.selection import PreparedEnvironment, Selection, Target
+from ipcluster_azure.environment.telling import Telling
 from ipcluster_azure.errors import ConfigurationError
 
 from .conftest import IPYPARALLEL
@@ -62,7 +63,7 @@ def installed(*distributions: Distribution, windows: bool = False) -> Installed:
 def prepared(
     here: Installed, folder: Path, target: Target = TARGET, **settings: Any
 ) -> PreparedEnvironment:
-    return prepare_from(here, Selection(**settings), target, folder, lambda task: None)
+    return prepare_from(here, Selection(**settings), target, folder, Telling(lambda text: None))
 
 
 def locked(result: PreparedEnvironment) -> dict[str, str]:
