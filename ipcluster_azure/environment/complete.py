@@ -46,14 +46,22 @@ def completed(
         for name, package in kept.items()
     ]
     texts = list(map(str, rules))
-    try:
-        found = resolver.resolve(texts, [*overrides, *(rule for _, rule in overruled.values())])
-    except Unsolvable as error:
-        raise ConfigurationError(
-            f"requirements can't be met for the machines: {one_line(str(error))}."
-        ) from None
+    overrides += [rule for _, rule in overruled.values()]
+    found = _resolved(texts, overrides, resolver)
     new = {package.name: package for package in found if package.name not in kept}
     return Completed([*kept.values(), *new.values()], overruled, set(new) - set(overruled))
+
+
+def _resolved(texts: list[str], overrides: list[str], resolver: Resolver) -> list[Found]:
+    try:
+        return resolver.resolve(texts, overrides)
+    except Unsolvable:
+        try:
+            return resolver.resolve(texts, overrides, options=())
+        except Unsolvable as error:
+            raise ConfigurationError(
+                f"requirements can't be met for the machines: {one_line(str(error))}."
+            ) from None
 
 
 def _is_met(rule: Requirement, by_name: dict[str, Found]) -> bool:

@@ -57,6 +57,8 @@ def session_for(indexes: Indexes) -> Iterator[requests.Session]:
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         session.verify = indexes.certificates or True
         session.cert = indexes.client_certificate or None
+        if indexes.proxy:
+            session.proxies = {"http": indexes.proxy, "https": indexes.proxy}
         yield session
 
 
@@ -79,14 +81,17 @@ def get(
 
 def _try(folder: Path, indexes: Indexes, session: requests.Session, wheel: Wheel) -> Wheel | str:
     """Return why it can't be had instead of raising that, so that all such are told at once."""
+    path = folder / wheel.name
     try:
+        if wheel.sha256 and path.exists() and file_hash(path) == wheel.sha256:
+            return Wheel(wheel.name, wheel.sha256, path=path)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
             try:
                 sha256 = _copy(indexes, session, wheel, file)  # type: ignore[arg-type]
                 file.close()
                 if wheel.sha256 and sha256 != wheel.sha256:
                     return f"{wheel.name} is not the file that the index describes"
-                os.replace(file.name, folder / wheel.name)
+                os.replace(file.name, path)
             finally:
                 Path(file.name).unlink(missing_ok=True)
     except requests.HTTPError as error:
@@ -97,7 +102,7 @@ def _try(folder: Path, indexes: Indexes, session: requests.Session, wheel: Wheel
         return f"{wheel.name} from {indexes.of(wheel.url)}: {type(error).__name__}"
     except OSError as error:
         return f"{wheel.name}: {error.strerror or error}"
-    return Wheel(wheel.name, sha256, path=folder / wheel.name)
+    return Wheel(wheel.name, sha256, path=path)
 
 
 def _copy(indexes: Indexes, session: requests.Session, wheel: Wheel, file: BinaryIO) -> str:

@@ -40,7 +40,7 @@ class Indexes:
 
     `urls` are of all indexes, with credentials; `key` changes with the settings, but not with
     credentials. `certificates` is a file for what is fetched here, `client_certificate` another;
-    hosts of `trusted` are fetched from whatever certificate they have.
+    hosts of `trusted` are fetched from whatever certificate they have. `proxy` is pip's.
     """
 
     environment: dict[str, str] = field(repr=False)
@@ -50,6 +50,7 @@ class Indexes:
     certificates: str = ""
     client_certificate: str = ""
     trusted: frozenset[str] = frozenset()
+    proxy: str = field(default="", repr=False)
 
     def stays_here(self, url: str) -> bool:
         """Say whether a machine could not fetch this, so that it has to be sent there.
@@ -106,6 +107,7 @@ def indexes_of(prefix: str, environment: Mapping[str, str], folder: Path) -> Ind
         certificates=pip.get("cert", "") or child.get("SSL_CERT_FILE", ""),
         client_certificate=pip.get("client-cert", ""),
         trusted=frozenset(pip.get("trusted-host", "").split()),
+        proxy=pip.get("proxy", ""),
     )
 
 
@@ -133,6 +135,8 @@ def _find_links(pip: Mapping[str, str]) -> list[str]:
 
 
 def _add_connection(pip: Mapping[str, str], child: dict[str, str], prefix: str) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY") if pip.get("proxy") else ():
+        child.setdefault(variable, pip["proxy"])
     if hosts := pip.get("trusted-host", ""):
         child["UV_INSECURE_HOST"] = " ".join([*child.get("UV_INSECURE_HOST", "").split(), hosts])
     for option, variable in {"cert": "SSL_CERT_FILE", "client-cert": "SSL_CLIENT_CERT"}.items():

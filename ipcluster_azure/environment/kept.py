@@ -62,7 +62,7 @@ def keep(
     paths: Paths, key: str, prepared: PreparedEnvironment, imported_if_left_out: list[str] | None
 ) -> None:
     """`imported_if_left_out`: what was imported when it was decided that nothing needs what is left
-    out; None if nothing is."""
+    out; None if nothing is. An empty key is never found again."""
     told = {
         "key": key,
         "lock_sha256": hashlib.sha256(prepared.lock.read_bytes()).hexdigest(),
@@ -73,6 +73,20 @@ def keep(
         "imported": imported_if_left_out,
     }
     write_private(paths.knowledge, json.dumps(told, indent=1) + "\n")
+    _delete_unused(paths)
+
+
+def _delete_unused(paths: Paths) -> None:
+    """Delete wheels that no lock of the folder has any more, of whichever target."""
+    used: set[str] = set()
+    for path in paths.folder.glob("pylock.*.json"):
+        try:
+            used |= set(json.loads(path.read_text(encoding="utf-8"))["wheels"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+    for path in paths.wheels.iterdir():
+        if path.name not in used:
+            path.unlink(missing_ok=True)
 
 
 def kept(paths: Paths, key: str, imported: frozenset[str]) -> PreparedEnvironment | None:
@@ -81,7 +95,11 @@ def kept(paths: Paths, key: str, imported: frozenset[str]) -> PreparedEnvironmen
         told = json.loads(paths.knowledge.read_text(encoding="utf-8"))
         sha256 = hashlib.sha256(paths.lock.read_bytes()).hexdigest()
         sizes = {name: (paths.wheels / name).stat().st_size for name in told["wheels"]}
-        if (key, sha256, sizes) != (told["key"], told["lock_sha256"], told["wheels"]):
+        if not told["key"] or (key, sha256, sizes) != (
+            told["key"],
+            told["lock_sha256"],
+            told["wheels"],
+        ):
             return None
         if told["imported"] is not None and not imported <= set(told["imported"]):
             return None

@@ -81,7 +81,7 @@ def _line(pinning: Pinning, installed: Installed, name: str) -> str:
     version = item.version if item else ""
     needed_by = sorted(pinning.needs.needed_by.get(name, set()))
     needs = f" (needed by {', '.join(needed_by)})" if needed_by else ""
-    why = pinning.carrier.faults.get(name, "")
+    why = pinning.carrier.faults.get(name, "").rstrip(".")
     return f"{name} {version}{needs}" + (f": {why}" if why else "")
 
 

@@ -84,10 +84,8 @@ def prepare_from(
         summary=summary_of(content, packages),
         warnings=content.warnings,
     )
-    if content.left_out.missing:
-        keep(paths, key, prepared, sorted(selection.imported))
-    elif not _moves(content, selection):
-        keep(paths, key, prepared, None)
+    imported = sorted(selection.imported) if content.left_out.missing else None
+    keep(paths, "" if _moves(content, selection) else key, prepared, imported)
     return prepared
 
 

@@ -19,7 +19,7 @@ from .installed import Distribution, Installed
 from .lock import markers_of
 from .missing import ALONE, NEVER, all_missing, missing_of
 from .needs import Needs
-from .resolve import Found, Resolver, Unsolvable
+from .resolve import ONLY_WHEELS, Found, Resolver, Unsolvable
 from .selection import Selection
 from .uv import one_line
 from .wanted import clashes
@@ -69,6 +69,7 @@ class Pinning:
         self._never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
         self._never |= self._missing_here(installed)
         self.overrides: list[str] = []
+        self._options: tuple[str, ...] = ONLY_WHEELS
         self.result = Pinned()
         self._note_needs_of_excluded(selection)
 
@@ -120,6 +121,20 @@ class Pinning:
         self.result.carried.add(item.name)
         return True
 
+    def _built(self, item: Distribution) -> Path | None:
+        """A wheel of the index's sources, of what has no wheel and is not compiled."""
+        if not all(tag.endswith("-none-any") for tag in item.tags):
+            return None
+        try:
+            requirement = f"{item.name}=={item.version}"
+            (found,) = self._resolver.resolve([requirement], options=["--no-deps"])
+            if found.source is None or found.wheels:
+                return None
+            return self.carrier.built(item.name, item.version, found.source).path
+        except (Unsolvable, ConfigurationError) as error:
+            self.carrier.faults.setdefault(item.name, one_line(str(error)))
+            return None
+
     def _named(self, name: str) -> str:
         """With the extras that somebody asks for: an override would take them away."""
         extras = sorted(self.needs.extras.get(name, ()))
@@ -132,7 +147,8 @@ class Pinning:
         never = [NEVER.format(name) for name in sorted(self._never | self.result.gone)]
         if self.result.unresolved:
             return self._resolver.resolve(pins, pins, ALONE)
-        return self._resolver.resolve([*pins, *wanted], [*pins, *self.overrides, *never])
+        overrides = [*pins, *self.overrides, *never]
+        return self._resolver.resolve([*pins, *wanted], overrides, self._options)
 
     def _go_on_without(self, error: Unsolvable, attempt: int) -> None:
         """Find out which pins can't be had, and take something else for each."""
@@ -145,8 +161,9 @@ class Pinning:
             self._leave_dependencies(error)
         for name in missing:
             del self.result.pins[name]
-            if name not in self.result.accepted and self._carry(
-                self._kept[name], self.carrier.repacked
+            if name not in self.result.accepted and (
+                self._carry(self._kept[name], self.carrier.repacked)
+                or self._carry(self._kept[name], self._built)
             ):
                 continue
             accepted = self._accept.get(name)
@@ -162,6 +179,9 @@ class Pinning:
 
         Requirements of the user's are not.
         """
+        if self._options:
+            self._options = ()  # something else that is needed may have sources alone
+            return
         why = one_line(str(error))
         if self._wanted or self.result.unresolved:
             raise ConfigurationError(f"requirements can't be met for the machines: {why}.")

@@ -93,6 +93,7 @@ def content_of_lock(completed: Completed, wanted: bool) -> Content:
     lines = [
         overruled_line(name, there.get(name, ""), version, rule)
         for name, (version, rule) in sorted(completed.overruled.items())
+        if there.get(name, "") != version
     ]
     reason = "for ipyparallel and requirements" if wanted else "for ipyparallel"
     own = frozenset(there) - completed.added

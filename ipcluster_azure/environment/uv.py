@@ -1,5 +1,6 @@
 """uv as a child process, ended when it takes too long."""
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import uv
 
 from ..errors import ConfigurationError
 
+CREDENTIALS = re.compile(r"://[^/\s@`]*@|(?<=[^\s?])\?[^\s`]*=[^\s`]*")
 LIMIT_S = 300.0  # for a resolution with nothing in the cache, over a slow line
 
 
@@ -49,7 +51,7 @@ def run_uv(
             "whether the package indexes that pip and uv are configured with here answer."
         ) from None
     if done.returncode != 0:
-        raise UvFailed(done.stderr.strip())
+        raise UvFailed(CREDENTIALS.sub("://", done.stderr.strip()))
     return done.stdout
 
 

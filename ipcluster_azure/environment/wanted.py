@@ -28,7 +28,10 @@ def wanted_of(
     version = importlib.metadata.version(IPYPARALLEL)
     own = installed.named(IPYPARALLEL)
     if selection.python_lock or own is None or own.version != version:
-        texts.append(f"{IPYPARALLEL}=={version}")
+        path = None
+        if own is not None and own.version == version and not own.from_index:
+            path = carrier.carried(own)
+        texts.append(f"{IPYPARALLEL} @ {path.as_uri()}" if path else f"{IPYPARALLEL}=={version}")
     markers = markers_of(target)
     rules = [_requirement(text, carrier) for text in texts]
     return [rule for rule in rules if rule.marker is None or rule.marker.evaluate(markers)]
