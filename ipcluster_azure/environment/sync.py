@@ -69,6 +69,8 @@ class Pinning:
         self._never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
         self._never |= self._missing_here(installed)
         self.overrides: list[str] = []
+        self._refused: set[str] = set()
+        self._any_build: set[str] = set()
         self._options: tuple[str, ...] = ONLY_WHEELS
         self.result = Pinned()
         self._note_needs_of_excluded(selection)
@@ -79,11 +81,42 @@ class Pinning:
             self._pin(item)
         for attempt in range(len(self._kept) + 1):
             try:
-                self.result.packages = self._resolve()
-                return self.result
+                packages = self._resolve()
             except Unsolvable as error:
-                self._go_on_without(error, attempt)
+                if not self._take_any_build():
+                    self._go_on_without(error, attempt)
+                continue
+            if not self._refuse_other_builds(packages):
+                self.result.packages = packages
+                break
         return self.result
+
+    def _refuse_other_builds(self, packages: Iterable[Found]) -> bool:
+        """Have uv go without what == allows as well, such as 2.1+cpu for 2.1; say if it was so."""
+        other = {
+            package.name: package.version
+            for package in packages
+            if f"=={self._version(package.name)}" in self.result.pins.get(package.name, "")
+            and package.name not in self._any_build
+            and Version(package.version) != Version(self._version(package.name))
+        }
+        for name, version in other.items():
+            self.result.pins[name] += f",!={version}"
+        self._refused |= other.keys()
+        return bool(other)
+
+    def _take_any_build(self) -> bool:
+        """Take another build of a version after all, if that is all there is; say if it was so."""
+        pins = {name: self.result.pins[name] for name in self._refused}
+        only = all_missing(self._resolver, pins)
+        for name in only:
+            self.result.pins[name] = self.result.pins[name].partition(",!=")[0]
+        self._any_build |= only
+        self._refused -= only
+        return bool(only)
+
+    def _version(self, name: str) -> str:
+        return self._kept[name].version if name in self._kept else ""
 
     def prefer(self, items: Iterable[Distribution]) -> None:
         """Have what isn't asked for come in the versions of here if something needs it."""

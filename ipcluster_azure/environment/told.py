@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from packaging.version import Version
+
 from .complete import Completed
 from .installed import Distribution, Installed
 from .left_out import LeftOut
@@ -66,6 +68,11 @@ def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: 
             lines.append(
                 f"The machines get {item.name} {there} instead of {item.version}, which there "
                 "isn't for Linux, as sync_accept has it."
+            )
+        elif item.name in pinned.pins and there and Version(there) != Version(item.version):
+            lines.append(
+                f"The machines get {item.name} {there}, another build than {item.version}: that "
+                "one there isn't for Linux."
             )
         elif item.patched and item.name in found:
             files = ", ".join((*item.changed, *item.added))

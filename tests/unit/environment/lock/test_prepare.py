@@ -1,8 +1,10 @@
 """What is installed here -> a lock for the machines, with an index that a test fills."""
 
 import hashlib
+import io
 import re
 import stat
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ipcluster_azure.environment.selection import PreparedEnvironment, Selection
 from ipcluster_azure.environment.telling import Telling
 from ipcluster_azure.errors import ConfigurationError
 
+from ..made_packages import make_project
 from .conftest import IPYPARALLEL
 from .package_index import PackageIndex
 
@@ -99,6 +102,23 @@ def test_versions_of_here_are_pinned_however_they_are_spelt(
     assert result.summary == "5 packages: 5 fetched here"
     assert result.warnings == ()
     assert result.python == "3.11"
+
+
+def test_another_build_of_a_version_is_taken_only_if_that_is_all_there_is(
+    index: PackageIndex, tmp_path: Path
+) -> None:
+    linux = "cp311-cp311-manylinux_2_28_x86_64"
+    for version in ("2.0", "2.0+cpu", "2.0+cu121"):
+        index.add("torch", version, tag=linux)
+    index.add("vision", "1.0+cpu", tag=linux)
+    here = installed(distribution("torch", "2.0"), distribution("vision", "1.0"))
+
+    result = prepared(here, tmp_path)
+
+    assert locked(result) == {"ipyparallel": IPYPARALLEL, "torch": "2.0", "vision": "1.0+cpu"}
+    assert result.warnings == (
+        "The machines get vision 1.0+cpu, another build than 1.0: that one there isn't for Linux.",
+    )
 
 
 def test_a_lock_for_linux_is_made_of_what_windows_has(index: PackageIndex, tmp_path: Path) -> None:
@@ -228,6 +248,30 @@ def test_minimal_has_ipyparallel_numpy_and_requirements(
 
     assert locked(result) == {"ipyparallel": IPYPARALLEL, "numpy": "2.0", "extra": "1.0"}
     assert result.summary == "3 packages: 3 fetched here"
+
+
+def test_sources_alone_are_built(index: PackageIndex, tmp_path: Path) -> None:
+    for name in ("pinned", "required", "needed"):
+        project = make_project(tmp_path / name, name)
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+            archive.add(project, arcname=f"{name}-1.0")
+            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
+            entry = tarfile.TarInfo(f"{name}-1.0/PKG-INFO")
+            entry.size = len(metadata)
+            archive.addfile(entry, io.BytesIO(metadata))
+        index.files[f"{name}-1.0.tar.gz"] = buffer.getvalue()
+    index.add("spam", "1.0", "needed; sys_platform == 'linux'")
+    here = installed(
+        distribution("pinned", "1.0", has_record=False),
+        distribution("spam", "1.0", "needed; sys_platform == 'linux'"),
+        windows=True,
+    )
+
+    result = prepared(here, tmp_path, requirements=("required",))
+
+    assert locked(result).keys() == {"ipyparallel", "spam", "pinned", "required", "needed"}
+    assert result.warnings == ()
 
 
 def test_what_is_excluded_stays_away(index: PackageIndex, tmp_path: Path) -> None:
