@@ -1,6 +1,7 @@
 """Wheels made here, of what the machines can't have from an index as it is installed here."""
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from .resolve import Source
 from .telling import Telling
 
 LS_REMOTE_S = 20.0
+HEXADECIMAL = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,10 @@ def git_source(url: str) -> Source:
     # a tag's own object comes first, the commit that it names last
     lines = done.stdout.strip().splitlines()
     commit = lines[-1].split()[0] if lines else revision
+    if not HEXADECIMAL.fullmatch(commit):
+        raise ConfigurationError(
+            f"The git repository {remote.url} has no branch, tag or commit {revision!r}."
+        )
     return Source(before, commit, subdirectory)
 
 

@@ -28,14 +28,19 @@ REFUSALS = (401, 403)
 BLOCK = 1 << 20
 
 
-def fetch(wheels: Iterable[Wheel], folder: Path, indexes: Indexes) -> list[Wheel]:
+def try_to_fetch(wheels: Iterable[Wheel], folder: Path, indexes: Indexes) -> list[Wheel | str]:
     """Put them into the folder, and return them with their paths and hashes, in their order.
 
-    Those of an index are compared with the SHA-256 that it told. Raises ConfigurationError that
-    names all that can't be had.
+    Those of an index are compared with the SHA-256 that it told. For one that can't be had the
+    reason is returned in its place.
     """
     with session_for(indexes) as session, ThreadPoolExecutor(THREADS) as threads:
-        results = list(threads.map(partial(_try, folder, indexes, session), wheels))
+        return list(threads.map(partial(_try, folder, indexes, session), wheels))
+
+
+def fetch(wheels: Iterable[Wheel], folder: Path, indexes: Indexes) -> list[Wheel]:
+    """The same as try_to_fetch, but raises ConfigurationError that names all that can't be had."""
+    results = try_to_fetch(wheels, folder, indexes)
     if faults := [result for result in results if isinstance(result, str)]:
         raise ConfigurationError(
             f"What the machines are to have can't be fetched: {'; '.join(sorted(set(faults)))}."

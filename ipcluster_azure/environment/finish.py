@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from ..errors import ConfigurationError
 from .carry import Carrier
-from .fetch import fetch
+from .fetch import fetch, try_to_fetch
 from .indexes import Indexes
 from .installed import Distribution
 from .lock import Locked, Wheel
@@ -33,10 +34,20 @@ def finish(
             faults.append(str(error))
     if faults:
         raise ConfigurationError(" ".join(faults))
-    brought = [name for name, wheel in wheels.items() if _is_brought(wheel, carrier.indexes)]
-    fetched = fetch([wheels[name] for name in brought], folder, carrier.indexes)
-    wheels |= dict(zip(brought, fetched, strict=True))
+    wheels |= _brought(wheels, carrier, folder)
     return [Locked(name, _version(wheel), wheel) for name, wheel in wheels.items()]
+
+
+def _brought(wheels: Mapping[str, Wheel], carrier: Carrier, folder: Path) -> dict[str, Wheel]:
+    """Of these wheels, by packages' names, those that the machines can't fetch, in the folder."""
+    indexes = carrier.indexes
+    names = [name for name, wheel in wheels.items() if _stays_here(wheel, indexes)]
+    wanted = [wheels[name] for name in names]
+    results = dict(zip(names, try_to_fetch(wanted, folder, indexes), strict=True))
+    failed = [name for name, result in results.items() if isinstance(result, str)]
+    instead = fetch([_packed(wheels[name], name, carrier) for name in failed], folder, indexes)
+    done = {name: result for name, result in results.items() if isinstance(result, Wheel)}
+    return done | dict(zip(failed, instead, strict=True))
 
 
 def _wheel(package: Found, carrier: Carrier) -> Wheel:
@@ -54,7 +65,16 @@ def _wheel(package: Found, carrier: Carrier) -> Wheel:
     )
 
 
-def _is_brought(wheel: Wheel, indexes: Indexes) -> bool:
+def _packed(wheel: Wheel, name: str, carrier: Carrier) -> Wheel:
+    """The installed files instead of a wheel that can't be fetched, or that wheel."""
+    item = carrier.installed.named(name)
+    if item is None or Version(item.version) != parse_wheel_filename(wheel.name)[1]:
+        return wheel
+    path = carrier.repacked(item)
+    return wheel if path is None else Wheel(path.name, "", path=path)
+
+
+def _stays_here(wheel: Wheel, indexes: Indexes) -> bool:
     return wheel.path is not None or not wheel.sha256 or indexes.stays_here(wheel.url)
 
 

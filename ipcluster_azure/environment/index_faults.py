@@ -12,6 +12,7 @@ from .indexes import Indexes, without_credentials
 from .uv import causes
 
 REFUSALS = (401, 403, 407)
+FAILED = re.compile(r"Failed to fetch: `?([^`\s]+)`?")
 
 
 def check_indexes(indexes: Indexes, said: str) -> None:
@@ -19,7 +20,8 @@ def check_indexes(indexes: Indexes, said: str) -> None:
 
     With a wrong password uv calls a package unknown, so the indexes are asked for one.
     """
-    if failed := re.search(r"Failed to fetch: `?([^`\s]+)`?", said):
+    # a file alone that is gone leaves others, and what is installed
+    if "404 Not Found" not in said and (failed := FAILED.search(said)):
         raise ConfigurationError(
             f"The package index {indexes.of(failed[1])} can't be used: {causes(said)[-1]}. Is it "
             "reached from here, and are pip and uv configured with its right address?"

@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from requests.utils import get_netrc_auth
 from .pip_settings import pip_settings
 from .uv_settings import DEFAULTS, VARIABLES, uv_settings
 
+CREDENTIALS = re.compile(r"(?<=://)[^/\s@`'\"]*@|\?[^\s`'\"]*=[^\s`'\"]*")
 PYPI = "https://pypi.org/simple"
 # An index that doesn't answer is given up after two tries. Those of the user win.
 PATIENCE = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "6", "UV_HTTP_TIMEOUT": "8"}
@@ -147,6 +149,11 @@ def _add_connection(pip: Mapping[str, str], child: dict[str, str], prefix: str) 
     wanted = pip.get("keyring-provider", "auto") != "disabled"
     if wanted and shutil.which("keyring", path=child["PATH"]):
         child.setdefault("UV_KEYRING_PROVIDER", "subprocess")
+
+
+def scrubbed(text: str) -> str:
+    """A message, without what is secret of the addresses in it."""
+    return CREDENTIALS.sub("", text)
 
 
 def without_credentials(url: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from .complete import Completed
+from .indexes import scrubbed
 from .installed import Distribution, Installed
 from .left_out import LeftOut
 from .lock import Locked
@@ -108,4 +109,4 @@ def content_of_lock(completed: Completed, wanted: bool) -> Content:
 
 
 def overruled_line(name: str, there: str, here: str, rule: str) -> str:
-    return f"The machines get {name} {there} instead of {here}, as {rule!r} is required."
+    return f"The machines get {name} {there} instead of {here}, as {scrubbed(rule)!r} is required."

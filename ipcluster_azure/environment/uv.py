@@ -1,6 +1,5 @@
 """uv as a child process, ended when it takes too long."""
 
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import uv
 
 from ..errors import ConfigurationError
+from .indexes import scrubbed
 
-CREDENTIALS = re.compile(r"://[^/\s@`]*@|(?<=[^\s?])\?[^\s`]*=[^\s`]*")
 LIMIT_S = 300.0  # for a resolution with nothing in the cache, over a slow line
 
 
@@ -51,7 +50,7 @@ def run_uv(
             "whether the package indexes that pip and uv are configured with here answer."
         ) from None
     if done.returncode != 0:
-        raise UvFailed(CREDENTIALS.sub("://", done.stderr.strip()))
+        raise UvFailed(scrubbed(done.stderr.strip()))
     return done.stdout
 
 

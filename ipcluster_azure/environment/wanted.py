@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ..errors import ConfigurationError
 from .carry import Carrier, git_source, name_in
+from .indexes import scrubbed
 from .installed import Installed
 from .lock import Wheel, markers_of
 from .resolve import Source
@@ -49,7 +50,9 @@ def _requirement(text: str, carrier: Carrier) -> Requirement:
     try:
         rule = Requirement(text if named else f"{name_in(text) or 'unnamed'} @ {text.strip()}")
     except InvalidRequirement as error:
-        raise ConfigurationError(f"requirements: {text!r}: {str(error).splitlines()[0]}") from None
+        raise ConfigurationError(
+            f"requirements: {scrubbed(text)!r}: {str(error).splitlines()[0]}"
+        ) from None
     if rule.url is None:
         return rule
     file_name = unquote(urlsplit(rule.url).path).rpartition("/")[2]

@@ -6,7 +6,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -44,7 +44,8 @@ def make_wheel(
 class PackageIndex:
     """What it serves, `files` by their names, and what it was asked for: paths and credentials.
 
-    `hashes`: whether links tell the SHA-256. `yanked` are file names.
+    `hashes`: whether links tell the SHA-256. `yanked` are file names;
+    of `withheld` there is only the metadata (PEP 658).
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class PackageIndex:
     port: int = 0
     hashes: bool = True
     yanked: set[str] = field(default_factory=set)
+    withheld: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -66,6 +68,10 @@ class PackageIndex:
         self.files[file_name] = content
         return file_name
 
+    def metadata(self, file_name: str) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(self.files[file_name])) as archive:
+            return next(archive.read(name) for name in archive.namelist() if "METADATA" in name)
+
     def page(self, name: str) -> str | None:
         links = []
         for file_name, content in self.files.items():
@@ -73,6 +79,7 @@ class PackageIndex:
                 digest = hashlib.sha256(content).hexdigest()
                 fragment = f"#sha256={digest}" if self.hashes else ""
                 mark = ' data-yanked=""' if file_name in self.yanked else ""
+                mark += ' data-core-metadata="true"' if file_name in self.withheld else ""
                 links.append(f'<a href="/files/{file_name}{fragment}"{mark}>{file_name}</a>')
         return f"<html><body>{' '.join(links)}</body></html>" if links else None
 
@@ -103,6 +110,10 @@ def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
             folder, _, name = unquote(self.path).strip("/").partition("/")
             if folder == "simple" and (page := index.page(name.strip("/"))):
                 self._answer(200, page.encode(), "text/html")
+            elif folder == "files" and name.removesuffix(".metadata") in index.withheld:
+                wheel = name.removesuffix(".metadata")
+                metadata = index.metadata(wheel)
+                self._answer(200 if name != wheel else 404, metadata, "text/plain")
             elif folder == "files" and name in index.files:
                 self._answer(200, index.files[name], "application/octet-stream")
             else:
@@ -124,7 +135,8 @@ def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
                 self.send_header("WWW-Authenticate", 'Basic realm="packages"')
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # uv has seen enough
+                    self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

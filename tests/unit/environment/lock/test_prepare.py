@@ -45,7 +45,8 @@ def distribution(name: str, version: str, *requires: str, **fields: Any) -> Dist
     """One as a report tells it; nothing of it is on the disk, so that it can't be packed."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     known: dict[str, Any] = {"tags": ("py3-none-any",), "top_level": (name.replace("-", "_"),)}
-    return Distribution(name, version, "/nowhere", info, requires=requires, **(known | fields))
+    known |= {"location": "/nowhere", "info": info, "requires": requires}
+    return Distribution(name, version, **(known | fields))
 
 
 def installed(*distributions: Distribution, windows: bool = False) -> Installed:
