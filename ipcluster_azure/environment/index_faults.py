@@ -12,6 +12,9 @@ from .indexes import Indexes, without_credentials
 from .uv import causes
 
 REFUSALS = (401, 403, 407)
+UNKNOWN = re.compile(
+    r"(\S+) was not found in the package registry|there is no version of ([^\s=<>!~]+)"
+)
 FAILED = re.compile(r"Failed to fetch: `?([^`\s]+)`?")
 
 
@@ -26,15 +29,16 @@ def check_indexes(indexes: Indexes, said: str) -> None:
             f"The package index {indexes.of(failed[1])} can't be used: {causes(said)[-1]}. Is it "
             "reached from here, and are pip and uv configured with its right address?"
         )
-    unknown = re.search(r"(\S+) was not found in the package registry", said)
+    unknown = UNKNOWN.search(said)
     if unknown is None:
         return
+    package = unknown[1] or unknown[2]
     urls = dict.fromkeys(url for url in indexes.urls if urlsplit(url).scheme in ("http", "https"))
     with ThreadPoolExecutor(max(1, len(urls))) as threads:
-        refusals = list(threads.map(lambda url: _refusal(indexes, url, unknown[1]), urls))
+        refusals = list(threads.map(lambda url: _refusal(indexes, url, package), urls))
     if named := list(filter(None, refusals)):
         raise ConfigurationError(
-            f"{' '.join(named)} So {unknown[1]} and others of its packages can't be had. Correct "
+            f"{' '.join(named)} So {package} and others of its packages can't be had. Correct "
             "what pip, uv, netrc or keyring have for it here."
         )
 

@@ -9,6 +9,7 @@ from .missing import nearest
 from .resolve import Resolver
 from .selection import Selection
 from .sync import Pinning
+from .wanted import IPYPARALLEL
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def judge(
         and pinning.is_pin(name)
     }
     missing = [name for name in gone if name not in foreign]
-    needed = pinning.needs.closure(_imported(installed, selection.imported))
+    # without the first nothing runs there
+    imported = [IPYPARALLEL, *_imported(installed, selection.imported)]
+    needed = pinning.needs.closure(imported)
     lines = [_line(pinning, installed, name) for name in missing]
     advice = _advice(proposals, missing)
     refused = [name for name in missing if selection.sync_strict or name in needed]
@@ -64,7 +67,7 @@ def _proposals(
         proposals[name] = ""
         if item is None or not pinning.is_pin(name):
             continue
-        left_out = [other for other in gone if other not in pins]
+        left_out = [*pinning.never, *(other for other in gone if other not in pins)]
         proposals[name] = nearest(resolver, name, item.version, pins, left_out)
         if proposals[name]:
             pins[name] = f"{name}=={proposals[name]}"

@@ -7,6 +7,7 @@ that they reach, is made or fetched here (carry.py, fetch.py).
 """
 
 import os
+import re
 import sys
 import tempfile
 from dataclasses import replace
@@ -34,6 +35,7 @@ from .telling import Say, Telling
 from .told import Content, content_of, content_of_lock, summary_of
 from .wanted import IPYPARALLEL, wanted_of
 
+COMMIT = re.compile(r"@[0-9a-f]{40}\b")
 MINIMAL = (IPYPARALLEL, "numpy")
 
 
@@ -68,12 +70,7 @@ def prepare_from(
     paths.wheels.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ipcluster-azure-") as fetched:
         carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), telling)
-        wanted = wanted_of(selection, target, installed, carrier)
-        if lock:
-            done = completed(lock.packages(), wanted, resolver)
-            content = content_of_lock(done, bool(selection.requirements))
-        else:
-            content = _from_installed(installed, selection, wanted, resolver, carrier)
+        content = _content(selection, lock, resolver, carrier)
         telling.now("Getting the packages that the machines don't reach")
         packages = finish(content.packages, content.patched, carrier, paths.wheels)
     write_lock(paths.lock, packages, target)
@@ -89,6 +86,16 @@ def prepare_from(
     return prepared
 
 
+def _content(
+    selection: Selection, lock: Given | None, resolver: Resolver, carrier: Carrier
+) -> Content:
+    wanted = wanted_of(selection, resolver.target, carrier.installed, carrier)
+    if lock is None:
+        return _from_installed(carrier.installed, selection, wanted, resolver, carrier)
+    done = completed(lock.packages(), wanted, resolver)
+    return content_of_lock(done, bool(selection.requirements))
+
+
 def _read(selection: Selection) -> Installed:
     """This process' own environment is where it finds modules, which a program may have changed."""
     if selection.sync_python and not selection.python_lock:
@@ -99,7 +106,8 @@ def _read(selection: Selection) -> Installed:
 def _moves(content: Content, selection: Selection) -> bool:
     """Whether the same settings may mean something else tomorrow: a folder, or a git branch."""
     folders = [item for item in content.packages if item.source and item.source.folder]
-    return bool(folders) or any("git+" in text for text in selection.requirements)
+    branches = [text for text in selection.requirements if "git+" in text]
+    return bool(folders) or not all(COMMIT.search(text) for text in branches)
 
 
 def _from_installed(

@@ -90,6 +90,7 @@ class Resolver:
         output = folder / "pylock.toml"
         arguments = [
             *("pip", "compile", *given, *self.indexes.options, *options),
+            "--prerelease=if-necessary-or-explicit",
             *("--python", self.python, "--no-python-downloads", "--no-header", "--quiet"),
             *("--python-version", full_version(self.target)),
             *("--python-platform", platform_of(self.target)),

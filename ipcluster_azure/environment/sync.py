@@ -66,8 +66,8 @@ class Pinning:
             canonicalize_name(item.name): item for item in map(Requirement, selection.sync_accept)
         }
         self.needs = Needs(self._kept.values(), markers_of(resolver.target), wanted)
-        self._never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
-        self._never |= self._missing_here(installed)
+        self.never: set[str] = {canonicalize_name(name) for name in selection.sync_exclude}
+        self.never |= self._missing_here(installed)
         self.overrides: list[str] = []
         self._refused: set[str] = set()
         self._any_build: set[str] = set()
@@ -177,7 +177,7 @@ class Pinning:
         self.carrier.telling.now("Finding the packages for the machines")
         pins = list(self.result.pins.values())
         wanted = [str(rule) for rule in self._wanted]
-        never = [NEVER.format(name) for name in sorted(self._never | self.result.gone)]
+        never = [NEVER.format(name) for name in sorted(self.never | self.result.gone)]
         if self.result.unresolved:
             return self._resolver.resolve(pins, pins, ALONE)
         overrides = [*pins, *self.overrides, *never]

@@ -134,9 +134,16 @@ class arguments_of_processes:  # noqa: N801
                     self.seen.append(text)
 
 
+@pytest.mark.parametrize("another", ["", "9.0"])
 def test_a_wrong_password_is_one_line_that_names_the_index(
-    private: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    another: str,
+    private: PackageIndex,
+    index: PackageIndex,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if another:
+        index.add("private-thing", another)
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", private.url_for("me", "wr0ng"))
 
     with pytest.raises(ConfigurationError) as caught:

@@ -154,14 +154,17 @@ def test_a_lock_for_linux_is_made_of_what_windows_has(index: PackageIndex, tmp_p
 def test_an_environment_that_fails_pip_check_is_locked_as_it_is(
     index: PackageIndex, tmp_path: Path
 ) -> None:
-    index.add("new", "3.0", "old>=2", "nowhere")
+    needs = ("old>=2", "nowhere", "absent")
+    index.add("new", "3.0", *needs)
     index.add("old", "1.0")
     index.add("old", "2.0")
-    here = installed(distribution("new", "3.0", "old>=2", "nowhere"), distribution("old", "1.0"))
+    index.add("absent", "1.0")
+    here = installed(distribution("new", "3.0", *needs), distribution("old", "1.0"))
 
     result = prepared(here, tmp_path)
 
     assert locked(result) == {"ipyparallel": IPYPARALLEL, "new": "3.0", "old": "1.0"}
+    assert result.warnings == ()
 
 
 def test_all_that_there_is_not_for_linux_is_named_with_the_nearest_versions(
