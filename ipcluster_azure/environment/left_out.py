@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import ConfigurationError
 from .installed import Installed
-from .missing import nearest
+from .missing import all_missing, nearest
 from .resolve import Resolver
 from .selection import Selection
 from .sync import Pinning
@@ -61,16 +61,19 @@ def _proposals(
     pinning: Pinning, installed: Installed, resolver: Resolver, gone: Iterable[str]
 ) -> dict[str, str]:
     """The nearest version of each that all others allow, with those proposed before; or nothing."""
-    pins, proposals = dict(pinning.result.pins), {}
-    for name in gone:
+    pins, proposals = dict(pinning.result.pins), dict.fromkeys(gone, "")
+    asked = [name for name in gone if pinning.is_pin(name)]
+    # those that have no version at all would leave none of what needs them
+    there = set(asked) - all_missing(resolver, {name: name for name in asked})
+    excluded = {*pinning.never, *gone} - there
+    for name in sorted(there):
         item = installed.named(name)
-        proposals[name] = ""
-        if item is None or not pinning.is_pin(name):
-            continue
-        left_out = [*pinning.never, *(other for other in gone if other not in pins)]
-        proposals[name] = nearest(resolver, name, item.version, pins, left_out)
+        if item is not None:
+            proposals[name] = nearest(resolver, name, item.version, pins, excluded)
         if proposals[name]:
             pins[name] = f"{name}=={proposals[name]}"
+        else:
+            excluded.add(name)
     return proposals
 
 

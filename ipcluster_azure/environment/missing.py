@@ -52,10 +52,6 @@ def nearest(
 
     That is the first one after it, unless it is of another major version and there is one before.
     """
-    try:
-        resolver.resolve([name], options=ALONE)
-    except Unsolvable:
-        return ""
     public = Version(version).public
     others = [text for other, text in pins.items() if other != name]
     excluded = [NEVER.format(other) for other in left_out if other != name]

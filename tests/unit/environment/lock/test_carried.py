@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.environment.installed import read_environment
-from ipcluster_azure.environment.prepare import prepare_from
+from ipcluster_azure.environment.prepare import prepare, prepare_from
 from ipcluster_azure.environment.selection import PreparedEnvironment, Selection, Target
 from ipcluster_azure.environment.telling import Telling
 from ipcluster_azure.errors import ConfigurationError
@@ -139,3 +139,15 @@ def test_a_change_of_sources_or_patches_makes_another_lock(tool: Venv, tmp_path:
     assert second != first
     (tool.site / "patched" / "__init__.py").write_text("VALUE = 'by another hand'\n")
     assert prepared(tool, folder).lock.read_text() not in (first, second)
+
+
+@only_x86
+def test_another_interpreter_is_read(tool: Venv, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    said: list[str] = []
+
+    result = prepare(Selection(sync_python=tool.python), TARGET, folder, said.append)
+
+    assert locked(result).keys() > {"edited", "repository", "ipyparallel"}
+    assert "pytest" not in locked(result)

@@ -175,6 +175,9 @@ def test_all_that_there_is_not_for_linux_is_named_with_the_nearest_versions(
     for version in ("2.13.0", "2.14.1", "2.15.0", "3.0"):
         index.add("torch", version, tag="cp311-cp311-manylinux_2_28_x86_64")
     index.add("vision", "1.0", "torch!=2.14.1")
+    index.add("audio", "2.14.0", tag=elsewhere)
+    for version in ("2.13.0", "2.14.1", "2.15.0"):
+        index.add("audio", version, f"torch=={version}")
     index.add("jaxlib", "0.5", tag=elsewhere)
     index.add("jaxlib", "0.4")
     index.add("mlx", "1.0", tag=elsewhere)
@@ -193,21 +196,24 @@ def test_all_that_there_is_not_for_linux_is_named_with_the_nearest_versions(
     assert "\n" not in message
     assert "torch 2.14.0 (needed by learn, vision)" in message
     assert "mlx 1.0 (needed by learn)" in message
-    assert 'c.AzureVMLauncher.sync_accept = ["jaxlib==0.4", "torch==2.15.0"]' in message
+    assert (
+        'c.AzureVMLauncher.sync_accept = ["audio==2.15.0", "jaxlib==0.4", "torch==2.15.0"]'
+        in message
+    )
     assert 'c.AzureVMLauncher.sync_exclude = ["mlx"]' in message
     assert not list(tmp_path.glob("pylock.*.toml"))
 
-    result = prepared(here, tmp_path, sync_accept=("torch==2.15.0",))
+    result = prepared(here, tmp_path, sync_accept=("torch==2.15.0", "audio==2.15.0"))
     assert "torch 2.15.0 instead of 2.14.0" in " ".join(result.warnings)
     assert locked(result)["torch"] == "2.15.0"
     assert locked(result).keys() & {"mlx", "jaxlib"} == set()
     assert "2 left out: jaxlib, mlx" in result.summary
 
     with pytest.raises(ConfigurationError, match=r"jaxlib 0\.5"):
-        prepared(here, tmp_path, sync_accept=("torch==2.15.0",), sync_strict=True)
+        prepared(here, tmp_path, sync_accept=("torch==2.15.0", "audio==2.15.0"), sync_strict=True)
 
 
-MISSING = [("torch", "2.14.0"), ("jaxlib", "0.5"), ("mlx", "1.0")]
+MISSING = [("audio", "2.14.0"), ("torch", "2.14.0"), ("jaxlib", "0.5"), ("mlx", "1.0")]
 
 
 def test_requirements_add_and_win(index: PackageIndex, tmp_path: Path) -> None:
