@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ class PackageIndex:
     files: dict[str, bytes] = field(default_factory=dict)
     password: str = ""
     port: int = 0
+    scheme: str = "http"
     hashes: bool = True
     yanked: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
@@ -58,7 +60,7 @@ class PackageIndex:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/simple"
+        return f"{self.scheme}://127.0.0.1:{self.port}/simple"
 
     def url_for(self, user: str, password: str) -> str:
         return f"http://{user}:{password}@127.0.0.1:{self.port}/simple"
@@ -85,9 +87,12 @@ class PackageIndex:
 
 
 @contextmanager
-def served(index: PackageIndex) -> Iterator[PackageIndex]:
-    """Serve it until the block ends."""
+def served(index: PackageIndex, tls: ssl.SSLContext | None = None) -> Iterator[PackageIndex]:
+    """Serve it until the block ends, over HTTPS if there is a context for it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(index))
+    if tls is not None:
+        index.scheme = "https"
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     index.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

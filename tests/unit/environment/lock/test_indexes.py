@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from ipcluster_azure.environment.indexes import Indexes, indexes_of, without_credentials
 from ipcluster_azure.errors import ConfigurationError
 
 from ....complete import variant
+from .conftest import IPYPARALLEL
 from .package_index import PackageIndex, served
 from .test_prepare import distribution, installed, locked, prepared
 
@@ -76,10 +79,10 @@ def configure_keyring(private: PackageIndex, patch: pytest.MonkeyPatch, folder: 
     "configure",
     [
         pytest.param(configure_pip, id="pip"),
-        pytest.param(configure_pip_file, id="pip.conf"),
+        pytest.param(configure_pip_file, id="pip.conf", marks=variant),
         pytest.param(configure_netrc, id="netrc"),
         pytest.param(configure_uv, id="uv"),
-        pytest.param(configure_uv_file, id="uv.toml"),
+        pytest.param(configure_uv_file, id="uv.toml", marks=variant),
         pytest.param(configure_keyring, id="keyring"),
     ],
 )
@@ -187,6 +190,30 @@ def test_an_index_that_refuses_connections_is_named(
 
     with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}/simple can't be used"):
         prepared(HERE, tmp_path)
+
+
+@pytest.mark.parametrize("way", ["cert", "trusted-host", ""])
+def test_certificates_are_those_of_pip(
+    way: str, unconfigured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    with served(PackageIndex(), context) as index:
+        index.add("ipyparallel", IPYPARALLEL)
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        if way == "cert":
+            monkeypatch.setenv("PIP_CERT", str(tmp_path / "authority.pem"))
+        elif way == "trusted-host":
+            monkeypatch.setenv("PIP_TRUSTED_HOST", f"127.0.0.1:{index.port}")
+        else:
+            with pytest.raises(ConfigurationError, match=r"certificate"):
+                prepared(installed(), tmp_path)
+            return
+        assert locked(prepared(installed(), tmp_path)) == {"ipyparallel": IPYPARALLEL}
 
 
 def test_files_of_this_computer_are_sent(

@@ -314,3 +314,5 @@ def test_a_lock_is_taken_again_unless_something_has_changed(
     more = prepared(here, tmp_path, requirements=("eggs",))
     assert locked(more).keys() == {"ipyparallel", "spam", "eggs"}
     assert len(list((tmp_path / "wheels").iterdir())) == 3
+    assert locked(prepared(here, tmp_path)).keys() == {"ipyparallel", "spam"}
+    assert len(list((tmp_path / "wheels").iterdir())) == 2
