@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from .complete import Completed
 from .indexes import scrubbed
@@ -60,26 +60,10 @@ def _is_built(item: Found) -> bool:
 def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: bool) -> Content:
     """Of what is installed here; `wanted`: there are requirements, too."""
     found = {package.name: package.version for package in pinned.packages}
-    lines = list(left_out.lines)
+    lines = [*left_out.lines, *pinned.excluded_but_needed]
     for item in installed.distributions:
-        there = found.get(item.name, "")
-        if rule := pinned.overruled.get(item.name):
-            lines.append(overruled_line(item.name, there, item.version, rule))
-        elif item.name in pinned.accepted:
-            lines.append(
-                f"The machines get {item.name} {there} instead of {item.version}, which there "
-                "isn't for Linux, as sync_accept has it."
-            )
-        elif item.name in pinned.pins and there and Version(there) != Version(item.version):
-            lines.append(
-                f"The machines get {item.name} {there}, another build than {item.version}: that "
-                "one there isn't for Linux."
-            )
-        elif item.patched and item.name in found:
-            files = ", ".join((*item.changed, *item.added))
-            lines.append(
-                f"{item.name} {item.version} goes as it was changed by hand here, in {files}."
-            )
+        if line := _difference(item, found.get(item.name, ""), pinned):
+            lines.append(line)
     if pinned.unresolved:
         lines.append(f"What is not installed here either is left out: {pinned.unresolved}.")
     reasons = ["requirements"] if wanted else []
@@ -91,8 +75,39 @@ def content_of(pinned: Pinned, left_out: LeftOut, installed: Installed, wanted: 
         "that Linux needs" if reasons == ["Linux"] else more,
         pinned.patched,
         left_out,
-        tuple(lines) + tuple(pinned.excluded_but_needed),
+        tuple(lines),
     )
+
+
+def _difference(item: Distribution, there: str, pinned: Pinned) -> str:
+    """Say what the machines have otherwise of a package; nothing if there is no difference."""
+    if not there:
+        return ""
+    if rule := pinned.overruled.get(item.name):
+        return overruled_line(item.name, there, item.version, rule)
+    if item.name in pinned.accepted:
+        return (
+            f"The machines get {item.name} {there} instead of {item.version}, which there isn't "
+            "for Linux, as sync_accept has it."
+        )
+    if item.name in pinned.carried and not _is_same(there, item.version):
+        return f"The machines get {item.name} {there}, as its sources are now, not {item.version}."
+    if item.name in pinned.pins and not _is_same(there, item.version):
+        return (
+            f"The machines get {item.name} {there}, another build than {item.version}: that one "
+            "there isn't for Linux."
+        )
+    if item.patched:
+        files = ", ".join((*item.changed, *item.added))
+        return f"{item.name} {item.version} goes as it was changed by hand here, in {files}."
+    return ""
+
+
+def _is_same(there: str, here: str) -> bool:
+    try:
+        return Version(there) == Version(here)
+    except InvalidVersion:
+        return there == here
 
 
 def content_of_lock(completed: Completed, wanted: bool) -> Content:
