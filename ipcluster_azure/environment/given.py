@@ -42,14 +42,6 @@ class Given:
             return self._compiled()
         return self._hashed(self._compiled())
 
-    def files(self) -> list[Path]:
-        """Which files a lock that was made of it depends on."""
-        if self.path.suffix == ".toml":
-            return [self.path]
-        if self.path.name == "uv.lock":
-            return [self.path, self.path.with_name("pyproject.toml")]
-        return read_requirements(self.path).files
-
     def _locked(self, path: Path, lock: Mapping[str, Any]) -> list[Found]:
         self._check_python(lock.get("requires-python", ""))
         packages = lock.get("packages")
@@ -140,9 +132,16 @@ class Given:
         return ConfigurationError(f"{self.path} can't be used for the machines: {one_line(said)}.")
 
 
+def files_of(path: Path) -> list[Path]:
+    """Which files a lock that is made of this one depends on."""
+    if path.name == "uv.lock":
+        return [path, path.with_name("pyproject.toml")]
+    return [path] if path.suffix == ".toml" else read_requirements(path).files
+
+
 def with_urls_of(path: Path, indexes: Indexes) -> Indexes:
     """The indexes, with those that a requirements file names: their credentials stay here, too."""
-    if path.suffix in (".toml", ".lock"):
+    if path.suffix == ".toml" or path.name == "uv.lock":
         return indexes
     return replace(indexes, urls=(*indexes.urls, *read_requirements(path).urls))
 

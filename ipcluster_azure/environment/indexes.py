@@ -83,7 +83,10 @@ class Indexes:
 
 
 def indexes_of(prefix: str, environment: Mapping[str, str], folder: Path) -> Indexes:
-    """Read the configuration for the interpreter with this sys.prefix; uv will run in `folder`."""
+    """Read the configuration for the interpreter with this sys.prefix, as pip and uv have it here.
+
+    A project's in `folder` counts; uv need not run there, where constraints of it would count, too.
+    """
     pip, uv = pip_settings(prefix, environment), uv_settings(environment, folder)
     child = {
         name: text
@@ -92,14 +95,17 @@ def indexes_of(prefix: str, environment: Mapping[str, str], folder: Path) -> Ind
     }
     child = PATIENCE | child
     child.pop("RUST_LOG", None)
-    urls = _urls(pip, uv.has_default, child)
-    links = _find_links(pip)
+    if uv.default:
+        child[DEFAULTS[0]] = uv.default
+    child["UV_INDEX"] = " ".join([*child.get("UV_INDEX", "").split(), *uv.further])
+    urls = _urls(pip, bool(uv.default), child)
+    links = _find_links(pip, child.get("UV_FIND_LINKS", ""))
     if links:
-        child["UV_FIND_LINKS"] = ",".join(filter(None, [child.get("UV_FIND_LINKS", ""), *links]))
+        child["UV_FIND_LINKS"] = ",".join(links)
     _add_connection(pip, child, prefix)
     options = ["--no-index"] if _is_true(pip.get("no-index", "")) else []
-    if (urls or links) and not uv.strategy:
-        options += ["--index-strategy", "unsafe-best-match"]  # as pip does
+    if not uv.strategy:
+        options += ["--index-strategy", "unsafe-best-match"]  # as pip does: versions are known
     shown = [without_credentials(url) for url in (*urls, *uv.urls, *links)]
     return Indexes(
         environment=child,
@@ -130,10 +136,12 @@ def _urls(pip: Mapping[str, str], uv_has_default: bool, child: dict[str, str]) -
     return urls
 
 
-def _find_links(pip: Mapping[str, str]) -> list[str]:
+def _find_links(pip: Mapping[str, str], of_uv: str) -> list[str]:
     """Folders that aren't there are passed over, as pip does; uv fails at them."""
-    places = pip.get("find-links", "").split()
-    return [place for place in places if "://" in place or Path(place).expanduser().exists()]
+    places = [*filter(None, of_uv.split(",")), *pip.get("find-links", "").split()]
+    paths = {place: Path(place).expanduser().absolute() for place in places}
+    there = [place for place in places if "://" in place or paths[place].exists()]
+    return [place if "://" in place else str(paths[place]) for place in there]
 
 
 def _add_connection(pip: Mapping[str, str], child: dict[str, str], prefix: str) -> None:

@@ -21,7 +21,7 @@ from .carry import Carrier
 from .choose import Chooser
 from .complete import completed
 from .finish import finish
-from .given import Given, path_of, with_urls_of
+from .given import Given, files_of, path_of, with_urls_of
 from .indexes import indexes_of
 from .installed import Installed, read_environment
 from .kept import keep, kept, key_of, paths_for, stamps
@@ -59,17 +59,18 @@ def prepare_from(
     indexes = indexes_of(installed.data_roots[0], os.environ, place)
     if given:
         indexes = with_urls_of(given, indexes)
-    resolver = Resolver(target, indexes, sys.executable, place)
-    lock = Given(given, resolver) if given else None
     paths = paths_for(folder, target)
     asked = replace(selection, imported=frozenset())
-    files = [path.read_bytes() for path in lock.files() if path.is_file()] if lock else []
+    files = [path.read_bytes() for path in files_of(given) if path.is_file()] if given else []
     key = key_of(installed, asked, target, indexes.key, stamps(installed), files)
     if before := kept(paths, key, selection.imported):
         return before
     paths.wheels.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ipcluster-azure-") as fetched:
-        carrier = Carrier(installed, Chooser(target), indexes, Path(fetched), telling)
+    with tempfile.TemporaryDirectory(prefix="ipcluster-azure-") as name:
+        carrier = Carrier(installed, Chooser(target), indexes, Path(name), telling)
+        # the constraints of a project in the working directory are none of what is installed
+        resolver = Resolver(target, indexes, sys.executable, place if given else Path(name))
+        lock = Given(given, resolver) if given else None
         content = _content(selection, lock, resolver, carrier)
         telling.now("Getting the packages that the machines don't reach")
         packages = finish(content.packages, content.patched, carrier, paths.wheels)

@@ -53,7 +53,7 @@ class Unsolvable(Exception):
 class Resolver:
     """Asks uv for one target, with the indexes of here.
 
-    `folder` is where uv runs, and relative paths in requirements are relative to.
+    `folder` is where uv runs: a project there counts, and relative paths start there.
     """
 
     target: Target

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import platformdirs
 
+from ..errors import ConfigurationError
 from .lock import read_toml
 
 # of uv's variables those that say where packages are; others would change what is resolved
@@ -28,53 +29,86 @@ DEFAULTS, FURTHER = ("UV_DEFAULT_INDEX", "UV_INDEX_URL"), ("UV_INDEX", "UV_EXTRA
 class UvSettings:
     """`urls` are of all indexes, with the credentials that uv is given for them.
 
-    `has_default`: one of them takes the place of PyPI. `strategy` is empty if none is set.
+    `default` takes the place of PyPI, empty if none does. `further` are those that uv would not use
+    by itself outside of the project: as UV_INDEX has them. `strategy` is empty if none is set.
     """
 
     urls: tuple[str, ...] = field(repr=False)
-    has_default: bool
+    default: str = field(repr=False)
+    further: tuple[str, ...] = field(repr=False)
     strategy: str
 
 
 def uv_settings(environment: Mapping[str, str], folder: Path) -> UvSettings:
-    """`folder` is where uv will run: a project's settings there, or above it, hold, too."""
-    urls = [url for name in (*DEFAULTS, *FURTHER) for url in environment.get(name, "").split()]
-    has_default = any(environment.get(name) for name in DEFAULTS)
-    strategy = environment.get("UV_INDEX_STRATEGY", "")
-    for table in _tables(environment, folder):
-        pip = table.get("pip", {})
-        strategy = strategy or table.get("index-strategy", "") or pip.get("index-strategy", "")
-        for options in (table, pip):
-            indexes = [item for item in options.get("index", []) if isinstance(item, dict)]
-            has_default |= "index-url" in options or any(item.get("default") for item in indexes)
-            urls += [f"{item.get('name', '')}={item.get('url', '')}" for item in indexes]
-            urls += [options["index-url"]] if "index-url" in options else []
-            urls += options.get("extra-index-url", [])
+    """Those of a project in the folder, or above it, too. uv passes over what is damaged."""
+    given = [url for name in FURTHER for url in environment.get(name, "").split()]
+    default = next((environment[name] for name in DEFAULTS if environment.get(name)), "")
+    strategy, urls, further = environment.get("UV_INDEX_STRATEGY", ""), [default, *given], []
+    for table, base in _tables(environment, folder):
+        for options in (table, table.get("pip", {})):
+            if not isinstance(options, dict):
+                continue
+            strategy = strategy or str(options.get("index-strategy", ""))
+            for name, url, kind in _indexes(options, base):
+                urls.append(f"{name}={url}" if name else url)
+                if kind == "default":
+                    default = default or urls[-1]
+                elif base is not None or kind == "explicit":
+                    further.append(urls[-1])
     return UvSettings(
-        tuple(_with_credentials(url, environment) for url in urls), has_default, strategy
+        urls=tuple(_with_credentials(url, environment) for url in urls if url),
+        default=default,
+        further=tuple(further),
+        strategy=strategy,
     )
 
 
-def _tables(environment: Mapping[str, str], folder: Path) -> Iterator[dict[str, Any]]:
+def _indexes(options: Mapping[str, Any], base: Path | None) -> Iterator[tuple[str, str, str]]:
+    """Yield name, URL and kind of each: default, explicit or nothing."""
+    listed = options.get("index", [])
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("url"), str):
+            kinds = [kind for kind in ("default", "explicit") if item.get(kind) is True]
+            yield str(item.get("name", "")), _absolute(item["url"], base), "".join(kinds[:1])
+    if isinstance(options.get("index-url"), str):
+        yield "", options["index-url"], "default"
+    extra = options.get("extra-index-url", [])
+    for url in extra if isinstance(extra, list) else ():
+        yield "", str(url), ""
+
+
+def _absolute(url: str, base: Path | None) -> str:
+    return url if "://" in url or base is None else (base / url).absolute().as_uri()
+
+
+def _tables(
+    environment: Mapping[str, str], folder: Path
+) -> Iterator[tuple[dict[str, Any], Path | None]]:
+    """Yield uv's options, those of a project with its folder."""
     if environment.get("UV_NO_CONFIG"):
         return
     if own := environment.get("UV_CONFIG_FILE"):
-        yield read_toml(Path(own))
+        yield _read(Path(own)), None
         return
-    project = next(_of_project(folder), None)
-    if project is not None:
-        yield project
-    for path in _files():
-        if path.is_file():
-            yield read_toml(path)
-
-
-def _of_project(folder: Path) -> Iterator[dict[str, Any]]:
     for parent in (folder, *folder.parents):
         if (parent / "uv.toml").is_file():
-            yield read_toml(parent / "uv.toml")
+            yield _read(parent / "uv.toml"), parent
+            break
         if (parent / "pyproject.toml").is_file():
-            yield read_toml(parent / "pyproject.toml").get("tool", {}).get("uv", {})
+            tool = _read(parent / "pyproject.toml").get("tool", {})
+            if isinstance(tool, dict) and isinstance(tool.get("uv", {}), dict):
+                yield tool.get("uv", {}), parent
+            break
+    for path in _files():
+        if path.is_file():
+            yield _read(path), None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_toml(path)
+    except ConfigurationError:
+        return {}
 
 
 def _files() -> Iterator[Path]:

@@ -321,3 +321,31 @@ def test_what_machines_can_fetch_themselves(url: str, stays: bool, unconfigured:
 def test_addresses_are_shown_without_what_is_secret() -> None:
     shown = without_credentials("https://me:pw@corp.example:8443/simple/?sig=abc#x")
     assert shown == "https://corp.example:8443/simple/"
+
+
+def test_of_a_project_here_the_indexes_count_and_the_constraints_do_not(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(PackageIndex()) as explicit:
+        explicit.add("torch", "2.0+cpu")
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=4"\n'
+            '[tool.uv]\nconstraint-dependencies = ["torch<1"]\n'
+            f'[[tool.uv.index]]\nname = "torch"\nurl = "{explicit.url}"\nexplicit = true\n'
+        )
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("UV_NO_CONFIG")
+
+        result = prepared(installed(distribution("torch", "2.0+cpu")), tmp_path)
+
+    assert locked(result)["torch"] == "2.0+cpu"
+
+
+@pytest.mark.parametrize("text", ["[project", "[tool.uv]\nindex = 3\npip = 4", "tool = 1", "\xff"])
+def test_a_project_here_that_uv_would_not_mind_is_passed_over(
+    text: str, unconfigured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(text.encode("latin-1"))
+    monkeypatch.delenv("UV_NO_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert indexes_of("/", os.environ, tmp_path).urls == ()
