@@ -69,7 +69,7 @@ def test_all_of_it_installs_elsewhere(tool: Venv, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
 
-    result = prepared(tool, folder)
+    result = prepare(Selection(sync_python=tool.python), TARGET, folder, print)
 
     names = ["listed", "patched", "condas", "nowhere", "folder", "edited", "repository"]
     assert locked(result) == {**dict.fromkeys(names, "1.0"), "ipyparallel": IPYPARALLEL}
@@ -139,15 +139,3 @@ def test_a_change_of_sources_or_patches_makes_another_lock(tool: Venv, tmp_path:
     assert second != first
     (tool.site / "patched" / "__init__.py").write_text("VALUE = 'by another hand'\n")
     assert prepared(tool, folder).lock.read_text() not in (first, second)
-
-
-@only_x86
-def test_another_interpreter_is_read(tool: Venv, tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    said: list[str] = []
-
-    result = prepare(Selection(sync_python=tool.python), TARGET, folder, said.append)
-
-    assert locked(result).keys() > {"edited", "repository", "ipyparallel"}
-    assert "pytest" not in locked(result)
