@@ -1,5 +1,6 @@
 """What is installed here and can't be had for the machines: refused, or left out and named."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from .resolve import Resolver
 from .selection import Selection
 from .sync import Pinning
 from .wanted import IPYPARALLEL
+
+# of messages about one package; here it is given for all
+ADVICE = re.compile(r" [^.]*, or leave it out: sync_exclude = .*")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def judge(
         raise ConfigurationError(
             f"Not to be had for the machines ({place}): {'; '.join(lines)}. {advice}"
         )
-    told = [f"Left out, as it can't be had for Linux: {line}." for line in lines]
+    told = [f"Left out, as the machines can't have it: {line}." for line in lines]
     if told:
         told[-1] = f"{told[-1]} {advice}"
     return LeftOut(tuple(sorted(foreign)), tuple(missing), tuple(told))
@@ -87,7 +91,7 @@ def _line(pinning: Pinning, installed: Installed, name: str) -> str:
     version = item.version if item else ""
     needed_by = sorted(pinning.needs.needed_by.get(name, set()))
     needs = f" (needed by {', '.join(needed_by)})" if needed_by else ""
-    why = pinning.carrier.faults.get(name, "").rstrip(".")
+    why = ADVICE.sub("", pinning.carrier.faults.get(name, "")).rstrip(".")
     return f"{name} {version}{needs}" + (f": {why}" if why else "")
 
 
