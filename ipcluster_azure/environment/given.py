@@ -16,6 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ..errors import ConfigurationError
 from .indexes import Indexes
 from .lock import full_version, markers_of, read_toml
+from .needs import holds
 from .requirements_file import read_requirements
 from .resolve import ONLY_WHEELS, Found, Resolver, Unsolvable, packages_of
 from .uv import UvFailed, one_line, run_uv
@@ -107,7 +108,7 @@ class Given:
         try:
             marker = Marker(text)
             if "extras" not in text and "dependency_groups" not in text:
-                return marker.evaluate(markers)
+                return holds(marker, markers)
             markers |= {"extras": frozenset(), "dependency_groups": groups}
             return marker.evaluate(markers, context="lock_file")
         except (InvalidMarker, TypeError):

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Set
 
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from .installed import Distribution
 
@@ -60,9 +62,16 @@ class Needs:
         if requirement.marker is None:
             return not extras
         return any(
-            requirement.marker.evaluate({**self._markers, "extra": extra})
-            for extra in extras or {""}
+            holds(requirement.marker, {**self._markers, "extra": extra}) for extra in extras or {""}
         )
+
+
+def holds(marker: Marker, markers: Mapping[str, str]) -> bool:
+    """Say whether a marker holds; one that can't be decided does."""
+    try:
+        return marker.evaluate({"extra": "", **markers})
+    except (InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 def _requirements(distribution: Distribution) -> Iterable[Requirement]:

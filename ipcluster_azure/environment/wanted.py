@@ -11,6 +11,7 @@ from .carry import Carrier, git_source, name_in
 from .indexes import scrubbed
 from .installed import Installed
 from .lock import Wheel, markers_of
+from .needs import holds
 from .resolve import Source
 from .selection import Selection, Target
 
@@ -35,7 +36,7 @@ def wanted_of(
         texts.append(f"{IPYPARALLEL} @ {path.as_uri()}" if path else f"{IPYPARALLEL}=={version}")
     markers = markers_of(target)
     rules = [_requirement(text, carrier) for text in texts]
-    return [rule for rule in rules if rule.marker is None or rule.marker.evaluate(markers)]
+    return [rule for rule in rules if rule.marker is None or holds(rule.marker, markers)]
 
 
 def clashes(rule: Requirement, name: str, version: str) -> bool:
