@@ -92,6 +92,7 @@ def _line(pinning: Pinning, installed: Installed, name: str) -> str:
     needed_by = sorted(pinning.needs.needed_by.get(name, set()))
     needs = f" (needed by {', '.join(needed_by)})" if needed_by else ""
     why = ADVICE.sub("", pinning.carrier.faults.get(name, "")).rstrip(".")
+    why = why.removeprefix(f"{name} ")
     return f"{name} {version}{needs}" + (f": {why}" if why else "")
 
 
