@@ -1,34 +1,56 @@
-"""Requirements that no installation on the machines could meet, found without a package index.
+"""Packages that no installation on the machines could have, found without a package index.
 
-uv installs them there. It takes what packaging.requirements parses (names with extras, versions,
-markers or a URL), and a URL without a name; not all of it makes sense on another computer.
+uv finds and installs them. It takes what packaging.requirements parses (names with extras,
+versions, markers or a URL), and a URL without a name; not all of it makes sense elsewhere.
 """
 
 import importlib.metadata
 import re
 import urllib.parse
-from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, is_normalized_name
+from packaging.version import InvalidVersion, Version
 
 from ..errors import ConfigurationError
+from .values import Settings
 
 REACHABLE = frozenset("https http git+https git+http git+ssh".split())
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.zst")
 OF_THIS_COMPUTER = "the machines can't see files of this computer"
 # a name can look like a file's, but no package of an index is called so
 FILES = (*ARCHIVES, ".txt", ".toml", ".cfg", ".py", ".yml", ".yaml", ".lock")
-MATCHED = ("ipyparallel", "numpy")  # the machines get the versions of this process
+MATCHED = ("ipyparallel",)  # the machines get the version of this process
 
 
-def check_requirements(requirements: Iterable[str]) -> None:
-    """Raise ConfigurationError for the first entry that can't be installed on the machines."""
-    for text in requirements:
+def check_packages(settings: Settings) -> None:
+    """Raise ConfigurationError for the first entry of a list of packages that can't be one."""
+    for text in settings.requirements:
         if fault := _fault(text):
             raise ConfigurationError(
                 f"requirements: {text!r} is not a package requirement: {fault}."
             )
+    for text in settings.sync_accept:
+        if not _is_one_version(text):
+            raise ConfigurationError(
+                f"sync_accept: {text!r} is not one version of a package, such as 'torch==2.14.1'."
+            )
+    for text in settings.sync_exclude:
+        if not is_normalized_name(canonicalize_name(text)):
+            raise ConfigurationError(
+                f"sync_exclude: {text!r} is not the name of a package. For one of several "
+                "versions use requirements."
+            )
+
+
+def _is_one_version(text: str) -> bool:
+    try:
+        requirement = Requirement(text)
+        specifiers = [(item.operator, Version(item.version)) for item in requirement.specifier]
+    except (InvalidRequirement, InvalidVersion):
+        return False
+    plain = not (requirement.url or requirement.extras or requirement.marker)
+    return plain and [operator for operator, _ in specifiers] == ["=="]
 
 
 def _fault(text: str) -> str:
@@ -80,4 +102,4 @@ def _contradiction(requirement: Requirement) -> str:
         return ""
     if requirement.specifier.contains(version, prereleases=True):
         return ""
-    return f"the machines get {name} {version}, as functions and arrays travel to and from it"
+    return f"the machines get {name} {version}, as functions travel to and from it"

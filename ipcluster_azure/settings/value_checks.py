@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import ConfigurationError
 from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
+from .environment_checks import check_environment
 from .image_reference import parse_image
 from .values import Settings
 
@@ -27,10 +28,10 @@ def check_values(settings: Settings) -> None:
     _check_machines(settings)
     _check_network(settings)
     _check_tags(settings.tags)
-    if settings.requirements:
-        from .requirement_checks import check_requirements  # imports packaging
+    if settings.requirements or settings.sync_accept or settings.sync_exclude:
+        from .requirement_checks import check_packages  # imports packaging
 
-        check_requirements(settings.requirements)
+        check_packages(settings)
 
 
 def check_combinations(settings: Settings) -> None:
@@ -55,15 +56,7 @@ def check_combinations(settings: Settings) -> None:
             "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min: "
             "nothing would ever make the cluster delete itself."
         )
-    if settings.python_environment == "image" and settings.requirements:
-        raise ConfigurationError(
-            "requirements have no effect with python_environment = 'image': that Python has what "
-            "is installed on the image."
-        )
-    if settings.python_environment != "image" and settings.image_python != "python3":
-        raise ConfigurationError(
-            "image_python has no effect without c.AzureVMLauncher.python_environment = 'image'."
-        )
+    check_environment(settings)
 
 
 def _check_place(settings: Settings) -> None:

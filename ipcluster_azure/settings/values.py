@@ -127,10 +127,35 @@ class Settings:
         "time. The controller is always Regular.",
     )
     python_environment: str = setting(
-        Enum(["minimal", "image"], default_value="minimal"),
-        "`minimal`: this Python's minor version with the same ipyparallel, numpy and the "
-        "requirements, built on the controller and copied to the engines. `image`: the interpreter "
-        "image_python, which is on the image already.",
+        Enum(["sync", "minimal", "image"], default_value="sync"),
+        "What Python the machines run. `sync`: this process' minor version, with the packages that "
+        "are installed here and the requirements. `minimal`: with the same ipyparallel and numpy "
+        "and the requirements alone. `image`: the interpreter image_python, which is on the image "
+        "already.",
+    )
+    sync_python: str = setting(
+        Unicode(""),
+        "With python_environment `sync`: path of another interpreter of this computer, whose "
+        "packages the machines get. Empty: this process' own.",
+    )
+    python_lock: str = setting(
+        Unicode(""),
+        "A file that says which packages the machines get, instead of those installed here: "
+        "pylock.toml, uv.lock, pyproject.toml or requirements.txt. Empty: none.",
+    )
+    sync_exclude: tuple[str, ...] = setting(
+        List(Unicode()),
+        "Names of packages installed here that the machines are not to have.",
+    )
+    sync_accept: tuple[str, ...] = setting(
+        List(Unicode()),
+        "Versions to be taken, as NAME==VERSION, of packages whose version installed here there "
+        "isn't for Linux. A start that misses some names them.",
+    )
+    sync_strict: bool = setting(
+        Bool(False),
+        "Refuse to start if the machines can't have every package that is installed here; "
+        "otherwise those that nothing imported here needs are named, and left out.",
     )
     image_python: str = setting(
         Unicode("python3"),
@@ -139,7 +164,8 @@ class Settings:
     )
     requirements: tuple[str, ...] = setting(
         List(Unicode()),
-        "Further packages for the machines, as pip requirement specifiers.",
+        "Further packages for the machines, as pip requirement specifiers; they win over the "
+        "versions installed here.",
     )
     boot_timeout_s: float = setting(
         BoundedFloat(600.0, min=1, max=A_DAY_S),

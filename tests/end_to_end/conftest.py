@@ -44,6 +44,7 @@ class Profile:
     name: str = "azure"
     environment: dict[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    bin: Path = BIN
     server: Server | None = None  # what its processes needn't import, hundreds of them
     outputs: Outputs = field(default_factory=Outputs)
 
@@ -71,7 +72,7 @@ class Profile:
 
     def popen(self, *command: str, traceback_because: str = "") -> Process:
         process = Process(
-            [str(BIN / command[0]), *command[1:]],
+            [str(self.bin / command[0]), *command[1:]],
             env=self._environment(),
             cwd=self.cwd or self.ipython_dir,
         )

@@ -1,7 +1,6 @@
 """In a notebook: a real kernel, whose event loop runs while our code is called."""
 
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,16 +15,19 @@ TIMEOUT_S = 90
 
 
 class Notebook:
+    """A kernel of the profile's Python, in the working directory of the profile's commands."""
+
     def __init__(self, profile: Profile) -> None:
         environment = {
             **os.environ,
             "IPYTHONDIR": str(profile.ipython_dir),
             client.STATE_DIR_VARIABLE: profile.emulator.state_dir,
+            **profile.environment,
         }
         # the default of 5 s would kill a kernel that stops a cluster while other tests run
         self._manager = KernelManager(shutdown_wait_time=TIMEOUT_S)
-        self._manager.kernel_spec.argv[0] = sys.executable
-        self._manager.start_kernel(env=environment, cwd=str(profile.ipython_dir))
+        self._manager.kernel_spec.argv[0] = str(profile.bin / "python")
+        self._manager.start_kernel(env=environment, cwd=str(profile.cwd or profile.ipython_dir))
         self._client: Any = self._manager.blocking_client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=TIMEOUT_S)

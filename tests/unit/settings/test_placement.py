@@ -111,7 +111,8 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "stop_timeout": (7, NO_PROCESS, NO_PROCESS),
 }
 for name, row in ARRIVING.items():
-    ROWS.setdefault(name, (row.value, _setting(name), WHOLE_CLUSTER))
+    value = tuple(row.value) if isinstance(row.value, list) else row.value
+    ROWS.setdefault(name, (value, _setting(name), WHOLE_CLUSTER))
 
 
 def _configured(kind: Any, section: str, name: str, value: Any) -> Any:

@@ -93,6 +93,27 @@ def test_a_network_is_wide_if_no_network_of_ones_own_can_be() -> None:
         ),
         ({"image_python": "/opt/python"}, "image_python has no effect without"),
         (
+            {"python_environment": "image", "python_lock": "uv.lock"},
+            "python_lock has no effect with python_environment = 'image'",
+        ),
+        (
+            {"python_environment": "minimal", "python_lock": "uv.lock"},
+            "python_lock has no effect with python_environment = 'minimal'",
+        ),
+        (
+            {"python_environment": "minimal", "sync_python": "python3.12"},
+            "sync_python has no effect with python_environment = 'minimal'",
+        ),
+        (
+            {"python_environment": "image", "sync_exclude": ["torch"]},
+            "sync_exclude has no effect with python_environment = 'image'",
+        ),
+        (
+            {"python_lock": "uv.lock", "sync_accept": ["torch==2.0"]},
+            "sync_accept has no effect with python_lock",
+        ),
+        ({"python_lock": "uv.lock", "sync_strict": True}, "sync_strict has no effect"),
+        (
             {"self_deletion": "required", "max_lifetime_h": 0, "idle_timeout_min": 0},
             "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min",
         ),

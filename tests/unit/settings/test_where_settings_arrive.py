@@ -24,6 +24,7 @@ from ipcluster_azure.plan.resource_types import (
 )
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.guard_settings import guard_settings
+from ipcluster_azure.start.machine_python import selection_of
 from ipcluster_azure.start.preflight import find_place
 from ipcluster_azure.start.start_controller import open_gate
 
@@ -106,6 +107,11 @@ def _lifetime_h(start: Start) -> float | None:
     return (expires - created).total_seconds() / 3600
 
 
+def _selected(name: str) -> Callable[[Start], Any]:
+    """What is asked of the environment room."""
+    return lambda start: getattr(selection_of(start.settings), name)
+
+
 def _said_of(n: int) -> Callable[[Start], str]:
     """Why `n` engines are refused, up to the first semicolon or full stop; empty if they aren't."""
 
@@ -179,15 +185,18 @@ ROWS = {
     ),
     "priority": Row("Spot", _of_both("priority"), [None, "Spot"]),
     "python_environment": Row("image", lambda s: s.record.environment.kind, "image"),
+    "sync_python": Row("/opt/python", _selected("sync_python"), "/opt/python"),
+    "python_lock": Row("uv.lock", _selected("python_lock"), "uv.lock"),
+    "sync_exclude": Row(["torch"], _selected("sync_exclude"), ("torch",)),
+    "sync_accept": Row(["torch==2.0"], _selected("sync_accept"), ("torch==2.0",)),
+    "sync_strict": Row(True, _selected("sync_strict"), True),
     "image_python": Row(
         "/opt/python",
         lambda s: s.record.environment.image_python,
         "/opt/python",
         needs={"python_environment": "image"},
     ),
-    "requirements": Row(
-        ["scipy", "pandas"], lambda s: s.record.environment.requirements[2:], ["scipy", "pandas"]
-    ),
+    "requirements": Row(["scipy", "pandas"], _selected("requirements"), ("scipy", "pandas")),
     "boot_timeout_s": Row(5.0, _boot_timeout_s, 5.0),
     "max_lifetime_h": Row(
         3.5,

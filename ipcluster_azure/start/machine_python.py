@@ -1,0 +1,72 @@
+"""Settings -> the lock of the machines' Python and the wheels that they are sent, beforehand.
+
+Made here, beside what is asked of Azure and before anything is created; the machines only install.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..environment.glibc import glibc_of
+from ..environment.selection import PreparedEnvironment, Selection, Target
+from ..plan.image import Image
+from ..resource_manager.api import bridge
+from ..settings.environment_checks import IMAGE
+from ..settings.values import Settings
+
+ARCHITECTURES = {"x64": "x86_64", "Arm64": "aarch64"}  # Azure's words and Linux'
+# Azure's names of sizes with Arm processors have a p behind the number of vCPUs
+ARM_SIZE = re.compile(r"(standard_)?[a-z]+\d+(-\d+)?[a-z]*p[a-z]*(_|$)", re.IGNORECASE)
+
+
+def selection_of(settings: Settings) -> Selection:
+    """Return which packages the settings ask for, with what this process has imported so far."""
+    return Selection(
+        kind=settings.python_environment,
+        requirements=settings.requirements,
+        sync_python=settings.sync_python,
+        python_lock=settings.python_lock,
+        sync_exclude=settings.sync_exclude,
+        sync_accept=settings.sync_accept,
+        sync_strict=settings.sync_strict,
+        imported=frozenset() if settings.sync_python else imported_here(sys.modules),
+    )
+
+
+def imported_here(modules: Mapping[str, object]) -> frozenset[str]:
+    """Return the names of the top-level modules among these that don't belong to Python itself."""
+    tops = {name.partition(".")[0] for name in modules}
+    return frozenset(tops - sys.stdlib_module_names - set(sys.builtin_module_names))
+
+
+def expected_target(settings: Settings) -> Target:
+    """Return what the machines will run, as far as it is known before Azure is asked."""
+    arm = any(ARM_SIZE.match(size) for size in settings.vm_size[:1])
+    return _target(settings, "aarch64" if arm else "x86_64")
+
+
+def target_of(settings: Settings, image: Image) -> Target:
+    """Return what the machines run, once Azure has described their image."""
+    architecture = ARCHITECTURES.get(image.architecture, expected_target(settings).architecture)
+    return _target(settings, architecture)
+
+
+def _target(settings: Settings, architecture: str) -> Target:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Target(python, architecture, glibc_of(settings.image))
+
+
+async def prepare_python(
+    settings: Settings, target: Target, folder: Path, say: Callable[[str], None]
+) -> PreparedEnvironment | None:
+    """Make the lock and the wheels; None where the image's own Python is used.
+
+    Raises ConfigurationError that names all packages at once which can't be had. `say` hears what
+    is being done, while that takes long; it is called from another thread.
+    """
+    if settings.python_environment == IMAGE:
+        return None
+    from ..environment.prepare import prepare
+
+    return await bridge(prepare, selection_of(settings), target, folder, say)
