@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,30 +74,21 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
 
-        from ..resource_manager.waiting import all_or_none
         from ..start import deployment, profile_trial  # beside the making of the key
+        from ..start.before_creation import find_out
         from ..start.controller_request import request_until_network
         from ..stop import teardown
 
         context = self._context()
-        finding = asyncio.ensure_future(
-            deployment.find_site(
-                file,
-                settings,
-                engines.settings() if engines is not None else None,
-                engines_to_start(self.parent),
-            )
+        trying = profile_trial.prepare(
+            self.log,
+            self.cluster_id,
+            controller=self.trial(),
+            engines=engines.trial() if engines is not None else None,
         )
-        preparing = asyncio.ensure_future(
-            profile_trial.prepare(
-                self.log,
-                self.cluster_id,
-                controller=self.trial(),
-                engines=engines.trial() if engines is not None else None,
-            )
-        )
-        await all_or_none(finding, preparing)
-        site = replace(finding.result(), preparation=preparing.result())
+        engine_settings = engines.settings() if engines is not None else None
+        n = engines_to_start(self.parent)
+        site = await find_out(context, settings, engine_settings, n, trying)
         await teardown.sweep(file, context.progress)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half

@@ -36,6 +36,12 @@ class ClusterPaths:
         return self.path.with_name(f"cluster-{self.cluster_id}.json")
 
     @property
+    def environment_dir(self) -> Path:
+        """The lock of the machines' Python, and the wheels that they are sent; kept for the next
+        start of any cluster of this profile."""
+        return self.profile_dir / "environment"
+
+    @property
     def key_file(self) -> Path:
         """The private key that logs in to the machines."""
         return self.path.with_suffix(".key")

@@ -3,17 +3,21 @@
 Made here, beside what is asked of Azure and before anything is created; the machines only install.
 """
 
+import asyncio
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..environment.glibc import glibc_of
 from ..environment.selection import PreparedEnvironment, Selection, Target
 from ..plan.image import Image
+from ..progress import Progress
 from ..resource_manager.api import bridge
 from ..settings.environment_checks import IMAGE
 from ..settings.values import Settings
+from .planning import Site
 
 ARCHITECTURES = {"x64": "x86_64", "Arm64": "aarch64"}  # Azure's words and Linux'
 # Azure's names of sizes with Arm processors have a p behind the number of vCPUs
@@ -58,15 +62,42 @@ def _target(settings: Settings, architecture: str) -> Target:
 
 
 async def prepare_python(
-    settings: Settings, target: Target, folder: Path, say: Callable[[str], None]
+    settings: Settings, folder: Path, progress: Progress, finding: "asyncio.Future[Site]"
 ) -> PreparedEnvironment | None:
-    """Make the lock and the wheels; None where the image's own Python is used.
+    """Make the lock and the wheels in `folder`; None where the image's own Python is used.
 
-    Raises ConfigurationError that names all packages at once which can't be had. `say` hears what
-    is being done, while that takes long; it is called from another thread.
+    Begins before `finding` has told what the machines are, as it nearly always is what their size
+    is called after; else it is made anew. Raises ConfigurationError that names all packages at
+    once which can't be had.
     """
     if settings.python_environment == IMAGE:
         return None
-    from ..environment.prepare import prepare
+    loop = asyncio.get_running_loop()
 
-    return await bridge(prepare, selection_of(settings), target, folder, say)
+    def say(text: str) -> None:  # from another thread
+        with suppress(RuntimeError):  # the loop is closed: the start has ended before
+            loop.call_soon_threadsafe(progress.say, text)
+
+    selection, expected = selection_of(settings), expected_target(settings)
+    prepared = await bridge(_prepare, selection, expected, folder, say)
+    site = await asyncio.shield(finding)
+    target = target_of(site.place.settings, site.image)
+    if target != expected:
+        prepared = await bridge(_prepare, selection, target, folder, say)
+    return prepared
+
+
+def _prepare(
+    selection: Selection, target: Target, folder: Path, say: Callable[[str], None]
+) -> PreparedEnvironment:
+    from ..environment.prepare import prepare  # here, in a thread, it holds up nobody
+
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return prepare(selection, target, folder, say)
+
+
+def tell(prepared: PreparedEnvironment, progress: Progress) -> None:
+    """Say what the machines get, and what they don't."""
+    progress.say(f"Python {prepared.python} on the machines: {prepared.summary}")
+    for warning in prepared.warnings:
+        progress.log.warning(warning)

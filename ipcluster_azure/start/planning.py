@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..environment.selection import PreparedEnvironment
 from ..errors import ConfigurationError
 from ..naming import CREATED_TAG, ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
@@ -35,7 +36,8 @@ class Site:
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
     by itself; `owner` is who asks; `preparation` says what engines are configured to run; `image`
-    is what the controller's machine is made of.
+    is what the controller's machine is made of; `python` is what all machines install, None where
+    their image has it.
     """
 
     place: Place
@@ -45,6 +47,7 @@ class Site:
     owner: Owner = field(default_factory=Owner)
     preparation: Preparation = field(default_factory=Preparation)
     image: Image = NO_IMAGE
+    python: PreparedEnvironment | None = None
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
