@@ -44,8 +44,8 @@ def build_environment(
         "IPCLUSTER_AZURE_EMULATOR_VM": spec.name,
         VM_ID_VARIABLE: spec.vm_id,
     }
-    way = _way_out(package_cache) if spec.outbound else _no_way_out()
-    return environment | way | _metadata(spec, way)
+    way = _way_out() if spec.outbound else _no_way_out()
+    return environment | way | _image_packages(package_cache) | _metadata(spec, way)
 
 
 def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
@@ -62,17 +62,22 @@ def _metadata(spec: MachineSpec, way: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _way_out(package_cache: Path) -> dict[str, str]:
-    """Return the user's own way to a package index.
+def _image_packages(package_cache: Path) -> dict[str, str]:
+    """Return what an image has that brings a package cache, which all machines share.
 
-    The cache stands for a mirror near the region.
+    What a machine installs is copied from there: a file that it changes is no other machine's, nor
+    the cache's. To the controller's machine it is a mirror near the region, too.
     """
-    inherited = {
+    return {"UV_CACHE_DIR": str(package_cache), "UV_LINK_MODE": "copy"}
+
+
+def _way_out() -> dict[str, str]:
+    """Return the user's own way to a package index."""
+    return {
         name: value
         for name, value in os.environ.items()
         if name.lower() in PROXIES or name in CERTIFICATES or name.startswith(INDEX_PREFIXES)
     }
-    return inherited | {"UV_CACHE_DIR": str(package_cache)}
 
 
 def _no_way_out() -> dict[str, str]:

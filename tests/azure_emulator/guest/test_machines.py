@@ -19,6 +19,7 @@ from azure_emulator.guest import processes
 from azure_emulator.guest.addresses import LoopbackAddresses
 from azure_emulator.guest.machine_interface import MachineSpec
 from azure_emulator.guest.process_machines import ProcessMachines
+from azure_emulator.guest.vm_environment import CLOSED
 
 from ..cloud import USER, Keys, Site, address_of, encoded, ssh_rule, vm_body
 from ..hosts import Host, engines, make_host, until
@@ -218,9 +219,15 @@ async def test_only_a_machine_with_a_way_out_has_a_package_index(
             without = environment_of(await connection.run("env"))
             with pytest.raises(asyncssh.ChannelOpenError):
                 await connection.open_connection("192.0.2.1", 443)
-    assert with_way["UV_CACHE_DIR"] == f"{host.site.cloud.info.state_dir}/package-cache"
+    assert CLOSED not in with_way.values()
     assert without["https_proxy"] == without["HTTP_PROXY"] == "http://127.0.0.1:9"
-    assert not any(name.startswith(("PIP_", "UV_")) for name in without)
+    of_image = {
+        "UV_CACHE_DIR": f"{host.site.cloud.info.state_dir}/package-cache",
+        "UV_LINK_MODE": "copy",  # what a machine patches stays its own
+    }
+    assert {name: with_way[name] for name in of_image} == of_image
+    found = {name: value for name, value in without.items() if name.startswith(("PIP_", "UV_"))}
+    assert found == of_image
     imds = urlsplit(without["IPCLUSTER_AZURE_IMDS"]).hostname
     assert without["no_proxy"] == without["NO_PROXY"] == imds
     assert without["AZURE_POD_IDENTITY_AUTHORITY_HOST"] == without["IPCLUSTER_AZURE_IMDS"]
@@ -457,7 +464,7 @@ async def test_a_nat_gateway_is_a_way_out(lan: Site, keys: Keys) -> None:
         await asyncssh.connect(address_of(inner_nic), port, tunnel=outer, **options) as connection,
     ):
         environment = environment_of(await connection.run("env"))
-    assert "UV_CACHE_DIR" in environment
+    assert CLOSED not in environment.values()
 
 
 @pytest.mark.parametrize("command", ["shutdown -h now", "sudo -n -u root poweroff", "halt"])
