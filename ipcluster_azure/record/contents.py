@@ -32,13 +32,24 @@ class UnknownMembers(ValueError):
 
 @dataclass
 class Environment:
-    """Which Python the machines run; one for the whole cluster."""
+    """Which Python the machines run; one for the whole cluster.
+
+    `lock` is the pylock.toml on this computer of one that is built, and `wheels` are files of it
+    that the machines are sent.
+    """
 
     kind: str
     image_python: str
     requirements: list[str]
     python: str
     ipyparallel: str
+    lock: str = ""
+    wheels: list[str] = field(default_factory=list)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the controller's machine makes it for all, and it is not the image's."""
+        return self.kind != "image"
 
     @property
     def foreign_client(self) -> str:

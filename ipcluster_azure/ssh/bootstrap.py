@@ -23,8 +23,8 @@ from .commands import (
 )
 from .connection import Connection
 from .environment import check_versions
+from .packages import BUILD_TIMEOUT_S, Packages, build_environment, telling
 
-BUILD_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 120.0
 FEW_MACHINES = 8  # that the controller may as well send the environment to itself
 Event = dict[str, Any]
@@ -37,38 +37,33 @@ async def start_controller(
     cluster_id: str,
     bundle: Bundle,
     data: bytes,
+    packages: Packages | None,
     args: Sequence[str],
     on_progress: Callable[[str], None],
 ) -> dict[str, Event]:
-    """Build the environment, offer it, start ipcontroller.
+    """Build the environment of `packages`, offer it, start ipcontroller.
 
-    `data` is what controller_upload made of `bundle`. `on_progress` hears every few seconds what is
-    being done, while that takes long. Returns the events "ready", "serving" and,
-    if an environment was built, "packed". Raises BootstrapFailed with the output of what failed,
-    or naming versions that don't match.
+    `data` is what controller_upload made of `bundle` and the packages' lock; `packages` are None if
+    the image has them. `on_progress` hears every few seconds what is being done, while that takes
+    long. Returns the events "ready", with "warnings" of what may go wrong with the image's
+    packages, "serving" and, if an environment was built, "packed". Raises BootstrapFailed with the
+    output of what failed, or naming versions that don't match.
     """
     environment, address = record.environment, record.controller.address
     steps: list[Command] = [["tar", "-xf", "-"], ["tar", "-xzf", bundle.path], SET_VARIABLES]
-    if environment.kind == "minimal":
-        build = ["build", f"--python={environment.python}", *environment.requirements]
-        steps.append(["python3", "vm_environment.py", *build])
+    if packages is not None:
+        await build_environment(connection, packages, steps, data, on_progress)
+        steps, data = [SET_VARIABLES], b""
     cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
     words = [f"--ip={address}", f"--timeout-s={START_TIMEOUT_S:.0f}", *cluster, "--", *args]
     start = agent(environment, "controller", *words)
     # packing for the engines goes on while the controller starts
     steps.append(concurrently(environment, _offer(environment, address), [start]))
-
-    def on_event(event: Event) -> None:
-        if event["event"] == "progress":
-            on_progress(": ".join(filter(None, (event["doing"], event["detail"]))))
-
     events = await connection.events(
-        shell(*steps),
-        stdin=data,
-        timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
-        on_event=on_event,
+        shell(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S, on_event=telling(on_progress)
     )
-    check_versions(events["ready"], environment, connection.name)
+    ready = events["ready"]
+    ready["warnings"] = check_versions(ready, environment, connection.name)
     return events
 
 
@@ -77,7 +72,7 @@ def _offer(environment: Environment, address: str) -> list[Command]:
     built."""
     serve = _serve(environment, address)
     pack = ["python3", "vm_environment.py", "pack"]
-    return [pack, serve] if environment.kind == "minimal" else [serve]
+    return [pack, serve] if environment.is_built else [serve]
 
 
 def _serve(environment: Environment, address: str) -> Command:
@@ -137,14 +132,20 @@ async def start_engines(
     data: bytes,
     args: Sequence[str],
     on_registered: Callable[[int], None],
+    on_progress: Callable[[str], None],
 ) -> Event:
-    """Copy the bundle and the environment, start `count` engines; returns the event "ready".
+    """Copy the bundle and the environment, start `count` engines; returns the event "ready", with
+    "warnings" of what may go wrong with the image's packages.
 
-    `data` is what engine_upload made; `on_registered` hears how many engines are registered so far.
+    `data` is what engine_upload made; `on_registered` hears how many engines are registered so far,
+    `on_progress` every few seconds what is being done before.
     Returns once all of them are. Raises BootstrapFailed if one is not.
     """
 
+    tell = telling(on_progress)
+
     def on_event(event: Event) -> None:
+        tell(event)
         if event["event"] in ("registered", "ready"):
             on_registered(int(event["registered"]))
 
@@ -154,8 +155,9 @@ async def start_engines(
         timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
         on_event=on_event,
     )
-    check_versions(events["ready"], record.environment, connection.name)
-    return events["ready"]
+    ready = events["ready"]
+    ready["warnings"] = check_versions(ready, record.environment, connection.name)
+    return ready
 
 
 def _engine_steps(
@@ -168,11 +170,12 @@ def _engine_steps(
     steps: list[Command] = [["tar", "-xzf", "-"], SET_VARIABLES]
     steps.append([system_python(environment), BARE, TAKE_SCRIPT, *source, "bundle.tar.gz"])
     steps.append(["tar", "-xzf", "bundle.tar.gz"])
-    if environment.kind == "minimal":
+    if environment.is_built:
         fetch = [f"--url={depot}", f"--sha256={record.controller.environment_sha256}"]
         if len(engine_set.machines) > FEW_MACHINES:
             fetch.append("--pass-on")
         steps.append(["python3", "vm_fetch.py", *fetch])
+        steps.append(["python3", "vm_environment.py", "install"])
     words = [f"--set={set_id}", f"--count={count}", f"--cores={engine_set.vcpus}"]
     words += [f"--engine-file={ENGINE_FILE}", f"--timeout-s={START_TIMEOUT_S:.0f}", "--", *args]
     return [*steps, agent(environment, "engines", *words)]

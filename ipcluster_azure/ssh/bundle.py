@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import on_vm
+from .machine_lock import LOCK
 from .profile_files import CONTROLLER_CONFIG, controller_files, engine_files
 
 ON_VM = Path(on_vm.__file__).parent
@@ -25,15 +26,18 @@ ON_VM = Path(on_vm.__file__).parent
 SCRIPTS = {
     "vm_concurrently.py": "concurrently.py",
     "vm_depot.py": "depot.py",
-    "vm_environment.py": "environment.py",
     "vm_fetch.py": "fetch.py",
 }
 TAKE_SCRIPT = "vm_take.py"  # takes the bundle, so that it comes before it
-ENTRIES = {"vm_agent.py": "commands", "vm_guard.py": "guard"}
-# what the entries run is a package, with relative imports there as here; its name is not ours,
+# what the entries run are packages, with relative imports there as here; their names are not ours,
 # since engines may have the real one installed
-PACKAGE = "ipcluster_azure_vm"
-ENTRY = "import sys\nfrom {package}.{module} import main\nsys.exit(main(sys.argv[1:]))\n"
+PACKAGES = {"ipcluster_azure_vm": "agent", "ipcluster_azure_install": "install"}
+ENTRIES = {
+    "vm_agent.py": "ipcluster_azure_vm.commands",
+    "vm_environment.py": "ipcluster_azure_install.commands",
+    "vm_guard.py": "ipcluster_azure_vm.guard",
+}
+ENTRY = "import sys\nfrom {module} import main\nsys.exit(main(sys.argv[1:]))\n"
 SILENT_ENGINE_S = 30.0  # until an engine that sends no heartbeat counts as dead
 # of ours, not the machine's: the local profile, and a connection that only holds here
 NOT_EXPORTED = frozenset({"IPP_PROFILE_DIR", "IPP_CONNECTION_INFO", "IPP_CLUSTER_ID"})
@@ -64,10 +68,11 @@ def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
     will say that they miss it.
     """
     files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
-    for path in sorted((ON_VM / "agent").glob("*.py")):
-        files[f"{PACKAGE}/{path.name}"] = path.read_bytes()
+    for package, folder in PACKAGES.items():
+        for path in sorted((ON_VM / folder).glob("*.py")):
+            files[f"{package}/{path.name}"] = path.read_bytes()
     for name, module in ENTRIES.items():
-        files[name] = ENTRY.format(package=PACKAGE, module=module).encode()
+        files[name] = ENTRY.format(module=module).encode()
     files |= {f"profile/{name}": text for name, text in engine_files(profile_dir).items()}
     for name, text in controller_files(profile_dir).items():
         if name.endswith(".json"):  # the other one is different on the controller's machine
@@ -112,11 +117,18 @@ def controller_config(profile_dir: Path, n_engines: int) -> bytes:
 
 
 def controller_upload(
-    bundle: Bundle, config: bytes, variables: Mapping[str, str], guard: Mapping[str, Any]
+    bundle: Bundle,
+    config: bytes,
+    variables: Mapping[str, str],
+    guard: Mapping[str, Any],
+    lock: bytes = b"",
 ) -> bytes:
     """Return the archive that the controller's machine is sent: the bundle to take from there, its
-    own configuration and variables, and the settings of its guard (guard_settings.py)."""
+    own configuration and variables, the settings of its guard (guard_settings.py), and what its
+    environment is made of (machine_lock.py), unless the image has that."""
     files = {bundle.path: bundle.data, f"profile/{CONTROLLER_CONFIG}.py": config}
+    if lock:
+        files[LOCK] = lock
     files[GUARD_FILE] = json.dumps(guard).encode()
     return _tar({**files, **_variables(variables)})
 

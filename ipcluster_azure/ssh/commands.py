@@ -39,7 +39,7 @@ def concurrently(environment: Environment, *chains: Sequence[Command]) -> Comman
 
 def system_python(environment: Environment) -> str:
     """Return a Python that the machine has from the start."""
-    return "python3" if environment.kind == "minimal" else environment.image_python
+    return "python3" if environment.is_built else environment.image_python
 
 
 def agent(environment: Environment, subcommand: str, *arguments: str) -> Command:
@@ -61,5 +61,5 @@ def _in_environment(
     environment: Environment, script: str, subcommand: str, *arguments: str
 ) -> Command:
     """Return a step that runs a script with the Python that has ipyparallel."""
-    python = "env/bin/python" if environment.kind == "minimal" else environment.image_python
+    python = "env/bin/python" if environment.is_built else environment.image_python
     return [python, script, subcommand, "--dir=.", *arguments]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -67,11 +67,13 @@ class Connection:
         self,
         command: str,
         *,
-        stdin: bytes = b"",
+        stdin: bytes | AsyncIterable[bytes] = b"",
         timeout_s: float,
         on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     ) -> dict[str, dict[str, Any]]:
         """Run a command that prints one JSON object a line; return the last of each "event".
+
+        `stdin` is what it reads, at once or in pieces that are asked for as the line takes them.
 
         Raises BootstrapFailed with the reason or the output if it fails or is too slow.
         """
@@ -102,7 +104,10 @@ class Connection:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
 
     async def _events(
-        self, command: str, stdin: bytes, on_event: Callable[[dict[str, Any]], None]
+        self,
+        command: str,
+        stdin: bytes | AsyncIterable[bytes],
+        on_event: Callable[[dict[str, Any]], None],
     ) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         other: list[str] = []
@@ -117,10 +122,8 @@ class Connection:
                 on_event(event)
 
         async with self.ssh.create_process(command, encoding=None) as process:
-            with suppress(BrokenPipeError):  # a short command may have ended; its status tells
-                process.stdin.write(stdin)
-                process.stdin.write_eof()
-            _, errors = await asyncio.gather(read_events(), process.stderr.read())
+            reading = (read_events(), process.stderr.read(), _feed(process.stdin, stdin))
+            _, errors, _ = await asyncio.gather(*reading)
             other.append(errors.decode(errors="replace"))
             await process.wait_closed()
             status = process.exit_status
@@ -135,6 +138,18 @@ class Connection:
             return f"A command on {self.name} ended with {status}:\n{output[-OUTPUT_TAIL:]}"
         tail = (failed.get("log_tail") or "")[-OUTPUT_TAIL:]
         return f"{self.name}: {failed.get('reason', 'failed')}" + (f"\n{tail}" if tail else "")
+
+
+async def _feed(writer: asyncssh.SSHWriter[bytes], data: bytes | AsyncIterable[bytes]) -> None:
+    """Write all, then the end; a command that has ended before needs no more, its status tells."""
+    with suppress(BrokenPipeError):
+        if isinstance(data, bytes):
+            writer.write(data)
+        else:
+            async for piece in data:
+                writer.write(piece)
+                await writer.drain()
+        writer.write_eof()
 
 
 def _parse_event(line: bytes) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..formatting import counted
+from ..progress import Progress
 from ..record.abort import require_alive
 from ..record.contents import KEPT, READY, Machine, Record
 from ..resource_manager.waiting import all_or_none
@@ -21,6 +23,7 @@ from .request import ProcessSpec, StartContext
 # open at a time through the controller: its sshd may have no more than 1,024 files open, and each
 # takes one there. Machines that have not booted take none, so the slow delay nobody.
 CONNECTIONS = 500
+PROGRESS_S = 4.0
 SHORTEST_LOGIN_S = 5.0  # for a machine that answers just before the deadline
 
 
@@ -127,7 +130,8 @@ async def start_engine_processes(
     record = require_alive(context.file, set_id)
     looking = asyncio.ensure_future(booting.look(gate, record))
     slots, registered = asyncio.Semaphore(CONNECTIONS), dict[str, int]()
-    faults = Counter[str]()
+    faults, warned = Counter[str](), set[str]()
+    teller = Teller(context.progress)
     with context.progress.counting("engines registered", booting.engine_count) as counter:
 
         def note(machine: Machine, count: int) -> None:
@@ -140,7 +144,11 @@ async def start_engine_processes(
             timeout_s = max(SHORTEST_LOGIN_S, booting.left_s())
             async with slots, await connect(target, timeout_s=timeout_s, through=gate) as ssh:
                 kit = await asyncio.shield(preparing)
-                faults.update(await _start_on(ssh, set_id, machine, kit, note))
+                ready = await _start_on(ssh, set_id, machine, kit, note, teller.tell)
+                faults.update({text: len(ids) for text, ids in ready.get("faults", {}).items()})
+                for warning in {*ready["warnings"]} - warned:  # machines are mostly alike
+                    context.progress.log.warning(warning)
+                    warned.add(warning)
 
         starting = asyncio.gather(*map(start, booting.machines), return_exceptions=True)
         await all_or_none(looking, preparing, starting)
@@ -150,15 +158,28 @@ async def start_engine_processes(
     return Started(registered, failures, faults)
 
 
+class Teller:
+    """Says what the engines' machines do, of all that tell it one line every PROGRESS_S."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._said_at = progress, 0.0
+
+    def tell(self, doing: str) -> None:
+        if time.monotonic() - self._said_at >= PROGRESS_S:
+            self._said_at = time.monotonic()
+            self._progress.say(f"An engines' machine: {doing}")
+
+
 async def _start_on(
     ssh: Connection,
     set_id: str,
     machine: Machine,
     kit: EngineKit,
     on_registered: Callable[[Machine, int], None],
-) -> Mapping[str, int]:
-    """Start the engines of one machine; returns what `Started.faults` has of it."""
-    ready = await bootstrap.start_engines(
+    on_progress: Callable[[str], None],
+) -> Mapping[str, Any]:
+    """Start the engines of one machine; returns the event "ready"."""
+    return await bootstrap.start_engines(
         ssh,
         kit.record,
         set_id=set_id,
@@ -167,8 +188,8 @@ async def _start_on(
         data=kit.data,
         args=kit.args,
         on_registered=partial(on_registered, machine),
+        on_progress=on_progress,
     )
-    return {text: len(engines) for text, engines in ready.get("faults", {}).items()}
 
 
 def tell_of_faults(started: Started, set_id: str, log: Any) -> None:

@@ -15,7 +15,7 @@ from ..plan.image import NO_IMAGE, Image
 from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
 from ..record.abort import edited, require_alive
-from ..record.contents import Controller, Limits, Preparation, Record
+from ..record.contents import Controller, Environment, Limits, Preparation, Record
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
@@ -180,9 +180,7 @@ def _new_record(
         created=plan.tags[CREATED_TAG],
         endpoint=site.place.endpoint,
         plan=plan,
-        environment=environment_of(
-            settings.python_environment, settings.image_python, settings.requirements
-        ),
+        environment=_environment(site),
         limits=site.limits,
         preparation=site.preparation,
         controller=Controller(
@@ -200,6 +198,15 @@ def _new_record(
             )
         ],
     )
+
+
+def _environment(site: Site) -> Environment:
+    settings = site.place.settings
+    made = environment_of(settings.python_environment, settings.image_python, settings.requirements)
+    if site.python is None:
+        return made
+    wheels = [str(path) for path in site.python.wheels]
+    return replace(made, lock=str(site.python.lock), wheels=wheels)
 
 
 def secure_parameters(public_key: str, host_key: KeyPair) -> dict[str, str]:

@@ -16,6 +16,8 @@ from ..ssh.bundle import bundle_of, controller_config, controller_upload
 from ..ssh.connect import connect, controller_target
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
+from ..ssh.machine_lock import machine_lock
+from .carried import packages_of
 from .controller_wait import controller_requested
 from .link_process import ensure_link
 from .next_place import first_with_room, move_controller
@@ -106,19 +108,24 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     n_engines = sum(engine_set.n for engine_set in record.engine_sets.values())
     bundle = bundle_of(file.profile_dir, record.preparation.files)
     config = controller_config(file.profile_dir, n_engines)
+    packages = packages_of(record.environment)
+    lock = machine_lock(packages.lock, record.environment.python) if packages else b""
     context.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(
         gate,
         record,
         cluster_id=record.cluster_id,
         bundle=bundle,
-        data=controller_upload(bundle, config, controller.variables, guard_settings(record)),
+        data=controller_upload(bundle, config, controller.variables, guard_settings(record), lock),
+        packages=packages,
         args=controller.args,
         on_progress=lambda doing: context.progress.say(f"The controller's machine: {doing}"),
     )
     ready = events["ready"]
     for fault in ready.get("faults", ()):
         context.progress.log.warning("ipcontroller runs without its configuration: %s", fault)
+    for warning in ready["warnings"]:
+        context.progress.log.warning(warning)
     with edited(file) as record:  # the connection files hold secrets: a stop must find them
         write_private(file.connection_files["engine"], json.dumps(ready["engine"]))
         write_private(file.client_file, json.dumps(ready["client"]))

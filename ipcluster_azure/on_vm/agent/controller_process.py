@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from .distributions import found_environment
 from .processes import POLL_S, Json, end_processes, identify, is_alive
-from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, versions, write_json
+from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, write_json
 
 LOG_START_BYTES = 100_000  # more than a controller logs until it is ready
 # a traceback's lines are indented, up to the last
@@ -53,7 +54,7 @@ def controller_command(args: argparse.Namespace) -> int:
         return 1
     infos["engine"]["guard"] = guard_port(work)
     faults = config_faults(Path(record["log"]))
-    emit("ready", **infos, pid=record["pid"], faults=faults, **versions())
+    emit("ready", **infos, pid=record["pid"], faults=faults, **found_environment(work))
     return 0
 
 

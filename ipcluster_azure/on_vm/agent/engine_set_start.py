@@ -15,8 +15,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from .distributions import found_environment
 from .processes import POLL_S, Json, all_processes, end_processes, is_alive
-from .work_dir import WorkDir, emit, own_command, read_json, tail, versions
+from .work_dir import WorkDir, emit, own_command, read_json, tail
 
 
 def engines_command(args: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def engines_command(args: argparse.Namespace) -> int:
     Engines whose supervisor was killed are ended, and others take their places.
     """
     work = WorkDir(args.dir)
-    log = work.log / f"supervisor-{args.set}.log"
+    log = work.supervisor_log(args.set)
     file = work.set_file(args.set)
     with work.starting():
         state = read_json(file)
@@ -39,7 +40,7 @@ def engines_command(args: argparse.Namespace) -> int:
             supervisor = start_supervisor(work, args, log, orphans)
             while not file.exists() and supervisor.poll() is None:
                 time.sleep(POLL_S / 5)
-    return wait_for_engines(file, args.count, args.timeout_s, log)
+    return wait_for_engines(work, args.set, args.count, args.timeout_s)
 
 
 def go_on(supervisor: int) -> None:
@@ -72,15 +73,16 @@ def start_supervisor(
     )
 
 
-def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: Path) -> int:
+def wait_for_engines(work: WorkDir, set_id: str, count: int, timeout_s: float) -> int:
     """Report how many engines of the set are registered, as that changes.
 
-    `file` is the set's state file. Returns the exit status: 0 after the event "ready" once all
+    Returns the exit status: 0 after the event "ready" once all
     `count` are registered and listed by the hub, 1 after "failed" when waiting makes no sense any
     more, or after `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
-    state = read_json(file)
+    file = work.set_file(set_id)
+    state, environment = read_json(file), found_environment(work)
     reported = None
     while True:
         alive = is_alive(state.get("supervisor", {}))  # before reading the last state it wrote
@@ -93,11 +95,11 @@ def wait_for_engines(file: Path, count: int, timeout_s: float, supervisor_log: P
             reported = counts
         if state.get("listed") and counts["registered"] == counts["count"]:
             ids = [{key: engine[key] for key in ("index", "id", "pid")} for engine in registered]
-            emit("ready", registered=len(ids), engines=ids, faults=faults(engines), **versions())
+            emit("ready", registered=len(ids), engines=ids, faults=faults(engines), **environment)
             return 0
         reason, culprits = why_failed(engines, alive, timeout_s, time.monotonic() > deadline)
         if reason:
-            log = culprits[0]["log"] if culprits else str(supervisor_log)
+            log = culprits[0]["log"] if culprits else str(work.supervisor_log(set_id))
             reason = f"{len(registered)} of {counts['count']} engines registered; {reason}"
             reason += "".join(f"; {text}" for text in faults(engines)) + f"; log: {log}"
             emit("failed", **counts, reason=reason, log=log, log_tail=tail(log))

@@ -33,6 +33,9 @@ class WorkDir:
     def set_file(self, set_id: str) -> Path:
         return self.root / f"engines-{set_id}.json"
 
+    def supervisor_log(self, set_id: str) -> Path:
+        return self.log / f"supervisor-{set_id}.log"
+
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
         """Make the directories, and hold the lock that lets one start at a time go on here: a
@@ -148,14 +151,3 @@ def emit(event: str, **fields: Any) -> None:
 def say(text: str) -> None:
     """Write a line with the time to standard error, which is a daemon's log."""
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
-
-
-def versions() -> Json:
-    """Return the versions of this Python and of its ipyparallel, None if that is not installed."""
-    from importlib import metadata
-
-    try:
-        ipyparallel = metadata.version("ipyparallel")
-    except metadata.PackageNotFoundError:
-        ipyparallel = None
-    return {"python": ".".join(map(str, sys.version_info[:3])), "ipyparallel": ipyparallel}

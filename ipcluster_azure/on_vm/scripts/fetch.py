@@ -1,8 +1,9 @@
 """Runs on the engines' machines, with any Python from 3.8 on and its standard library alone.
 
-Copies the Python environment from the controller, or from another machine that it is sent to. What
-arrives is unpacked only if it has the hash that came over SSH, whoever it came from; vm_depot.py is
-the other side. Prints one JSON object a line for the launcher.
+Copies what the Python environment is made of from the controller, or from another machine that it
+is sent to. What arrives is unpacked only if it has the hash that came over SSH, whoever it came
+from; vm_depot.py is the other side, and vm_environment.py installs what was unpacked. Prints one
+JSON object a line for the launcher.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ import hashlib
 import http.client
 import ipaddress
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ TRANSFER_S = 300.0  # from the connection to the last byte, from the controller
 NEIGHBOUR_S = 60.0  # the same from another machine, which may be anybody's
 PATIENCE_S = 300.0  # for a turn: no transfer begins after that
 PAUSE_S = 0.2
+PROGRESS_S = 4.0  # between two signs of life
 
 
 class Failed(Exception):
@@ -48,15 +48,15 @@ def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
 
     Raises Failed if no copy with the hash `sha256`, which came over SSH, can be had.
     """
-    made = root / "environment.json"
-    if made.exists() and made.read_text() == sha256:
-        emit("environment", seconds=0.0)
+    fetched = root / "fetched.sha256"
+    if fetched.exists() and fetched.read_text() == sha256:
+        emit("fetched", seconds=0.0)
         return
     started = time.monotonic()
-    archive, incoming = root / f"{ENVIRONMENT}.new", root / "incoming"
+    archive = root / f"{ENVIRONMENT}.new"
     try:
         address, source = copy(url, sha256, archive)
-        unpack(archive, incoming)
+        unpack(archive, root)
         if pass_on:
             (root / "depot").mkdir(exist_ok=True)
             archive.replace(root / "depot" / ENVIRONMENT)
@@ -64,13 +64,8 @@ def fetch(root: Path, url: str, sha256: str, pass_on: bool) -> None:
             subprocess.run([sys.executable, "vm_depot.py", *offer], check=False)
     finally:
         archive.unlink(missing_ok=True)
-    for part in incoming.iterdir():
-        shutil.rmtree(root / part.name, ignore_errors=True)
-        part.rename(root / part.name)
-    incoming.rmdir()
-    relocate(root)
-    made.write_text(sha256)
-    emit("environment", seconds=round(time.monotonic() - started, 2), source=source)
+    fetched.write_text(sha256)
+    emit("fetched", seconds=round(time.monotonic() - started, 2), source=source)
 
 
 def copy(url: str, sha256: str, archive: Path) -> tuple[str, str]:
@@ -150,42 +145,29 @@ def redirection(url: str | None, origin: str) -> str:
 
 def receive(reply: http.client.HTTPResponse, archive: Path) -> str:
     """Write what comes to a file; returns its hash."""
-    digest = hashlib.sha256()
+    digest, said_at = hashlib.sha256(), time.monotonic()
+    total_mb = int(reply.headers.get("Content-Length", 0)) / 1e6
     with open(archive, "wb") as file:
         for chunk in iter(lambda: reply.read(CHUNK), b""):
             digest.update(chunk)
             file.write(chunk)
+            if time.monotonic() - said_at > PROGRESS_S:
+                said_at = time.monotonic()
+                detail = f"{file.tell() / 1e6:.0f} of {total_mb:.0f} MB"
+                emit("progress", doing="copying the packages", detail=detail)
     return digest.hexdigest()
 
 
 def unpack(archive: Path, target: Path) -> None:
     """Unpack an archive that has the right hash; raises Failed, as when the disk is full.
 
-    Python's own safe filter would refuse it: a virtual environment links to its interpreter by an
-    absolute path.
+    Python's own safe filter would refuse it: a Python that uv brought links by absolute paths.
     """
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
     command = ["tar", "--extract", "--file", str(archive), "--directory", str(target)]
-    if status := subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-        shutil.rmtree(target, ignore_errors=True)
-        raise Failed(f"tar ended with {status} while unpacking the environment")
-
-
-def relocate(root: Path) -> None:
-    """Point the environment at its own copy of Python, if it was not built on the image's."""
-    pythons = root / "python"
-    if not pythons.exists():
-        return
-    config = root / "env" / "pyvenv.cfg"
-    text = config.read_text()
-    (home,) = re.findall(r"^home = (.+)$", text, re.MULTILINE)
-    own = pythons / Path(home).parent.name / "bin"
-    config.write_text(text.replace(f"home = {home}", f"home = {own}"))
-    link = root / "env" / "bin" / "python"
-    target = own / Path(os.readlink(link)).name
-    link.unlink()
-    link.symlink_to(target)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise Failed(f"unpacking the packages failed: {said[0]}")
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ import pytest
 
 from ipcluster_azure.on_vm.scripts import fetch
 from ipcluster_azure.on_vm.scripts.depot import TRANSFERS
-from ipcluster_azure.on_vm.scripts.fetch import ask, relocate
+from ipcluster_azure.on_vm.scripts.fetch import ask
 from ipcluster_azure.on_vm.scripts.take import main as take_main
 from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
 from ipcluster_azure.ssh.commands import BARE
@@ -100,17 +100,17 @@ def test_a_machine_gets_the_environment_once(controller: tuple[str, str], tmp_pa
     machine = tmp_path / "machine"
     machine.mkdir()
     status, (event,) = run(machine, "vm_fetch.py", f"--url={url}", f"--sha256={sha256}")
-    assert (status, event["event"]) == (0, "environment")
+    assert (status, event["event"]) == (0, "fetched")
     original = tmp_path / "controller" / "env" / "data"
     assert (machine / "env" / "data").read_bytes() == original.read_bytes()
     assert {path.name for path in machine.iterdir()} == {
         "env",
-        "environment.json",
+        "fetched.sha256",
         "vm_depot.py",
         "vm_fetch.py",
     }
     again = run(machine, "vm_fetch.py", f"--url={url}", f"--sha256={sha256}")
-    assert again == (0, [{"event": "environment", "seconds": 0.0}])
+    assert again == (0, [{"event": "fetched", "seconds": 0.0}])
 
 
 def fetched(folder: Path, url: str, sha256: str, *options: str, errors: bool = False) -> str:
@@ -219,7 +219,6 @@ def test_a_damaged_copy_is_not_used(controller: tuple[str, str], tmp_path: Path)
     assert status == 1
     assert "damaged" in events[-1]["reason"]
     assert not (machine / "env").exists()
-    assert not (machine / "incoming").exists()
 
 
 def test_nothing_is_unpacked_before_its_hash_is_known(
@@ -365,21 +364,6 @@ def test_a_controller_that_is_gone(tmp_path: Path) -> None:
     status, events = run(tmp_path, "vm_fetch.py", "--url=http://127.0.0.1:9/x", "--sha256=00")
     assert status == 1
     assert "can't copy" in events[-1]["reason"]
-
-
-def test_a_python_that_came_along_is_found_at_its_new_place(tmp_path: Path) -> None:
-    binaries = tmp_path / "env" / "bin"
-    binaries.mkdir(parents=True)
-    own = tmp_path / "python" / "cpython-3.11.9-linux" / "bin"
-    own.mkdir(parents=True)
-    (own / "python3.11").write_text("")
-    elsewhere = "/home/other/.ipcluster-azure/python/cpython-3.11.9-linux/bin"
-    config = tmp_path / "env" / "pyvenv.cfg"
-    config.write_text(f"home = {elsewhere}\nimplementation = CPython\n")
-    os.symlink(f"{elsewhere}/python3.11", binaries / "python")
-    relocate(tmp_path)
-    assert f"home = {own}\n" in config.read_text()
-    assert (binaries / "python").resolve() == own / "python3.11"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

@@ -2,8 +2,10 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, cast
 
 from ipcluster_azure.endpoint import Endpoint
@@ -11,12 +13,14 @@ from ipcluster_azure.record.contents import Controller, EngineSet, Environment, 
 from ipcluster_azure.ssh import bootstrap
 from ipcluster_azure.ssh.bundle import Bundle
 from ipcluster_azure.ssh.connection import Connection
+from ipcluster_azure.ssh.packages import Packages
 
 from ..plans import CLUSTER
 
 MINIMAL = Environment("minimal", "unused", ["numpy", "odd; name"], "3.11", "9.2.0")
 BUNDLE = Bundle(b"scripts", "abc")
 READY = {"event": "ready", "python": "3.11.7", "ipyparallel": "9.2.0", "registered": 2}
+BUILD = ["python3", "vm_environment.py", "build"]
 
 
 def record(environment: Environment = MINIMAL, machines: int = 1) -> Record:
@@ -37,45 +41,52 @@ def record(environment: Environment = MINIMAL, machines: int = 1) -> Record:
 
 @dataclass
 class Recorder:
-    """Takes the place of a connection: keeps the command, and answers at once."""
+    """Takes the place of a connection: keeps the commands, and answers at once."""
 
     name: str = "vm"
-    steps: list[list[str]] = field(default_factory=list)
+    commands: list[list[list[str]]] = field(default_factory=list)
 
     async def events(self, command: str, **options: Any) -> dict[str, dict[str, Any]]:
-        self.steps = [[]]
+        steps: list[list[str]] = [[]]
         for word in shlex.split(command):
             if word == "&&":
-                self.steps.append([])
+                steps.append([])
             else:
-                self.steps[-1].append(word)
-        return {"ready": READY}
+                steps[-1].append(word)
+        self.commands.append(steps[3:])  # those that make the work directory come first
+        return {"ready": {**READY}, "environment": {"event": "environment"}}
 
 
-async def _controller_steps(environment: Environment) -> list[list[str]]:
+async def nothing_to_carry(names: Sequence[str], why: str) -> Sequence[Path]:
+    raise AssertionError(names)
+
+
+async def _controller_commands(environment: Environment) -> list[list[list[str]]]:
     recorder = Recorder()
+    packages = Packages(Path("pylock.toml"), [], nothing_to_carry)
     await bootstrap.start_controller(
         cast(Connection, recorder),
         record(environment),
         cluster_id="mine",
         bundle=BUNDLE,
         data=b"",
+        packages=packages if environment.is_built else None,
         args=["--log-level=10"],
         on_progress=lambda doing: None,
     )
-    return recorder.steps
+    return recorder.commands
 
 
 async def test_packing_for_the_engines_goes_on_while_the_controller_starts() -> None:
-    steps = await _controller_steps(MINIMAL)
-    build = ["python3", "vm_environment.py", "build", "--python=3.11", "numpy", "odd; name"]
-    assert steps[3:7] == [
+    build, start_all = await _controller_commands(MINIMAL)
+    assert build == [
         ["tar", "-xf", "-"],
         ["tar", "-xzf", "depot/abc.tar.gz"],
         [".", "./variables.sh"],
-        build,
+        BUILD,
     ]
-    (at_once,) = steps[7:]
+    variables, at_once = start_all
+    assert variables == [".", "./variables.sh"]
     assert at_once[:3] == ["python3", "-IS", "vm_concurrently.py"]
     offer, start = map(json.loads, at_once[3:])
     serve = ["python3", "vm_depot.py", "serve", "--address=10.42.0.4"]
@@ -87,8 +98,8 @@ async def test_packing_for_the_engines_goes_on_while_the_controller_starts() -> 
 
 async def test_an_image_with_all_in_it_is_not_packed() -> None:
     image = replace(MINIMAL, kind="image", image_python="/opt/my python")
-    steps = await _controller_steps(image)
-    (at_once,) = steps[6:]
+    (steps,) = await _controller_commands(image)
+    (at_once,) = steps[3:]
     offer, start = map(json.loads, at_once[3:])
     assert offer == [["/opt/my python", "vm_depot.py", "serve", "--address=10.42.0.4"]]
     assert start[0][:2] == ["/opt/my python", "vm_agent.py"]
@@ -105,24 +116,26 @@ async def _engine_steps(machines: int) -> list[list[str]]:
         data=b"",
         args=[],
         on_registered=heard.append,
+        on_progress=lambda doing: None,
     )
-    return recorder.steps
+    (steps,) = recorder.commands
+    return steps
 
 
 async def test_engines_machines_take_the_bundle_and_the_environment_from_the_controller() -> None:
     steps = await _engine_steps(machines=1)
     source = ["10.42.0.4", "81", "/token/abc.tar.gz", "abc"]
-    assert steps[3:7] == [
+    assert steps[:4] == [
         ["tar", "-xzf", "-"],
         [".", "./variables.sh"],
         ["python3", "-IS", "vm_take.py", *source, "bundle.tar.gz"],
         ["tar", "-xzf", "bundle.tar.gz"],
     ]
     fetch = ["python3", "vm_fetch.py", "--url=http://10.42.0.4:81/token", "--sha256="]
-    assert steps[7] == fetch
-    assert steps[8][:5] == ["env/bin/python", "vm_agent.py", "engines", "--dir=.", "--set=s"]
+    assert steps[4:6] == [fetch, ["python3", "vm_environment.py", "install"]]
+    assert steps[6][:5] == ["env/bin/python", "vm_agent.py", "engines", "--dir=.", "--set=s"]
 
 
 async def test_many_machines_pass_the_environment_on() -> None:
     steps = await _engine_steps(machines=bootstrap.FEW_MACHINES + 1)
-    assert steps[7][-1] == "--pass-on"
+    assert steps[4][-1] == "--pass-on"

@@ -14,7 +14,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from ipcluster_azure.ssh.bundle import (
     ENTRIES,
     ON_VM,
-    PACKAGE,
+    PACKAGES,
     SCRIPTS,
     bundle_of,
     controller_config,
@@ -41,12 +41,16 @@ def test_all_machines_share_the_scripts_and_the_profiles_files(tmp_path: Path) -
     (tmp_path / "startup" / "a.py").write_text("x = 1\n")
     made = bundle_of(tmp_path)
     content = _content(made.data)
-    agent = {f"{PACKAGE}/{path.name}" for path in (ON_VM / "agent").glob("*.py")}
-    assert len(agent) > 10
+    modules = {
+        f"{package}/{path.name}"
+        for package, folder in PACKAGES.items()
+        for path in (ON_VM / folder).glob("*.py")
+    }
+    assert len(modules) > 20
     assert set(content) == {
         *SCRIPTS,
         *ENTRIES,
-        *agent,
+        *modules,
         "profile/ipengine_config.py",
         "profile/startup/a.py",
     }
@@ -76,7 +80,7 @@ def test_no_script_is_forgotten() -> None:
 
 
 def test_names_on_the_machines_are_those_that_other_versions_run() -> None:
-    assert ENTRIES == {"vm_agent.py": "commands", "vm_guard.py": "guard"}
+    assert {"vm_agent.py", "vm_environment.py", "vm_guard.py"} == {*ENTRIES}
 
 
 def test_a_bundle_changes_with_the_files_alone(

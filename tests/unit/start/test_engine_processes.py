@@ -62,7 +62,7 @@ class Ssh:
     ) -> dict[str, Any]:
         self.log.append(f"start {name}")
         on_registered(count)
-        return {"event": "ready", **self.ready.get(name, {})}
+        return {"event": "ready", "warnings": [], **self.ready.get(name, {})}
 
     async def has_logged(self, *lines: str) -> None:
         for _ in range(500):
@@ -162,3 +162,11 @@ async def test_engines_that_are_stopped_meanwhile_do_not_count(context: StartCon
 
     with pytest.raises(ClusterStopped, match="engines were stopped"):
         await _start(context, _booting(), kit())
+
+
+async def test_machines_that_are_alike_are_doubted_once(
+    context: StartContext, ssh: Ssh, caplog: pytest.LogCaptureFixture
+) -> None:
+    ssh.ready = {name: {"warnings": ["The image has numpy 1.26.4"]} for name in ("a", "b")}
+    await _start(context, _booting(), _kit())
+    assert caplog.messages.count("The image has numpy 1.26.4") == 1

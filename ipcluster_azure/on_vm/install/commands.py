@@ -1,0 +1,184 @@
+"""`vm_environment.py` on each machine: makes the Python environment DIR/env.
+
+    python3 vm_environment.py --dir=DIR build       downloads wheels, installs    (controller)
+    python3 vm_environment.py --dir=DIR receive     takes wheels from its input   (controller)
+    python3 vm_environment.py --dir=DIR pack        packs wheels for the engines  (controller)
+    python3 vm_environment.py --dir=DIR install     installs what was packed      (engines)
+
+Run with any Python from 3.8 on. All read DIR/wheels.json, the lock (lock.py), which the launcher
+sends. Prints one JSON object a line; the log is DIR/log/environment.log:
+
+    {"event": "needed", "files": [...]}                   wheels that have no address, to be sent
+    {"event": "progress", "doing", "detail", "seconds"}   every few seconds
+    {"event": "unreachable", "files": [...], "why"}       wheels that can't be had from here
+    {"event": "environment", "seconds"}                   it is made
+    {"event": "packed", "sha256"}                         of DIR/depot/environment.tar
+    {"event": "failed", "reason", "log_tail"}             with status 1
+
+If wheels are missing, `build` ends without "environment", with status 0: the launcher sends them to
+DIR/wheels, and calls it again. Who is ended in the middle begins anew the next time, but for wheels
+that are there: each is complete, and has its hash.
+
+DIR/env holds only what uv installed; DIR/environment.json, which is there while that is complete,
+says what it was made of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import hashlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from .bytecode import compile_start
+from .fitting import require_fitting
+from .lock import Lock, Made
+from .steps import Failed, emit, log_file, run
+from .uv import download_uv, find_uv, make_empty, own_uv
+from .wheels import get_wheels, keep, kept_wheels, receive_wheels
+
+CHUNK = 1 << 20
+LOCK, MADE, ARCHIVE, BYTECODE = "wheels.json", "environment.json", "environment.tar", "bytecode.tar"
+
+
+def build(root: Path) -> None:
+    """Make DIR/env of what the lock names; does nothing if it was made of the same before."""
+    started, lock = time.monotonic(), Lock.read(root / LOCK)
+    if not is_made(root, lock):
+        require_fitting(lock.packages)
+        uv = find_uv(root) or download_uv(root)
+        prepare(root, uv, lock)  # before the packages: a Python that can't be had is said early
+        if not get_wheels(root, lock.packages):
+            return
+        install_wheels(root, uv, lock)
+    emit("environment", seconds=round(time.monotonic() - started, 2))
+
+
+def install(root: Path) -> None:
+    """Make DIR/env of what vm_fetch.py has brought from the controller, with no other way out."""
+    started, lock = time.monotonic(), Lock.read(root / LOCK)
+    if not is_made(root, lock):
+        require_fitting(lock.packages)
+        uv = find_uv(root)
+        if uv is None:
+            raise Failed("the controller's image has uv, and this machine's has none: add it there")
+        prepare(root, uv, lock, UV_OFFLINE="1")
+        install_wheels(root, uv, lock)
+        command: list[str | Path] = ["tar", "--extract", "--file", root / BYTECODE]
+        run(root, "unpacking the compiled modules", [*command, "--directory", root])
+    emit("environment", seconds=round(time.monotonic() - started, 2))
+
+
+def receive(root: Path) -> None:
+    """Take wheels of the lock, which the launcher sends, from a tar archive on standard input."""
+    receive_wheels(root, Lock.read(root / LOCK).packages, sys.stdin.buffer)
+    emit("received")
+
+
+def is_made(root: Path, lock: Lock) -> bool:
+    return Made.read(root / MADE) == Made(lock.python, lock.hashes)
+
+
+def prepare(root: Path, uv: Path, lock: Lock, **variables: str) -> None:
+    """Have an environment of the lock's Python: an empty one, or one that was once complete."""
+    made = Made.read(root / MADE)
+    if made is None or made.python != lock.python:
+        make_empty(root, uv, lock.python, **variables)
+
+
+def install_wheels(root: Path, uv: Path, lock: Lock) -> None:
+    """Bring DIR/env to what the lock says, from DIR/wheels alone."""
+    made, wanted, before = root / MADE, root / "requirements.txt", Made.read(root / MADE)
+    links = "".join(f"--find-links {folder.as_uri()}\n" for folder in folders_of(root, lock))
+    wanted.write_text(links + lock.requirements(), encoding="utf-8")
+    sync: list[str | Path] = [uv, "pip", "sync", "--offline", "--no-config", "--no-build"]
+    sync += ["--no-index", "--require-hashes"]
+    if before:  # uv looks at versions alone
+        for name, sha256 in lock.hashes.items():
+            if before.hashes.get(name, sha256) != sha256:
+                sync.append(f"--reinstall-package={name}")
+    sync += ["--python", root / "env" / "bin" / "python", wanted]
+    if made.exists():
+        made.unlink()
+    cache = os.environ.get("UV_CACHE_DIR", str(root / "cache"))
+    run(root, "installing the packages", sync, UV_CACHE_DIR=cache)
+    Made(lock.python, lock.hashes).write(made)
+
+
+def folders_of(root: Path, lock: Lock) -> list[Path]:
+    """Return where the wheels of the lock are."""
+    kept = kept_wheels()
+    if kept is None:
+        return [root / "wheels"]
+    for package in lock.packages:
+        keep(kept, package, root / "wheels" / package.file)
+    return [kept / package.sha256 for package in lock.packages]
+
+
+def pack(root: Path) -> None:
+    """Pack what the engines' machines make DIR/env of into DIR/depot, which vm_depot.py serves."""
+    lock = Lock.read(root / LOCK)
+    archive, packed = root / "depot" / ARCHIVE, root / "packed.json"
+    if Made.read(packed) != Made(lock.python, lock.hashes) or not archive.exists():
+        compile_start(root, root / BYTECODE)
+        parts = [LOCK, BYTECODE, *(f"wheels/{package.file}" for package in lock.packages)]
+        parts += [name for name in ("python", own_uv(Path()).as_posix()) if (root / name).exists()]
+        incomplete = archive.with_suffix(".new")
+        tar: list[str | Path] = ["tar", "--create", "--file", incomplete, "--directory", root]
+        run(root, "packing the packages for the engines", [*tar, *parts])
+        incomplete.replace(archive)
+        Made(lock.python, lock.hashes).write(packed)
+    emit("packed", sha256=hash_of(archive))
+
+
+def hash_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def why_not_written(error: OSError, root: Path) -> str:
+    """Return in words why a file could not be written, and what is to be done about a full disk."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return str(error)
+    size_gb = shutil.disk_usage(root).total / 1e9
+    return (
+        f"the disk of {size_gb:.1f} GB is full: set os_disk_gb to more, or leave packages out "
+        f"({error})"
+    )
+
+
+COMMANDS = {"build": build, "receive": receive, "pack": pack, "install": install}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="vm_environment.py")
+    parser.add_argument("--dir", type=Path, default=Path())
+    parser.add_argument("command", choices=COMMANDS)
+    options = parser.parse_args(argv)
+    root = options.dir.absolute()
+    try:
+        COMMANDS[options.command](root)
+    except (Failed, OSError) as failure:
+        said = why_not_written(failure, root) if isinstance(failure, OSError) else str(failure)
+        emit("failed", reason=said, log_tail=log_tail(root))
+        return 1
+    return 0
+
+
+def log_tail(root: Path) -> str:
+    try:
+        return log_file(root).read_text(errors="replace")[-2000:]
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

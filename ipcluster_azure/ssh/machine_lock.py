@@ -1,0 +1,35 @@
+"""The lock as the machines get it: JSON, as their own Python has no reader of TOML before 3.11."""
+
+import json
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..environment.lock import read_toml
+
+LOCK = "wheels.json"  # in the machines' work directory; on_vm/install/lock.py reads it
+
+
+def machine_lock(lock: Path, python: str) -> bytes:
+    """Return what the machines are to install, for a Python with this minor version.
+
+    `lock` is a pylock.toml (PEP 751) with exactly one wheel for each package, which has a SHA-256
+    and either an address or a path: a file that is sent. Raises ConfigurationError for no TOML.
+    """
+    packages = read_toml(lock)["packages"]
+    return json.dumps({"python": python, "packages": [*map(_package, packages)]}).encode()
+
+
+def _package(package: Mapping[str, Any]) -> dict[str, Any]:
+    (wheel,) = package["wheels"]
+    url = wheel.get("url")
+    place = urllib.parse.unquote(urllib.parse.urlsplit(url).path) if url else wheel["path"]
+    return {
+        "name": package["name"],
+        "version": package["version"],
+        "file": wheel.get("name") or PurePosixPath(place).name,
+        "sha256": wheel["hashes"]["sha256"],
+        "url": url,
+        "size": wheel.get("size", 0),
+    }
