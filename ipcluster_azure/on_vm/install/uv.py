@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .lock import Package
-from .steps import Failed, run
+from .steps import Failed, emit, run
 from .wheels import Download, kept_wheels
 
 PACKAGE_INDEX = "https://pypi.org/simple"
@@ -54,6 +54,7 @@ def version_of(uv: str) -> tuple[int, ...]:
 def download_uv(root: Path) -> Path:
     """Take the executable out of uv's wheel, which has the hash that the index gives."""
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or PACKAGE_INDEX
+    emit("progress", doing=f"getting uv from {index}", detail="")
     accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
     try:
         request = urllib.request.Request(f"{index.rstrip('/')}/uv/", headers=accept)

@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import ssl
 import tarfile
 import threading
 import time
@@ -50,6 +51,9 @@ class Download:
         self._silent: dict[str, str] = {}  # host that does not answer -> why
         self._done, self._bytes, self._lock = 0, 0, threading.Lock()
         self._over = threading.Event()  # one has failed: the others end, too
+        # one for all: to read the certificates takes longer than most downloads
+        https = urllib.request.HTTPSHandler(context=ssl.create_default_context())
+        self._opener = urllib.request.build_opener(https)
 
     def why(self) -> str:
         return "; ".join(sorted({*self.unreachable.values()}))
@@ -135,7 +139,7 @@ class Download:
         """Write what is at an address to a file; returns its SHA-256."""
         give_up_at, digest, size = time.monotonic() + FILE_S, hashlib.sha256(), 0
         try:
-            with urllib.request.urlopen(url, timeout=SILENCE_S) as reply, open(part, "wb") as file:
+            with self._opener.open(url, timeout=SILENCE_S) as reply, open(part, "wb") as file:
                 expected = reply.headers.get("Content-Length")
                 for chunk in iter(lambda: reply.read(CHUNK), b""):
                     digest.update(chunk)
