@@ -60,6 +60,7 @@ async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connect
     """
     record = require_alive(context.file)
     info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
+    info["environment"] = record.environment.kind  # what to advise when a module is missing
     bundle = bundle_of(context.file.profile_dir, process.files)
     if any(engine_set.state in (READY, KEPT) for engine_set in record.engine_sets.values()):
         await bootstrap.keep_offering(gate, record)

@@ -58,7 +58,8 @@ class EngineOrder:
     is complete, "leaving" when it ends because it was asked to. `tell` hears what went wrong in its
     preparation, one line for each fault.
     `evicted` is an eventfd: readable from the moment that the machine will be taken away. `tally`:
-    two numbers in shared memory, how many tasks were begun and done.
+    two numbers in shared memory, how many tasks were begun and done. `given` is the kind of Python
+    environment that the machine has been given (missing_modules.py).
     """
 
     index: int
@@ -72,6 +73,7 @@ class EngineOrder:
     tally: memoryview[int]
     report: Report
     tell: Callable[[str], None]
+    given: str
 
 
 def become_engine(order: EngineOrder) -> NoReturn:
@@ -111,7 +113,7 @@ def run_engine(order: EngineOrder) -> int:
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
     app.observe(lambda change: accept_signals(change.new), "kernel")
-    app.observe(lambda change: explain_missing_modules(change.new), "kernel")
+    app.observe(lambda change: explain_missing_modules(change.new, order.given), "kernel")
     app.observe(lambda change: count_tasks(change.new, order.tally), "kernel")
     app.observe(lambda change: pass_tasks_on(change.new, order.evicted), "kernel")
     complete = app.complete_registration

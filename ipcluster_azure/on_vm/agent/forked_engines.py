@@ -13,7 +13,7 @@ from pathlib import Path
 from .engine import EngineOrder, become_engine
 from .helpers import fork
 from .places import STARTING, Place
-from .processes import identify, send_signal
+from .processes import Json, identify, send_signal
 from .work_dir import WorkDir
 
 
@@ -21,14 +21,16 @@ from .work_dir import WorkDir
 class ForkedEngines:
     """Forks the engines of a set into their places, and signals them.
 
-    `args` are the supervisor's. `report` is called in the engines' processes, with their index,
-    state and id; `tell` with their index and a fault in their preparation (see EngineOrder).
+    `args` are the supervisor's, `hub` the content of their engine file. `report` is called in the
+    engines' processes, with their index, state and id; `tell` with their index and a fault in their
+    preparation (see EngineOrder).
     `watched`: the signals that the supervisor handles. `evicted`: an eventfd that all engines see.
     `tally`: for each engine two numbers in shared memory, how many tasks it has begun and done.
     """
 
     work: WorkDir
     args: argparse.Namespace
+    hub: Json
     places: list[Place]
     watched: Collection[int]
     report: Callable[[int, str, int], None]
@@ -64,6 +66,7 @@ class ForkedEngines:
             tally=self._tally_of(place),
             report=lambda state, engine_id: self.report(place.index, state, engine_id),
             tell=lambda text: self.tell(place.index, text),
+            given=self.hub.get("environment", ""),
         )
 
     def _tally_of(self, place: Place) -> memoryview[int]:

@@ -229,7 +229,7 @@ def supervise(args: argparse.Namespace) -> int:
     again = int(bool(args.orphans))  # then the logs go on
     places = [Place(index, f"{log}{index}.log", restarts=again) for index in range(args.count)]
     report, tell = partial(events.report, "engine"), partial(events.report, "fault")
-    forked = ForkedEngines(work, args, places, WATCHED, report, tell)
+    forked = ForkedEngines(work, args, hub, places, WATCHED, report, tell)
     address = args.address if hub.get("guard") else ""
     errands = Errands(hub, address, work.set_file(args.set), forked.tally, events.report)
     supervisor = Supervisor(work, args.set, errands, forked, events, args.orphans)
