@@ -78,7 +78,7 @@ class Reader:
         self._head.clear()
         if not self._greeted:
             self._greeted = True
-            self.readable = head[0] == 0xFF and head[10] == 3 and head[12:17] == b"NULL\0"
+            self.readable = is_null(head)
             return
         self._flags, self._left = head[0], int.from_bytes(head[1:], "big")
         if not self._flags & COMMAND:
@@ -111,6 +111,11 @@ class Reader:
     def _tell(self) -> None:
         if self._on_message is not None and len(self._frames) == KEPT_FRAMES + 1:
             self._on_message(self._frames[1:])
+
+
+def is_null(greeting: bytes | bytearray) -> bool:
+    """Return whether a stream that begins like this is ZMTP 3 without encryption."""
+    return greeting[0] == 0xFF and greeting[10] == 3 and greeting[12:17] == b"NULL\0"
 
 
 def frames_in(data: bytes) -> Iterator[list[bytes]]:
