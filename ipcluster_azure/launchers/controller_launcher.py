@@ -20,6 +20,7 @@ from ..settings.values import A_DAY_S
 from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
+from .client_check import check_client
 from .engine_set_launcher import AzureVMEngineSetLauncher
 from .start_view import start_shown
 
@@ -202,9 +203,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         """
         from ..start import start_controller
 
-        record = self.record_file.read()
-        if record is not None and (reason := record.environment.foreign_client):
-            raise ConfigurationError(reason)
+        if (record := self.record_file.read()) is not None:
+            check_client(record.environment)
         limit_s = self.connection_info_timeout if timeout is None else timeout
         ready = start_controller.get_ready(self._context())
         await asyncio.wait_for(ready, limit_s if limit_s >= 0 else None)

@@ -51,15 +51,16 @@ class Connections:
         if pid is None:
             return None
         if pid not in self._routes:
-            self._routes[pid] = _look(pid)
+            self._routes[pid] = routes_of(pid)
         return self._routes[pid]
 
 
-def _look(pid: int) -> set[Route] | None:
+def routes_of(pid: int) -> set[Route] | None:
+    """Return the connections of a process; None if we may not see them, as it is another user's."""
     try:
         connections = psutil.Process(pid).net_connections("tcp")
     except psutil.NoSuchProcess:
         return set()
-    except psutil.Error:  # another user's
+    except psutil.Error:
         return None
     return {(item.laddr.port, item.raddr.port) for item in connections if item.raddr}

@@ -8,7 +8,7 @@ answered with an error, signed as the controller would (Jupyter's messaging, wit
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ ENAME = "EngineError"  # as when an engine dies at a task
 REQUEST = re.compile(r"[a-z]{1,40}(_[a-z]{1,40})?_request")
 MSG_ID = re.compile(r"\S{1,200}")
 CONNECTION = "connection_reply"  # to a client's first question, without which it can't begin
+Content = dict[str, Any]  # of a message
 Replies = dict[str, str]  # message id of the request -> type of its reply
 
 
@@ -38,7 +39,7 @@ class OpenRequests:
 
     def asked(self, frames: list[bytes]) -> None:
         """Note a message from the client to the controller, as its frames."""
-        header, metadata = _parsed(frames[1]), _parsed(frames[3])
+        header, metadata = parsed(frames[1]), parsed(frames[3])
         kind, msg_id = str(header.get("msg_type", "")), str(header.get("msg_id", ""))
         # others aren't answered; and what we sign is never anything but a reply
         if not REQUEST.fullmatch(kind) or not MSG_ID.fullmatch(msg_id):
@@ -50,14 +51,15 @@ class OpenRequests:
 
     def answered(self, frames: list[bytes]) -> None:
         """Note a message from the controller to the client, as its frames."""
-        parent, metadata = _parsed(frames[2]), _parsed(frames[3])
+        parent, metadata = parsed(frames[2]), parsed(frames[3])
         for msg_id in (parent.get("msg_id"), metadata.get("original_msg_id")):
             if isinstance(msg_id, str) and self.replies.pop(msg_id, None) is not None:
                 self.done.append(msg_id)
 
-    def take(self) -> Replies:
-        taken, self.replies = self.replies, {}
-        return taken
+    def take(self, which: Iterable[str] | None = None) -> Replies:
+        """Have no request open any more, or not these; returns them."""
+        msg_ids = list(self.replies if which is None else which)
+        return {item: self.replies.pop(item) for item in msg_ids if item in self.replies}
 
     def take_new(self) -> Replies:
         taken, self.new = self.new, {}
@@ -76,7 +78,7 @@ def _awaited(msg_id: str, metadata: Mapping[str, Any]) -> list[str]:
     return [f"{msg_id}_{identity}" for identity, _ in metadata.get("targets", ())]
 
 
-def _parsed(frame: bytes) -> dict[str, Any]:
+def parsed(frame: bytes) -> dict[str, Any]:
     try:
         found = json.loads(frame)
     except ValueError:  # another packer than JSON was configured
@@ -136,6 +138,20 @@ class ErrorReplies:
     def notification(self, kind: str, **content: Any) -> bytes:
         """Return a message, as bytes, of the hub to all clients."""
         return self._message(kind, content, {})
+
+    def printed(self, header: Mapping[str, Any], text: str) -> bytes:
+        """Return a message, as bytes, that has `text` on the standard error of the request with
+        this header."""
+        return self._message("stream", {"name": "stderr", "text": text}, header)
+
+    def changed(self, message: list[bytes], change: Callable[[Content], Content]) -> bytes:
+        """Return a message with another content, as bytes; given as its frames."""
+        start = message.index(zmtp.DELIMITER) + 1
+        before, parts = message[: start + 1], message[start + 1 : start + 5]
+        if content := parsed(parts[-1]):
+            parts[-1] = self.session.pack(change(content))
+            before[-1] = self.session.sign(parts)
+        return zmtp.message([*before, *parts, *message[start + 5 :]])
 
     def closing(self) -> bytes:
         """Return the message, as bytes, that makes clients close."""

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from .client_processes import session_of
-from .error_replies import CONNECTION, OpenRequests
+from .error_replies import CONNECTION, OpenRequests, Replies
+from .gates import gate_of
 from .zmtp import Reader, handshake
 
 if TYPE_CHECKING:
     from .tunnels import Tunnels
 
 NOTIFICATIONS = "notification"  # the channel on which clients hear of engines, and of the end
-PUBLISHERS = (NOTIFICATIONS, "iopub")
+IOPUB = "iopub"
+PUBLISHERS = (NOTIFICATIONS, IOPUB)
 
 
 class ClientEnd(asyncio.Protocol):
@@ -32,6 +34,8 @@ class ClientEnd(asyncio.Protocol):
         counted = name not in PUBLISHERS
         self.up = Reader(self._requests.asked if counted else None, early=True)
         self.down = Reader(self._requests.answered if counted else None)
+        self._gate = gate_of(self)
+        self._owed: list[tuple[Replies, str]] = []  # requests that the gate has refused, and why
         self._early = b""  # Python 3.10 reads on even if connection_made pauses it
         self._handed_over = self._released = False
         self._left = False  # by us, and the client is there still
@@ -63,13 +67,34 @@ class ClientEnd(asyncio.Protocol):
             new = self._requests.take_new()
             self.session = session_of(next(iter(new)))
             self.tunnels.journal.add(self.name, new)
+        self._send_on(self._gate.up(data))
+        self._hand_over()
+        self._pay()
+        if self.tunnels.dead_because and not self._released:
+            self._answer_with(self.tunnels.dead_because)
+
+    def _send_on(self, data: bytes) -> None:
         if self.far is not None:
             self.far.channel.write(data)
         elif self.waits:
             self._early += data
-        self._hand_over()
-        if self.tunnels.dead_because and not self._released:
-            self._answer_with(self.tunnels.dead_because)
+
+    def go_on(self) -> None:
+        """Send on what the gate has kept back."""
+        if not self.transport.is_closing():
+            self._send_on(self._gate.up(b""))
+            self._pay()
+            self.transport.resume_reading()
+
+    def refuse(self, replies: Replies, why: str) -> None:
+        """Answer requests with an error as soon as the client can be told."""
+        self._owed.append((replies, why))
+
+    def _pay(self) -> None:
+        while self._owed and self.listens:
+            refused, why = self._owed.pop(0)
+            replies = self._requests.take(refused)
+            self.tell(self.tunnels.error_replies.errors(replies, why), answers=replies)
 
     def eof_received(self) -> bool:
         return False  # closes this end, and with it the other
@@ -111,10 +136,11 @@ class ClientEnd(asyncio.Protocol):
 
     def heard(self, data: bytes) -> None:
         """Hand on to the client what has come from the controller."""
-        self.transport.write(data)
+        self.transport.write(self._gate.down(data))
         self.down.feed(data)
         self._note_done()
         self._hand_over()
+        self._pay()
 
     def _hand_over(self) -> None:
         """Tell the client, once after the handshake, what an earlier connection left unanswered."""

@@ -10,19 +10,22 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from ..errors import MachineFailed
 from ..ssh.connection import Connection
+from .client_processes import Connections, process_of
 from .error_replies import ErrorReplies
+from .gates import HOST
 from .journal import Journal
 from .orphans import CUT, Orphans
 from .partner import Partner
-from .tunnel_ends import NOTIFICATIONS, ClientEnd, FarEnd
+from .tunnel_ends import IOPUB, NOTIFICATIONS, ClientEnd, FarEnd
+from .visitors import Visitors
 
-HOST = "127.0.0.1"
 # from a lost way to the errors, if the SSH connection is sound: a controller's death is known by
 # then, and clients are better told of that
 GRACE_S = 5.0
@@ -35,12 +38,19 @@ log = logging.getLogger(__name__)
 class Tunnels:
     """The client ports of a cluster, and the connections of clients to them.
 
-    `partner` has copies of their sockets, if there is one.
+    `partner` has copies of their sockets, if there is one; `visitors` knows whose environment
+    differs.
     """
 
     def __init__(
-        self, error_replies: ErrorReplies, journal: Journal, partner: Partner | None = None
+        self,
+        error_replies: ErrorReplies,
+        journal: Journal,
+        partner: Partner | None = None,
+        visitors: Visitors | None = None,
     ) -> None:
+        self.visitors = visitors
+        self.ports: dict[str, int] = {}  # ours, by the name of the channel
         self.error_replies, self.journal, self.partner = error_replies, journal, partner
         self.orphans = Orphans(self)
         self.ssh: Connection | None = None
@@ -76,7 +86,8 @@ class Tunnels:
         sock = server.sockets[0]
         if self.partner is not None and left is None:
             self.partner.keep_port(name, sock.fileno())
-        return int(sock.getsockname()[1])
+        self.ports[name] = int(sock.getsockname()[1])
+        return self.ports[name]
 
     def attach(self, ssh: Connection, address: str, *, again: bool = False) -> None:
         """Relay over `ssh` to the controller's `address` from now on; `again`: clients may have
@@ -103,6 +114,17 @@ class Tunnels:
         for end in list(self.ends):
             end.lose_far()
             end.answer_with_errors()
+
+    def print_for(self, header: Mapping[str, Any], text: str) -> bool:
+        """Put a text on the standard error of the request with this header.
+
+        A client keeps it with the result, and %px prints it. Returns whether it could be told.
+        """
+        ends = Connections(self.ends).of(process_of(str(header.get("msg_id", ""))), IOPUB)
+        listeners = [end for end in ends if end.listens]
+        for end in listeners:
+            end.tell(self.error_replies.printed(header, text))
+        return bool(listeners)
 
     async def without_clients(self, timeout_s: float) -> None:
         """Wait until no client is connected, or `timeout_s` is over."""

@@ -18,6 +18,7 @@ from .journal import Journal
 from .left_behind import answer_for
 from .partner import POSSIBLE, Inheritance, Partner
 from .tunnels import Tunnels
+from .visitors import Visitors
 
 AGAIN_S = 5.0  # after an error of ours
 
@@ -50,7 +51,8 @@ class Link:
         with suppress(FileNotFoundError):  # a stop has erased it, and may need our help
             client_info = json.loads(self._file.client_file.read_text(encoding="utf-8"))
         journal = Journal(self._file.open_requests)
-        tunnels = Tunnels(ErrorReplies(client_info), journal, self._partner)
+        visitors = Visitors(lambda: self._file.require().environment)
+        tunnels = Tunnels(ErrorReplies(client_info), journal, self._partner, visitors)
         tunnels.orphans.add_left(journal.left)
         try:
             ports = await self._listen(tunnels)

@@ -45,6 +45,7 @@ class Environment:
     ipyparallel: str
     lock: str = ""
     wheels: list[str] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)  # versions that clients should have too
 
     @property
     def is_built(self) -> bool:
@@ -53,17 +54,36 @@ class Environment:
 
     @property
     def foreign_client(self) -> str:
-        """What happens to a client of this process; empty if it has the engines' minor version.
+        """What happens to a client of this process; empty if it has the engines' minor version."""
+        return self.foreign(f"{sys.version_info.major}.{sys.version_info.minor}")
+
+    def foreign(self, python: str) -> str:
+        """What happens to a client of this minor version; empty if it is the engines'.
 
         Neither ipyparallel's client nor its messages tell their Python to anybody.
         """
-        here = f"{sys.version_info.major}.{sys.version_info.minor}"
-        if here == self.python:
+        if python == self.python:
             return ""
         return (
-            f"The engines run Python {self.python}, and this is Python {here}: the functions that "
-            f"it sends would end them, as bytecode differs. Use Python {self.python} for clients, "
-            "or start a cluster from this one."
+            f"The engines run Python {self.python}, and this is Python {python}: the functions "
+            f"that it sends would end them, as bytecode differs. Use Python {self.python} for "
+            "clients, or start a cluster from this one."
+        )
+
+    def difference(self, packages: Mapping[str, str]) -> str:
+        """Return in words which packages a client has in other versions than the engines; empty if
+        none. What one side alone has is no difference: the other may never need it."""
+        differ = [
+            f"{name} {version} here, {self.packages[name]} there"
+            for name, version in packages.items()
+            if self.packages.get(name, version) != version
+        ]
+        if not differ:
+            return ""
+        return (
+            f"This client's packages differ from the engines': {', '.join(differ)}. Objects of "
+            "theirs may not survive the way. Use the environment that started the cluster, or "
+            "start one from this."
         )
 
 

@@ -25,6 +25,7 @@ from .request import StartContext
 from .subnet_rules import explained
 
 
+
 async def open_gate(
     context: StartContext, record: Record, connections: AsyncExitStack
 ) -> Connection:
@@ -132,6 +133,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         record.tunnels = {
             name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
         }
+        record.environment.packages = ready["packages"]
         record.controller.pid = ready["pid"]
         record.controller.depot_url = events["serving"]["url"]
         record.controller.bundle_sha256 = bundle.sha256

@@ -16,6 +16,7 @@ from typing import Any
 from .processes import POLL_S, Json, identify, is_alive
 
 LOG_TAIL_BYTES = 2_000
+# what writes and reads that which travels, and whose inside travels in arrays and frames
 GUARD_START_S = 10.0  # it is there before ipcontroller is
 
 
