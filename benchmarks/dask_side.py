@@ -20,7 +20,7 @@ def main() -> None:
     info, workers = json.loads(sys.argv[1]), int(sys.argv[2])
     sys.path.insert(0, sys.argv[3])
     import dask_cluster as probe  # type: ignore[import-not-found]
-    from distributed import Client  # type: ignore[import-not-found]
+    from distributed import Client
 
     arm = probe.Arm(info)
     arm.make_network()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import zmtp
 from .error_replies import Content, OpenRequests, parsed
+from .hub import REGISTRATION
 from .message_filter import Change, Filter, Frames, Verdict
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 TASKS = ("mux", "task", "broadcast")  # channels on which functions and objects travel
 HOST = "127.0.0.1"  # where our ports are
+DASK = "dask"  # to the scheduler that Client.become_dask starts on the controller
 # how the engines' packages being others may show
 OF_PACKAGES = "AttributeError ImportError ModuleNotFoundError TypeError UnpicklingError".split()
 
@@ -31,6 +33,8 @@ class Gate:
 def gate_of(end: "ClientEnd") -> Gate:
     if end.name in TASKS and end.tunnels.visitors is not None:
         return TaskGate(end)
+    if end.name == REGISTRATION and DASK in end.tunnels.ports:
+        return DaskGate(end)
     return Gate()
 
 
@@ -93,3 +97,29 @@ class TaskGate(Gate):
             }
 
         return self._end.tunnels.error_replies.changed(message, explain)
+
+
+class DaskGate(Gate):
+    """Has clients find dask's scheduler at a port of ours."""
+
+    def __init__(self, end: "ClientEnd") -> None:
+        self._end = end
+        self._replies = Filter(self._judge)
+
+    def down(self, data: bytes) -> bytes:
+        return self._replies.feed(data)
+
+    def _judge(self, frames: Frames) -> Verdict | Change:
+        asked = parsed(frames[2]).get("msg_type")
+        return self._lead if asked == "become_dask_request" else Verdict.PASS
+
+    def _lead(self, message: Frames) -> bytes:
+        port = self._end.tunnels.ports[DASK]
+
+        def lead(content: Content) -> Content:
+            if content.get("status") != "ok":
+                return content
+            scheme = str(content.get("address")).partition("://")[0]
+            return {**content, "address": f"{scheme}://{HOST}:{port}", "ip": HOST, "port": port}
+
+        return self._end.tunnels.error_replies.changed(message, lead)

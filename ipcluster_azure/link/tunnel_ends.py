@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .client_processes import session_of
 from .error_replies import CONNECTION, OpenRequests, Replies
-from .gates import gate_of
+from .gates import DASK, gate_of
 from .zmtp import Reader, handshake
 
 if TYPE_CHECKING:
@@ -176,6 +176,9 @@ class ClientEnd(asyncio.Protocol):
 
     def answer_with_errors(self) -> None:
         """Answer this client's requests with errors from now on: the controller is dead."""
+        if self.name == DASK:
+            self.close()
+            return
         if self.waits:
             self.waits = False
             kind = "PUB" if self.name in PUBLISHERS else "ROUTER"

@@ -55,7 +55,8 @@ async def start_controller(
         await build_environment(connection, packages, steps, data, on_progress)
         steps, data = [SET_VARIABLES], b""
     cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
-    words = [f"--ip={address}", f"--timeout-s={START_TIMEOUT_S:.0f}", *cluster, "--", *args]
+    words = [f"--ip={address}", f"--given={environment.kind}"]
+    words += [f"--timeout-s={START_TIMEOUT_S:.0f}", *cluster, "--", *args]
     start = agent(environment, "controller", *words)
     # packing for the engines goes on while the controller starts
     steps.append(concurrently(environment, _offer(environment, address), [start]))

@@ -24,6 +24,7 @@ from .next_place import first_with_room, move_controller
 from .request import StartContext
 from .subnet_rules import explained
 
+DASK = "dask"  # the tunnel to the scheduler that Client.become_dask starts on the controller
 
 
 async def open_gate(
@@ -133,6 +134,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         record.tunnels = {
             name: Tunnel(0, port) for name, port in ready["client"].items() if isinstance(port, int)
         }
+        record.tunnels[DASK] = Tunnel(0, ready["dask"])
         record.environment.packages = ready["packages"]
         record.controller.pid = ready["pid"]
         record.controller.depot_url = events["serving"]["url"]
@@ -147,7 +149,7 @@ def _write_client_file(file: RecordFile, ports: Mapping[str, int]) -> None:
     remote = json.loads(file.client_file.read_text(encoding="utf-8"))
     local = {
         **remote,
-        **ports,
+        **{name: port for name, port in ports.items() if name in remote},
         "interface": "tcp://127.0.0.1",
         "location": "127.0.0.1",
         "ssh": "",

@@ -115,6 +115,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     controller = add("controller", controller_command)
     controller.add_argument("--ip", required=True)
     controller.add_argument("--cluster-id", default="")
+    controller.add_argument("--given", default="")
     controller.add_argument("--timeout-s", type=float, default=60)
     engines, signalling = add("engines", engines_command), add("signal", signal_command)
     for command in (engines, signalling, add("stop", stop_command)):

@@ -7,13 +7,22 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from . import dask
 from .distributions import found_environment
 from .processes import POLL_S, Json, end_processes, identify, is_alive
-from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json, tail, write_json
+from .work_dir import (
+    WorkDir,
+    emit,
+    ensure_guard,
+    guard_port,
+    own_command,
+    read_json,
+    tail,
+    write_json,
+)
 
 LOG_START_BYTES = 100_000  # more than a controller logs until it is ready
 # a traceback's lines are indented, up to the last
@@ -54,7 +63,8 @@ def controller_command(args: argparse.Namespace) -> int:
         return 1
     infos["engine"]["guard"] = guard_port(work)
     faults = config_faults(Path(record["log"]))
-    emit("ready", **infos, pid=record["pid"], faults=faults, **found_environment(work))
+    found = found_environment(work)
+    emit("ready", **infos, pid=record["pid"], dask=dask.PORT, faults=faults, **found)
     return 0
 
 
@@ -93,7 +103,8 @@ def start_controller(
         for file in files.values():  # of a controller that was killed: they would look ready
             file.unlink(missing_ok=True)
 
-    command = [sys.executable, "-m", "ipyparallel.controller", f"--profile-dir={work.profile}"]
+    words = [f"--host={args.ip}", f"--given={args.given}", "--", f"--profile-dir={work.profile}"]
+    command = own_command("dask", *words)
     command += [f"--ip={args.ip}", f"--location={args.ip}"]
     command += [f"--cluster-id={args.cluster_id}"] if args.cluster_id else []
     log = work.log / "ipcontroller.log"

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .dask import find_scheduler
 from .missing_modules import explain_missing_modules
 from .preparation import Preparation
+from .processes import Json
 from .work_dir import hide_own_folder, private
 
 PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5 s is debugpy)
@@ -58,8 +60,8 @@ class EngineOrder:
     is complete, "leaving" when it ends because it was asked to. `tell` hears what went wrong in its
     preparation, one line for each fault.
     `evicted` is an eventfd: readable from the moment that the machine will be taken away. `tally`:
-    two numbers in shared memory, how many tasks were begun and done. `given` is the kind of Python
-    environment that the machine has been given (missing_modules.py).
+    two numbers in shared memory, how many tasks were begun and done. `hub` is the content of
+    `engine_file`, `address` the machine's own or empty.
     """
 
     index: int
@@ -73,7 +75,8 @@ class EngineOrder:
     tally: memoryview[int]
     report: Report
     tell: Callable[[str], None]
-    given: str
+    hub: Json
+    address: str
 
 
 def become_engine(order: EngineOrder) -> NoReturn:
@@ -106,14 +109,17 @@ def run_engine(order: EngineOrder) -> int:
     """Run IPEngine without its nanny; returns the exit status."""
     from ipyparallel.engine.app import IPEngine
 
+    given = order.hub.get("environment", "")
+
     app = IPEngine.instance(timeout=order.timeout_s)  # a default: configuration may override it
     preparation = Preparation(app, Path(order.profile_dir), order.tell)
     app.initialize(sys.argv[1:])
+    find_scheduler(order.hub, order.address)
     preparation.use_sent_files()
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
     app.observe(lambda change: accept_signals(change.new), "kernel")
-    app.observe(lambda change: explain_missing_modules(change.new, order.given), "kernel")
+    app.observe(lambda change: explain_missing_modules(change.new, given), "kernel")
     app.observe(lambda change: count_tasks(change.new, order.tally), "kernel")
     app.observe(lambda change: pass_tasks_on(change.new, order.evicted), "kernel")
     complete = app.complete_registration

@@ -66,7 +66,8 @@ class ForkedEngines:
             tally=self._tally_of(place),
             report=lambda state, engine_id: self.report(place.index, state, engine_id),
             tell=lambda text: self.tell(place.index, text),
-            given=self.hub.get("environment", ""),
+            hub=self.hub,
+            address=self.args.address,
         )
 
     def _tally_of(self, place: Place) -> memoryview[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,9 @@ def test_a_way_of_pickling_that_the_engines_do_not_know_is_explained(
     engines: ipp.DirectView, way: str
 ) -> None:
     """It is asked for in a task whose answer nobody waits for: the later calls tell of it."""
-    engines.execute(f"import sys; sys.modules[{way!r}] = None", block=True)  # as if it weren't there
+    engines.execute(
+        f"import sys; sys.modules[{way!r}] = None", block=True
+    )  # as if it weren't there
     asked = getattr(engines, f"use_{way}")()
     try:
         answers = {"asking": asked, "later": engines.apply_async(lambda: 1)}

@@ -91,7 +91,8 @@ async def test_packing_for_the_engines_goes_on_while_the_controller_starts() -> 
     offer, start = map(json.loads, at_once[3:])
     serve = ["python3", "vm_depot.py", "serve", "--address=10.42.0.4"]
     assert offer == [["python3", "vm_environment.py", "pack"], serve]
-    options = ["--dir=.", "--ip=10.42.0.4", "--timeout-s=120", "--cluster-id=mine"]
+    options = ["--dir=.", "--ip=10.42.0.4", "--given=minimal", "--timeout-s=120"]
+    options.append("--cluster-id=mine")
     agent = ["env/bin/python", "vm_agent.py", "controller", *options, "--", "--log-level=10"]
     assert start == [agent]
 
