@@ -17,9 +17,9 @@ from typing import Any
 
 from ..errors import MachineFailed
 from ..ssh.connection import Connection
-from .client_processes import Connections, process_of
+from .client_processes import Connections, is_of_another_user, process_of
 from .error_replies import ErrorReplies
-from .gates import HOST
+from .gates import DASK, HOST
 from .journal import Journal
 from .orphans import CUT, Orphans
 from .partner import Partner
@@ -153,7 +153,9 @@ class Tunnels:
         self._empty.clear()
         if self.partner is not None:
             end.kept_as = self.partner.keep_client(end.name, end.socket.fileno())
-        if self.dead_because:
+        if end.name == DASK and is_of_another_user(end.route):  # dask asks nobody for a key
+            end.close()
+        elif self.dead_because:
             end.answer_with_errors()
         elif self.ssh is not None:
             self.open(end)
