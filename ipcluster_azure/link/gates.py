@@ -5,6 +5,7 @@ Which gate a connection has is told by its channel: gate_of().
 
 from typing import TYPE_CHECKING
 
+from ..record.contents import DASK
 from . import zmtp
 from .error_replies import Content, OpenRequests, parsed
 from .hub import REGISTRATION
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 TASKS = ("mux", "task", "broadcast")  # channels on which functions and objects travel
 HOST = "127.0.0.1"  # where our ports are
-DASK = "dask"  # to the scheduler that Client.become_dask starts on the controller
 # how the engines' packages being others may show
 OF_PACKAGES = "AttributeError ImportError ModuleNotFoundError TypeError UnpicklingError".split()
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from ..record.contents import DASK
 from .client_processes import session_of
 from .error_replies import CONNECTION, OpenRequests, Replies
-from .gates import DASK, gate_of
+from .gates import gate_of
 from .zmtp import Reader, handshake
 
 if TYPE_CHECKING:
@@ -65,13 +66,20 @@ class ClientEnd(asyncio.Protocol):
         self.up.feed(data)
         if self._requests.new:  # before it is sent on: if we are killed, somebody must know of it
             new = self._requests.take_new()
-            self.session = session_of(next(iter(new)))
+            self._note_client(next(iter(new)))
             self.tunnels.journal.add(self.name, new)
         self._send_on(self._gate.up(data))
         self._hand_over()
         self._pay()
         if self.tunnels.dead_because and not self._released:
             self._answer_with(self.tunnels.dead_because)
+
+    def _note_client(self, msg_id: str) -> None:
+        """Note whose connection it is; who is new is looked at, before it sends tasks."""
+        visitors = self.tunnels.visitors
+        if not self.session and visitors is not None:
+            visitors.look(msg_id, self.route, lambda: None)
+        self.session = session_of(msg_id)
 
     def _send_on(self, data: bytes) -> None:
         if self.far is not None:

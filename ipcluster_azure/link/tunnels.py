@@ -16,10 +16,11 @@ from functools import partial
 from typing import Any
 
 from ..errors import MachineFailed
+from ..record.contents import DASK
 from ..ssh.connection import Connection
 from .client_processes import Connections, is_of_another_user, process_of
 from .error_replies import ErrorReplies
-from .gates import DASK, HOST
+from .gates import HOST
 from .journal import Journal
 from .orphans import CUT, Orphans
 from .partner import Partner

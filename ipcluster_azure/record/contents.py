@@ -23,6 +23,7 @@ from ..plan.cluster_plan import ClusterPlan, MachinePlan, VmSize
 
 T = TypeVar("T")
 FORMAT = 1
+DASK = "dask"  # the tunnel to the scheduler that Client.become_dask starts on the controller
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from ..errors import AzureLauncherError, BootTimeout
 from ..private_files import write_private
 from ..record.abort import edited, require_alive
-from ..record.contents import READY, Record, Tunnel
+from ..record.contents import DASK, READY, Record, Tunnel
 from ..record.file import RecordFile, held
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import watch_operation, while_watching
@@ -23,8 +23,6 @@ from .link_process import ensure_link
 from .next_place import first_with_room, move_controller
 from .request import StartContext
 from .subnet_rules import explained
-
-DASK = "dask"  # the tunnel to the scheduler that Client.become_dask starts on the controller
 
 
 async def open_gate(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,22 @@ async def test_another_users_dask_client_is_hung_up_on(cluster: Cluster) -> None
 
 @pytest.fixture
 def engines() -> Environment:
-    """What the engines of the cluster have, as its record says; as here, unless a test changes it."""
+    """What the engines have, on record: the same as here, unless a test changes it."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     packages = {name: importlib.metadata.version(name) for name in ("pyzmq", "numpy")}
     return Environment("minimal", "", [], python, "9.2.0", packages)
+
+
+@pytest.fixture
+def other_pid() -> Iterator[int]:
+    """Another process of the same Python, which has no connection."""
+    program = [sys.executable, "-c", "print('ready', flush=True); input()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process.pid
+        process.communicate("\n")
 
 
 @pytest.fixture
@@ -160,18 +173,12 @@ async def test_who_can_not_be_looked_at_passes(looked_at: Cluster) -> None:
 
 
 async def test_a_process_is_not_taken_for_one_of_a_container(
-    looked_at: Cluster, engines: Environment
+    looked_at: Cluster, engines: Environment, other_pid: int
 ) -> None:
     """Whose id is the same, but which has not made this connection."""
     engines.python = "3.7"
     message = looked_at.session.msg("apply_request", content={})
-    program = [sys.executable, "-c", "print('ready', flush=True); input()"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "ready\n"
-        message["header"]["msg_id"] = f"session_{other.pid}_1"
-        frames = looked_at.session.serialize(message)
-        await looked_at.client().send_multipart(frames)
-        assert await arrived(looked_at) == frames
-        other.communicate("\n")
+    message["header"]["msg_id"] = f"session_{other_pid}_1"
+    frames = looked_at.session.serialize(message)
+    await looked_at.client().send_multipart(frames)
+    assert await arrived(looked_at) == frames
