@@ -6,7 +6,7 @@ modules, among which every client has those of pyzmq.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,13 @@ import psutil
 
 from .client_processes import Route, routes_of
 
-MINOR = re.compile(r"python3\.(\d+)|\.cpython-3(\d+)|\.cp3(\d+)-win|python3(\d{2})\.dll")
+MINORS = (  # of programs and libraries; of compiled modules; the same of Windows; of macOS
+    r"python3\.(\d+)",
+    r"\.cpython-3(\d+)",
+    r"\.cp3(\d+)-win|python3(\d{2})\.dll",
+    r"Python\.framework/Versions/3\.(\d+)",
+)
+MINOR = re.compile("|".join(MINORS))
 OF_PYZMQ = re.compile(r"(.+)[/\\]zmq[/\\]backend[/\\]")
 
 
@@ -38,9 +44,17 @@ def interpreter_of(pid: int, route: Route) -> Interpreter | None:
         files = set(_mapped(psutil.Process(pid)))
     except (psutil.Error, OSError):
         return None
-    found = [groups for file in files for groups in MINOR.findall(file)]
-    minors = Counter(number for groups in found for number in groups if number)
-    folders = {match[1] for file in files if (match := OF_PYZMQ.match(file))}
+    return interpreter_with(files)
+
+
+def interpreter_with(files: Iterable[str]) -> Interpreter:
+    """Return which interpreter has these files mapped: most of them say so."""
+    minors: Counter[str] = Counter()
+    folders = set()
+    for file in files:
+        minors.update({number for match in MINOR.findall(file) for number in match if number})
+        if found := OF_PYZMQ.match(file):
+            folders.add(found[1])
     python = f"3.{minors.most_common(1)[0][0]}" if minors else ""
     return Interpreter(python, tuple(sorted(folders)))
 
