@@ -1,6 +1,7 @@
 """Figures, texts of unknown origin and tables, in the form in which a user is shown them."""
 
 import sys
+from collections.abc import Sequence
 
 LONGEST_LINE = 1_000_000  # characters: more than any row of a table
 
@@ -8,6 +9,12 @@ LONGEST_LINE = 1_000_000  # characters: more than any row of a table
 def counted(number: int, singular: str) -> str:
     """Return a number with its noun: 1 machine, 2 machines."""
     return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
+
+
+def some(names: Sequence[str], most: int = 4) -> str:
+    """Return the first of many names, and how many more there are: a, b and 7 more."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def duration(seconds: float) -> str:
