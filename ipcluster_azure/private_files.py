@@ -9,7 +9,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from .errors import AzureLauncherError
 
@@ -23,8 +23,13 @@ def write_private(path: Path, text: str) -> None:
     leaves nothing where the file system has files without a name, as Linux' own do and NFS does
     not: a cluster's first file may be all that there is of it, and nobody would look for the rest.
     """
-    if not _created(path, text):
-        _replace(path, text)
+    write_private_bytes(path, text.encode())
+
+
+def write_private_bytes(path: Path, data: bytes) -> None:
+    """Do the same as write_private with bytes."""
+    if not _created(path, data):
+        _replace(path, data)
 
 
 def erase(path: Path) -> None:
@@ -60,15 +65,15 @@ def unreadable(path: Path, error: OSError) -> AzureLauncherError:
     )
 
 
-def _created(path: Path, text: str) -> bool:
+def _created(path: Path, data: bytes) -> bool:
     """False if the file exists already, or can't be made without another name."""
     nameless: int | None = getattr(os, "O_TMPFILE", None)
     if nameless is None or path.exists():
         return False
     try:
         descriptor = os.open(path.parent, nameless | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            _write(file, text)
+        with os.fdopen(descriptor, "wb") as file:
+            _write(file, data)
             # with a src_dir_fd, which an absolute path makes moot, Python has the link followed
             os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=0)
     except OSError:
@@ -76,11 +81,11 @@ def _created(path: Path, text: str) -> bool:
     return True
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, data: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            _write(file, text)
+        with os.fdopen(descriptor, "wb") as file:
+            _write(file, data)
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -88,7 +93,7 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def _write(file: TextIO, text: str) -> None:
-    file.write(text)
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
     file.flush()
     os.fsync(file.fileno())

@@ -109,6 +109,25 @@ class Preparation:
 
 
 @dataclass
+class OwnFiles:
+    """The user's own modules and files on the machines (own_files/choice.py).
+
+    `folder` is where they lie here; `paths` and `limit_mb` are the settings sync_paths and
+    sync_limit_mb, `back` is sync_back. `sha256` is the hash of the archive with all of them that
+    the controller offers, empty if there is none; `difference` that of the one for machines that
+    have the files of the id `base` (Manifest.id).
+    """
+
+    folder: str = ""
+    paths: list[str] = field(default_factory=list)
+    limit_mb: float = 0.0
+    back: list[str] = field(default_factory=list)
+    sha256: str = ""
+    difference: str = ""
+    base: str = ""
+
+
+@dataclass
 class Controller:
     """The controller's machine; `host` is where SSH reaches it, `address` is inside the network.
 
@@ -192,6 +211,7 @@ class Record:
     state: str = CREATING
     limits: Limits = field(default_factory=Limits)
     preparation: Preparation = field(default_factory=Preparation)
+    own_files: OwnFiles = field(default_factory=OwnFiles)
     controller: Controller = field(default_factory=Controller)
     engine_sets: dict[str, EngineSet] = field(default_factory=dict)
     resources: list[str] = field(default_factory=list)
@@ -231,6 +251,7 @@ class Record:
         values["environment"] = _made(Environment, data["environment"])
         values["limits"] = _made(Limits, data.get("limits", {}))
         values["preparation"] = _preparation(data.get("preparation", {}))
+        values["own_files"] = _made(OwnFiles, data.get("own_files", {}))
         values["controller"] = _controller(data["controller"])
         values["engine_sets"] = {
             key: _engine_set(value) for key, value in data["engine_sets"].items()

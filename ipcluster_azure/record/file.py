@@ -107,6 +107,16 @@ class RecordFile(ClusterPaths):
     def _bootstrap_lock(self) -> Path:
         return self.path.with_suffix(".bootstrap")
 
+    def sync_lock(self) -> "FileLock":
+        """Held while the user's files on the machines are being brought up to date."""
+        from filelock import FileLock
+
+        return FileLock(self._sync_lock)
+
+    @property
+    def _sync_lock(self) -> Path:
+        return self.path.with_suffix(".sync")
+
     def teardown_lock(self) -> "FileLock":
         """Held while this cluster, or one of its engine sets, is being deleted."""
         from filelock import FileLock
@@ -179,6 +189,8 @@ class RecordFile(ClusterPaths):
         erase_unfinished(self.path)
         with suppress(OSError):
             self._bootstrap_lock.unlink()
+        with suppress(OSError):
+            self._sync_lock.unlink()
 
     def remove_teardown_lock(self) -> None:
         """For the last one out: whoever takes the lock from now on finds no record."""

@@ -84,6 +84,16 @@ class ClusterPaths:
         return self.path.with_suffix(".requests")
 
     @property
+    def own_files(self) -> Path:
+        """Which of the user's own files the machines have, by name and hash (Manifest)."""
+        return self.path.with_suffix(".files")
+
+    @property
+    def own_archive(self) -> Path:
+        """Those files themselves, until the controller's machine has them."""
+        return self.path.with_suffix(".files.tar.gz")
+
+    @property
     def ways_in(self) -> list[Path]:
         """Files that lead to the machines, the cluster's secrets among them: of no use to a stop
         once it has fetched the logs."""
@@ -100,7 +110,13 @@ class ClusterPaths:
     def companions(self) -> list[Path]:
         """Every file that is of no use without the record."""
         # ipyparallel removes its own at a stop, but not where the link completes one that died
-        return [*self.ways_in, self.open_requests, self.cluster_file]
+        return [
+            *self.ways_in,
+            self.open_requests,
+            self.own_files,
+            self.own_archive,
+            self.cluster_file,
+        ]
 
     @property
     def retired_dir(self) -> Path:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 
 from ..errors import ConfigurationError
 from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
@@ -28,6 +29,7 @@ def check_values(settings: Settings) -> None:
     _check_machines(settings)
     _check_network(settings)
     _check_tags(settings.tags)
+    _check_own_files(settings)
     if settings.requirements or settings.sync_accept or settings.sync_exclude:
         from .requirement_checks import check_packages  # imports packaging
 
@@ -84,6 +86,30 @@ def _check_place(settings: Settings) -> None:
     ):
         raise ConfigurationError(
             f"resource_group {settings.resource_group!r} is not a legal name in Azure."
+        )
+
+
+def _check_own_files(settings: Settings) -> None:
+    if not all(settings.sync_paths):
+        raise ConfigurationError(
+            "sync_paths: an empty text names no file. [] sends nothing, ['.'] all of the working "
+            "directory."
+        )
+    check_result_patterns("sync_back", settings.sync_back)
+
+
+def check_result_patterns(where: str, patterns: Iterable[str]) -> None:
+    """Raise ConfigurationError, naming all of them, for patterns of files that lead elsewhere than
+    into the engines' working directory."""
+    wrong = []
+    for pattern in patterns:
+        path = PurePosixPath(pattern)
+        if not pattern or path.is_absolute() or ".." in path.parts or pattern.startswith("~"):
+            wrong.append(repr(pattern))
+    if wrong:
+        raise ConfigurationError(
+            f"{where}: {', '.join(wrong)}: patterns are for files in the engines' working "
+            "directory, without .. and without a / in front."
         )
 
 

@@ -19,6 +19,7 @@ A_DAY_S = 24 * 3600  # the slowest of 1,000 machines, in a study of Microsoft's,
 A_YEAR_H = 365 * 24  # more is a mistake, as 0 says "never"; the end is a date in the tags
 MOST_ENGINES_PER_VM = 2000  # the largest VM size has 1,792 vCPUs (Standard_M1792ixds_32_v3)
 MOST_ENGINES = 1000 * MOST_ENGINES_PER_VM  # of the 1,000 machines of a Flexible scale set
+MOST_SYNC_MB = 2_000  # it is all in memory for a moment
 # All settings can stand in the section AzureVMLauncher. Those of either side can differ between
 # the sides, those of engines are read by their launcher alone; the others hold for the cluster.
 OF_EITHER_SIDE = frozenset("vm_size zones image os_disk_gb boot_timeout_s".split())
@@ -166,6 +167,23 @@ class Settings:
         List(Unicode()),
         "Further packages for the machines, as pip requirement specifiers; they win over the "
         "versions installed here.",
+    )
+    sync_paths: tuple[str, ...] = setting(
+        Union([List(Unicode()), Unicode()], default_value="auto"),
+        "Files of yours that all engines get, in their working directory: files, folders and "
+        "patterns such as `data/*.csv`, relative to the working directory of the process that "
+        "starts the cluster. `auto` among them: the modules and packages there, as a notebook or "
+        "script imports them. Empty: none.",
+    )
+    sync_limit_mb: float = setting(
+        BoundedFloat(64.0, min=0, max=MOST_SYNC_MB),
+        "Megabytes that the files of sync_paths may have altogether. More is refused, or with "
+        "`auto` alone not sent, and said.",
+    )
+    sync_back: tuple[str, ...] = setting(
+        List(Unicode()),
+        "Results to bring home before the cluster is deleted: patterns such as `results/*.csv` for "
+        "files in the engines' working directories. Empty: none.",
     )
     boot_timeout_s: float = setting(
         BoundedFloat(600.0, min=1, max=A_DAY_S),

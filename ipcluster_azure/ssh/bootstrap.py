@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..record.contents import Environment, Record
-from .bundle import ENGINE_FILE, GUARD_FILE, ON_VM, TAKE_SCRIPT, Bundle
+from .bundle import ENGINE_FILE, GUARD_FILE, ON_VM, TAKE_SCRIPT, Bundle, offered
 from .commands import (
     BARE,
     SET_VARIABLES,
@@ -23,9 +23,10 @@ from .commands import (
 )
 from .connection import Connection
 from .environment import check_versions
-from .packages import BUILD_TIMEOUT_S, Packages, build_environment, telling
+from .packages import BUILD_TIMEOUT_S, SLOWEST, Packages, build_environment, telling
 
 START_TIMEOUT_S = 120.0
+OWN_FILES = "own_files.tar.gz"
 FEW_MACHINES = 8  # that the controller may as well send the environment to itself
 Event = dict[str, Any]
 
@@ -61,7 +62,10 @@ async def start_controller(
     # packing for the engines goes on while the controller starts
     steps.append(concurrently(environment, _offer(environment, address), [start]))
     events = await connection.events(
-        shell(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S, on_event=telling(on_progress)
+        shell(*steps),
+        stdin=data,
+        timeout_s=BUILD_TIMEOUT_S + len(data) / SLOWEST,
+        on_event=telling(on_progress),
     )
     ready = events["ready"]
     ready["warnings"] = check_versions(ready, environment, connection.name)
@@ -169,8 +173,14 @@ def _engine_steps(
     place = urllib.parse.urlsplit(f"{depot}/{Path(bundle.path).name}")
     source = [str(place.hostname), str(place.port), place.path, bundle.sha256]
     steps: list[Command] = [["tar", "-xzf", "-"], SET_VARIABLES]
-    steps.append([system_python(environment), BARE, TAKE_SCRIPT, *source, "bundle.tar.gz"])
-    steps.append(["tar", "-xzf", "bundle.tar.gz"])
+    take = [system_python(environment), BARE, TAKE_SCRIPT, *source, "bundle.tar.gz"]
+    unpack = [["tar", "-xzf", "bundle.tar.gz"]]
+    if own := record.own_files.sha256:
+        take += [f"{Path(place.path).parent}/{Path(offered(own)).name}", own, OWN_FILES]
+        # -m: Python knows by a source's time whether what it has compiled is of today
+        unpack.append(["tar", "-xzmf", OWN_FILES, "-C", ".."])
+        unpack.append(["rm", OWN_FILES])
+    steps += [take, *unpack]
     if environment.is_built:
         fetch = [f"--url={depot}", f"--sha256={record.controller.environment_sha256}"]
         if len(engine_set.machines) > FEW_MACHINES:

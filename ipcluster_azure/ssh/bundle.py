@@ -57,7 +57,12 @@ class Bundle:
     @property
     def path(self) -> str:
         """The bundle's file on the controller's machine, below its work directory."""
-        return f"depot/{self.sha256}.tar.gz"
+        return offered(self.sha256)
+
+
+def offered(sha256: str) -> str:
+    """Return where an archive of this hash lies that the controller's machine offers the others."""
+    return f"depot/{sha256}.tar.gz"
 
 
 def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
@@ -122,13 +127,19 @@ def controller_upload(
     variables: Mapping[str, str],
     guard: Mapping[str, Any],
     lock: bytes = b"",
+    own_files: bytes = b"",
 ) -> bytes:
     """Return the archive that the controller's machine is sent: the bundle to take from there, its
     own configuration and variables, the settings of its guard (guard_settings.py), and what its
-    environment is made of (machine_lock.py), unless the image has that."""
+    environment is made of (machine_lock.py), unless the image has that.
+
+    `own_files` is the archive of the user's, to be taken from there too.
+    """
     files = {bundle.path: bundle.data, f"profile/{CONTROLLER_CONFIG}.py": config}
     if lock:
         files[LOCK] = lock
+    if own_files:
+        files[offered(hashlib.sha256(own_files).hexdigest())] = own_files
     files[GUARD_FILE] = json.dumps(guard).encode()
     return _tar({**files, **_variables(variables)})
 

@@ -24,6 +24,7 @@ from ..settings.values import Settings
 from ..ssh.environment import environment_of
 from ..ssh.keys import KeyPair, make_host_key
 from .controller_wait import network_ready
+from .own_files import FilesToSend, put_beside
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext
 from .size_choice import require_one_architecture
@@ -35,9 +36,9 @@ class Site:
     """Where a cluster can be, as Azure says: the settings are complete, and the names are free.
 
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
-    by itself; `owner` is who asks; `preparation` says what engines are configured to run; `image`
-    is what the controller's machine is made of; `python` is what all machines install, None where
-    their image has it.
+    by itself; `owner` is who asks; `preparation` says what engines are configured to run;
+    `own_files` are the user's that they get; `image` is what the controller's machine is made of;
+    `python` is what all machines install, None where their image has it.
     """
 
     place: Place
@@ -46,6 +47,7 @@ class Site:
     limits: Limits
     owner: Owner = field(default_factory=Owner)
     preparation: Preparation = field(default_factory=Preparation)
+    own_files: FilesToSend = field(default_factory=FilesToSend)
     image: Image = NO_IMAGE
     python: PreparedEnvironment | None = None
 
@@ -167,6 +169,7 @@ def put_on_record(
         write_private(file.key_file, login_key.private)
         write_private(file.public_key_file, login_key.public)
         write_parameters(file.controller_parameters, parameters)
+        put_beside(file, site.own_files)
     return record, planned
 
 
@@ -183,6 +186,7 @@ def _new_record(
         environment=_environment(site),
         limits=site.limits,
         preparation=site.preparation,
+        own_files=site.own_files.record,
         controller=Controller(
             job_file=str(job.path),
             alternatives=list(site.sizes[1:]),

@@ -32,8 +32,8 @@ async def attach(profile_dir: Path, cluster_id: str) -> str:
     return "\n".join(lines)
 
 
-async def _running(file: RecordFile) -> Record:
-    """Return the record; raises AzureLauncherError unless the controller's machine runs."""
+def started(file: RecordFile) -> Record:
+    """Return the record of a cluster; raises AzureLauncherError unless it has started."""
     record, stop = file.read(), f"`ipcluster stop --profile={file.profile}`"
     if record is None:
         raise ConfigurationError(
@@ -44,10 +44,17 @@ async def _running(file: RecordFile) -> Record:
         raise AzureLauncherError(f"The cluster is being deleted; {stop} tells how far it is.")
     if record.controller.state != READY:
         raise AzureLauncherError(f"The cluster has not started yet. {stop} ends it if it hangs.")
+    return record
+
+
+async def _running(file: RecordFile) -> Record:
+    """Return the record; raises AzureLauncherError unless the controller's machine runs."""
+    record = started(file)
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         power = await bridge(api.power_of, record.controller.vm_id)
     if power in NOT_RUNNING:
         raise AzureLauncherError(
-            f"The controller's machine is {power}, and all it knew is lost. Run {stop}."
+            f"The controller's machine is {power}, and all it knew is lost. Run `ipcluster stop "
+            f"--profile={file.profile}`."
         )
     return record

@@ -1,11 +1,12 @@
 """The controller's machine -> a running ipcontroller that clients on this computer can reach."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from ..errors import AzureLauncherError, BootTimeout
-from ..private_files import write_private
+from ..private_files import erase, write_private
 from ..record.abort import edited, require_alive
 from ..record.contents import DASK, READY, Record, Tunnel
 from ..record.file import RecordFile, held
@@ -21,6 +22,7 @@ from .carried import packages_of
 from .controller_wait import controller_requested
 from .link_process import ensure_link
 from .next_place import first_with_room, move_controller
+from .own_files import read_archive
 from .request import StartContext
 from .subnet_rules import explained
 
@@ -110,13 +112,16 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     config = controller_config(file.profile_dir, n_engines)
     packages = packages_of(record.environment)
     lock = machine_lock(packages.lock, record.environment.python) if packages else b""
+    own_files = read_archive(file)
     context.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(
         gate,
         record,
         cluster_id=record.cluster_id,
         bundle=bundle,
-        data=controller_upload(bundle, config, controller.variables, guard_settings(record), lock),
+        data=controller_upload(
+            bundle, config, controller.variables, guard_settings(record), lock, own_files
+        ),
         packages=packages,
         args=controller.args,
         on_progress=lambda doing: context.progress.say(f"The controller's machine: {doing}"),
@@ -137,8 +142,10 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         record.controller.pid = ready["pid"]
         record.controller.depot_url = events["serving"]["url"]
         record.controller.bundle_sha256 = bundle.sha256
+        record.own_files.sha256 = hashlib.sha256(own_files).hexdigest() if own_files else ""
         record.controller.environment_sha256 = events.get("packed", {}).get("sha256", "")
         record.controller.state = READY
+    erase(file.own_archive)
     context.progress.say("The controller is running")
 
 

@@ -23,5 +23,8 @@ c.AzureVMLauncher.vm_size = "Standard_D4s_v5"  # 4 engines on each machine: one 
 # More packages for the machines, which have ipyparallel and numpy:
 # c.AzureVMLauncher.requirements = ["scipy", "pandas==2.2.*"]
 
+# Files of yours for the engines, besides the modules of the working directory:
+# c.AzureVMLauncher.sync_paths = ["auto", "data.csv"]
+
 # Who may reach the SSH port; the default is this computer's public address alone:
 # c.AzureVMLauncher.ssh_source = "203.0.113.0/24"

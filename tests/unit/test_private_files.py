@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ipcluster_azure.private_files import erase, erase_unfinished, write_private
+from ipcluster_azure.private_files import (
+    erase,
+    erase_unfinished,
+    write_private,
+    write_private_bytes,
+)
 
 DYING = """
 import os, pathlib, signal, sys
@@ -140,5 +145,5 @@ def test_a_failed_write_leaves_the_old_text_and_nothing_else(path: Path, before:
     if before:
         write_private(path, before)
     with pytest.raises(TypeError):
-        write_private(path, None)  # type: ignore[arg-type]
+        write_private_bytes(path, None)  # type: ignore[arg-type]
     assert [item.read_text() for item in path.parent.iterdir()] == [before] * bool(before)

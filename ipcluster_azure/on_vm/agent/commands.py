@@ -23,6 +23,8 @@ Exit status 0, or 1 after {"event": "failed", "reason": ...}. All state is in --
            "faults"}]}, the last: what went wrong in its preparation, as texts
         state: "starting" -> "registered" -> "restarting" -> "starting" ... -> "exited";
         exit_code is that of the last that ended, -N after signal N
+    D/tally-{SET}              two unsigned 64-bit numbers for each engine: tasks begun and done
+    D/files.json               put there with the user's own files in ~: their names and hashes
     D/log/                     ipcontroller.log, guard.log, supervisor-{SET}.log,
                                ipengine-{SET}-{index}.log
 

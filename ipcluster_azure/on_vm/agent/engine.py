@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from .dask import find_scheduler
 from .missing_modules import explain_missing_modules
+from .own_files import MANIFEST, OwnFiles
 from .preparation import Preparation
 from .processes import Json
 from .work_dir import hide_own_folder, private
@@ -58,7 +59,8 @@ class EngineOrder:
 
     `report` is called with its state and its id: "starting" once it has an id, "registered" when it
     is complete, "leaving" when it ends because it was asked to. `tell` hears what went wrong in its
-    preparation, one line for each fault.
+    preparation, one line for each fault. `home` is where the
+    user's files are, its working directory.
     `evicted` is an eventfd: readable from the moment that the machine will be taken away. `tally`:
     two numbers in shared memory, how many tasks were begun and done. `hub` is the content of
     `engine_file`, `address` the machine's own or empty.
@@ -68,6 +70,7 @@ class EngineOrder:
     count: int
     log: str
     profile_dir: str
+    home: str
     engine_file: str
     timeout_s: float
     args: list[str]
@@ -116,10 +119,12 @@ def run_engine(order: EngineOrder) -> int:
     app.initialize(sys.argv[1:])
     find_scheduler(order.hub, order.address)
     preparation.use_sent_files()
+    own_files = OwnFiles(Path(order.home), Path(order.profile_dir).parent / MANIFEST)
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
     app.observe(lambda change: accept_signals(change.new), "kernel")
     app.observe(lambda change: explain_missing_modules(change.new, given), "kernel")
+    app.observe(lambda change: own_files.use(change.new), "kernel")
     app.observe(lambda change: count_tasks(change.new, order.tally), "kernel")
     app.observe(lambda change: pass_tasks_on(change.new, order.evicted), "kernel")
     complete = app.complete_registration

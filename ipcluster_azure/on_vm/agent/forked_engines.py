@@ -25,7 +25,8 @@ class ForkedEngines:
     engines' processes, with their index, state and id; `tell` with their index and a fault in their
     preparation (see EngineOrder).
     `watched`: the signals that the supervisor handles. `evicted`: an eventfd that all engines see.
-    `tally`: for each engine two numbers in shared memory, how many tasks it has begun and done.
+    `tally`: for each engine two numbers in a file that is shared memory, how many tasks it has
+    begun and done.
     """
 
     work: WorkDir
@@ -39,7 +40,10 @@ class ForkedEngines:
     tally: memoryview[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tally = memoryview(mmap.mmap(-1, 16 * len(self.places))).cast("Q")
+        size = 16 * len(self.places)
+        with open(self.work.tally_file(self.args.set), "w+b") as file:
+            file.truncate(size)
+            self.tally = memoryview(mmap.mmap(file.fileno(), size)).cast("Q")
 
     def start(self, place: Place) -> None:
         """Fork the next engine of this place."""
@@ -59,6 +63,7 @@ class ForkedEngines:
             count=len(self.places),
             log=place.log,
             profile_dir=str(self.work.profile),
+            home=str(self.work.home),
             engine_file=self.args.engine_file,
             timeout_s=self.args.timeout_s,
             args=self.args.extra,

@@ -25,6 +25,7 @@ class WorkDir:
 
     def __init__(self, root: str) -> None:
         self.root = Path(root).expanduser().absolute()
+        self.home = Path(os.path.expanduser("~"))
         self.profile = self.root / "profile"
         self.log = self.root / "log"
         self.controller_file = self.root / "controller.json"
@@ -36,6 +37,9 @@ class WorkDir:
 
     def supervisor_log(self, set_id: str) -> Path:
         return self.log / f"supervisor-{set_id}.log"
+
+    def tally_file(self, set_id: str) -> Path:
+        return self.root / f"tally-{set_id}"
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
@@ -60,7 +64,6 @@ class WorkDir:
         settings = dict.fromkeys(folders, str(self.root / "ipython"))
         # IPP_* would override what the command line and the connection file say
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("IPP_")}
-        home = os.path.expanduser("~")
         with open(log, mode, opener=private) as output:
             return subprocess.Popen(
                 command,
@@ -68,7 +71,7 @@ class WorkDir:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                cwd=home if os.path.isdir(home) else self.root,
+                cwd=self.home if self.home.is_dir() else self.root,
                 env=env | inherited | settings,
             )
 

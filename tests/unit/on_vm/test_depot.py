@@ -206,7 +206,7 @@ def test_why_there_is_no_bundle_is_one_line(tmp_path: Path) -> None:
 def test_a_bundle_that_comes_byte_by_byte_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipcluster_azure.on_vm.scripts.take.WITHIN_S", 1)
+    monkeypatch.setattr("ipcluster_azure.on_vm.scripts.take.BUNDLE", (1, 100))
     target = str(tmp_path / "bundle")
     with serving(trickle) as netloc, pytest.raises(SystemExit, match="did not come within 1 s"):
         take_main(*netloc.split(":"), "/x", "00", target)

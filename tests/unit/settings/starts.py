@@ -29,6 +29,7 @@ from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.connect import Target
 from ipcluster_azure.ssh.keys import make_host_key
 from ipcluster_azure.start.limits import find_limits
+from ipcluster_azure.start.own_files import find_own_files
 from ipcluster_azure.start.planning import Site, put_on_record
 from ipcluster_azure.start.preflight import check_access, find_place
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
@@ -117,7 +118,12 @@ async def _start(
     assert await check_access(azure, settings, NAMES.base)
     limits: Limits = await find_limits(azure, settings)
     sizes = tuple(controller_sizes(settings, market))
-    site = Site(place, NAMES, sizes, limits)
+    folder = profile_dir / "work"
+    folder.mkdir(parents=True)
+    (folder / "mymodule.py").write_text("x = 1")
+    (folder / "data.csv").write_text("1,2")
+    own_files = find_own_files(settings, context.file, str(folder), [])
+    site = Site(place, NAMES, sizes, limits, own_files=own_files)
     key = make_host_key()  # quicker to make than a login key
     record, asked_for = put_on_record(context, site, job, ProcessSpec(), key, lambda: None)
     plan = record.plan

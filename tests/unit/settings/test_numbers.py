@@ -38,6 +38,7 @@ NO_NUMBERS = [
 BOUNDS = [
     ("os_disk_gb", 0, 4095),
     ("ssh_port", 0, 65535),
+    ("sync_limit_mb", 0, 2000),
     ("boot_timeout_s", 1, 86400),
     ("max_lifetime_h", 0, 8760),
     ("idle_timeout_min", 0, 525600),

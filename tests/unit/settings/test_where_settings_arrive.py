@@ -1,7 +1,9 @@
 """Each setting has a row that says where its value arrives; without one the last test fails."""
 
 import asyncio
+import io
 import re
+import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
@@ -139,6 +141,13 @@ def _boot_timeout_s(start: Start) -> float:
     return float(str(caught.value))
 
 
+def _own_files(start: Start) -> list[str]:
+    """The files that lie beside the record, to be sent."""
+    data = start.context.file.own_archive.read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return archive.getnames()[1:]
+
+
 ROWS = {
     "subscription_id": Row(
         "s-7", lambda s: {item.id.split("/")[2] for item in s.requests}, {"s-7"}
@@ -197,6 +206,9 @@ ROWS = {
         needs={"python_environment": "image"},
     ),
     "requirements": Row(["scipy", "pandas"], _selected("requirements"), ("scipy", "pandas")),
+    "sync_paths": Row(["data.csv"], _own_files, ["data.csv"]),
+    "sync_limit_mb": Row(0.5, lambda s: s.record.own_files.limit_mb, 0.5),
+    "sync_back": Row(["r/*"], lambda s: s.record.own_files.back, ["r/*"]),
     "boot_timeout_s": Row(5.0, _boot_timeout_s, 5.0),
     "max_lifetime_h": Row(
         3.5,
