@@ -18,6 +18,7 @@ MAX_SESSIONS = 8  # on one connection; OpenSSH's default MaxSessions is 10
 WINDOW = 1 << 24
 # Linux, struct tcp_info of linux/tcp.h: eight bytes, then 32-bit fields, of which this is one
 TCP_INFO_SIZE, LAST_DATA_RECEIVED_MS = 104, 11
+CHUNK = 1 << 18  # bytes
 OUTPUT_TAIL = 2000  # characters of a failed command's output that fit a message
 
 
@@ -102,6 +103,30 @@ class Connection:
                         on_event(event)
         except (OSError, asyncssh.Error) as error:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
+
+    async def read(self, command: str, stdin: bytes, take: Callable[[bytes], None]) -> None:
+        """Run a command and hand on what it prints, as it comes; what `take` raises is raised.
+
+        Raises BootstrapFailed with what it says if it fails, MachineFailed if the line breaks.
+        """
+        try:
+            async with (
+                self._sessions,
+                self.ssh.create_process(command, encoding=None) as process,
+            ):
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
+                while data := await process.stdout.read(CHUNK):
+                    take(data)
+                errors = await process.stderr.read()
+                await process.wait_closed()
+        except (asyncssh.Error, ConnectionError) as error:
+            raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
+        if process.exit_status is None:
+            raise MachineFailed(f"The connection to {self.name} broke.")
+        if process.exit_status != 0:
+            output = errors.decode(errors="replace")
+            raise BootstrapFailed(self._failure(process.exit_status, None, output))
 
     async def _events(
         self,

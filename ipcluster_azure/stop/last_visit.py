@@ -1,6 +1,9 @@
 """The last visit to machines over SSH before they are deleted: engines ended, logs fetched.
 
-    python -m ipcluster_azure.stop.last_visit RECORD --timeout-s=5 [--set SET_ID] [--stop]
+    python -m ipcluster_azure.stop.last_visit RECORD --timeout-s=5 [--set SET_ID] [--stop | --back]
+
+With --back it brings home the results that the setting sync_back names, and prints what came of it,
+{"lines": [...], "problems": [...]}.
 
 A process of its own, so that it also runs at the interpreter's exit, where asyncssh can't, and so
 that a time limit can end it whatever it hangs on. Links of other versions start it by this command.
@@ -9,18 +12,22 @@ that a time limit can end it whatever it hangs on. Links of other versions start
 import argparse
 import asyncio
 import functools
+import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import MachineFailed
+from ..errors import AzureLauncherError, MachineFailed
+from ..progress import Progress
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
 from ..ssh.commands import agent_command
 from ..ssh.connect import connect, controller_target, engine_target
 from ..ssh.connection import Connection
+from ..ssh.visits import visiting
+from .results import FOLDER, Fetch, Fetched, fetch, told
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
@@ -98,15 +105,40 @@ async def _gather_limited(
     return await asyncio.gather(*map(one, visits), return_exceptions=True)
 
 
+async def bring_results(file: RecordFile, only_set: str, timeout_s: float) -> dict[str, list[str]]:
+    """Bring results home, from one engine set or all; returns what to say, and what went wrong."""
+    record = file.require()
+    own = record.own_files
+    wish = Fetch(own.back, Path(own.folder) / FOLDER, only_set=only_set)
+
+    async def bring() -> Fetched:
+        async with visiting(file, record, within_s=CONNECT_TIMEOUT_S) as visits:
+            return await fetch(visits, record, wish, Progress(logging.getLogger("results")))
+
+    try:
+        fetched = await asyncio.wait_for(bring(), timeout_s)
+    except asyncio.TimeoutError:
+        return {"lines": [], "problems": [f"not all came within {timeout_s:g} s"]}
+    except AzureLauncherError as error:
+        return {"lines": [], "problems": [str(error)]}
+    return {"lines": told(fetched, wish.folder), "problems": fetched.problems}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("record", type=Path)
     parser.add_argument("--set", default="")
-    parser.add_argument("--stop", action="store_true")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--stop", action="store_true")
+    what.add_argument("--back", action="store_true")
     parser.add_argument("--timeout-s", type=float, required=True)
     options = parser.parse_args()
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
-    work = visit_all(RecordFile(options.record), options.set, options.stop)
+    file = RecordFile(options.record)
+    if options.back:
+        print(json.dumps(asyncio.run(bring_results(file, options.set, options.timeout_s))))
+        return 0
+    work = visit_all(file, options.set, options.stop)
     asyncio.run(asyncio.wait_for(work, options.timeout_s))
     return 0
 

@@ -19,9 +19,10 @@ from ..resource_manager.waiting import gone
 from ..start.link_process import end_link
 from ..start.provision import creates_in_flight
 from .deletion import delete_in_order, delete_whole_group
-from .visit_process import visit_machines
+from .visit_process import bring_results, visit_machines
 
 LOGS_TIMEOUT_S = 5.0
+RESULTS_TIMEOUT_S = 60.0  # with sync_back alone
 ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
@@ -85,6 +86,8 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
 async def _delete_recorded(file: RecordFile, record: Record, progress: Progress) -> None:
     import_beside()
     if record.controller.state == READY and file.key_file.exists():
+        if not emulator_is_gone(record.endpoint):
+            await _bring_home(file, record, progress)
         await bridge(_fetch_logs, file)
     _forget_secrets(file, record)
     if emulator_is_gone(record.endpoint):
@@ -112,6 +115,22 @@ async def _delete_by_core(
         file.erase()
     file.remove_teardown_lock()
     progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
+
+
+async def _bring_home(
+    file: RecordFile, record: Record, progress: Progress, set_id: str = ""
+) -> None:
+    """Bring home what the setting sync_back names; says what came, and what could not."""
+    if not record.own_files.back:
+        return
+    progress.say("Bringing results home")
+    brought = await bridge(
+        functools.partial(bring_results, file, set_id=set_id, timeout_s=RESULTS_TIMEOUT_S)
+    )
+    for line in brought.lines:
+        progress.say(line)
+    for problem in brought.problems:
+        progress.log.warning("Results could not be brought home: %s", problem)
 
 
 def _fetch_logs(file: RecordFile) -> bool:
@@ -160,6 +179,7 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
         engine_set = record.engine_sets[set_id]
         import_beside()
         if engine_set.machines:
+            await _bring_home(file, record, progress, set_id)
             await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
         with AzureApi(record.endpoint, record.plan.subscription_id) as api:
             await bridge(api.delete, engine_set.scale_set_id)
