@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from traitlets.config import Application, Config
+
 from ..errors import ConfigurationError
 
 
@@ -16,3 +18,21 @@ def profile_dir(ipython_dir: str, profile: str) -> Path:
             f"There is no profile {profile!r} in {ipython_dir}. Make it with "
             f"`ipcluster-azure init --profile={profile}`."
         ) from None
+
+
+def profile_config(folder: Path) -> Config:
+    """Return the settings in ipcluster_config.py of a profile and of the computer, loaded as
+    ipcluster does. Raises ConfigurationError if its Python fails."""
+    from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
+
+    loader = Application()
+    loader.raise_config_file_errors = True
+    try:
+        paths = [str(folder), *ENV_CONFIG_DIRS, *SYSTEM_CONFIG_DIRS]
+        loader.load_config_file("ipcluster_config", path=paths)
+    except Exception as error:  # whatever the user's own code raises
+        name = folder.name.removeprefix("profile_")
+        raise ConfigurationError(
+            f"ipcluster_config.py of profile {name} can't be read: {error!r}"
+        ) from error
+    return loader.config

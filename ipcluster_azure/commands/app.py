@@ -21,6 +21,10 @@ class AzureApp(Command):
         "init": (f"{COMMANDS}.init.InitApp", "Make a profile from a template."),
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
         "attach": (f"{COMMANDS}.attach.AttachApp", "Open the tunnels to a running cluster again."),
+        "sync": (
+            f"{COMMANDS}.sync.SyncApp",
+            "Bring your modules on a running cluster up to date, or results home.",
+        ),
         "list": (f"{COMMANDS}.list.ListApp", "Show all clusters of the subscription."),
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
         "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Check all that a start needs."),

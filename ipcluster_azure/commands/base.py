@@ -1,6 +1,7 @@
 """What ipcluster-azure and its subcommands have in common: how they refuse and how they fail."""
 
 import importlib.metadata
+import logging
 import sys
 from collections.abc import Generator
 from inspect import cleandoc
@@ -23,6 +24,18 @@ def say(message: str) -> None:
 def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
     say(message)
     sys.exit(status)
+
+
+def log_to_output(name: str) -> logging.Logger:
+    """Return a logger whose lines go to standard output as they are."""
+    log = logging.getLogger(name)
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+    return log
 
 
 class Command(Application):

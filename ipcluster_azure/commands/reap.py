@@ -1,7 +1,6 @@
 """`ipcluster-azure reap`: shows clusters that were left behind, asks, and deletes them."""
 
 import asyncio
-import logging
 import sys
 from datetime import datetime, timezone
 
@@ -15,7 +14,7 @@ from ..formatting import duration, table
 from ..progress import Progress
 from ..resource_manager.asker import doubts
 from ..resource_manager.discovery import FoundCluster
-from .base import say, say_and_exit
+from .base import log_to_output, say, say_and_exit
 from .list import look_around
 from .subscription_options import SubscriptionCommand
 
@@ -69,7 +68,9 @@ class ReapApp(SubscriptionCommand):
         if doomed:
             print(_shown(doomed, now))
             self._ask(len(doomed))
-            failures = asyncio.run(reap(doomed, Progress(_log()), _say_failure))
+            failures = asyncio.run(
+                reap(doomed, Progress(log_to_output("ipcluster_azure.reap")), _say_failure)
+            )
         elif not unasked:
             print("There is nothing to delete.")
         if not (self.cluster or self.expired):
@@ -127,17 +128,6 @@ def _tell_of(others: list[FoundCluster]) -> None:
 
 def _say_failure(item: Doomed, error: Exception) -> None:
     say(f"{item.cluster.name} could not be deleted: {error}")
-
-
-def _log() -> logging.Logger:
-    log = logging.getLogger("ipcluster_azure.reap")
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        log.propagate = False
-    return log
 
 
 def _forget_damaged_records() -> None:

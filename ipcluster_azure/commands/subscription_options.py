@@ -1,14 +1,12 @@
 """The options that say which subscription a command is to ask."""
 
-from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
 from IPython.paths import get_ipython_dir
 from traitlets import Unicode
 from traitlets.config import Config
 
 from ..clusters.local_records import LocalRecord
-from ..clusters.profiles import profile_dir
+from ..clusters.profiles import profile_config, profile_dir
 from ..clusters.whereabouts import Whereabouts, configured, everywhere, of_settings
-from ..errors import ConfigurationError
 from ..launchers import AzureVMControllerLauncher
 from ..settings.values import PUBLIC_CLOUD
 from .base import Command
@@ -49,15 +47,7 @@ class SubscriptionCommand(Command):
         They are loaded as ipcluster does; this command's own options win. Raises
         ConfigurationError if there is no such profile, or its Python fails.
         """
-        folder = str(profile_dir(get_ipython_dir(), profile))
-        self.raise_config_file_errors = True
-        try:
-            paths = [folder, *ENV_CONFIG_DIRS, *SYSTEM_CONFIG_DIRS]
-            self.load_config_file("ipcluster_config", path=paths)
-        except Exception as error:  # whatever the user's own code raises
-            raise ConfigurationError(
-                f"ipcluster_config.py of profile {profile} can't be read: {error!r}"
-            ) from error
+        self.update_config(profile_config(profile_dir(get_ipython_dir(), profile)))
         for name in ("endpoint", "subscription_id"):
             if value := getattr(self, name):
                 self.config.AzureVMLauncher[name] = value

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ TIMEOUT_S = 90
 
 
 class Notebook:
-    """A kernel of the profile's Python, in the working directory of the profile's commands."""
+    """A kernel of the profile's Python, in `cwd`, else in the working directory of its commands."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, cwd: Path | None = None) -> None:
         environment = {
             **os.environ,
             "IPYTHONDIR": str(profile.ipython_dir),
@@ -27,7 +28,9 @@ class Notebook:
         # the default of 5 s would kill a kernel that stops a cluster while other tests run
         self._manager = KernelManager(shutdown_wait_time=TIMEOUT_S)
         self._manager.kernel_spec.argv[0] = str(profile.bin / "python")
-        self._manager.start_kernel(env=environment, cwd=str(profile.cwd or profile.ipython_dir))
+        self._manager.start_kernel(
+            env=environment, cwd=str(cwd or profile.cwd or profile.ipython_dir)
+        )
         self._client: Any = self._manager.blocking_client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=TIMEOUT_S)

@@ -91,14 +91,18 @@ def test_a_machine_with_engines_is_gone(profile: Profile) -> None:
         "AzureVMLauncher.engines_per_vm = 1",
         "AzureVMEngineSetLauncher.environment = {'MARK': 'kept'}",
     )
+    module = profile.ipython_dir / "mymodule.py"  # the working directory is there
+    module.write_text("NAME = 'mine'\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
+    module.unlink()
     loses_one(profile, 2, lambda machine: delete_machine(profile, machine))
     code = (
         "import os, ipyparallel as ipp\n"
         f"view = ipp.Client(profile={profile.name!r})[:]\n"
-        "print(*view.apply_sync(os.getenv, 'MARK'))"
+        "print(*view.apply_sync(os.getenv, 'MARK'))\n"
+        "print(*view.apply_sync(lambda: __import__('mymodule').NAME))"
     )
-    assert profile.python(code) == "kept kept"
+    assert profile.python(code) == "kept kept\nmine mine"
     shown = profile.run("ipcluster-azure", "status", f"--profile={profile.name}").stdout
     assert "running, 2 of 2 engines registered" in shown
     assert "ready, 2 VMs (2 Succeeded) for 2 engines\n" in shown

@@ -1,0 +1,185 @@
+"""`ipcluster-azure sync`: brings the user's own files on a running cluster up to date.
+
+READ FIRST: `sync`. It is safe to repeat whenever it ends: the controller's machine gets the
+difference first, then it is on record what a machine must have, and each machine is asked what it
+has. Engines take new modules between two tasks (on_vm/agent/own_files.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import AzureLauncherError, ConfigurationError
+from ..own_files.choice import AUTO
+from ..own_files.collect import Collected, collect
+from ..own_files.manifest import Manifest
+from ..private_files import write_private
+from ..record.abort import edited, require_alive
+from ..record.contents import OwnFiles, Record
+from ..record.file import RecordFile, held
+from ..resource_manager.api import bridge
+from ..ssh import own_files as on_machines
+from ..ssh.bootstrap import keep_offering
+from ..ssh.connection import Connection
+from ..ssh.visits import Visits, ids_of, visiting
+from ..start.own_files import choice_of
+from ..start.reattach import started
+from .sync_outcome import Outcome, told
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants: the settings of now where the profile has them, and what was typed.
+
+    `folder` is where the files lie, None for the folder of before; `python_path` is sys.path where
+    the user's program is the one that runs this; `force`: even while engines compute.
+    """
+
+    paths: tuple[str, ...] | None = None
+    limit_mb: float | None = None
+    back: tuple[str, ...] | None = None
+    folder: Path | None = None
+    python_path: tuple[str, ...] = ()
+    force: bool = False
+
+    def over(self, own: OwnFiles) -> OwnFiles:
+        """Return what is on record, changed by this wish."""
+        changed = replace(own)
+        if self.folder is not None:
+            changed.folder = str(self.folder)
+        if self.paths is not None:
+            changed.paths = list(self.paths)
+        if self.limit_mb is not None:
+            changed.limit_mb = self.limit_mb
+        if self.back is not None:
+            changed.back = list(self.back)
+        return changed
+
+
+async def sync(file: RecordFile, wish: Wish) -> Outcome:
+    """Bring a running cluster up to date; what is the same on the machines does not travel.
+
+    Raises AzureLauncherError, and has changed nothing then: there is no such cluster, nothing to
+    send, too much, or an engine computes.
+    """
+    started(file)
+    # Packages would come first, here: modules may need them. They have a lock to compare with, as
+    # these files have a manifest, and the machines are visited in the same way.
+    async with held(file.sync_lock()):
+        return await _sync_files(file, wish)
+
+
+async def _sync_files(file: RecordFile, wish: Wish) -> Outcome:
+    record = require_alive(file)
+    own, before = wish.over(record.own_files), manifest_of(file)
+    found = await bridge(_collect, file, own, wish, before)
+    async with visiting(file, record) as visits:
+        outcomes = {} if wish.force else await _out_of_reach(visits, record)
+        record = await _offer(file, visits.gate, record, own, found, before)
+        for _ in range(2):  # machines that came meanwhile have started with what was there before
+            outcomes |= await _apply(visits, record, found.manifest, wish, done=outcomes)
+            record = require_alive(file)
+    return told(own, found, before, outcomes)
+
+
+def manifest_of(file: RecordFile) -> Manifest:
+    """Return what the controller offers; nothing for a cluster of before there was such a thing."""
+    try:
+        return Manifest.from_json(file.own_files.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Manifest()
+
+
+def _collect(file: RecordFile, own: OwnFiles, wish: Wish, before: Manifest) -> Collected:
+    if not own.paths and not before.files:
+        raise ConfigurationError(
+            "There is nothing to sync: c.AzureVMLauncher.sync_paths is empty. ['auto'] stands for "
+            "the modules of the working directory."
+        )
+    if not own.folder:
+        raise ConfigurationError(
+            "The cluster doesn't say whose files it has. Name the folder: --from=FOLDER."
+        )
+    if not Path(own.folder).is_dir():
+        raise ConfigurationError(
+            f"{own.folder} is gone, from where the cluster has its files. Name another folder: "
+            "--from=FOLDER."
+        )
+    # a shell's command imports nothing: what the user's own program did is remembered
+    found = collect(choice_of(own, file, wish.python_path or before.search))
+    if not found.contents and not before.files:
+        what = "modules" if own.paths == [AUTO] else "files"
+        raise ConfigurationError(
+            f"There is nothing to sync: {own.folder} has no {what}. Name another folder "
+            "(--from=FOLDER), or files in c.AzureVMLauncher.sync_paths."
+        )
+    return found
+
+
+async def _out_of_reach(visits: Visits, record: Record) -> dict[str, Any]:
+    """Look at all machines, and return those that can't be reached, by name, with the reason.
+
+    Raises AzureLauncherError if an engine has a task: what it reads would change under it.
+    """
+
+    async def look(machine: Connection, name: str, set_id: str) -> Any:
+        return await on_machines.look(machine, record.environment, set_id)
+
+    looks = await visits.make(record, look)
+    computing = sorted(i for it in looks.values() if isinstance(it, dict) for i in it["computing"])
+    if computing:
+        raise AzureLauncherError(
+            f"Nothing was changed, as engines compute: {ids_of(computing)}. Wait for the end of "
+            "their tasks, or use --force: then tasks may see old files and new ones."
+        )
+    return {name: it for name, it in looks.items() if isinstance(it, BaseException)}
+
+
+async def _offer(
+    file: RecordFile,
+    gate: Connection,
+    record: Record,
+    own: OwnFiles,
+    found: Collected,
+    before: Manifest,
+) -> Record:
+    """Have the controller's machine offer the files, and put that on record."""
+    sha256 = record.own_files.sha256
+    await keep_offering(gate, record)
+    if found.manifest.id != before.id or not sha256:
+        since = before if sha256 else Manifest()
+        difference = await bridge(found.archive, since)
+        sha256 = await on_machines.merge(
+            gate, record.environment, sha256, difference.data, difference.sha256
+        )
+        own = replace(own, sha256=sha256, difference=difference.sha256, base=since.id)
+    with edited(file) as changed:
+        write_private(file.own_files, found.manifest.to_json())
+        changed.own_files = own
+    return changed
+
+
+async def _apply(
+    visits: Visits,
+    record: Record,
+    manifest: Manifest,
+    wish: Wish,
+    *,
+    done: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Have the machines take what they lack, but for those that are `done`; returns what came."""
+    own = record.own_files
+    wanted = {
+        "url": record.controller.depot_url,
+        "id": manifest.id,
+        "base": own.base,
+        "difference": own.difference,
+        "whole": own.sha256,
+        "force": wish.force,
+    }
+
+    async def apply(machine: Connection, name: str, set_id: str) -> Any:
+        return await on_machines.apply(machine, record.environment, set_id, wanted)
+
+    return await visits.make(record, apply, besides=done)
