@@ -53,35 +53,11 @@ CLIENT = "import ipyparallel as ipp\nclient = ipp.Client(profile='azure')\n"
 BEFORE = {
     "docs/how-to/add-engines.md": CLIENT,
     "docs/how-to/notebook.md": "def f(x): return x * x",
-    "docs/how-to/packages.md": CLIENT,
+    "docs/how-to/own-code.md": CLIENT,
     "docs/how-to/several-clusters.md": "import ipyparallel as ipp",
     "docs/how-to/spot.md": CLIENT,
 }
 KNOWN = "assert len(ipp.Client(profile='azure').ids) == {}"
-USE = """
-def twice(x):
-    import mymodule
-    return mymodule.double(x)
-view = ipp.Client(profile="azure")[{}]
-assert view.map_sync(twice, range(3)) == [0, 2, 4]
-assert view.apply_sync(lambda: __import__("mymodule").double(4)) in (8, [8] * len(view))
-"""
-SEND = """
-import sys; sys.path.insert(0, ".")
-import mymodule
-lbv = client.load_balanced_view()
-assert lbv.map_sync(mymodule.double, range(3)) == [0, 2, 4]
-@client[:].parallel(block=True)
-def doubled(numbers):
-    from mymodule import double
-    return [double(x) for x in numbers]
-assert doubled(range(4)) == [0, 2, 4, 6]
-"""
-MORE = """
-cluster = ipp.Cluster.from_file(profile="azure", cluster_id="")
-more = cluster.start_engines_sync(1)
-"""
-LESS = "cluster.stop_engines_sync(more)"
 # a paragraph of code, by what is in it -> how its reader goes on
 AFTER = {
     "map_sync(lambda x: x**10, range(1000))": "print(client.ids)",
@@ -93,8 +69,7 @@ AFTER = {
     "result.wait_interactive()": "assert result.get() == [x * x for x in range(1000)]",
     "await cluster.connect_client()": "assert client[:].map_sync(f, [3, 4]) == [9, 16]",
     'client = ipp.Client(profile="azure")\n': "assert client.ids == [0, 1]",
-    "apply_sync(add_module": USE.format(":") + SEND,
-    "startup/00-path.py": MORE + USE.format("-1") + LESS,
+    "mymodule.double(x) * rate": "assert client[:].map_sync(task, [3]) == [18]",
     'cluster_id="small")': "assert client.ids == [0]",
     "load_balanced_view(retries=3)": "assert view.apply_sync(len, 'abc') == 3",
 }
@@ -165,10 +140,12 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         ):
             profile.configure(ON_EMULATOR)
             (tmp_path / "mymodule.py").write_text("def double(x):\n    return 2 * x\n")
-            starter, notebook = Notebook(profile), Notebook(profile)
+            (tmp_path / "mypkg").mkdir()
+            (tmp_path / "mypkg" / "__init__.py").touch()
+            (tmp_path / "mypkg" / "rates.py").write_text("rate = 3\n")
+            starter, notebook = Notebook(profile, tmp_path), Notebook(profile, tmp_path)
             starter.cell(_to_run(_paragraphs(STARTING)[0]))
             starter.close()
-            notebook.cell(f"import os; os.chdir({str(tmp_path)!r})")
             yield Reader(profile, notebook, tmp_path)
             notebook.close()
             profile.ipcluster("stop")
