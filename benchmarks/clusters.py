@@ -29,6 +29,7 @@ c.Cluster.delay = 0
 c.AzureVMLauncher.endpoint = "emulator"
 c.AzureVMLauncher.python_environment = "image"
 c.AzureVMLauncher.image_python = {python!r}
+c.AzureVMLauncher.sync_paths = []
 c.AzureVMEngineSetLauncher.engines_per_vm = {engines_per_vm}
 c.AzureVMEngineSetLauncher.max_engines = 100_000
 """

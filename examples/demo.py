@@ -122,7 +122,8 @@ def start_cluster(cleanup: ExitStack) -> None:
     undo = cleanup.enter_context(ExitStack())
     undo.callback(run_anyway, "ipcluster", "stop", f"--profile={PROFILE}")
     try:
-        run("ipcluster", "start", f"--profile={PROFILE}", "-n", str(N_ENGINES), "--daemonize")
+        words = ["--daemonize", "--AzureVMLauncher.sync_paths=[]"]  # it needs none of the user's
+        run("ipcluster", "start", f"--profile={PROFILE}", "-n", str(N_ENGINES), *words)
     except DemoError as error:
         if error.returncode == ALREADY_STARTED:
             undo.pop_all()  # somebody else's, and perhaps in use

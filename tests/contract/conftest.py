@@ -89,6 +89,7 @@ def cluster_config(emulator: EmulatorInfo) -> Config:
     # the environment that is built on the controller has tests of its own
     config.AzureVMLauncher.python_environment = "image"
     config.AzureVMLauncher.image_python = sys.executable
+    config.AzureVMLauncher.sync_paths = []  # the working directory is the project's own
     return config
 
 

@@ -34,6 +34,7 @@ def config() -> Config:
     config.AzureVMLauncher.endpoint = "emulator"
     config.AzureVMLauncher.python_environment = "image"
     config.AzureVMLauncher.image_python = sys.executable
+    config.AzureVMLauncher.sync_paths = []  # the working directory is the project's own
     config.Cluster.delay = 0
     return config
 
