@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from . import processes
@@ -19,6 +20,7 @@ class ProcessMachines:
         self._directory = state_dir / "machines"
         self._package_cache = state_dir / "package-cache"
         self._machines: dict[str, Machine] = {}
+        self._erasing: set[asyncio.Future[None]] = set()
 
     def prepare(self, spec: MachineSpec) -> None:
         """Take the addresses; that one can't be had is told when the machine boots."""
@@ -81,9 +83,18 @@ class ProcessMachines:
         await self._remove(vm_ids)
 
     async def _remove(self, vm_ids: Sequence[str]) -> None:
+        """Have their disks gone at once, as in Azure; tens of thousands of files take longer."""
         for vm_id in vm_ids:
-            await asyncio.to_thread(shutil.rmtree, self._directory / vm_id, ignore_errors=True)
+            erased = self._directory / f".{vm_id}"
+            with suppress(OSError):  # it never booted
+                (self._directory / vm_id).rename(erased)
+            erasing = asyncio.ensure_future(
+                asyncio.to_thread(shutil.rmtree, erased, ignore_errors=True)
+            )
+            self._erasing.add(erasing)
+            erasing.add_done_callback(self._erasing.discard)
 
     async def close(self) -> None:
         await self.destroy(list(self._machines))
+        await asyncio.gather(*self._erasing)
         await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
