@@ -3,16 +3,9 @@
 What machines have no way to reach is below one folder, over which `hidden_from` lays an empty one.
 """
 
-import base64
-import functools
-import hashlib
-import http.server
 import json
-import shutil
 import subprocess
 import sys
-import threading
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +13,11 @@ from pathlib import Path
 
 import uv
 
+from .package_index import PackageIndex, served
 from .project_files import ROOT
 
 UV = uv.find_uv_bin()
-USER, PASSWORD = "ada", "s3cret-word"
+PASSWORD = "s3cret-word"
 BACKEND = """
 [build-system]
 requires = ["setuptools>=77"]
@@ -44,7 +38,6 @@ class Project:
 
     root: Path
     folder: Path
-    index_url: str
 
     @property
     def bin(self) -> Path:
@@ -70,13 +63,15 @@ def make_project(root: Path, packages: Sequence[str]) -> Iterator[Project]:
     """Make an environment with these packages of the index and one of each other kind."""
     folder = root / "project"
     folder.mkdir(parents=True)
-    with private_index(root / "index", [wheel(root / "index", PRIVATE, "1.5")]) as index_url:
-        project = Project(root, folder, index_url)
+    index = PackageIndex(password=PASSWORD)
+    index.add(PRIVATE, "1.5")
+    with served(index):
+        project = Project(root, folder)
         run(UV, "venv", "--quiet", f"--python={sys.executable}", str(root / "venv"))
         install(project, *packages, PATCHED, CONDA, "-e", str(ROOT))
         install(project, "-e", str(source(root / "sources", EDITABLE)))
         install(project, f"git+{repository(root / 'repositories', GIT)}")
-        install(project, PRIVATE, extra_index=with_password(index_url))
+        install(project, PRIVATE, extra_index=index.url_for("ada", PASSWORD))
         as_conda_installs(project, CONDA)
         patched = project.site_packages / PATCHED / "__init__.py"
         with patched.open("a") as file:
@@ -119,75 +114,11 @@ def repository(folder: Path, name: str) -> str:
     return place.as_uri()
 
 
-def wheel(folder: Path, name: str, version: str) -> Path:
-    """Write a wheel with one module, without a build."""
-    folder.mkdir(parents=True, exist_ok=True)
-    module = name.replace("-", "_")
-    info = f"{module}-{version}.dist-info"
-    files = {
-        f"{module}.py": f"NAME = {name!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},{_hash(text)},{len(text)}\n" for path, text in files.items())
-    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
-    path = folder / f"{module}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, text in files.items():
-            archive.writestr(member, text)
-    return path
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
 def as_conda_installs(project: Project, name: str) -> None:
     """Make a package look as if conda had installed it: from a folder that is gone since."""
     (info,) = project.site_packages.glob(f"{name}-*.dist-info")
     (info / "INSTALLER").write_text("conda\n")
     (info / "direct_url.json").write_text(json.dumps({"url": BUILD_FOLDER, "dir_info": {}}))
-
-
-def with_password(url: str, password: str = PASSWORD) -> str:
-    return url.replace("://", f"://{USER}:{password}@")
-
-
-class _Index(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder (PEP 503) to who knows the password."""
-
-    def do_GET(self) -> None:
-        known = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if self.headers.get("Authorization") != f"Basic {known}":
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", "Basic realm=lab")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        super().do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def private_index(folder: Path, wheels: Sequence[Path]) -> Iterator[str]:
-    """Serve wheels as a package index with a password, for this computer alone; gives its URL."""
-    for path in wheels:
-        page = folder / "simple" / path.name.split("-")[0].replace("_", "-")
-        page.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, page)
-    handler = functools.partial(_Index, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/simple"
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
 
 
 def hidden_from(folders: Sequence[Path], command: Sequence[str]) -> list[str]:

@@ -13,8 +13,7 @@ import uv
 
 from ipcluster_azure.ssh.bundle import bundle_of
 from ipcluster_azure.ssh.machine_lock import LOCK
-
-from ..environment.package_index import PackageIndex
+from tests.package_index import PackageIndex
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PROGRAMS = os.pathsep.join([str(Path(uv.find_uv_bin()).parent), "/usr/bin", "/bin"])

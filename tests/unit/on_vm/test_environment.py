@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.on_vm.install.fitting import misfit
+from tests.package_index import PackageIndex, served
 from tests.packaging.clean import find_python
 
-from ..environment.package_index import PackageIndex, served
 from .machines import PROGRAMS, PYTHON, Machine, locked
 
 UNREACHABLE = "http://127.0.0.1:9"  # where nobody listens

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .package_index import PackageIndex, served
+from tests.package_index import PackageIndex, served
 
 IPYPARALLEL = importlib.metadata.version("ipyparallel")
 

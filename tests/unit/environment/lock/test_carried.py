@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from ipcluster_azure.environment.prepare import prepare, prepare_from
 from ipcluster_azure.environment.selection import PreparedEnvironment, Selection, Target
 from ipcluster_azure.environment.telling import Telling
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex
 
 from ..made_packages import UV, Venv, make_project, make_wheel
 from .conftest import IPYPARALLEL
-from .package_index import PackageIndex
 from .test_prepare import distribution, installed, locked
 from .test_prepare import prepared as on_linux
 
@@ -69,8 +70,10 @@ def test_all_of_it_installs_elsewhere(tool: Venv, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
 
-    result = prepare(Selection(sync_python=tool.python), TARGET, folder, print)
+    target = replace(TARGET, python="3.9")  # the interpreter that is read is what counts
+    result = prepare(Selection(sync_python=tool.python), target, folder, print)
 
+    assert result.python == f"{sys.version_info.major}.{sys.version_info.minor}"
     names = ["listed", "patched", "condas", "nowhere", "folder", "edited", "repository"]
     assert locked(result) == {**dict.fromkeys(names, "1.0"), "ipyparallel": IPYPARALLEL}
     assert result.summary == "8 packages: 5 built here, 3 fetched here"

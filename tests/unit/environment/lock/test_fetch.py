@@ -10,8 +10,7 @@ from ipcluster_azure.environment.fetch import fetch
 from ipcluster_azure.environment.indexes import indexes_of
 from ipcluster_azure.environment.lock import Wheel
 from ipcluster_azure.errors import ConfigurationError
-
-from .package_index import PackageIndex
+from tests.package_index import PackageIndex
 
 
 def test_a_file_that_is_not_the_one_that_was_listed_is_refused(

@@ -8,10 +8,10 @@ import pytest
 import uv
 
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex
 
 from ..made_packages import make_project
 from .conftest import IPYPARALLEL
-from .package_index import PackageIndex
 from .test_prepare import distribution, installed, locked, prepared
 
 HERE = installed(distribution("not-asked-for", "1.0"))

@@ -16,10 +16,10 @@ import trustme
 
 from ipcluster_azure.environment.indexes import Indexes, indexes_of, without_credentials
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex, served
 
 from ....complete import variant
 from .conftest import IPYPARALLEL
-from .package_index import PackageIndex, served
 from .test_prepare import distribution, installed, locked, prepared
 
 SECRET = "s3cr3t-pa55"

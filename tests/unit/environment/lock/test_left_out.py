@@ -6,9 +6,9 @@ import pytest
 
 from ipcluster_azure.environment.installed import Distribution
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex
 
 from ..made_packages import make_project
-from .package_index import PackageIndex
 from .test_prepare import distribution, installed, locked, prepared
 
 

@@ -17,10 +17,10 @@ from ipcluster_azure.environment.prepare import prepare_from
 from ipcluster_azure.environment.selection import PreparedEnvironment, Selection, Target
 from ipcluster_azure.environment.telling import Telling
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex
 
 from ..made_packages import make_project
 from .conftest import IPYPARALLEL
-from .package_index import PackageIndex
 
 TARGET = Target("3.11", "x86_64", (2, 39))
 WINDOWS = {

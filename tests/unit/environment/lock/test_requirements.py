@@ -7,9 +7,9 @@ import pytest
 
 from ipcluster_azure.environment.carry import git_source
 from ipcluster_azure.errors import ConfigurationError
+from tests.package_index import PackageIndex, served
 
 from ..made_packages import make_project
-from .package_index import PackageIndex, served
 from .test_prepare import distribution, installed, locked, prepared
 
 HERE = installed(distribution("spam", "1.0"))
