@@ -11,7 +11,7 @@ from .lock import WHEELS
 from .selection import PreparedEnvironment, Target
 from .sources import source_files
 
-FORMAT = 1  # changes when the same input makes another lock than before
+FORMAT = 2  # changes when the same input makes another lock than before
 
 
 @dataclass(frozen=True)

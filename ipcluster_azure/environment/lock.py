@@ -21,12 +21,16 @@ WHEELS = "wheels"
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel: at `url`, which needs no credentials, or in the file `path` of this computer."""
+    """One wheel: at `url`, which needs no credentials, or in the file `path` of this computer.
+
+    `size` is in bytes, 0 if the index doesn't tell.
+    """
 
     name: str
     sha256: str
     url: str = ""
     path: Path | None = None
+    size: int = 0
 
     @property
     def uri(self) -> str:
@@ -54,6 +58,7 @@ def write_lock(path: Path, packages: Iterable[Locked], target: Target) -> None:
         place = ("url", wheel.url) if wheel.url else ("path", f"{WHEELS}/{wheel.name}")
         fields = {"name": wheel.name, place[0]: place[1]}
         entries = ", ".join(f"{key} = {_text(value)}" for key, value in fields.items())
+        entries += f", size = {wheel.size}" if wheel.size else ""
         lines += [
             "",
             "[[packages]]",

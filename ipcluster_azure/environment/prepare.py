@@ -42,12 +42,17 @@ MINIMAL = (IPYPARALLEL, "numpy")
 def prepare(selection: Selection, target: Target, folder: Path, say: Say) -> PreparedEnvironment:
     """Return what the machines are made from; it is kept in `folder`, which must exist.
 
+    Another interpreter that is read may be of another minor version than the target's: its own is
+    what the machines get then.
     Blocks for seconds, and takes what is kept there if nothing has changed. `say` is called with a
     line every few seconds meanwhile, from a thread of its own. Raises ConfigurationError that names
     all that the machines can't have.
     """
     with Telling(say) as telling, FileLock(folder / "pylock.lock"):
-        return prepare_from(_read(selection), selection, target, folder, telling)
+        installed = _read(selection)
+        if selection.sync_python and not selection.python_lock:
+            target = replace(target, python=".".join(installed.python.split(".")[:2]))
+        return prepare_from(installed, selection, target, folder, telling)
 
 
 def prepare_from(

@@ -140,4 +140,5 @@ def _wheel(entry: Mapping[str, Any], folder: Path) -> Wheel:
     url, path = entry.get("url", ""), entry.get("path", "")
     place = unquote(urlsplit(url).path) or path.replace("\\", "/")
     name = entry.get("name") or place.rpartition("/")[2]
-    return Wheel(name, hashes_of(entry), url, (folder / path).resolve() if path else None)
+    file = (folder / path).resolve() if path else None
+    return Wheel(name, hashes_of(entry), url, file, int(entry.get("size", 0)))

@@ -63,7 +63,9 @@ class Download:
         and OSError for what can't be written."""
         began = time.monotonic()
         with ThreadPoolExecutor(THREADS) as pool:
-            todo: set[Future[None]] = {pool.submit(self._fetch, one) for one in self.packages}
+            # the largest first: else all wait for one at the end
+            packages = sorted(self.packages, key=lambda package: -package.size)
+            todo: set[Future[None]] = {pool.submit(self._fetch, one) for one in packages}
             try:
                 while todo:
                     done, todo = wait(todo, max(0.0, PROGRESS_S - 0.5))
