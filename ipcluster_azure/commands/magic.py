@@ -33,7 +33,7 @@ class SyncMagics(Magics):  # type: ignore[misc]
 
     @line_magic  # type: ignore[untyped-decorator]
     def sync(self, line: str) -> None:
-        """Bring your modules and files on the cluster up to date: %sync [--force] [--from=FOLDER]
+        """Bring packages and your files on the cluster up to date: %sync [--force] [--from=FOLDER]
 
         Takes the options of `ipcluster-azure sync`, and without --profile and --cluster-id the
         cluster that this notebook has started. Your modules that have changed are imported anew in

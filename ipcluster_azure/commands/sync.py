@@ -19,7 +19,7 @@ from ..record.file import RecordFile
 from ..stop.results import FOLDER, LIMIT_MB, Fetch
 from .base import FAILURE, Command, log_to_output, say
 
-FORCE = "Also while engines compute: their tasks may see old files and new ones."
+FORCE = "Also while engines compute: their tasks may see old files and new ones, or end."
 BACK = "Bring home the files of these patterns from the engines' working directories."
 OF_BACK = ("to", "limit_mb")
 OF_SENDING = ("folder", "force")
@@ -27,14 +27,17 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class SyncApp(Command):
-    """Bring your modules and files on a running cluster up to date, or results home."""
+    """Bring packages, your modules and files on a running cluster up to date, or results home."""
 
     name = "ipcluster-azure-sync"
-    description = """Bring your modules and files on a running cluster up to date, or results home.
+    description = """Bring packages, your modules and files on a running cluster up to date, or
+    results home.
 
-    Sends what has changed of the files that the setting sync_paths names, and no more. Engines
-    import your modules anew at their next task, and are started anew only where a compiled module
-    has changed. Nothing is changed while an engine computes, unless --force is given.
+    Installs the packages of here that have changed, and sends what has changed of the files that
+    the setting sync_paths names, and no more. Engines can import new packages at once, and import
+    your modules anew at their next task. They are started anew only where a package or a compiled
+    module has changed that they may have loaded. Nothing is changed while an engine computes,
+    unless --force is given.
 
     With --back and patterns it brings results home instead, into a folder for each machine.
     """
@@ -100,15 +103,15 @@ class SyncApp(Command):
         """
         self._refuse_what_does_nothing()
         result: Outcome | Brought
+        progress = Progress(log_to_output("ipcluster_azure.sync"))
         if self.back:
             wish = Fetch(self.extra_args, _absolute(self.to), self.limit_mb)
-            progress = Progress(log_to_output("ipcluster_azure.sync"))
             result = run(bring_back(file, wish, progress))
         else:
             place = _absolute(self.folder) if self.folder else None
             settings = settings_now(file.profile_dir)
             wanted = Wish(**settings, folder=place, force=self.force, python_path=python_path)
-            result = run(sync(file, wanted))
+            result = run(sync(file, wanted, progress))
         return result
 
     def _refuse_what_does_nothing(self) -> None:

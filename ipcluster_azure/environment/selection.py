@@ -41,7 +41,8 @@ class PreparedEnvironment:
 
     `lock` is a pylock.toml (PEP 751) with one wheel for each package: at an address from where the
     controller takes it, or among `wheels`, the files here that it is sent. `summary` says in one
-    line what it has; `warnings` what it has not, or otherwise than here.
+    line what it has; `warnings` what it has not, or otherwise than here. `selection` and `target`
+    are what a start has asked for.
     """
 
     lock: Path
@@ -49,3 +50,5 @@ class PreparedEnvironment:
     python: str
     summary: str
     warnings: tuple[str, ...] = ()
+    selection: Selection | None = None
+    target: Target | None = None

@@ -36,17 +36,21 @@ class Environment:
     """Which Python the machines run; one for the whole cluster.
 
     `lock` is the pylock.toml on this computer of one that is built, and `wheels` are files of it
-    that the machines are sent.
+    that the machines are sent. `asked` is what it is made anew from: the members of Selection,
+    those of Target, and "interpreter", the Python that started the cluster. `made_of` is the digest
+    of the lock whose wheels the controller's machine offers (ssh/machine_lock.py).
     """
 
     kind: str
     image_python: str
-    requirements: list[str]
     python: str
     ipyparallel: str
     lock: str = ""
     wheels: list[str] = field(default_factory=list)
     packages: dict[str, str] = field(default_factory=dict)  # versions that clients should have too
+    requirements: list[str] = field(default_factory=list)  # of clusters of versions before this
+    asked: dict[str, Any] = field(default_factory=dict)
+    made_of: str = ""
 
     @property
     def is_built(self) -> bool:
@@ -228,7 +232,7 @@ class Record:
 
     def forget_secrets(self) -> None:
         """Drop what users may have put passwords into; of no use to a deletion."""
-        self.environment.requirements = []
+        self.environment.requirements, self.environment.asked = [], {}
         kinds: list[Controller | EngineSet] = [self.controller, *self.engine_sets.values()]
         for processes in kinds:
             processes.args, processes.variables = [], {}

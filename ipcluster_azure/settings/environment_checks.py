@@ -3,7 +3,8 @@
 from ..errors import ConfigurationError
 from .values import Settings
 
-SYNC, MINIMAL, IMAGE = "sync", "minimal", "image"
+SYNC, IMAGE = "sync", "image"
+LOCK = "lock"  # how a record calls what python_lock says
 OF_SYNC = ("sync_python", "sync_exclude", "sync_accept", "sync_strict")
 
 

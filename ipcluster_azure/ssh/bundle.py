@@ -144,6 +144,17 @@ def controller_upload(
     return _tar({**files, **_variables(variables)})
 
 
+def update_upload(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive of these files, and of what installs packages: machines that another
+    version set up may have another."""
+    folder, name = "ipcluster_azure_install", "vm_environment.py"
+    programs = {here: (ON_VM / "scripts" / there).read_bytes() for here, there in SCRIPTS.items()}
+    for path in sorted((ON_VM / PACKAGES[folder]).glob("*.py")):
+        programs[f"{folder}/{path.name}"] = path.read_bytes()
+    programs[name] = ENTRY.format(module=ENTRIES[name]).encode()
+    return _tar({**programs, **files})
+
+
 def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) -> bytes:
     """Return the archive that each engines' machine is sent over SSH: how to take the bundle, and
     what only SSH may carry, as `engine_info`, the engines' connection file, has the cluster's key.

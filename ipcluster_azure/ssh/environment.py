@@ -22,20 +22,11 @@ OTHER_MAJOR = {
 }
 
 
-def environment_of(kind: str, image_python: str, requirements: Sequence[str]) -> Environment:
-    """Return the environment that matches this process; the arguments are settings.
-
-    numpy has the version of this process, where it is installed here.
-    """
-    numpy = _version("numpy")
+def environment_of(kind: str, image_python: str = "") -> Environment:
+    """Return an environment of this kind that matches this process."""
     return Environment(
         kind=kind,
         image_python=image_python,
-        requirements=[
-            f"ipyparallel=={_version('ipyparallel')}",
-            f"numpy=={numpy}" if numpy else "numpy",
-            *requirements,
-        ],
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         ipyparallel=_version("ipyparallel"),
     )

@@ -1,5 +1,6 @@
 """The lock as the machines get it: JSON, as their own Python has no reader of TOML before 3.11."""
 
+import hashlib
 import json
 import urllib.parse
 from collections.abc import Mapping
@@ -19,6 +20,14 @@ def machine_lock(lock: Path, python: str) -> bytes:
     """
     packages = read_toml(lock)["packages"]
     return json.dumps({"python": python, "packages": [*map(_package, packages)]}).encode()
+
+
+def digest_of(lock: bytes) -> str:
+    """Return what is the same for locks of machine_lock with the same Python and wheels, wherever
+    these are had from."""
+    content = json.loads(lock)
+    wheels = sorted((one["name"], one["sha256"]) for one in content["packages"])
+    return hashlib.sha256(json.dumps([content["python"], wheels]).encode()).hexdigest()
 
 
 def _package(package: Mapping[str, Any]) -> dict[str, Any]:

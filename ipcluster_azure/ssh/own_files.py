@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..record.contents import Environment
-from .bootstrap import SLOWEST
 from .bundle import ON_VM, offered
 from .commands import BARE, Command, shell, system_python
 from .connection import Connection
+from .packages import SLOWEST
 
 SCRIPT = "vm_own_files.py"
 ANSWER_S = 30.0

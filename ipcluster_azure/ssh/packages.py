@@ -16,11 +16,13 @@ from .commands import SET_VARIABLES, Command, shell
 from .connection import Connection
 
 BUILD_TIMEOUT_S = 600.0
+SLOWEST = 50_000  # bytes a second, to the controller
 SEND_TIMEOUT_S = 3600.0  # a line of 10 Mbit/s takes 4 GB in that time
 PROGRESS_S = 4.0
 ROUNDS = 4  # one may be followed by what was known to be lacking, one by what was not
 PIECE = 1 << 17  # bytes, a second of a line of 1 Mbit/s
 BUILD: Command = ["python3", "vm_environment.py", "build"]
+UPDATE: Command = ["python3", "vm_environment.py", "update"]
 RECEIVE: Command = ["python3", "vm_environment.py", "receive"]
 BLOCK = tarfile.BLOCKSIZE
 
@@ -45,6 +47,7 @@ async def build_environment(
     before: Sequence[Command],
     data: bytes,
     on_progress: Callable[[str], None],
+    command: Command = BUILD,
 ) -> None:
     """Run the steps `before`, which read `data`, and make the environment.
 
@@ -65,11 +68,14 @@ async def build_environment(
         if event["event"] == "needed":
             send(event["files"])
 
-    steps = [*before, BUILD]
+    steps = [*before, command]
     try:
         for _ in range(ROUNDS):
             events = await connection.events(
-                shell(*steps), stdin=data, timeout_s=BUILD_TIMEOUT_S, on_event=on_event
+                shell(*steps),
+                stdin=data,
+                timeout_s=BUILD_TIMEOUT_S + len(data) / SLOWEST,
+                on_event=on_event,
             )
             await asyncio.gather(*sending)
             if "environment" in events:
@@ -82,7 +88,7 @@ async def build_environment(
                     raise BootstrapFailed(f"{connection.name} can't have {', '.join(still)}: {why}")
                 send(lacking)
                 await asyncio.gather(*sending)
-            steps, data = [SET_VARIABLES, BUILD], b""
+            steps, data = [SET_VARIABLES, command], b""
         raise BootstrapFailed(f"{connection.name} does not find {', '.join(_lacking(events))}")
     finally:
         for task in sending:

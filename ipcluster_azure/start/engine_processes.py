@@ -160,15 +160,15 @@ async def start_engine_processes(
 
 
 class Teller:
-    """Says what the engines' machines do, of all that tell it one line every PROGRESS_S."""
+    """Says what machines do, of all that tell it one line every PROGRESS_S."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._said_at = progress, 0.0
+    def __init__(self, progress: Progress, who: str = "An engines' machine") -> None:
+        self._progress, self._who, self._said_at = progress, who, 0.0
 
     def tell(self, doing: str) -> None:
         if time.monotonic() - self._said_at >= PROGRESS_S:
             self._said_at = time.monotonic()
-            self._progress.say(f"An engines' machine: {doing}")
+            self._progress.say(f"{self._who}: {doing}")
 
 
 async def _start_on(

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..environment.glibc import glibc_of
@@ -79,17 +80,18 @@ async def prepare_python(
             loop.call_soon_threadsafe(progress.say, text)
 
     selection, expected = selection_of(settings), expected_target(settings)
-    prepared = await bridge(_prepare, selection, expected, folder, say)
+    prepared = await bridge(prepare_in, folder, selection, expected, say)
     site = await asyncio.shield(finding)
     target = target_of(site.place.settings, site.image)
     if target != expected:
-        prepared = await bridge(_prepare, selection, target, folder, say)
-    return prepared
+        prepared = await bridge(prepare_in, folder, selection, target, say)
+    return replace(prepared, selection=selection, target=target)
 
 
-def _prepare(
-    selection: Selection, target: Target, folder: Path, say: Callable[[str], None]
+def prepare_in(
+    folder: Path, selection: Selection, target: Target, say: Callable[[str], None]
 ) -> PreparedEnvironment:
+    """Make the lock and the wheels in `folder`. Blocks; raises ConfigurationError."""
     from ..environment.prepare import prepare  # here, in a thread, it holds up nobody
 
     folder.mkdir(mode=0o700, exist_ok=True)

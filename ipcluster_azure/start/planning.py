@@ -20,9 +20,11 @@ from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.waiting import all_or_none
+from ..settings.environment_checks import LOCK
 from ..settings.values import Settings
 from ..ssh.environment import environment_of
 from ..ssh.keys import KeyPair, make_host_key
+from .asked_packages import asked_of
 from .controller_wait import network_ready
 from .own_files import FilesToSend, put_beside
 from .preflight import Place
@@ -205,12 +207,13 @@ def _new_record(
 
 
 def _environment(site: Site) -> Environment:
-    settings = site.place.settings
-    made = environment_of(settings.python_environment, settings.image_python, settings.requirements)
-    if site.python is None:
-        return made
-    wheels = [str(path) for path in site.python.wheels]
-    return replace(made, lock=str(site.python.lock), wheels=wheels)
+    settings, python = site.place.settings, site.python
+    if python is None:
+        return environment_of(settings.python_environment, settings.image_python)
+    made = environment_of(LOCK if settings.python_lock else settings.python_environment)
+    wheels = [str(path) for path in python.wheels]
+    asked = asked_of(python.selection, python.target)
+    return replace(made, python=python.python, lock=str(python.lock), wheels=wheels, asked=asked)
 
 
 def secure_parameters(public_key: str, host_key: KeyPair) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..errors import ConfigurationError
 from ..plan.cluster_plan import SizeOffer, VmSize
 from ..plan.image import Image, misfit
+from ..settings.environment_checks import IMAGE
 from ..settings.image_reference import MARKETPLACE, parse_image
 from ..settings.values import Settings
 
@@ -89,7 +90,7 @@ def require_one_architecture(
     built_for = _architecture(controller, offers)
     for size in sizes:
         own = _architecture(size.name, offers)
-        if settings.python_environment == "minimal" and built_for and own and own != built_for:
+        if settings.python_environment != IMAGE and built_for and own and own != built_for:
             raise ConfigurationError(
                 f"The engines' {size.name} has {own} processors and the controller's {controller} "
                 f"{built_for}: the Python that is made on the controller's machine does not run on "

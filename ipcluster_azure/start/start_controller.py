@@ -17,7 +17,7 @@ from ..ssh.bundle import bundle_of, controller_config, controller_upload
 from ..ssh.connect import connect, controller_target
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
-from ..ssh.machine_lock import machine_lock
+from ..ssh.machine_lock import digest_of, machine_lock
 from .carried import packages_of
 from .controller_wait import controller_requested
 from .link_process import ensure_link
@@ -139,6 +139,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         }
         record.tunnels[DASK] = Tunnel(0, ready["dask"])
         record.environment.packages = ready["packages"]
+        record.environment.made_of = digest_of(lock) if lock else ""
         record.controller.pid = ready["pid"]
         record.controller.depot_url = events["serving"]["url"]
         record.controller.bundle_sha256 = bundle.sha256

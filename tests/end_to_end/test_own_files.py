@@ -18,6 +18,7 @@ import ipyparallel as ipp
 import pytest
 
 from azure_emulator.testing import fault, faults
+from ipcluster_azure.clusters.sync_packages import OF_IMAGE
 from ipcluster_azure.record.contents import Machine
 from ipcluster_azure.record.file import RecordFile
 
@@ -95,6 +96,7 @@ def test_modules_beside_a_notebook(bare_profile: Profile, work: Path) -> None:
         (work / "data.csv").write_text("4,5,6")
         said = notebook.cell("%load_ext ipcluster_azure\n%sync").splitlines()
         assert said == [
+            OF_IMAGE,
             f"Sent data.csv, mymodule.py (0.0 MB); now on 1 machine: 4 files of {work}.",
             "Each engine imports your modules anew at its next task.",
         ]
@@ -107,7 +109,7 @@ def test_modules_beside_a_notebook(bare_profile: Profile, work: Path) -> None:
             notebook.cell("more = await cluster.start_engines(1); rc.wait_for_engines(3)")
             assert notebook.cell("print(rc[rc.ids[-1]].apply_sync(task, 4))") == "(42, '4,5,6')\n"
         said = notebook.cell("%sync").splitlines()
-        assert said == [f"Nothing has changed; now on 2 machines: 4 files of {work}."]
+        assert said == [OF_IMAGE, f"Nothing has changed; now on 2 machines: 4 files of {work}."]
         assert notebook.cell(MISTAKE) == "UsageError %sync: --to has no effect without --back.\n"
         notebook.cell("await cluster.stop_cluster()")
     finally:
@@ -202,7 +204,7 @@ def test_a_running_cluster_is_brought_up_to_date(bare_profile: Profile, work: Pa
 
     (work / "more.csv").write_text("new")
     profile.configure((profile.folder / "ipcluster_config.py").read_text() + MORE)
-    assert sync(profile).startswith("Sent more.csv (0.0 MB); now on 2 machines")
+    assert "\nSent more.csv (0.0 MB); now on 2 machines" in sync(profile)
     (work / "data.csv").unlink()
     assert "there is no 'data.csv'" in sync(profile, expect=1)
     said = sync(profile, f"--from={work / 'gone'}", expect=1)

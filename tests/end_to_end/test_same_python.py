@@ -5,6 +5,7 @@ The machines are in a mount namespace where the project, its packages and uv's c
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tests.project import (
     UV,
     Project,
     hidden_from,
+    install,
     make_project,
     run,
 )
@@ -124,13 +126,9 @@ def test_every_distribution_is_the_same_on_every_engine(
         left_out = set(here) - set(there)
         assert {"ipcluster-azure", "azure-mgmt-compute", "asyncssh"} <= left_out
         assert {EDITABLE, GIT, PRIVATE, PATCHED, CONDA, "pandas", "numba"} <= set(there)
-    said = stage_summary(cluster)
-    assert f"{len(engines[0])} packages" in said
-
-
-def stage_summary(text: str) -> str:
-    (line,) = [line for line in text.splitlines() if " from the index" in line]
-    return line
+    (said,) = [line for line in cluster.splitlines() if " from the index" in line]
+    numbers = re.findall(r"(\d+) (?:packages:|more that they need)", said)
+    assert sum(map(int, numbers)) == len(engines[0]), said
 
 
 @needs_root
@@ -151,7 +149,7 @@ def stage_summary(text: str) -> str:
         ),
         ("import lab_tools\nview.map(lab_tools.double, [2, 3])", [4, 6]),
         ("import lab_models\nview.map(lab_models.double, [2, 3])", [4, 6]),
-        ("import lab_secret\nview.apply(lambda: __import__('lab_secret').NAME)[:1]", [PRIVATE]),
+        ("view.apply(lambda: __import__('lab_secret').version)[:1]", ["1.5"]),
         ("view.apply(lambda: __import__('tabulate').MENDED)[:1]", [True]),
         (
             "view.use_cloudpickle()\nfactor = 5\n"
@@ -168,6 +166,31 @@ def test_what_a_notebook_has_the_engines_have(
     notebook: Notebook, code: str, expected: object
 ) -> None:
     assert value(notebook, code) == expected
+
+
+@needs_root
+@pytest.mark.timeout(START_S)
+def test_what_is_installed_since_comes_with_sync(project: Project, notebook: Notebook) -> None:
+    before = value(notebook, "rc.ids")
+    install(project, "more-itertools==10.5.0")
+    said = notebook.cell("%load_ext ipcluster_azure\n%sync")
+    added = "1 package added (more-itertools 10.5.0); the engines go on, and can import them."
+    assert added in said
+    imported = "[*{*view.apply(lambda: __import__('more_itertools').first([3]))}]"
+    assert value(notebook, imported) == [3]
+    assert value(notebook, "rc.ids") == before
+
+    (module,) = (project.root / "sources").glob("*/lab_tools/__init__.py")
+    module.write_text(module.read_text().replace("2 * x", "20 * x"))
+    said = notebook.cell("%sync")
+    assert "1 package changed (lab-tools 0.3, another wheel of it); engines " in said
+    notebook.cell("rc.wait_for_engines(len(before := rc.ids), timeout=60)\nview = rc[:]")
+    doubled = "[*{*rc[:].apply_sync(lambda: __import__('lab_tools').double(2))}]"
+    assert value(notebook, doubled) == [40]
+    assert not {*value(notebook, "rc.ids")} & {*before}
+    engines = value(notebook, f"{DISTRIBUTIONS}\nrc[:].apply_sync(versions)")
+    for there in engines:
+        assert there["more-itertools"] == "10.5.0"
 
 
 @needs_root

@@ -5,6 +5,7 @@
     python vm_agent.py signal --dir=D --set=SET --signum=NUMBER
     python vm_agent.py stop --dir=D --set=SET
     python vm_agent.py logs --dir=D (--set=SET | --controller) [--max-bytes=N]
+    python vm_agent.py compare --dir=D
 
 Run over SSH by the VM's Python (bundle.py says how these files get there); these names are a
 protocol, since launchers of other versions run them too. Needs the standard library and, for
@@ -41,6 +42,7 @@ import traceback
 from collections.abc import Callable
 
 from .controller_process import controller_command
+from .distributions import found_environment
 from .engine import parse_signal
 from .engine_set_start import engines_command
 from .processes import end_processes, send_signal
@@ -66,6 +68,12 @@ def stop_command(args: argparse.Namespace) -> int:
         killed = end_processes([state["supervisor"]], STOP_GRACE_S)
         killed += end_processes(state["engines"], grace_s=0)
     emit("stopped", set=args.set, killed=killed)
+    return 0
+
+
+def compare_command(args: argparse.Namespace) -> int:
+    """An event with the packages of this machine, and how they differ from its lock."""
+    emit("compared", **found_environment(WorkDir(args.dir)))
     return 0
 
 
@@ -128,6 +136,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     engines.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     engines.add_argument("--address", default=address_of_login())
     signalling.add_argument("--signum", type=parse_signal, required=True)
+    add("compare", compare_command)
     logs = add("logs", logs_command)
     whose = logs.add_mutually_exclusive_group(required=True)
     whose.add_argument("--set", type=file_name_part)

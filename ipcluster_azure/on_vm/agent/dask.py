@@ -100,8 +100,10 @@ def main(argv: list[str]) -> None:
     end = argv.index("--")
     args = parser.parse_args(argv[:end])
     hide_own_folder()
-    from ipyparallel.controller.app import main as run
-
+    try:
+        from ipyparallel.controller.app import main as run
+    except ImportError as error:
+        sys.exit(f"{sys.executable}: {error}")
     serve_dask(args.host, args.given)
     sys.argv = ["ipcontroller", *argv[end + 1 :]]
     run()

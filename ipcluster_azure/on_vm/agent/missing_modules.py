@@ -21,7 +21,7 @@ ADVICE = {
     "minimal": (
         "python_environment = 'minimal' gives them ipyparallel, numpy and requirements alone. Name "
         "the package in c.AzureVMLauncher.requirements, or set python_environment = 'sync'; then "
-        "stop the cluster and start it again."
+        "run `ipcluster-azure sync`."
     ),
     "image": (
         "with python_environment = 'image' they have what is on the image. Install it there, or "

@@ -4,6 +4,7 @@ Before each task an engine looks whether files came (one stat); then whatever it
 them is imported anew. Neither importlib.reload in some order nor a reload of the changed ones alone
 is enough: a module that said `from changed import f` keeps the old f. So all of the user's modules
 leave sys.modules together, and their state with them. Nothing changes within a task.
+Likewise it looks for packages that came, which it can import from then on.
 Standard library alone; `%sync` does the same to the modules of a notebook's kernel.
 """
 
@@ -21,6 +22,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 MANIFEST = "files.json"  # in the work directory; own_files/manifest.py writes it
+ENVIRONMENT = "environment.json"  # beside it; replaced whenever packages were installed
+Stamp = tuple[int, int]
 
 
 class OwnFiles:
@@ -28,7 +31,9 @@ class OwnFiles:
 
     def __init__(self, home: Path, manifest: Path) -> None:
         self._home, self._manifest = home, manifest
-        self._seen: object = None
+        self._environment = manifest.with_name(ENVIRONMENT)
+        self._seen: Stamp | None = None
+        self._installed: Stamp | None = None
         self._files: Mapping[str, Any] = {}
 
     def use(self, kernel: Any) -> None:
@@ -48,12 +53,11 @@ class OwnFiles:
 
     def look(self, namespace: MutableMapping[str, Any]) -> None:
         """Take what came since the last look; `namespace` may hold names from old modules."""
-        try:
-            stat = os.stat(self._manifest)
-        except OSError:
-            return
-        seen = (stat.st_ino, stat.st_mtime_ns)
-        if seen == self._seen:
+        installed, self._installed = self._installed, _stamp(self._environment)
+        if installed != self._installed:
+            importlib.invalidate_caches()
+        seen = _stamp(self._manifest)
+        if seen is None or seen == self._seen:
             return
         self._seen = seen
         manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
@@ -68,6 +72,15 @@ class OwnFiles:
         if before and any(name.endswith(".py") for name in changed):
             for error in renew({str(self._home / name) for name in names}, namespace):
                 traceback.print_exception(error)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return what changes when a file is replaced; None if there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def renew(files: Iterable[str], namespace: MutableMapping[str, Any]) -> list[BaseException]:

@@ -4,6 +4,8 @@
     python3 vm_environment.py --dir=DIR receive     takes wheels from its input   (controller)
     python3 vm_environment.py --dir=DIR pack        packs wheels for the engines  (controller)
     python3 vm_environment.py --dir=DIR install     installs what was packed      (engines)
+    python3 vm_environment.py --dir=DIR update      downloads, installs the rest  (both, later)
+    python3 vm_environment.py --dir=DIR offer       offers wheels one by one      (controller)
 
 Run with any Python from 3.8 on. All read DIR/wheels.json, the lock (lock.py), which the launcher
 sends. Prints one JSON object a line; the log is DIR/log/environment.log:
@@ -11,23 +13,24 @@ sends. Prints one JSON object a line; the log is DIR/log/environment.log:
     {"event": "needed", "files": [...]}                   wheels that have no address, to be sent
     {"event": "progress", "doing", "detail", "seconds"}   every few seconds
     {"event": "unreachable", "files": [...], "why"}       wheels that can't be had from here
-    {"event": "environment", "seconds"}                   it is made
+    {"event": "environment", "seconds"}                   it is made; `update` adds "outdated"
     {"event": "packed", "sha256"}                         of DIR/depot/environment.tar
+    {"event": "offered", "sizes": {...}}                  in bytes, by the wheels' hashes
     {"event": "failed", "reason", "log_tail"}             with status 1
 
-If wheels are missing, `build` ends without "environment", with status 0: the launcher sends them to
-DIR/wheels, and calls it again. Who is ended in the middle begins anew the next time, but for wheels
-that are there: each is complete, and has its hash.
+If wheels are missing, `build` and `update` end without "environment", with status 0: the launcher
+sends them to DIR/wheels, and calls it again. Who is ended in the middle begins anew the next time,
+but for wheels that are there: each is complete, and has its hash.
 
 DIR/env holds only what uv installed; DIR/environment.json, which is there while that is complete,
-says what it was made of.
+says what it was made of. DIR/outdated is there after an `update` until processes that may have old
+packages loaded have been replaced, whoever does that.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
-import hashlib
 import os
 import shutil
 import sys
@@ -37,12 +40,14 @@ from pathlib import Path
 from .bytecode import compile_start
 from .fitting import require_fitting
 from .lock import Lock, Made
+from .offers import forget_namesakes, forget_others, hash_of, offer_wheels
 from .steps import Failed, emit, log_file, run
 from .uv import download_uv, find_uv, make_empty, own_uv
 from .wheels import get_wheels, keep, kept_wheels, receive_wheels
 
-CHUNK = 1 << 20
 LOCK, MADE, ARCHIVE, BYTECODE = "wheels.json", "environment.json", "environment.tar", "bytecode.tar"
+OUTDATED = "outdated"
+NO_UV = "the controller's image has uv, and this machine's has none: add it there"
 
 
 def build(root: Path) -> None:
@@ -65,12 +70,38 @@ def install(root: Path) -> None:
         require_fitting(lock.packages)
         uv = find_uv(root)
         if uv is None:
-            raise Failed("the controller's image has uv, and this machine's has none: add it there")
+            raise Failed(NO_UV)
         prepare(root, uv, lock, UV_OFFLINE="1")
         install_wheels(root, uv, lock)
         command: list[str | Path] = ["tar", "--extract", "--file", root / BYTECODE]
         run(root, "unpacking the compiled modules", [*command, "--directory", root])
     emit("environment", seconds=round(time.monotonic() - started, 2))
+
+
+def update(root: Path) -> None:
+    """Bring DIR/env up to date with the lock while engines run in it; downloads come first."""
+    started, lock = time.monotonic(), Lock.read(root / LOCK)
+    if not is_made(root, lock):
+        require_fitting(lock.packages)
+        uv = find_uv(root)
+        if uv is None:
+            raise Failed(NO_UV)
+        before = Made.read(root / MADE)
+        forget_namesakes(root, lock.packages, before)
+        if not get_wheels(root, lock.packages):
+            return
+        if before is None or before.hashes.items() - lock.hashes.items():  # one is changed, or gone
+            (root / OUTDATED).touch()
+        prepare(root, uv, lock, UV_OFFLINE="1")
+        install_wheels(root, uv, lock)
+        forget_others(root, lock.packages)
+    seconds = round(time.monotonic() - started, 2)
+    emit("environment", seconds=seconds, outdated=(root / OUTDATED).exists())
+
+
+def offer(root: Path) -> None:
+    """Have vm_depot.py serve each wheel of the lock, too, for machines that lack few."""
+    emit("offered", sizes=offer_wheels(root, Lock.read(root / LOCK).packages))
 
 
 def receive(root: Path) -> None:
@@ -135,14 +166,6 @@ def pack(root: Path) -> None:
     emit("packed", sha256=hash_of(archive))
 
 
-def hash_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def why_not_written(error: OSError, root: Path) -> str:
     """Return in words why a file could not be written, and what is to be done about a full disk."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -154,7 +177,14 @@ def why_not_written(error: OSError, root: Path) -> str:
     )
 
 
-COMMANDS = {"build": build, "receive": receive, "pack": pack, "install": install}
+COMMANDS = {
+    "build": build,
+    "receive": receive,
+    "pack": pack,
+    "install": install,
+    "update": update,
+    "offer": offer,
+}
 
 
 def main(argv: list[str]) -> int:

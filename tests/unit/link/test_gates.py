@@ -60,7 +60,7 @@ def engines() -> Environment:
     """What the engines have, on record: the same as here, unless a test changes it."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     packages = {name: importlib.metadata.version(name) for name in ("pyzmq", "numpy")}
-    return Environment("minimal", "", [], python, "9.2.0", packages)
+    return Environment("minimal", "", python, "9.2.0", packages=packages)
 
 
 @pytest.fixture

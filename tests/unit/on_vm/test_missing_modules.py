@@ -200,7 +200,7 @@ def test_the_advice_is_true_for_what_the_machines_were_given(given: str) -> None
         "lock": "c.AzureVMLauncher.python_lock",
     }
     assert advised[given] in text
-    assert ("ipcluster-azure sync" in text) == (given in ("sync", "lock"))
+    assert ("ipcluster-azure sync" in text) == (given != "image")
     assert hint("scipy", "") == hint("scipy", "sync")  # of a launcher that doesn't say it
 
 

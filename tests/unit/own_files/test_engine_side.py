@@ -1,6 +1,8 @@
 """What an engine does with new files: modules imported anew, and names that stand for the new."""
 
+import importlib.util
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +106,22 @@ def test_modules_of_others_stay(home: Path) -> None:
     assert renew({str(home / "one_own.py")}, {}) == []
     assert others.items() <= sys.modules.items()
     assert "one_own" not in sys.modules
+
+
+def test_packages_that_came_can_be_imported_at_once(home: Path) -> None:
+    """Python notes what a folder holds, and its clock may be too coarse to see a change."""
+    manifest = put(home, one_own="")
+    own = OwnFiles(home, manifest)
+    own.look({})
+    packages = home.parent / "site-packages"
+    packages.mkdir()
+    sys.path.append(str(packages))
+    assert importlib.util.find_spec("came_later") is None
+    stat = packages.stat()
+    (packages / "came_later.py").touch()
+    os.utime(packages, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    own.look({})
+    assert importlib.util.find_spec("came_later") is None
+    (home.parent / "environment.json").write_text("{}")
+    own.look({})
+    assert importlib.util.find_spec("came_later") is not None

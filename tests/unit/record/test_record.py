@@ -50,7 +50,7 @@ def _record() -> Record:
         created="2026-11-21T12:00:00+00:00",
         endpoint=Endpoint("https://management.azure.com", "https://management.azure.com"),
         plan=CLUSTER,
-        environment=Environment("minimal", "python3", ["numpy"], "3.11", "9.2.0"),
+        environment=Environment("minimal", "python3", "3.11", "9.2.0"),
         controller=Controller(host="203.0.113.9", args=["--x"], variables={"A": "b"}),
         engine_sets={"s": EngineSet("id", 3, 4, 4, "key", machines=[Machine("m", "10.0.0.4", 3)])},
         resources=["a", "b"],

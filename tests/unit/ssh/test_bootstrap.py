@@ -17,7 +17,7 @@ from ipcluster_azure.ssh.packages import Packages
 
 from ..plans import CLUSTER
 
-MINIMAL = Environment("minimal", "unused", ["numpy", "odd; name"], "3.11", "9.2.0")
+MINIMAL = Environment("minimal", "unused", "3.11", "9.2.0")
 BUNDLE = Bundle(b"scripts", "abc")
 READY = {"event": "ready", "python": "3.11.7", "ipyparallel": "9.2.0", "registered": 2}
 BUILD = ["python3", "vm_environment.py", "build"]

@@ -25,9 +25,9 @@ from ipcluster_azure.ssh.commands import (
 )
 
 ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü' && false\nnext"
-IMAGE = Environment("image", sys.executable, [], "3.11", "9.2.0")
-ELSEWHERE = Environment("image", "/opt/my python/bin/python", [], "3.11", "9.2.0")
-MINIMAL = Environment("minimal", "unused", [], "3.11", "9.2.0")
+IMAGE = Environment("image", sys.executable, "3.11", "9.2.0")
+ELSEWHERE = Environment("image", "/opt/my python/bin/python", "3.11", "9.2.0")
+MINIMAL = Environment("minimal", "unused", "3.11", "9.2.0")
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def test_a_program_that_is_missing_is_named(home: Path) -> None:
 # --- the protocol with other versions: the machines have the files of who started the cluster
 
 SENT = {
-    "agent": {"controller", "engines"},  # right after these files were sent
+    # the first two right after these files were sent; the third where the machine has a lock
+    "agent": {"controller", "engines", "compare"},
     "agent_command": {"logs", "stop", "signal"},
     "guard_command": {"follow", "unregister"},
 }
@@ -124,6 +125,7 @@ OF_OTHER_VERSIONS = [
     ["logs", "--dir=.", "--set=1795957247", "--max-bytes=200000"],
     ["stop", "--dir=.", "--set=1795957247"],
     ["signal", "--dir=.", "--set=1795957247", "--signum=2"],
+    ["compare", "--dir=."],
 ]
 
 

@@ -10,7 +10,7 @@ from ipcluster_azure.record.contents import Environment
 from ipcluster_azure.ssh import environment
 from ipcluster_azure.ssh.environment import check_versions, environment_of
 
-IMAGE = Environment("image", "python3", [], "3.11", "9.2.0")
+IMAGE = Environment("image", "python3", "3.11", "9.2.0")
 
 
 HERE = {"ipyparallel": "9.2.0", "numpy": "2.4.6", "scipy": "1.17.0", "dill": "0.4.0"}
@@ -25,13 +25,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_the_environment_is_the_clients(here: dict[str, str]) -> None:
-    made = environment_of("minimal", "python3", ["scipy"])
-    assert made.requirements == ["ipyparallel==9.2.0", "numpy==2.4.6", "scipy"]
-
-
-def test_without_numpy_here_any_version_will_do(here: dict[str, str]) -> None:
-    del here["numpy"]
-    assert environment_of("minimal", "python3", []).requirements == ["ipyparallel==9.2.0", "numpy"]
+    made = environment_of("image", "/opt/python")
+    assert (made.kind, made.image_python) == ("image", "/opt/python")
+    assert made.python == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert made.ipyparallel == "9.2.0"
 
 
 @pytest.mark.parametrize(

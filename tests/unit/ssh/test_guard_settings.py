@@ -28,7 +28,7 @@ def _record(*, self_deletion: bool, owns_group: bool = True, ca_file: str = "") 
         created=created.isoformat(timespec="seconds"),
         endpoint=Endpoint("https://management.azure.com", "https://management.azure.com", ca_file),
         plan=replace(CLUSTER, owns_resource_group=owns_group),
-        environment=Environment("minimal", "python3", [], "3.11", "9.2.0"),
+        environment=Environment("minimal", "python3", "3.11", "9.2.0"),
         limits=Limits(12.0, 60.0, self_deletion),
         controller=Controller(vm_id=VM),
         engine_sets=sets,

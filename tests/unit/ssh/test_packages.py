@@ -18,8 +18,8 @@ from ipcluster_azure.ssh.commands import WORK_DIR
 from ipcluster_azure.ssh.connection import Connection
 from ipcluster_azure.ssh.machine_lock import LOCK, machine_lock
 from ipcluster_azure.ssh.packages import PIECE, Packages, build_environment
+from tests.package_index import PackageIndex, served
 
-from ..environment.package_index import PackageIndex, served
 from ..on_vm.machines import PROGRAMS, PYTHON, Machine, locked
 
 TARGET = Target(PYTHON, "x86_64", (2, 28))
@@ -129,7 +129,7 @@ async def test_wheels_without_an_address_are_sent_while_others_are_downloaded(
     lock = put_lock(shell, here, [locked(index, public), locked(index, own, url=None)])
     await build(shell, Packages(lock, [written(index, here, own)], nothing))
     assert shell.machine.versions() == {"own": "1.0", "public": "1.0"}
-    assert len(shell.commands) == 3  # built, sent, built
+    assert len(shell.commands) in (2, 3)  # built, sent; built again unless it came in time
     assert f"/files/{own}" not in [path for path, _ in index.asked]
     again = len(shell.commands)
     await build(shell, Packages(lock, [here / own], nothing))
