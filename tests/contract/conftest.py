@@ -83,12 +83,14 @@ def controller_launcher_class() -> str:
 
 
 @pytest.fixture
-def cluster_config(emulator: EmulatorInfo) -> Config:
+def cluster_config(emulator: EmulatorInfo, request: pytest.FixtureRequest) -> Config:
+    """The interpreter that runs the tests, at once; in one way of a complete run what users get,
+    this environment on the machines: ipyparallel's tests send functions that need pytest."""
     config = Config()
     config.AzureVMLauncher.endpoint = "emulator"
-    # the environment that is built on the controller has tests of its own
-    config.AzureVMLauncher.python_environment = "image"
-    config.AzureVMLauncher.image_python = sys.executable
+    if not COMPLETE or request.node.callspec.params["Cluster"] != AWAITED:
+        config.AzureVMLauncher.python_environment = "image"
+        config.AzureVMLauncher.image_python = sys.executable
     config.AzureVMLauncher.sync_paths = []  # the working directory is the project's own
     return config
 

@@ -45,7 +45,7 @@ SKIPPED = {
     r"cluster = .*\nclient = await .*\n\.\.\.": "notebook.md has it, too, in pieces",
     r"ipcluster-azure reap --name=": "names a cluster; test_reap.py has one",
     r"python -m ipcluster_azure.examples.*--profile=azure --paths=1e7": "test_pricer_command.py",
-    r"(ok|engine set|failed) ": OTHER,
+    r"(ok|engine set|failed|Python 3\.\d+ on|1 package) ": OTHER,
     r"azure_controller|az deployment": OTHER,
 }
 # of one page: what its reader has typed before

@@ -15,6 +15,7 @@ from .markdown import pages, text_of
 HOSTS = frozenset(
     """
     127.0.0.1 github.com ipyparallel.readthedocs.io cosmic-ray.readthedocs.io
+    docs.coiled.io packaging.python.org
     keepachangelog.com semver.org
     learn.microsoft.com shell.azure.com
     api.ipify.org management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn

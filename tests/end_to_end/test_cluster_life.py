@@ -167,7 +167,8 @@ def test_odd_paths(tmp_path: Path, emulator: EmulatorInfo) -> None:
     state_dir = home / ".ipcluster-azure" / "emulator"
     own = EmulatorInfo("", "", "", "", str(state_dir), 0)
     profile = Profile(ipython_dir, own, environment={"HOME": str(home)}, cwd=read_only)
-    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n')
+    minimal = 'c.AzureVMLauncher.python_environment = "minimal"\n'
+    profile.configure(f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{minimal}')
     read_only.chmod(0o555)
     try:
         profile.ipcluster("start", "-n", "2", "--daemonize")

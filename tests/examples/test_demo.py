@@ -32,7 +32,7 @@ IPCLUSTER = """#!/bin/sh
 echo "ipcluster $*" >> {state}/calls
 . {state}/$1
 """
-START = f"ipcluster start {PROFILE} -n 4 --daemonize"
+START = f"ipcluster start {PROFILE} -n 4 --daemonize --AzureVMLauncher.sync_paths=[]"
 STOP = f"ipcluster stop {PROFILE}"
 EMULATOR_STOP = "ipcluster-azure emulator stop"
 SHOW = demo.show

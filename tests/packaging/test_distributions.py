@@ -132,4 +132,4 @@ def test_what_a_user_installs_has_what_the_launchers_are_built_on_and_no_test_to
     plain = {r.split(">=")[0] for r in metadata.get_all("Requires-Dist") if "extra ==" not in r}
     built_on = "ipyparallel", "traitlets", "azure-mgmt-compute", "azure-identity", "asyncssh"
     assert plain.issuperset({*built_on, "numpy"})
-    assert plain.isdisjoint({"pytest", "mypy", "ruff", "uv", "aiohttp", "matplotlib"})
+    assert plain.isdisjoint({"pytest", "mypy", "ruff", "aiohttp", "matplotlib"})
