@@ -14,15 +14,21 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench bench-pricer schemas test-azure kills complete soak mutation clean
+.PHONY: help demo test again lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
-demo: $(STAMP)
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## the whole way in half a minute, on the emulator
 	$(BIN)/python -m ipcluster_azure.examples.demo
 
-test: $(STAMP)
+test: $(STAMP) ## all tests, on the emulator
 	$(PYTEST) -n $(WORKERS) --dist=worksteal
 
-lint: $(STAMP)
+again: $(STAMP) ## the tests that failed last time, one after the other
+	$(PYTEST) --last-failed --last-failed-no-failures none
+
+lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,38 +36,38 @@ lint: $(STAMP)
 
 # All benchmarks, about 80 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
 # the other sections left as they are: make bench BENCH="forked tunnel"
-bench: $(STAMP)
+bench: $(STAMP) ## all benchmarks into docs/benchmarks.md, about 80 minutes; some: BENCH="forked tunnel"
 	$(BIN)/python -m benchmarks $(BENCH)
 
 # The Monte Carlo pricer's section of that page alone: speed, variance, scheduling.
-bench-pricer: $(STAMP)
+bench-pricer: $(STAMP) ## the options pricer's section of that page, about 6 minutes
 	$(BIN)/python -m benchmarks pricer
 
 # The emulator's body schemas, from the models of the installed Azure SDK.
-schemas: $(STAMP)
+schemas: $(STAMP) ## the emulator's body schemas, anew from the installed Azure SDK
 	$(BIN)/python tools/generate_schemas.py
 
 # Needs `az login`, AZURE_SUBSCRIPTION_ID and IPCLUSTER_AZURE_TEST_SPENDING_CAP; costs money.
-test-azure: $(STAMP)
+test-azure: $(STAMP) ## tests/azure on a real subscription; costs money
 	$(PYTEST) tests/azure --target=azure
 
 # Every way to die at every HTTP exchange; `make test` dies at each kind of exchange.
-kills: $(STAMP)
+kills: $(STAMP) ## every way to die at every HTTP exchange, about 20 minutes
 	IPCLUSTER_AZURE_TEST_COMPLETE=1 $(PYTEST) tests/end_to_end/test_kills.py -n $(WORKERS) --dist=worksteal
 
 # All tests, with those that are much like another and the long series: about 50 minutes.
-complete: $(STAMP)
+complete: $(STAMP) ## all tests, with the long series, about 50 minutes
 	IPCLUSTER_AZURE_TEST_COMPLETE=1 $(PYTEST) -n $(WORKERS) --dist=worksteal
 
 # 3,000 starts and stops with random faults and kills, into docs/benchmarks.md.
-soak: $(STAMP)
+soak: $(STAMP) ## 3,000 starts and stops with random deaths, about an hour
 	$(BIN)/python -m benchmarks soak
 
 # How much of what plans, remembers and deletes can be broken unnoticed: see CONTRIBUTING.md.
-mutation: $(STAMP)
+mutation: $(STAMP) ## breaks the code in hundreds of places and counts what tests notice
 	$(BIN)/python tools/mutation.py
 
-clean:
+clean: ## removes .venv, what was built, and caches
 	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
