@@ -1,6 +1,6 @@
 """Everything that can go wrong, as one tree.
 
-    LauncherError (ipyparallel)
+    LauncherError (ipyparallel's; Exception where no launchers run)
     └── AzureLauncherError
         ├── ConfigurationError (ValueError)       a setting is impossible, misspelt or missing
         ├── LoginError                            no credential, or Azure refused it
@@ -25,10 +25,15 @@ Every message says what failed, in which state, and what to do next.
 
 from typing import TYPE_CHECKING
 
-from ipyparallel.cluster.launcher import LauncherError
+from . import launchers_run_here
 
 if TYPE_CHECKING:
     from .endpoint import RecordCore
+
+if launchers_run_here:
+    from ipyparallel.cluster.launcher import LauncherError
+else:
+    LauncherError = Exception
 
 
 class AzureLauncherError(LauncherError):  # type: ignore[misc]

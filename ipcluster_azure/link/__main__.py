@@ -17,6 +17,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+if __name__ == "__main__":
+    import ipcluster_azure
+
+    ipcluster_azure.launchers_run_here = False
+
 from ..record.file import RecordFile
 from ..start.link_process import FAILED, OPEN
 from .kept_code import keep_code

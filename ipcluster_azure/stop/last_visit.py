@@ -19,6 +19,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    import ipcluster_azure
+
+    ipcluster_azure.launchers_run_here = False
+
 from ..errors import AzureLauncherError, MachineFailed
 from ..progress import Progress
 from ..record.contents import Machine, Record

@@ -38,3 +38,25 @@ def test_azure_is_asked_before_ssh_is_imported(modules: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("module", ["link", "stop.last_visit"])
+def test_processes_of_a_cluster_do_without_ipyparallel(module: str) -> None:
+    # without the words that they need both end after their imports
+    command = [sys.executable, "-X", "importtime", "-m", f"ipcluster_azure.{module}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "ipcluster_azure.errors" in imported
+    assert imported.isdisjoint({"ipyparallel", "IPython", "jupyter_client"})
+
+
+def test_errors_are_those_of_launchers_wherever_these_run() -> None:
+    code = (
+        "from ipcluster_azure.errors import AzureLauncherError as error\n"
+        "from ipyparallel.cluster.launcher import LauncherError\n"
+        "print(issubclass(error, LauncherError))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "True\n"
