@@ -16,12 +16,14 @@ from . import server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
+from .nspawn import programs
 from .state_directory import STATE_DIR_VARIABLE as STATE_DIR_VARIABLE
 from .state_directory import default_state_dir as default_state_dir
 from .state_directory import directory_of, prepare
 
 END_WITH_PID_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_END_WITH_PID"
 START_TIMEOUT_S = 30.0
+ROOT_FILE_SYSTEM_TIMEOUT_S = 900.0  # it is made once, in a minute, on a busy computer in five
 STOP_TIMEOUT_S = 30.0
 ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses of the server
 LOG_TAIL_LINES = 15
@@ -49,9 +51,9 @@ def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None
 def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
     """Return the running emulator of that directory, or start one.
 
-    options, for a new one only: machines ("process" or "none"), clock ("real" or "virtual"),
-    time_scale (0: operations complete at once; 1: they take as long as in Azure), seed, throttle,
-    idle_timeout_s, end_with_pid, port, quota_cores.
+    options, for a new one only: machines ("process", "none" or "nspawn"), clock ("real" or
+    "virtual"), time_scale (0: operations complete at once; 1: they take as long as in Azure), seed,
+    throttle, idle_timeout_s, end_with_pid, port, quota_cores.
 
     A test suite gives `end_with_pid=os.getpid()`: then the emulator ends, with all its machines
     and their processes, when the suite's process has ended in whatever way, SIGKILL included. The
@@ -72,9 +74,14 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     if running:
         return running
     _check_installed()
+    if options.get("machines") == "nspawn" and (problem := programs.missing()):
+        raise EmulatorError(problem)
     prepare(directory)
     command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
-    return _launch([*command, f"--state-dir={directory}", *arguments], directory)
+    command += [f"--state-dir={directory}", *arguments]
+    if options.get("machines") == "nspawn":
+        return _launch(command, directory, ROOT_FILE_SYSTEM_TIMEOUT_S)
+    return _launch(command, directory, START_TIMEOUT_S)
 
 
 def _check_installed() -> None:
@@ -86,7 +93,7 @@ def _check_installed() -> None:
             )
 
 
-def _launch(command: list[str], directory: Path) -> EmulatorInfo:
+def _launch(command: list[str], directory: Path, timeout_s: float) -> EmulatorInfo:
     """Start the server and return when it is up; raises EmulatorError with what went wrong."""
     log_path = directory / "emulator.log"
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -98,7 +105,7 @@ def _launch(command: list[str], directory: Path) -> EmulatorInfo:
             stderr=log_file,
             start_new_session=True,
         )
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     # If another start was faster its server has the lock, and that one will answer.
     while process.poll() in (None, 0, ALREADY_RUNNING) and time.monotonic() < deadline:
         info = find(directory)

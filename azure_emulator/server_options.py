@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-MACHINE_KINDS = ("process", "none")
+MACHINE_KINDS = ("process", "none", "nspawn")
 CLOCK_KINDS = ("real", "virtual")
 MOST_DIGITS = 9  # of a process's id, which is a C int
 
@@ -99,7 +99,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add(
         "--machines",
         choices=MACHINE_KINDS,
-        help="process: VMs are SSH servers on loopback addresses; none: VMs without SSH "
+        help="process: VMs are SSH servers on loopback addresses; none: VMs without SSH; nspawn: "
+        "VMs are containers with systemd in namespaces of their own, for root on Linux "
         "(default: %(default)s)",
     )
     add(

@@ -12,7 +12,7 @@ from .base.durations import Durations
 from .base.messages import ArmRequest, ArmResponse, Json
 from .base.random_streams import Chance
 from .base.store import Group, Resource, Store
-from .guest.addresses import AddressBook, LoopbackAddresses
+from .guest.addresses import AddressBook, Addresses, LoopbackAddresses, NamespaceAddresses
 from .guest.machine_interface import AccountedMachines, MachineHost
 from .rules.faults import Faults
 from .rules.metadata_urls import MetadataUrls
@@ -57,7 +57,7 @@ class Emulator:
         self.paging = Paging()
         self.policies = Policies(self.store)
         self.faults = Faults(self.clock, self.chance.stream("faults"))
-        self.addresses = LoopbackAddresses(self._address_stream())
+        self.addresses = self._addresses()
         self.private_addresses = AddressBook()
         self.sku_restrictions: list[Restriction] = []
         self.quotas: dict[tuple[str, str], int] = {}  # (location or *, name) -> limit
@@ -72,14 +72,16 @@ class Emulator:
     def new_hex(self, digits: int) -> str:
         return f"{self._names.getrandbits(4 * digits):0{digits}x}"
 
-    def _address_stream(self) -> random.Random | None:
-        """Return what addresses are drawn from; None with real machines.
+    def _addresses(self) -> Addresses:
+        """Return where addresses come from; drawn from this emulator's seed only without machines.
 
-        Those take addresses and a port of this computer, which no other emulator may have.
+        Machines on the loopback take addresses and a port of this computer, which no other emulator
+        may have.
         """
-        if self.settings.machines == "none":
-            return self.chance.stream("addresses")
-        return None
+        if self.settings.machines == "nspawn":
+            return NamespaceAddresses()
+        stream = self.chance.stream("addresses") if self.settings.machines == "none" else None
+        return LoopbackAddresses(stream)
 
     def new_resource(
         self, group: Group, kind: str, name: str, body: Json, nested_id: str | None = None

@@ -25,12 +25,12 @@ Every message says what failed, in which state, and what to do next.
 
 from typing import TYPE_CHECKING
 
-from . import launchers_run_here
+from . import process
 
 if TYPE_CHECKING:
     from .endpoint import RecordCore
 
-if launchers_run_here:
+if process.launchers_run_here:
     from ipyparallel.cluster.launcher import LauncherError
 else:
     LauncherError = Exception

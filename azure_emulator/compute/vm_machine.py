@@ -42,6 +42,8 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
         ssh_port=port,
         network=firewall.InterfaceNetwork(em, nic.id, port),
         metadata_url=em.metadata.url(vm),
+        host_name=profile["computerName"],
+        mac_address=nic.properties.get("macAddress", ""),
         defects=Defects(
             no_ssh=has_fault(vm, "no_ssh"), wrong_host_key=has_fault(vm, "wrong_host_key")
         ),

@@ -67,13 +67,13 @@ def status(request: ControlRequest) -> Json:
 
 
 def offer(request: ControlRequest) -> Json:
-    """Answer settings with which a cluster's network can exist on the loopback."""
+    """Answer settings with which a cluster's network can exist here."""
     em = request.em
     used = [net for networks in networks_in_use(em).values() for net in networks]
     return {
         "address_prefix": str(em.addresses.offer(used)),
         "ssh_port": em.addresses.ssh_port,
-        "ssh_source": "127.0.0.0/8",
+        "ssh_source": em.addresses.ssh_source,
     }
 
 

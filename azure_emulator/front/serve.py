@@ -69,6 +69,11 @@ def lock(state_dir: Path) -> IO[bytes] | None:
 def make_machines(settings: ServerSettings) -> MachineHost:
     if settings.machines == "none":
         return NoMachines()
+    if settings.machines == "nspawn":
+        from ..nspawn.machines import NspawnMachines
+
+        shutil.rmtree(settings.machines_dir, ignore_errors=True)
+        return NspawnMachines(settings.state_dir)
     # Imported here: it needs /proc and terminals, so Linux.
     from ..guest import processes
     from ..guest.process_machines import ProcessMachines
@@ -107,9 +112,13 @@ class Server:
         await runner.setup()
         listener = self._listener()
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        server = await connections.listen(runner, sock=listener, ssl=self._tls(), backlog=512)
+        self._tls_context = self._tls()
+        server = await connections.listen(runner, sock=listener, ssl=self._tls_context, backlog=512)
         await self._metadata.start()
-        self._announce(endpoint)
+        namespace = await self._em.machines.open()
+        if namespace:
+            await self._listen_in(namespace, runner, listener.getsockname()[1])
+        self._announce(endpoint, namespace)
         if self._report >= 0:
             os.write(self._report, b"1")
             os.close(self._report)
@@ -136,6 +145,13 @@ class Server:
             print(f"port {port} of 127.0.0.1 can't be had: {reason}", file=sys.stderr, flush=True)
             raise SystemExit(NOT_LISTENING) from None
 
+    async def _listen_in(self, namespace: str, runner: web.AppRunner, port: int) -> None:
+        """Be the same endpoint in the network namespace in which a user's computer is."""
+        from ..nspawn import namespaces
+
+        listener = namespaces.listener(namespace, "127.0.0.1", port)
+        await connections.listen(runner, sock=listener, ssl=self._tls_context, backlog=512)
+
     def _tls(self) -> ssl.SSLContext:
         """Return the server's side of TLS, and write ca.pem, which clients trust.
 
@@ -147,7 +163,7 @@ class Server:
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         return context
 
-    def _announce(self, endpoint: str) -> None:
+    def _announce(self, endpoint: str, namespace: str) -> None:
         """Write the files by which clients find this; emulator.json is the last of them."""
         directory = self._settings.state_dir
         write_private(directory / TOKEN_FILE, self._em.permissions.own_token.encode())
@@ -160,6 +176,7 @@ class Server:
             "state_dir": str(directory),
             "pid": os.getpid(),
             "machines": self._settings.machines,
+            "network_namespace": namespace,
             "time_scale": self._settings.time_scale,
         }
         write_private(directory / INFO_FILE, json.dumps(info, indent=1).encode())

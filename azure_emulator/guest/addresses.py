@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from ..base import errors
 
@@ -17,12 +18,84 @@ RESERVED_FIRST = 4  # Azure keeps .0 to .3 of every subnet, and the last address
 Network = ipaddress.IPv4Network
 
 
+class Addresses(Protocol):
+    """Where the addresses of networks and machines come from.
+
+    ssh_port: of all machines; ssh_source: where a user's computer is, for security rules.
+    """
+
+    ssh_port: int
+    ssh_source: str
+
+    def offer(self, used: Iterable[Network]) -> Network:
+        """Return a prefix for a new virtual network, unlike those in use."""
+
+    def take_public(self) -> str | None:
+        """Return a public address that nobody has; None if there is none."""
+
+    def is_public(self, address: str) -> bool:
+        """Return whether the address is one of those that this emulator hands out."""
+
+    def release_public(self, address: str) -> None:
+        """Take a public address back."""
+
+
+class NamespaceAddresses:
+    """Addresses of machines in namespaces of their own, where nobody else's are in the way.
+
+    VNets are offered from 10.0.0.0/8, public addresses from the block that is for documentation.
+    """
+
+    ssh_port = 22
+    ssh_source = "198.51.100.0/24"
+
+    def __init__(self) -> None:
+        self._public_net = Network("203.0.113.0/24")
+        self._public_used: set[str] = set()
+        self._next = 0
+
+    def offer(self, used: Iterable[Network]) -> Network:
+        taken = list(used)
+        while True:
+            self._next += 1
+            second, third = divmod(self._next % 65536, 256)
+            network = Network(f"10.{second}.{third}.0/24")
+            if not any(network.overlaps(net) for net in taken):
+                return network
+
+    def take_public(self) -> str | None:
+        return _take(self._public_net, self._public_used)
+
+    def is_public(self, address: str) -> bool:
+        return _is_within(address, self._public_net)
+
+    def release_public(self, address: str) -> None:
+        self._public_used.discard(address)
+
+
+def _take(network: Network, used: set[str]) -> str | None:
+    for host in network.hosts():
+        if str(host) not in used:
+            used.add(str(host))
+            return str(host)
+    return None
+
+
+def _is_within(address: str, network: Network) -> bool:
+    try:
+        return ipaddress.IPv4Address(address) in network
+    except ValueError:
+        return False
+
+
 class LoopbackAddresses:
     """Loopback addresses, drawn at random, so that several emulators on one computer rarely meet.
 
     VNets are offered from 127.16.0.0 - 127.127.255.255, public addresses from a /24 of 127.128.0.0
     - 127.254.255.255.
     """
+
+    ssh_source = "127.0.0.0/8"
 
     def __init__(self, stream: random.Random | None = None) -> None:
         self._random = stream or random.SystemRandom()
@@ -58,18 +131,10 @@ class LoopbackAddresses:
                 return network
 
     def take_public(self) -> str | None:
-        for host in self._public_net.hosts():
-            if str(host) not in self._public_used:
-                self._public_used.add(str(host))
-                return str(host)
-        return None
+        return _take(self._public_net, self._public_used)
 
     def is_public(self, address: str) -> bool:
-        """Return whether the address is one of those that this emulator hands out."""
-        try:
-            return ipaddress.IPv4Address(address) in self._public_net
-        except ValueError:
-            return False
+        return _is_within(address, self._public_net)
 
     def release_public(self, address: str) -> None:
         self._public_used.discard(address)

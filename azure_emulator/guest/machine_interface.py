@@ -9,6 +9,32 @@ from typing import Protocol
 from ..base.clock import Clock
 
 
+@dataclass(frozen=True)
+class SecurityRule:
+    """A security rule; sources and destinations: prefixes, or Azure's words such as Internet."""
+
+    inbound: bool
+    protocol: str  # in lower case; * for any
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    ports: tuple[str, ...]  # of the destination: "22", "1000-2000", "*"
+    allows: bool
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where an interface is.
+
+    inside: the prefixes of its virtual network and of what is peered with it; groups: the rules of
+    each security group that applies, in the order in which they are tried.
+    """
+
+    network_id: str
+    subnet: str
+    inside: tuple[str, ...]
+    groups: tuple[tuple[SecurityRule, ...], ...]
+
+
 class MachineNetwork(Protocol):
     """What the virtual network says about a machine; asked anew each time, for it may change."""
 
@@ -26,6 +52,9 @@ class MachineNetwork(Protocol):
 
     def is_near(self, address: str) -> bool:
         """Return whether connections there come from the private and not the public address."""
+
+    def position(self) -> Position | None:
+        """Return the machine's place and all that is to be known to filter its packets."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +79,8 @@ class MachineSpec:
     ssh_port: int
     network: MachineNetwork = field(repr=False)
     metadata_url: str = field(default="", repr=False)
+    host_name: str = ""
+    mac_address: str = ""  # as Azure writes it: 00-0D-3A-01-02-03
     defects: Defects = Defects()
 
     @property
@@ -64,6 +95,13 @@ class MachineSpec:
 
 class MachineHost(Protocol):
     """Where machines live. All of it is safe to repeat."""
+
+    async def open(self) -> str:
+        """Make what all machines share; called once, before all else.
+
+        Returns the network namespace of a user's computer: empty if it is this process's own.
+        Raises OSError if this computer can't have such machines.
+        """
 
     def prepare(self, spec: MachineSpec) -> None:
         """Take the machine's addresses; nothing answers there yet."""
@@ -100,6 +138,9 @@ class MachineHost(Protocol):
 
 class NoMachines:
     """No machines at all (--machines=none): ARM alone, for thousands of VMs."""
+
+    async def open(self) -> str:
+        return ""
 
     def prepare(self, spec: MachineSpec) -> None:
         pass
@@ -140,6 +181,9 @@ class AccountedMachines:
     def __init__(self, host: MachineHost, clock: Clock) -> None:
         self._host = host
         self._clock = clock
+
+    async def open(self) -> str:
+        return await self._host.open()
 
     def prepare(self, spec: MachineSpec) -> None:
         self._host.prepare(spec)

@@ -44,7 +44,7 @@ def build_environment(
         "IPCLUSTER_AZURE_EMULATOR_VM": spec.name,
         VM_ID_VARIABLE: spec.vm_id,
     }
-    way = _way_out() if spec.outbound else _no_way_out()
+    way = way_out() if spec.outbound else _no_way_out()
     return environment | way | _image_packages(package_cache) | _metadata(spec, way)
 
 
@@ -71,7 +71,7 @@ def _image_packages(package_cache: Path) -> dict[str, str]:
     return {"UV_CACHE_DIR": str(package_cache), "UV_LINK_MODE": "copy"}
 
 
-def _way_out() -> dict[str, str]:
+def way_out() -> dict[str, str]:
     """Return the user's own way to a package index."""
     return {
         name: value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -17,8 +16,8 @@ VERSIONS = (
     *("2017-04-02", "2017-08-01", "2017-12-01", "2018-02-01", "2018-04-02", "2018-10-01"),
     *("2019-02-01", "2019-03-11", "2019-04-30", "2019-06-01", "2019-06-04", "2019-08-01"),
     *("2019-08-15", "2019-11-01", "2020-06-01", "2020-07-15", "2020-09-01", "2020-10-01"),
-    *("2020-12-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-05-01", "2021-10-01"),
-    *("2021-11-01", "2021-11-15", "2021-12-13", "2023-07-01", "2023-11-15"),
+    *("2020-12-01", "2021-01-01", "2021-02-01", "2021-03-01", "2021-05-01", "2021-08-01"),
+    *("2021-10-01", "2021-11-01", "2021-11-15", "2021-12-13", "2023-07-01", "2023-11-15"),
 )
 # Members of `compute` that came later than the first version.
 SINCE = {
@@ -162,7 +161,7 @@ def _interface(em: Emulator, nic: Resource) -> Json:
     return {
         "ipv4": {"ipAddress": addresses, "subnet": subnets},
         "ipv6": {"ipAddress": []},
-        "macAddress": "000D3A" + hashlib.sha256(nic.key.encode()).hexdigest()[:6].upper(),
+        "macAddress": str(nic.properties.get("macAddress", "")).replace("-", ""),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..base.messages import Json
 from ..base.store import Resource
+from ..guest.machine_interface import Position, SecurityRule
 from ..resources.default_rules import DEFAULT_RULES, default_rule
 from ..state import Emulator
 from . import networks, outbound
@@ -68,6 +69,17 @@ class InterfaceNetwork:
             for group in place.groups
         )
 
+    def position(self) -> Position | None:
+        nic, place = self.em.store.find(self.nic_id), self._place()
+        if nic is None or place is None:
+            return None
+        found = networks.find_subnet(self.em, primary_configuration(nic)["subnet"]["id"])
+        if found is None:
+            return None
+        vnet, subnet = found
+        groups = tuple(_in_order(group) for group in place.groups)
+        return Position(vnet.id, subnet["properties"]["addressPrefix"], place.inside, groups)
+
     def _is_elsewhere(self, peer: str, place: Place) -> bool:
         """Return whether no route leads from there: another network, or a public address."""
         if place.contains(peer):
@@ -119,6 +131,24 @@ def _with_peers(em: Emulator, vnet: Resource) -> list[str]:
 
 def _all_networks(em: Emulator) -> list[list[str]]:
     return [[str(net) for net in nets] for nets in networks.networks_in_use(em).values()]
+
+
+def _in_order(group: Resource) -> tuple[SecurityRule, ...]:
+    rules = [*group.properties["securityRules"], *(default_rule(*row) for row in DEFAULT_RULES)]
+    wanted = sorted((rule["properties"] for rule in rules), key=lambda rule: int(rule["priority"]))
+    return tuple(
+        SecurityRule(
+            inbound=rule["direction"] == "Inbound",
+            protocol=rule["protocol"].lower(),
+            sources=tuple(_values(rule, "sourceAddressPrefix", "sourceAddressPrefixes")),
+            destinations=tuple(
+                _values(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
+            ),
+            ports=tuple(_values(rule, "destinationPortRange", "destinationPortRanges")),
+            allows=rule["access"] == "Allow",
+        )
+        for rule in wanted
+    )
 
 
 def _allows(

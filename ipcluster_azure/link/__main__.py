@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
-    import ipcluster_azure
+    from .. import process
 
-    ipcluster_azure.launchers_run_here = False
+    process.launchers_run_here = False
 
 from ..record.file import RecordFile
 from ..start.link_process import FAILED, OPEN

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    import ipcluster_azure
+    from .. import process
 
-    ipcluster_azure.launchers_run_here = False
+    process.launchers_run_here = False
 
 from ..errors import AzureLauncherError, MachineFailed
 from ..progress import Progress

@@ -1,0 +1,1 @@
+"""Machines that are systemd-nspawn containers in network namespaces (--machines=nspawn)."""

@@ -1,0 +1,173 @@
+"""Machines that are containers with real systemd, sshd and cloud-init, by VM id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import urllib.request
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..base import errors, provider_errors
+from ..guest.machine_interface import MachineSpec
+from . import root_file_system
+from .container import REBOOTED, Container
+from .network import Network
+from .platform import Platform
+from .programs import ProgramFailed
+
+log = logging.getLogger(__name__)
+
+PROVISIONING_LIMIT_S = 40 * 60.0  # how long Azure waits for a sign of the guest
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class NspawnMachines:
+    """Machines that are as real as a container can be (--machines=nspawn); Linux, as root."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._directory = state_dir / "machines"
+        digest = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:6]
+        self.network = Network(f"ipcaz-{digest}", self._directory)
+        self.platform = Platform(self.network.router, self._find)
+        self._containers: dict[str, Container] = {}
+        self._root: Path | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _find(self, address: str) -> MachineSpec | None:
+        specs = (container.spec for container in self._containers.values())
+        return next((spec for spec in specs if spec.private_address == address), None)
+
+    async def open(self) -> str:
+        """Make the network and, if it isn't there, the root file system."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root = await asyncio.to_thread(root_file_system.make, log.info)
+        await self.network.open()
+        await self.platform.start()
+        return self.network.laptop
+
+    def prepare(self, spec: MachineSpec) -> None:
+        """Take the addresses: in namespaces of its own nobody else has them."""
+
+    async def boot(self, spec: MachineSpec) -> None:
+        await self.halt([spec.vm_id])
+        position = spec.network.position()
+        if position is None or self._root is None:
+            return  # its interface is being deleted
+        known = self._containers.get(spec.vm_id)
+        namespace = self.network.namespace(spec)
+        container = known or Container(spec, self._directory / spec.vm_id, self._root, namespace)
+        container.spec = spec
+        self._containers[spec.vm_id] = container
+        await self.network.attach(spec, position)
+        await self.network.find_again(spec)
+        await self._route()
+        first = container.is_first_boot
+        health = self.platform.health(spec.vm_id)
+        await container.boot(lambda status: self._ended(spec, status))
+        if first:
+            try:
+                await asyncio.wait_for(health.told.wait(), PROVISIONING_LIMIT_S)
+            except asyncio.TimeoutError:
+                raise provider_errors.os_provisioning_timed_out(spec.name) from None
+            if health.problem:
+                raise _provisioning_failed(spec.name, health.problem)
+
+    def _ended(self, spec: MachineSpec, status: int) -> None:
+        """Take note that the machine was shut down or restarted from inside."""
+        if status not in (0, REBOOTED):
+            said = self._containers[spec.vm_id].console.read_text(errors="replace").splitlines()
+            health = self.platform.health(spec.vm_id)
+            health.problem = f"systemd-nspawn ended: {said[-1] if said else status}"
+            health.told.set()
+            log.error("%s: %s", spec.name, health.problem)
+        action = "restart" if status == REBOOTED else "off"
+        self._spawn(_post(f"{spec.metadata_url}/power/{action}"))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def refresh(self) -> None:
+        self._spawn(self._follow())
+
+    async def _follow(self) -> None:
+        """Have routes and filters be what the networks say now."""
+        for container in list(self._containers.values()):
+            position = container.spec.network.position()
+            if position is not None:
+                with contextlib.suppress(ProgramFailed):  # deleted meanwhile
+                    await self.network.filter(container.spec, position)
+        await self._route()
+
+    async def _route(self) -> None:
+        specs = [container.spec for container in self._containers.values()]
+        public = {
+            address: spec.private_address
+            for spec in specs
+            if (address := spec.network.public_address())
+        }
+        ways_out = frozenset(spec.private_address for spec in specs if spec.outbound)
+        await self.network.route(public, ways_out)
+
+    def _known(self, vm_ids: Sequence[str]) -> list[Container]:
+        return [self._containers[vm_id] for vm_id in vm_ids if vm_id in self._containers]
+
+    async def lose_network(self, vm_ids: Sequence[str]) -> None:
+        await asyncio.gather(*(self.network.lose(known.spec) for known in self._known(vm_ids)))
+
+    async def restore_network(self, vm_ids: Sequence[str]) -> None:
+        known = self._known(vm_ids)
+        await asyncio.gather(*(self.network.find_again(one.spec) for one in known))
+
+    async def crash(self, vm_ids: Sequence[str]) -> None:
+        await self.lose_network(vm_ids)
+        await self.halt(vm_ids)
+
+    async def halt(self, vm_ids: Sequence[str]) -> None:
+        await asyncio.gather(*(container.power_off() for container in self._known(vm_ids)))
+
+    async def run(
+        self, vm_id: str, script: str, variables: Mapping[str, str]
+    ) -> tuple[bytes, bytes]:
+        container = self._containers.get(vm_id)
+        return await container.run(script, variables) if container else (b"", b"")
+
+    async def destroy(self, vm_ids: Sequence[str]) -> None:
+        gone = self._known(vm_ids)
+        await asyncio.gather(*(container.erase() for container in gone))
+        for container in gone:
+            await self.network.detach(container.spec)
+            self.platform.forget(container.spec.vm_id)
+            self._containers.pop(container.spec.vm_id, None)
+
+    async def close(self) -> None:
+        await self.destroy(list(self._containers))
+        for task in list(self._tasks):
+            task.cancel()
+        await self.platform.close()
+        await self.network.close()
+        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+
+async def _post(url: str) -> None:
+    """Tell the emulator's metadata service, which is where guests say that they end."""
+    request = urllib.request.Request(url, method="POST")  # noqa: S310 - of this emulator, http
+    try:
+        await asyncio.to_thread(NO_PROXY.open, request, None, 30)
+    except OSError as error:
+        log.warning("what a machine said of its power was not heard: %s", error)
+
+
+def _provisioning_failed(name: str, reason: str) -> errors.ArmError:
+    return errors.ArmError(
+        409,
+        "OSProvisioningClientError",
+        f"OS provisioning failed for VM '{name}' due to an internal error: {reason}",
+    )

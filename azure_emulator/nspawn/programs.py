@@ -1,0 +1,53 @@
+"""Programs of this computer: run, and looked for before an emulator starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+
+# program -> the Debian package that has it
+NEEDED = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "dnsmasq": "dnsmasq-base",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+}
+
+
+class ProgramFailed(OSError):
+    """A program that was to change something of this computer's did not."""
+
+
+def missing() -> str:
+    """Return why this computer can't have such machines, and what to type; empty if it can."""
+    if not sys.platform.startswith("linux"):
+        return "--machines=nspawn needs Linux"
+    if os.geteuid() != 0:
+        return "--machines=nspawn needs root: it makes network namespaces and containers"
+    packages = sorted({package for name, package in NEEDED.items() if shutil.which(name) is None})
+    if packages:
+        return f"--machines=nspawn needs more programs: apt install {' '.join(packages)}"
+    return ""
+
+
+async def run(*command: str, text: str = "") -> str:
+    """Run a program that needs no more than a moment, with `text` as its input; return its output.
+
+    Raises ProgramFailed with what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, mistakes = await process.communicate(text.encode())
+    if process.returncode != 0:
+        said = mistakes.decode(errors="replace").strip() or f"status {process.returncode}"
+        raise ProgramFailed(f"{' '.join(command)}: {said}")
+    return output.decode()
