@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test again lint bench bench-pricer schemas test-azure kills complete soak mutation clean
+.PHONY: help demo test again test-machines lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(STAMP) ## all tests, on the emulator
 
 again: $(STAMP) ## the tests that failed last time, one after the other
 	$(PYTEST) --last-failed --last-failed-no-failures none
+
+test-machines: $(STAMP) ## tests/machines, on containers with systemd; as root on Linux, minutes
+	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/machines
 
 lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/ruff check .

@@ -129,6 +129,8 @@ def _status(values: argparse.Namespace) -> None:
         print("No emulator is running.")
         return
     print(f"Emulator at {found.endpoint} (process {found.pid}, state in {found.state_dir})")
+    if found.network_namespace:
+        print(f"Its machines can be reached by: ip netns exec {found.network_namespace} COMMAND")
     for title, names in shown.items():
         listed = ", ".join(names) if names else "none"
         print(f"{title.replace('_', ' ').capitalize()}: {listed}")

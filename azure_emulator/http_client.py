@@ -21,7 +21,10 @@ class NoAnswerInTime(EmulatorError, TimeoutError):
 
 @dataclass(frozen=True)
 class EmulatorInfo:
-    """Where a running emulator is: endpoint (https://127.0.0.1:PORT), and the files to use it."""
+    """Where a running emulator is: endpoint (https://127.0.0.1:PORT), and the files to use it.
+
+    network_namespace: in which machines can be reached; empty if they can be from everywhere here.
+    """
 
     endpoint: str
     ca_file: str
@@ -29,6 +32,7 @@ class EmulatorInfo:
     subscription_id: str
     state_dir: str
     pid: int
+    network_namespace: str = ""
 
 
 def ask(

@@ -50,7 +50,7 @@ class NamespaceAddresses:
     ssh_source = "198.51.100.0/24"
 
     def __init__(self) -> None:
-        self._public_net = Network("203.0.113.0/24")
+        self._public_net = Network("192.0.2.0/24")
         self._public_used: set[str] = set()
         self._next = 0
 

@@ -23,10 +23,10 @@ BOOTED_BY = "/lib/systemd/systemd"
 # An overlay that goes with the process: it is mounted in a mount namespace of its own.
 # /sys shows the network of whoever mounts it.
 MOUNT = """set -e
+exec >>"$2/console.log" 2>&1
 mount --rbind /sys/fs/cgroup "$2/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$2/cgroup" /sys/fs/cgroup
-exec >>"$2/console.log" 2>&1
 mount -t overlay overlay -o lowerdir="$1",upperdir="$2/upper",workdir="$2/work" "$2/root"
 shift 2
 exec "$@"

@@ -11,7 +11,7 @@ from ..guest.machine_interface import Position, SecurityRule
 # Azure's own addresses, which no security group keeps a machine from: DNS and health; metadata
 PLATFORM = "168.63.129.16"
 METADATA = "169.254.169.254"
-PUBLIC = "203.0.113.0/24"
+PUBLIC = "192.0.2.0/24"
 OUTSIDE = "198.51.100.0/24"
 ROUTER, LAPTOP = "198.51.100.1", "198.51.100.2"
 

@@ -1,7 +1,7 @@
 """The network between a laptop and the machines: namespaces, one router, a bridge for each VNet.
 
     laptop 198.51.100.2 -- router -- bridge 10.x.y.1 -- machine 10.x.y.4
-                            |  public 203.0.113.z, one to one
+                            |  public 192.0.2.z, one to one
                             |  168.63.129.16 (DNS, health), 169.254.169.254 (metadata)
 
 Whoever is to see the machines as a user's computer does runs in the laptop's namespace.
@@ -15,7 +15,6 @@ import hashlib
 import ipaddress
 import logging
 import shutil
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +35,6 @@ class Bridge:
 
     name: str
     gateways: set[str] = field(default_factory=set)
-    leases: dict[str, str] = field(default_factory=dict)  # MAC -> address
     dhcp: asyncio.subprocess.Process | None = None
 
 
@@ -55,6 +53,7 @@ class Network:
         self._dns: asyncio.subprocess.Process | None = None
         self._applied: dict[str, str] = {}
         self._applying = asyncio.Lock()
+        self._bridging = asyncio.Lock()  # machines of one network boot at the same time
 
     async def open(self) -> None:
         """Make router and laptop; removes what a killed emulator left under the same names."""
@@ -118,7 +117,8 @@ class Network:
     async def attach(self, spec: MachineSpec, position: Position) -> None:
         """Make the machine's namespace with its interface, eth0; DHCP gives it its address."""
         name, port = self.namespace(spec), f"v{_short(spec.vm_id)}"
-        bridge = await self._bridge(position)
+        async with self._bridging:
+            bridge = await self._bridge(position)
         mac = spec.mac_address.replace("-", ":").lower()
         if not (namespaces.FOLDER / name).exists():
             await namespaces.add(name)
@@ -127,9 +127,9 @@ class Network:
                 *("peer", "name", "eth0", "address", mac, "netns", name),
             )
             await run("ip", "-n", self.router, "link", "set", port, "master", bridge.name, "up")
-        if bridge.leases.get(mac) != spec.private_address:
-            bridge.leases[mac] = spec.private_address
-            self._write_leases(bridge)
+        # dnsmasq sees new files there by itself
+        lease = self._leases(bridge) / spec.vm_id
+        await asyncio.to_thread(lease.write_text, f"{mac},{spec.private_address},infinite\n")
         await self._filter(name, filters.of_machine(position))
 
     async def _bridge(self, position: Position) -> Bridge:
@@ -150,7 +150,7 @@ class Network:
     async def _serve_addresses(self, bridge: Bridge) -> None:
         if bridge.dhcp:
             await _end(bridge.dhcp)
-        self._write_leases(bridge)
+        self._leases(bridge).mkdir(exist_ok=True)
         ranges = []
         for prefix in sorted(bridge.gateways):
             subnet = ipaddress.IPv4Network(prefix)
@@ -158,19 +158,13 @@ class Network:
         bridge.dhcp = await self._daemon(
             *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root"),
             *("--pid-file=", "--port=0", f"--interface={bridge.name}", "--bind-interfaces"),
-            *(*ranges, f"--dhcp-hostsfile={self._lease_file(bridge)}", "--no-ping"),
+            *(*ranges, f"--dhcp-hostsdir={self._leases(bridge)}", "--no-ping"),
             *("--dhcp-authoritative", f"--dhcp-option=6,{filters.PLATFORM}"),
             *(f"--dhcp-option=245,{DHCP_AZURE}", "--leasefile-ro"),
         )
 
-    def _lease_file(self, bridge: Bridge) -> Path:
+    def _leases(self, bridge: Bridge) -> Path:
         return self._directory / f"addresses-{bridge.name}"
-
-    def _write_leases(self, bridge: Bridge) -> None:
-        lines = [f"{mac},{address},infinite\n" for mac, address in bridge.leases.items()]
-        self._lease_file(bridge).write_text("".join(lines))
-        if bridge.dhcp and bridge.dhcp.returncode is None:
-            bridge.dhcp.send_signal(signal.SIGHUP)  # it reads the file again
 
     async def route(self, public: Mapping[str, str], ways_out: frozenset[str]) -> None:
         """Have public addresses lead to these private ones, and these machines reach the index."""
@@ -202,10 +196,8 @@ class Network:
     async def detach(self, spec: MachineSpec) -> None:
         name = self.namespace(spec)
         self._applied.pop(name, None)
-        mac = spec.mac_address.replace("-", ":").lower()
         for bridge in self._bridges.values():
-            if bridge.leases.pop(mac, None):
-                self._write_leases(bridge)
+            (self._leases(bridge) / spec.vm_id).unlink(missing_ok=True)
         await namespaces.remove(name)
 
     async def close(self) -> None:

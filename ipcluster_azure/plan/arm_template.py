@@ -46,7 +46,6 @@ def cloud_config(host_private_key: str, host_public_key: str) -> str:
     """
     config = {
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": host_private_key, "ed25519_public": host_public_key},
     }
     return base64.b64encode(f"#cloud-config\n{json.dumps(config)}\n".encode()).decode()

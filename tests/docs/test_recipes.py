@@ -31,6 +31,9 @@ WALKED, OTHER = "test_walk_throughs.py types it", "is not typed, but shown"
 SKIPPED = {
     r"(az|export|ssh) ": "needs Azure's own command, or files and addresses of a real computer",
     r"git clone ": "the clone is there",
+    r"apt install systemd-container|ip netns exec |ipcluster-azure emulator start --machines=": (
+        "needs root, and minutes: tests/machines"
+    ),
     r"winget ": "installs Azure's own command",
     r"make |\. \.venv": "the tests run in what that has made",
     r"pip install ": "test_installed.py installs the package",

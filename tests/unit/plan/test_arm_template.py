@@ -105,7 +105,6 @@ def test_cloud_config_carries_the_host_key() -> None:
     assert first == "#cloud-config"
     assert json.loads(rest) == {
         "ssh_deletekeys": True,  # the image's own
-        "ssh_genkeytypes": [],  # and none is made in their place
         "ssh_keys": {"ed25519_private": "PRIVATE\nKEY", "ed25519_public": "ssh-ed25519 AAAA"},
     }
 

@@ -1,0 +1,1 @@
+"""A cluster on machines with systemd, sshd and cloud-init, seen from a laptop in front of them."""
