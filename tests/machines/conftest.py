@@ -102,7 +102,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     assert not [path.name for path in Path("/run/netns").glob(f"{prefix}*")]
     assert not (Path("/etc/netns") / namespace).exists()
     assert str(state_dir) not in Path("/proc/mounts").read_text()
-    assert not [process for process in psutil.process_iter() if _names(process, state_dir)]
+    wait_for(lambda: not [one for one in psutil.process_iter() if _names(one, state_dir)], 30)
 
 
 def _names(process: psutil.Process, folder: Path) -> bool:

@@ -100,3 +100,17 @@ while (client.ids == before or len(client.ids) < 2) and time.monotonic() < deadl
 print(len(client.ids), client.ids != before, client[:].apply_sync(lambda: 42))
 """
     assert laptop.python(code) == "2 True [42, 42]"
+
+
+def test_engines_of_a_machine_that_reboots_are_there_again(laptop: Laptop, cluster: str) -> None:
+    code = f"""
+import ipyparallel as ipp, os, time
+client = ipp.Client(profile={PROFILE!r})
+before = set(client.ids)
+client[min(before)].apply(os.system, "sudo reboot")
+deadline = time.monotonic() + 120
+while (before & set(client.ids) or len(client.ids) < 2) and time.monotonic() < deadline:
+    time.sleep(0.5)
+print(len(client.ids), before & set(client.ids), client[:].apply_async(lambda: 42).get(30))
+"""
+    assert laptop.python(code) == "2 set() [42, 42]"
