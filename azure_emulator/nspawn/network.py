@@ -35,6 +35,7 @@ class Bridge:
 
     name: str
     gateways: set[str] = field(default_factory=set)
+    is_stale: bool = False  # a machine is gone, and another may get its address
     dhcp: asyncio.subprocess.Process | None = None
 
 
@@ -119,6 +120,9 @@ class Network:
         name, port = self.namespace(spec), f"v{_short(spec.vm_id)}"
         async with self._bridging:
             bridge = await self._bridge(position)
+            if bridge.is_stale:
+                bridge.is_stale = False
+                await self._serve_addresses(bridge)
         mac = spec.mac_address.replace("-", ":").lower()
         if not (namespaces.FOLDER / name).exists():
             await namespaces.add(name)
@@ -197,7 +201,10 @@ class Network:
         name = self.namespace(spec)
         self._applied.pop(name, None)
         for bridge in self._bridges.values():
-            (self._leases(bridge) / spec.vm_id).unlink(missing_ok=True)
+            lease = self._leases(bridge) / spec.vm_id
+            if lease.exists():
+                lease.unlink()
+                bridge.is_stale = True
         await namespaces.remove(name)
 
     async def close(self) -> None:

@@ -31,6 +31,13 @@ c.AzureVMLauncher.python_environment = "minimal"
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A start takes a minute, on a busy computer two."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @dataclass(frozen=True)
 class Laptop:
     """A computer from which the machines' public addresses can be reached, and nothing else."""
@@ -40,7 +47,7 @@ class Laptop:
     emulator: EmulatorInfo
     home: Path
 
-    def run(self, *command: str, expect: int | None = 0, timeout_s: float = 160) -> str:
+    def run(self, *command: str, expect: int | None = 0, timeout_s: float = 300) -> str:
         """Return what a command prints, on both its outputs."""
         variables = {
             "IPYTHONDIR": str(self.home / "ipython"),
