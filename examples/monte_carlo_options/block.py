@@ -18,9 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .normals import FloatArray, normal_quantile, strata
-from .paths import PATHS_PER_BLOCK, simulate
+from .asian import asian_leg
+from .normals import FloatArray, normal_quantile
+from .paths import simulate
 from .task import Task
+
+ENDS_PER_BLOCK = 16 * 1024  # for European options: cheap, as no paths lead there
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,20 @@ def price_blocks(task: Task, first: int, n_blocks: int) -> Moments:
 
 
 def price_block(task: Task, block: int) -> FloatArray:
-    """Means over one block's paths, of shape (n_legs, n_strikes, n_volatilities).
+    """Means over one block's paths, of shape (2 n_legs, n_strikes, n_volatilities).
 
     The legs of "plain": European call and put, Asian call and put. Of "control": the European
     call less beta times (terminal price - forward); the Asian call less the geometric one. Of
-    "stratified": the European put; the Asian call where the geometric average is below the
-    strike. estimates.py makes prices of them.
+    "preintegration": the European option that is out of the money at the forward; the Asian call
+    where the geometric average is below the strike. estimates.py makes prices of them.
+
+    After the legs come as many differences: of the next strike's leg less this one's.
     """
     random = np.random.Generator(
         np.random.SFC64(np.random.SeedSequence(task["seed"], spawn_key=(block,)))
     )
-    return METHODS[task["method"]](task, random)
+    legs = METHODS[task["method"]](task, random)
+    return np.concatenate([legs, np.diff(legs, axis=1, append=legs[:, -1:])])
 
 
 def _plain(task: Task, random: np.random.Generator) -> FloatArray:
@@ -92,37 +98,36 @@ def _control(task: Task, random: np.random.Generator) -> FloatArray:
     return legs
 
 
-def _stratified(task: Task, random: np.random.Generator) -> FloatArray:
-    # The European option needs the path's end alone, which has a sample of its own. Its weight
-    # vanishes at both ends, where few points would otherwise decide: the intervals stay honest.
-    at = (np.arange(PATHS_PER_BLOCK) + random.random(PATHS_PER_BLOCK)) / PATHS_PER_BLOCK
-    weight = 6.0 * at * (1.0 - at) / PATHS_PER_BLOCK
-    *ends, last = normal_quantile(np.vstack([strata(random), at * at * (3.0 - 2.0 * at)]))
+def _preintegration(task: Task, random: np.random.Generator) -> FloatArray:
+    return np.stack([_european_leg(task, random), asian_leg(task, random)])
+
+
+def _european_leg(task: Task, random: np.random.Generator) -> FloatArray:
+    """From a stratified sample of the path's end, which is all that they need of a path."""
+    rank, within = np.arange(ENDS_PER_BLOCK), random.random(ENDS_PER_BLOCK)
+    below, above = rank + within, rank[::-1] + (1.0 - within)
+    # The weight vanishes at both ends, where few points would otherwise decide: the intervals stay
+    # honest. Either end's probability is computed on its own, as 1 less a tiny number is 1.
+    tail = np.maximum(np.minimum(below, above) / ENDS_PER_BLOCK, 1e-12)
+    weight = 6.0 * tail * (1.0 - tail) / ENDS_PER_BLOCK
+    last = np.copysign(normal_quantile(tail * tail * (3.0 - 2.0 * tail)), below - above)
     last *= math.sqrt(task["maturity_years"])
-    paths = simulate(task, random, ends)
-    by_mean = np.argsort(paths.mean)
-    mean = paths.mean[by_mean]
-
     strikes = np.array(task["strikes"])
-    # The weights' sum is 1 but for a small error, which should weigh on as little as possible.
-    certain = np.maximum(strikes - math.exp(task["carry"] * task["maturity_years"]), 0.0)
-    weight_below = _running_sum(weight)
-    certain *= 1.0 - weight_below[-1]
-    legs = np.empty((2, len(task["strikes"]), len(task["volatilities"])))
-    for i, average in enumerate(paths.average):
+    is_put = strikes < math.exp(task["carry"] * task["maturity_years"])
+    weight_below, weight_above = _running_sum(weight), _running_sum(weight[::-1])
+    leg = np.empty((len(task["strikes"]), len(task["volatilities"])))
+    for i in range(len(task["volatilities"])):
         terminal = _terminal(task, i, last)
-        below = np.searchsorted(terminal, strikes)
-        paid = strikes * weight_below[below] - _running_sum(weight * terminal)[below]
-        legs[0, :, i] = paid + certain
-        # Where the geometric average exceeds the strike the arithmetic one does, too: what all
-        # paths gain, less what those gain, is what the others gain.
-        above = PATHS_PER_BLOCK - np.searchsorted(_geometric(task, i, mean), strikes)
-        known = _running_sum(average[by_mean][::-1])[above] - strikes * above
-        legs[1, :, i] = _payoffs(np.sort(average), strikes)[0] - known / PATHS_PER_BLOCK
-    return legs
+        value = weight * terminal
+        n_below = np.searchsorted(terminal, strikes)
+        n_above = ENDS_PER_BLOCK - n_below
+        puts = strikes * weight_below[n_below] - _running_sum(value)[n_below]
+        calls = _running_sum(value[::-1])[n_above] - strikes * weight_above[n_above]
+        leg[:, i] = np.where(is_put, puts, calls)
+    return leg
 
 
-METHODS = {"plain": _plain, "control": _control, "stratified": _stratified}
+METHODS = {"plain": _plain, "control": _control, "preintegration": _preintegration}
 
 
 def _payoffs(values: FloatArray, strikes: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -33,7 +33,7 @@ def black_scholes(
     """
     strike = grid_axis("strikes", strikes)[:, None]
     volatility = grid_axis("volatilities", volatilities, zero_allowed=True)[None, :]
-    return _lognormal(model, strike, forward(model), volatility * math.sqrt(model.maturity_years))
+    return lognormal(model, strike, forward(model), volatility * math.sqrt(model.maturity_years))
 
 
 def geometric_asian(
@@ -43,10 +43,10 @@ def geometric_asian(
     volatility = volatilities[None, :]
     deviation = volatility * math.sqrt(mean_variance(model))
     log_mean = (carry(model) - volatility**2 / 2) * mean_years(model) + deviation**2 / 2
-    return _lognormal(model, strikes[:, None], model.spot * np.exp(log_mean), deviation)
+    return lognormal(model, strikes[:, None], model.spot * np.exp(log_mean), deviation)
 
 
-def _lognormal(
+def lognormal(
     model: Model, strike: FloatArray, expected: FloatArray | float, deviation: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Call and put on a lognormal price of that expectation and standard deviation of its log."""
@@ -60,12 +60,16 @@ def _lognormal(
     return call, put
 
 
-def curran_part(model: Model, strikes: FloatArray, volatilities: FloatArray) -> FloatArray:
-    """Value of (arithmetic average - strike) where the geometric average exceeds the strike.
+def curran_parts(
+    model: Model, strikes: FloatArray, volatilities: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Value of (arithmetic average - strike) where the geometric average exceeds the strike; and
+    of (strike - arithmetic average) where it does not.
 
-    Nearly all of an Asian call, as the geometric average is a lower bound of the arithmetic one
-    (Curran, Valuing Asian and Portfolio Options by Conditioning on the Geometric Mean Price,
-    Management Science 40, 1994). Volatilities must be positive.
+    The first is nearly all of an Asian call, as the geometric average is a lower bound of the
+    arithmetic one (Curran, Valuing Asian and Portfolio Options by Conditioning on the Geometric
+    Mean Price, Management Science 40, 1994); the second is more than the put. Volatilities must be
+    positive.
     """
     years, deviation = fixing_years(model), math.sqrt(mean_variance(model))
     j = np.arange(1, model.n_fixings + 1)
@@ -73,15 +77,16 @@ def curran_part(model: Model, strikes: FloatArray, volatilities: FloatArray) -> 
     covariance = years * (2 * model.n_fixings + 1 - j) / (2 * model.n_fixings)
     growth = np.exp(carry(model) * years) / model.n_fixings
     log_strikes = np.log(strikes / model.spot)
-    part: FloatArray = np.empty((strikes.size, volatilities.size))
+    above, below = np.empty((2, strikes.size, volatilities.size))
     for i, volatility in enumerate(volatilities):
         drift = (carry(model) - volatility**2 / 2) * mean_years(model)
         threshold = (log_strikes - drift) / volatility  # of M
         shifted = (volatility * covariance[:, None] - threshold) / deviation
-        average = (growth[:, None] * _normal_cdf(shifted)).sum(axis=0)
-        part[:, i] = model.spot * average - strikes * _normal_cdf(-threshold / deviation)
-    part *= model.discount
-    return part
+        for part, sign in ((above, 1.0), (below, -1.0)):
+            average = np.einsum("j,jk->k", growth, _normal_cdf(sign * shifted))
+            exceeding = _normal_cdf(-sign * threshold / deviation)
+            part[:, i] = sign * (model.spot * average - strikes * exceeding)
+    return model.discount * above, model.discount * below
 
 
 def european_beta(model: Model, strikes: FloatArray, volatilities: FloatArray) -> FloatArray:

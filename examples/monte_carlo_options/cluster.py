@@ -17,7 +17,7 @@ from .task import Task
 from .tree import Range, cut
 
 # Sent to the engines; each may import those before it.
-BLOCK_MODULES = ("task", "normals", "compiled", "paths", "block")
+BLOCK_MODULES = ("task", "normals", "compiled", "paths", "preintegration", "asian", "block")
 # How often a task lost with its engine is given to another one.
 RETRIES = 3
 # Tasks under way for each engine: enough that none waits for a client far away.

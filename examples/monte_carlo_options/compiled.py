@@ -12,22 +12,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .normals import Float32Array
+from .normals import Float32Array, FloatArray
 
 LANES = 256  # paths at a time, in the innermost cache
+STEPS = 256  # of a float32 sum; the totals are float64
 
 
 class Loops(NamedTuple):
     """`normals(bits, out)`: uint32 to standard normals, as many; the first half are radii.
 
     `accumulate(walk)`: running sums along the first axis, in place.
-    `averages(walk, scales, growth, out)`: for each volatility i, the sum over steps j of
-    growth[i, j] exp(scales[i] walk[j]) into out[i].
+    `growth_sums(motions, volatility, weights, out)`: the sum over steps j of
+    weights[k, j] (exp(volatility motions[j]) - 1) into the float64 out[k].
     """
 
     normals: Callable[[Any, Float32Array], None]
     accumulate: Callable[[Float32Array], None]
-    averages: Callable[[Float32Array, Float32Array, Float32Array, Float32Array], None]
+    growth_sums: Callable[[Float32Array, np.float32, Float32Array, FloatArray], None]
 
 
 @functools.cache
@@ -99,20 +100,28 @@ def loops() -> Loops:
                 row[p] += before[p]
 
     @compiled
-    def averages(
-        walk: Float32Array, scales: Float32Array, growth: Float32Array, out: Float32Array
+    def growth_sums(
+        motions: Float32Array, volatility: np.float32, weights: Float32Array, out: FloatArray
     ) -> None:
-        n, width = walk.shape
-        sums = np.empty(LANES, np.float32)
+        n, width = motions.shape
+        n_rows = len(weights)
+        sums = np.empty((n_rows, LANES), np.float32)
+        exponentials = np.empty(LANES, np.float32)
         for begin in range(0, width, LANES):
             length = min(LANES, width - begin)
-            for i in range(scales.size):
-                scale = scales[i]
+            for first in range(0, n, STEPS):
                 sums[:] = f32(0.0)
-                for j in range(n):
-                    g, row = growth[i, j], walk[j, begin : begin + length]
+                for j in range(first, min(first + STEPS, n)):
+                    row = motions[j, begin : begin + length]
                     for p in range(row.size):
-                        sums[p] += g * exponential(scale * row[p])
-                out[i, begin : begin + length] = sums[:length]
+                        exponentials[p] = exponential(volatility * row[p]) - f32(1.0)
+                    for k in range(n_rows):
+                        weight, total = weights[k, j], sums[k]
+                        for p in range(row.size):
+                            total[p] += weight * exponentials[p]
+                for k in range(n_rows):
+                    total = sums[k]
+                    for p in range(length):
+                        out[k, begin + p] += total[p]
 
-    return Loops(normals, accumulate, averages)
+    return Loops(normals, accumulate, growth_sums)

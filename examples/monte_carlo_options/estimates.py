@@ -10,7 +10,7 @@ from .closed_form import (
     asian_parity,
     black_scholes,
     carry,
-    curran_part,
+    curran_parts,
     european_parity,
     fixing_years,
     geometric_asian,
@@ -26,31 +26,46 @@ class Estimator:
     ) -> None:
         self._method = method
         self._scale = model.spot * model.discount
-        self._parities = european_parity(model, strikes), asian_parity(model, strikes)
-        self._asian = np.zeros(())
+        self._parities = np.stack([european_parity(model, strikes), asian_parity(model, strikes)])
+        self._known = np.zeros((2, strikes.size, volatilities.size))
         if method == "control":
-            self._asian, _ = geometric_asian(model, strikes, volatilities)
-        elif method == "stratified":
-            self._asian = curran_part(model, strikes, volatilities)
+            self._known[1], _ = geometric_asian(model, strikes, volatilities)
+        elif method == "preintegration":
+            above, below = curran_parts(model, strikes, volatilities)
+            self._known[1] = np.where(self._parities[1] > 0, below, above)
 
-    def prices(self, moments: Moments) -> tuple[FloatArray, FloatArray]:
-        """Prices and standard errors, each of shape (4, n_strikes, n_volatilities).
+    def prices(self, moments: Moments) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Prices, standard errors, and those of the next strike's price less this one's.
 
-        The errors come from the spread between blocks, which are independent; within a block
-        paths are not. Raises OverflowError if a price is beyond a float.
+        Each of shape (4, n_strikes, n_volatilities). The errors come from the spread between
+        blocks, which are independent; within a block paths are not. Raises OverflowError if a price
+        is beyond a float.
         """
-        legs = self._scale * moments.mean
         n = moments.n_blocks
-        errors = self._scale * np.sqrt(moments.squares / (n * (n - 1)))
+        legs, _ = np.split(self._scale * moments.mean, 2)
+        errors, differences = np.split(self._scale * np.sqrt(moments.squares / (n * (n - 1))), 2)
         if self._method != "plain":
-            european, asian = self._parities
-            call = legs[0] if self._method == "control" else legs[0] + european
-            asian_call = self._asian + legs[1]
-            legs = np.stack([call, call - european, asian_call, asian_call - asian])
-            errors = errors[[0, 0, 1, 1]]
+            legs = np.stack(
+                [
+                    leg + gain
+                    for leg, parity in zip(self._known + legs, self._parities, strict=True)
+                    for gain in self._gains(parity)
+                ]
+            )
+            errors, differences = errors[[0, 0, 1, 1]], differences[[0, 0, 1, 1]]
         if not (np.isfinite(legs).all() and np.isfinite(errors).all()):
             raise OverflowError("a price is beyond a float: check spot, rate, maturity, strikes")
-        return legs, errors
+        return legs, errors, differences
+
+    def _gains(self, parity: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What a leg lacks of the call and of the put, of which one is what was estimated.
+
+        That is the call, or with "preintegration" the one that is out of the money: so no price is
+        the small difference of large numbers.
+        """
+        if self._method == "control":
+            return np.zeros_like(parity), -parity
+        return np.maximum(parity, 0.0), np.maximum(-parity, 0.0)
 
 
 def without_volatility(model: Model, strikes: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ Numbers = float | Sequence[float] | FloatArray
 PAYOFFS = ("european_call", "european_put", "asian_call", "asian_put")
 """Names of the four prices, in the order of all tables."""
 
-MOST_FIXINGS = 100_000  # more would need more memory than an engine may have
+MOST_FIXINGS = 10_000  # of which float32 paths are right, and fit a core's cache nearly
 # The engines work with float32, which ends at exp(88); and long before, hardly any path decides
 # the price.
 LARGEST_EXPONENT = 80.0

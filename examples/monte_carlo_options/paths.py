@@ -1,18 +1,21 @@
 """The paths of a block, and what is needed of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .compiled import Loops, loops
-from .normals import STRATA, Float32Array, FloatArray, fill_with_normals
+from .normals import Float32Array, FloatArray, fill_with_normals
 from .task import Task
 
-PATHS_PER_BLOCK = STRATA**2  # with 260 fixings 1 MB in float32, for a core's L2 cache
+PATHS_PER_BLOCK = 1024  # with 260 fixings 1 MB in float32, for a core's L2 cache
 KERNELS = ("numpy", "numba")
 VALUES_PER_BATCH = 300_000  # steps x paths that are worked on at a time
+# The product is taken in pieces: no float32 sum has more terms than these steps; and a piece is so
+# small (at most 2^18 multiplications) that OpenBLAS doesn't spread it over threads.
+STEPS_PER_PIECE, PATHS_PER_PIECE, ROWS_PER_PIECE = 256, 64, 16
 
 
 @dataclass(frozen=True)
@@ -24,99 +27,98 @@ class Paths:
     average: FloatArray  # of the price, (n_volatilities, n_paths)
 
 
-def simulate(
-    task: Task, random: np.random.Generator, ends: Sequence[FloatArray] | None = None
-) -> Paths:
-    """One set of paths for all strikes and volatilities, in batches that fit a core's cache.
+def simulate(task: Task, random: np.random.Generator) -> Paths:
+    """One set of paths for all strikes and volatilities.
 
-    `ends`: two standard normals for each path; then it has the mean, and given that
-    the last value, that they say. Paths are float32, what is summed over paths is float64.
+    Paths are float32; sums over many steps, or over paths, are float64.
     """
-    n, step_years = task["n_fixings"], task["maturity_years"] / task["n_fixings"]
-    width = PATHS_PER_BLOCK
-    while width > 32 and width * n > VALUES_PER_BATCH:
-        width //= 2
-    years = step_years * np.arange(1, n + 1)
     volatilities = np.array(task["volatilities"])
-    scales = (volatilities * math.sqrt(step_years)).astype(np.float32)
     drift = task["carry"] - volatilities[:, None] ** 2 / 2
-    growth = (np.exp(drift * years) / n).astype(np.float32)
-    compiled = loops() if task["kernel"] == "numba" else None
-    paths = Paths(
-        np.empty(PATHS_PER_BLOCK),
-        np.empty(PATHS_PER_BLOCK),
-        np.empty((len(task["volatilities"]), PATHS_PER_BLOCK)),
-    )
-    walk, spare = np.empty((2, n, width), dtype=np.float32)
-    for begin in range(0, PATHS_PER_BLOCK, width):
-        part = slice(begin, begin + width)
-        _fill_with_walks(walk, random, compiled)
-        if ends is None:
-            last, mean = walk[-1], walk.sum(axis=0) / n
+    growth = np.exp(drift * fixing_years(task)) / task["n_fixings"]
+    parts = []
+    for walk in walks(task, random):
+        averages = [
+            exponential_sums(task, walk, volatility, growth[i : i + 1])[0]
+            for i, volatility in enumerate(volatilities)
+        ]
+        parts.append((walk[-1].astype(np.float64), mean(walk), np.stack(averages)))
+    last, means, average = zip(*parts, strict=True)
+    return Paths(np.concatenate(last), np.concatenate(means), np.concatenate(average, axis=1))
+
+
+def walks(task: Task, random: np.random.Generator) -> Iterator[Float32Array]:
+    """A block's Brownian motions at the fixings, (n_fixings, n_paths), in batches for the cache.
+
+    A batch is overwritten by the next one.
+    """
+    n, width = task["n_fixings"], PATHS_PER_BLOCK
+    while width > PATHS_PER_PIECE and width * n > VALUES_PER_BATCH:
+        width //= 2
+    walk = np.empty((n, width), dtype=np.float32)
+    step_deviation = np.float32(math.sqrt(task["maturity_years"] / n))
+    compiled = _loops(task)
+    for _ in range(PATHS_PER_BLOCK // width):
+        if compiled:
+            bits = random.bit_generator.random_raw(walk.size // 2)
+            compiled.normals(bits.view(np.uint32), walk.reshape(-1))
+            compiled.accumulate(walk)
         else:
-            last, mean = _tie(walk, spare, ends[0][part], ends[1][part])
-        paths.last[part] = last * math.sqrt(step_years)
-        paths.mean[part] = mean * math.sqrt(step_years)
-        paths.average[:, part] = _averages(walk, spare, scales, growth, compiled)
-    return paths
+            fill_with_normals(random, walk.reshape(-1))
+            before = walk[0]
+            for row in walk[1:]:  # cumsum along the first axis would take five times as long
+                np.add(row, before, row)
+                before = row
+        walk *= step_deviation
+        yield walk
 
 
-def _fill_with_walks(
-    walk: Float32Array, random: np.random.Generator, compiled: Loops | None
-) -> None:
-    """Random walks along the first axis, of steps with variance 1."""
-    if compiled:
-        bits = random.bit_generator.random_raw(walk.size // 2)
-        compiled.normals(bits.view(np.uint32), walk.reshape(-1))
-        compiled.accumulate(walk)
-        return
-    fill_with_normals(random, walk.reshape(-1))
-    before = walk[0]
-    for row in walk[1:]:  # cumsum along the first axis would take five times as long
-        np.add(row, before, row)
-        before = row
+def exponential_sums(
+    task: Task, motions: Float32Array, volatility: float, weights: FloatArray
+) -> FloatArray:
+    """Sums over steps of weights x exp(volatility x motion), (n_rows, n_paths).
 
-
-def _averages(
-    walk: Float32Array,
-    spare: Float32Array,
-    scales: Float32Array,
-    growth: Float32Array,
-    compiled: Loops | None,
-) -> Float32Array:
-    """For each volatility, the sum over steps of growth exp(scale walk)."""
-    sums = np.empty((len(scales), walk.shape[1]), dtype=np.float32)
-    if compiled:
-        compiled.averages(walk, scales, growth, sums)
-        return sums
-    for i in range(len(scales)):
-        np.multiply(walk, scales[i], out=spare)
-        np.exp(spare, out=spare)
-        # einsum, as BLAS would choose its order of summation by its number of threads
-        np.einsum("j,jp->p", growth[i], spare, out=sums[i])
+    What exp differs by from 1 is summed, as float32 has more digits for that.
+    """
+    rows = weights.astype(np.float32)
+    if compiled := _loops(task):
+        sums = np.zeros((len(weights), motions.shape[1]))
+        compiled.growth_sums(motions, np.float32(volatility), rows, sums)
+    else:
+        growth = motions * np.float32(volatility)
+        np.exp(growth, out=growth)
+        growth -= np.float32(1.0)
+        sums = product(rows, growth)
+    sums += weights.sum(axis=1)[:, None]
     return sums
 
 
-def _tie(
-    walk: Float32Array, spare: Float32Array, mean: FloatArray, last_given_mean: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Shift random walks so that mean and last value are what two standard normals say.
+def product(weights: Float32Array, values: Float32Array) -> FloatArray:
+    """The matrix product of (n_rows, n_steps) and (n_steps, n_paths): float32, totals in float64.
 
-    What is added is the difference of two conditional expectations, given mean and last value,
-    so the walks stay random walks. Steps have variance 1. Returns last values and means.
+    Its bits don't depend on how many threads BLAS may use.
     """
-    n = len(walk)
-    j = np.arange(1, n + 1)
-    covariance = j * (2 * n + 1 - j) / (2 * n)  # of the j-th value with the mean
-    on_mean = covariance / ((n + 1) * (2 * n + 1) / (6 * n))
-    variance = max(n - on_mean[-1] * covariance[-1], 0.0)  # of the last value, given the mean
-    on_last = (j - on_mean * covariance[-1]) / variance if n > 1 else np.zeros(1)
+    n_steps, n_paths = values.shape
+    totals = np.zeros((n_paths // PATHS_PER_PIECE, len(weights), PATHS_PER_PIECE))
+    for first in range(0, n_steps, STEPS_PER_PIECE):
+        steps = slice(first, first + STEPS_PER_PIECE)
+        pieces = values[steps].reshape(-1, n_paths // PATHS_PER_PIECE, PATHS_PER_PIECE)
+        for row in range(0, len(weights), ROWS_PER_PIECE):
+            rows = slice(row, row + ROWS_PER_PIECE)
+            totals[:, rows] += weights[rows, steps] @ pieces.transpose(1, 0, 2)
+    result: FloatArray = totals.transpose(1, 0, 2).reshape(len(weights), n_paths)
+    return result
 
-    mean = mean * math.sqrt((n + 1) * (2 * n + 1) / (6 * n))
-    last = on_mean[-1] * mean + math.sqrt(variance) * last_given_mean
-    off_mean = mean - walk.sum(axis=0) / n
-    off_last = last - walk[-1] - on_mean[-1] * off_mean
-    weights = np.stack([on_mean, on_last]).astype(np.float32)
-    np.einsum("kj,kp->jp", weights, np.stack([off_mean, off_last]).astype(np.float32), out=spare)
-    walk += spare
-    return last, mean
+
+def mean(values: Float32Array) -> FloatArray:
+    """Over the steps, of each path."""
+    result: FloatArray = product(np.ones((1, len(values)), np.float32), values)[0] / len(values)
+    return result
+
+
+def fixing_years(task: Task) -> FloatArray:
+    n = task["n_fixings"]
+    return task["maturity_years"] * np.arange(1, n + 1, dtype=np.float64) / n
+
+
+def _loops(task: Task) -> Loops | None:
+    return loops() if task["kernel"] == "numba" else None

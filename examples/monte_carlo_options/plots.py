@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from .closed_form import black_scholes
 from .model import PAYOFFS, FloatArray
+from .recursion import asian_by_recursion
 from .surface import Surface
 
 COLOUR_MAP = "cividis"
@@ -27,14 +28,21 @@ STYLES = (
 )
 # As in the original notebook, calls above puts
 PANELS = ("european_call", "asian_call", "european_put", "asian_put")
+MOST_FIXINGS_OF_RECURSION = 1000
 FONTS = {"title": 18, "label": 15, "tick": 13}
 VOLATILITY = "Volatility (% per √year)"
-STRIKE = "Strike (unit of the spot)"
+MONEY = "currency of the spot"
+STRIKE = f"Strike ({MONEY})"
 
 
 def title(payoff: str) -> str:
     """'European call' for 'european_call'."""
     return payoff.replace("_", " ").capitalize()
+
+
+def can_be_drawn(surface: Surface) -> bool:
+    """A contour needs two points on each axis."""
+    return min(surface.strikes.size, surface.volatilities.size) >= 2
 
 
 def write_plots(surface: Surface, folder: Path) -> list[Path]:
@@ -43,12 +51,12 @@ def write_plots(surface: Surface, folder: Path) -> list[Path]:
     Returns their paths. Raises ValueError if the grid has fewer than two strikes or volatilities:
     there is no contour to draw.
     """
-    if min(surface.strikes.size, surface.volatilities.size) < 2:
+    if not can_be_drawn(surface):
         raise ValueError("a contour plot needs at least two strikes and two volatilities")
     figures = {payoff: contour(surface, payoff) for payoff in PANELS}
     figures["asian_call_3d"] = surface_3d(surface, "asian_call")
     figures["standard_errors"] = standard_errors(surface)
-    figures["closed_form"] = closed_form_errors(surface)
+    figures["distances_from_exact"] = distances_from_exact(surface)
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         figure.savefig(path, dpi=120)
@@ -75,7 +83,7 @@ def _contour(figure: Figure, axes: Any, surface: Surface, payoff: str, prices: F
     filled = axes.contourf(volatilities, strikes, values, levels=12, cmap=COLOUR_MAP)
     axes.contour(filled, colors="white", linewidths=0.6, alpha=0.7)
     _volatility_and_strike(axes, f"{title(payoff)}, spot {surface.model.spot:g}")
-    _bar(figure, filled, axes, "Price (unit of the spot)")
+    _bar(figure, filled, axes, f"Price ({MONEY})")
 
 
 def surface_3d(surface: Surface, payoff: str) -> Figure:
@@ -96,21 +104,22 @@ def surface_3d(surface: Surface, payoff: str) -> Figure:
     axes.set_title(f"{title(payoff)}, spot {surface.model.spot:g}", fontsize=FONTS["title"])
     axes.set_xlabel(VOLATILITY, fontsize=FONTS["label"], labelpad=10)
     axes.set_ylabel(STRIKE, fontsize=FONTS["label"], labelpad=10)
-    axes.set_zlabel("Price", fontsize=FONTS["label"], labelpad=8)
+    axes.set_zlabel(f"Price ({MONEY})", fontsize=FONTS["label"], labelpad=8)
     axes.tick_params(labelsize=FONTS["tick"])
     return figure
 
 
 def standard_errors(surface: Surface) -> Figure:
-    """The standard errors of all four payoffs, on one logarithmic scale."""
-    found = {payoff: surface.standard_errors[payoff] for payoff in PANELS}
+    """The standard errors of all payoffs, on one logarithmic scale."""
+    found = {payoff: surface.standard_errors[payoff] for payoff in _different(surface)}
     positive = np.concatenate([error[error > 0] for error in found.values()])
     largest = float(positive.max()) if positive.size else 1.0
     smallest = max(float(positive.min()), largest * 1e-4) if positive.size else 0.1
     if smallest == largest:
         smallest = largest / 10
-    figure = Figure(figsize=(14, 10.5), layout="constrained")
-    for axes, (payoff, errors) in zip(figure.subplots(2, 2).flat, found.items(), strict=True):
+    figure = Figure(figsize=(14, 5.25 * len(found) / 2), layout="constrained")
+    panels = figure.subplots(len(found) // 2, 2)
+    for axes, (payoff, errors) in zip(panels.flat, found.items(), strict=True):
         mesh = axes.pcolormesh(
             *_ascending(surface, np.maximum(errors, smallest)),
             norm="log",
@@ -119,26 +128,43 @@ def standard_errors(surface: Surface) -> Figure:
             cmap=COLOUR_MAP,
             shading="nearest",
         )
-        _volatility_and_strike(axes, f"{title(payoff)}, {surface.method}")
-        _bar(figure, mesh, axes, "Standard error (unit of the spot)")
+        _volatility_and_strike(axes, f"{_title(surface, payoff)}, {surface.method}")
+        _bar(figure, mesh, axes, f"Standard error ({MONEY})")
     return figure
 
 
-def closed_form_errors(surface: Surface) -> Figure:
-    """How far the European prices are from Black-Scholes, in standard errors."""
-    exact = black_scholes(surface.model, surface.strikes, surface.volatilities)
-    figure = Figure(figsize=(14, 5.6), layout="constrained")
-    for axes, payoff, closed in zip(figure.subplots(1, 2), PAYOFFS[:2], exact, strict=True):
+def distances_from_exact(surface: Surface) -> Figure:
+    """How far prices are from Black-Scholes and from the recursion, in standard errors.
+
+    Asian ones are left out beyond 1,000 fixings, where the recursion would take long.
+    """
+    axes_of_grid = (surface.model, surface.strikes, surface.volatilities)
+    exact = dict(zip(PAYOFFS, black_scholes(*axes_of_grid), strict=False))
+    if surface.model.n_fixings <= MOST_FIXINGS_OF_RECURSION and (surface.volatilities > 0).all():
+        exact.update(zip(PAYOFFS[2:], asian_by_recursion(*axes_of_grid), strict=True))
+    shown = [payoff for payoff in _different(surface) if payoff in exact]
+    columns = min(2, len(shown))
+    figure = Figure(figsize=(7 * columns, 5.4 * len(shown) / columns), layout="constrained")
+    panels = figure.subplots(len(shown) // columns, columns, squeeze=False)
+    for axes, payoff in zip(panels.flat, shown, strict=True):
         errors = surface.standard_errors[payoff]
-        deviation = np.where(
-            errors > 0, (surface.prices[payoff] - closed) / np.where(errors > 0, errors, 1.0), 0.0
-        )
+        deviation = surface.prices[payoff] - exact[payoff]
+        deviation = np.where(errors > 0, deviation / np.where(errors > 0, errors, 1.0), 0.0)
         mesh = axes.pcolormesh(
             *_ascending(surface, deviation), vmin=-4, vmax=4, cmap="PuOr", shading="nearest"
         )
-        _volatility_and_strike(axes, f"{title(payoff)} less Black-Scholes")
+        _volatility_and_strike(axes, f"{_title(surface, payoff)} less exact")
         _bar(figure, mesh, axes, "Difference (standard errors)")
     return figure
+
+
+def _different(surface: Surface) -> list[str]:
+    """The payoffs whose errors differ: a put made of its call by parity has the call's."""
+    return list(PANELS if surface.method == "plain" else PANELS[:2])
+
+
+def _title(surface: Surface, payoff: str) -> str:
+    return title(payoff) if surface.method == "plain" else f"{title(payoff)} and put"
 
 
 def convergence(n_paths: Sequence[int], errors: Mapping[str, Sequence[float]], what: str) -> Figure:
@@ -150,7 +176,7 @@ def convergence(n_paths: Sequence[int], errors: Mapping[str, Sequence[float]], w
             n_paths, values, line, marker=marker, color=colour, lw=2, ms=8,
             label=f"{name}: slope {slope:.2f}",
         )  # fmt: skip
-    _labels(axes, f"Convergence: {what}", "Paths", "Standard error (unit of the spot)")
+    _labels(axes, f"Convergence: {what}", "Paths", f"Standard error ({MONEY})")
     return figure
 
 
@@ -207,11 +233,16 @@ def _volatility_and_strike(axes: Any, text: str) -> None:
     axes.set_title(text, fontsize=FONTS["title"])
     axes.set_xlabel(VOLATILITY, fontsize=FONTS["label"])
     axes.set_ylabel(STRIKE, fontsize=FONTS["label"])
-    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=""))
+    axes.xaxis.set_major_formatter(FuncFormatter(_in_percent))
     axes.tick_params(labelsize=FONTS["tick"])
+
+
+def _in_percent(value: float, _: int | None = None) -> str:
+    """7.5 for 0.075."""
+    return f"{100 * value:.6g}"
 
 
 def _bar(figure: Figure, drawn: Any, axes: Any, text: str) -> None:
     bar = figure.colorbar(drawn, ax=axes)
-    bar.set_label(text, fontsize=FONTS["label"])
+    bar.set_label(text, fontsize=FONTS["label"], labelpad=14)
     bar.ax.tick_params(labelsize=FONTS["tick"])

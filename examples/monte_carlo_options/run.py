@@ -76,7 +76,12 @@ class Run:
         if not mixed:
             _refuse_mixture(state.arithmetic, hosts, checkpoint)
         with (
-            tqdm(unit="path", unit_scale=True, disable=not progress) as bar,
+            tqdm(
+                unit="path",
+                unit_scale=True,
+                disable=not progress,
+                initial=state.tree.n_blocks * PATHS_PER_BLOCK,  # what no time was spent on
+            ) as bar,
             # closed at once, whatever happens: it calls off the tasks that have not begun
             closing(self._rounds(state, engines, bar)) as results,
         ):
@@ -101,7 +106,6 @@ class Run:
         while not self._finished(state):
             state.goal = self._next_goal(state)
             bar.total = state.goal * PATHS_PER_BLOCK
-            bar.n = state.tree.n_blocks * PATHS_PER_BLOCK
             bar.refresh()
             with closing(self._round(state, engines)) as results:
                 for done in results:
@@ -125,7 +129,7 @@ class Run:
 
     def _excess(self, state: State) -> float:
         """The largest standard error, in units of the wanted one."""
-        _, errors = self.estimator.prices(state.tree.total())
+        _, errors, _ = self.estimator.prices(state.tree.total())
         return float(errors.max()) / (self._standard_error or math.inf)
 
     def _next_goal(self, state: State) -> int:
@@ -139,8 +143,8 @@ class Run:
 
 
 def rounds(n_blocks: int) -> Iterator[int]:
-    """64, 80, 96, 112, 128, 160... blocks; `n_blocks` is the last."""
-    step = 16
+    """32, 40, 48, 56, 64, 80... blocks; `n_blocks` is the last."""
+    step = 8
     while True:
         for quarter in range(4, 8):
             if quarter * step >= n_blocks:

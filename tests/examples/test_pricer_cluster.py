@@ -162,7 +162,7 @@ def test_the_load_of_each_engine_is_watched(client, many_tasks):
 
 
 def test_the_same_round_is_the_last_one(client, many_tasks):
-    wanted = {"standard_error": 2e-4}
+    wanted = {"standard_error": 0.02, "method": "control"}
     arguments = (*ARGUMENTS[:3], 1e6)
     serial = price_surface(*arguments, **wanted)
     assert 64 < serial.n_blocks < 900
@@ -232,7 +232,32 @@ def test_the_command_prices_on_the_cluster(client, profile_dir, monkeypatch, cap
     assert on_cluster.splitlines()[:-1] == serial.splitlines()[:-1]  # the last is the time
 
 
-PATHS, BLOCKS = 4_000_000, 3907  # some seconds of work, of which a part is done when it is ended
+@ipp.interactive
+def block_numba(blocked):
+    import sys
+
+    if blocked:
+        sys.modules["numba"] = None  # what an import of a missing module finds
+    else:
+        sys.modules.pop("numba", None)
+
+
+def test_numba_missing_on_the_engines_is_no_missing_cluster(
+    client, profile_dir, monkeypatch, capsys
+):
+    monkeypatch.setenv("IPYTHONDIR", str(profile_dir.parent))
+    client[:].apply_sync(block_numba, True)
+    try:
+        assert main(["--profile", "pricer", "--kernel", "numba", "--paths", "1e4"]) == 1
+    finally:
+        client[:].apply_sync(block_numba, False)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "an engine failed: ModuleNotFoundError" in line
+    assert "numba" in line
+    assert "install it where the engines run" in line
+
+
+PATHS, BLOCKS = 1_600_000, 1563  # some seconds of work, of which a part is done when it is ended
 
 
 @pytest.fixture(scope="module")

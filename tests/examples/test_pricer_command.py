@@ -1,10 +1,12 @@
 """The command line, the table, the CSV and the plots."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -14,14 +16,21 @@ from ipcluster_azure.examples.monte_carlo_options.model import PAYOFFS, Model
 from ipcluster_azure.examples.monte_carlo_options.plots import (
     convergence,
     cpu_load,
+    distances_from_exact,
     speed_up,
+    standard_errors,
     write_plots,
 )
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
-from ipcluster_azure.examples.monte_carlo_options.table import format_table, write_csv, write_npz
+from ipcluster_azure.examples.monte_carlo_options.table import (
+    decimals,
+    format_table,
+    write_csv,
+    write_npz,
+)
 from matplotlib.image import imread
 
-PICTURES = {*PAYOFFS, "asian_call_3d", "standard_errors", "closed_form"}
+PICTURES = {*PAYOFFS, "asian_call_3d", "standard_errors", "distances_from_exact"}
 SMALL = ["--serial", "--paths", "3000", "--fixings", "12"]
 
 
@@ -142,9 +151,64 @@ def test_the_table_has_a_line_per_cell_and_aligned_columns(surface):
         "40.00%",
         f"{surface.prices['european_call'][0, 1]:.6f}",
         "±",
-        f"{surface.standard_errors['european_call'][0, 1]:.6f}",
+        f"{surface.standard_errors['european_call'][0, 1]:.1e}",
     ]
     assert cells[5].split()[-3] == f"{surface.prices['asian_put'][2, 1]:.6f}"
+
+
+def test_strikes_and_volatilities_have_the_decimals_they_need():
+    surface = price_surface(Model(1.0, n_fixings=2), [1.075, 1.1], [0.075, 0.08125], 1)
+    cells = [line.split()[:2] for line in format_table(surface).splitlines()[4:8]]
+    assert cells == [
+        ["1.075", "7.500%"],
+        ["1.075", "8.125%"],
+        ["1.100", "7.500%"],
+        ["1.100", "8.125%"],
+    ]
+    assert decimals(np.linspace(90, 110, 20)) == 2
+    assert decimals(np.array([100.0, 100.0001])) == 4
+
+
+def test_right_prices_cause_no_alarm(capsys):
+    """Their spread is far below what float32 does to them."""
+    arguments = ["--strikes", "80,100", "--vols", ".05", "--fixings", "12", "--method", "control"]
+    assert main(["--serial", *arguments]) == 0
+    out = capsys.readouterr().out
+    distance = float(re.search(r"are within (\S+) half-widths", out).group(1))
+    assert distance < 2
+    assert "± 0.0" not in out
+    assert "float32 paths may shift each price by another 1e-05." in out
+
+
+def test_a_wanted_error_that_is_not_reached_is_said(capsys):
+    assert main([*SMALL, "--standard-error", "1e-9"]) == 3
+    captured = capsys.readouterr()
+    assert "±" in captured.out
+    assert "The wanted standard error, 1e-09, was not reached with 8,192 paths" in captured.err
+    assert main([*SMALL, "--standard-error", "1"]) == 0
+
+
+def test_a_folder_that_can_t_be_written_is_said_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/prices")):
+        with pytest.raises(SystemExit) as exit_:
+            main([*SMALL, "--paths", "1e12", "--output", str(folder)])
+        assert exit_.value.code == 2
+        assert f"--output {folder} can't be written" in capsys.readouterr().err
+
+
+def test_pictures_that_can_t_be_are_left_out_with_a_note(tmp_path, capsys):
+    assert main([*SMALL, "--strikes", "100", "--output", str(tmp_path)]) == 0
+    assert "no pictures: they need two strikes and two volatilities" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"prices.csv", "prices.npz"}
+
+
+def test_a_checkpoint_that_can_t_be_is_no_missing_cluster(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([*SMALL, "--checkpoint", str(tmp_path / "file")]) == 1
+    err = capsys.readouterr().err
+    assert str(tmp_path / "file") in err
+    assert "Is a cluster running" not in err
 
 
 def test_the_csv_holds_all_digits(surface, tmp_path):
@@ -162,7 +226,7 @@ def test_the_csv_holds_all_digits(surface, tmp_path):
 def test_the_npz_holds_all(surface, tmp_path):
     write_npz(surface, tmp_path / "prices.npz")
     with np.load(tmp_path / "prices.npz") as file:
-        assert str(file["method"]) == "stratified"
+        assert str(file["method"]) == "preintegration"
         assert int(file["n_paths"]) == surface.n_paths
         assert int(file["n_fixings"]) == 12
         assert tuple(file["arithmetic"]) == surface.arithmetic
@@ -182,6 +246,23 @@ def test_the_plots_are_not_blank_and_leave_matplotlib_alone(surface, tmp_path):
         assert len(np.unique(image[..., 0])) > 20
         assert min(image.shape[:2]) >= 600
     assert not np.array_equal(images[0], images[1])
+
+
+@pytest.mark.parametrize(("method", "n_panels"), [("plain", 4), ("preintegration", 2)])
+def test_panels_that_would_be_alike_are_drawn_once(method, n_panels):
+    """A put that parity makes of its call has the call's error."""
+    surface = price_surface(Model(n_fixings=12), [90, 100], [0.1, 0.4], 1, method=method)
+    for figure in (standard_errors(surface), distances_from_exact(surface)):
+        panels = [axes for axes in figure.axes if axes.get_title()]
+        assert len(panels) == n_panels
+        ticks = panels[0].xaxis.get_major_formatter()
+        assert [ticks(value) for value in (0.1, 0.075)] == ["10", "7.5"]
+
+
+def test_asian_prices_are_not_compared_where_the_recursion_would_take_long():
+    surface = price_surface(Model(n_fixings=1001), [90, 100], [0.1, 0.4], 1)
+    titles = [axes.get_title() for axes in distances_from_exact(surface).axes]
+    assert [text for text in titles if text] == ["European call and put less exact"]
 
 
 def test_pictures_of_runs_say_what_they_show():

@@ -8,7 +8,7 @@ import pytest
 from ipcluster_azure.examples.monte_carlo_options.closed_form import (
     asian_parity,
     black_scholes,
-    curran_part,
+    curran_parts,
     european_beta,
     geometric_asian,
 )
@@ -68,7 +68,8 @@ def test_closed_forms_of_averages_agree_with_a_plain_simulation(model, volatilit
         for exact, sample in (
             (call, np.maximum(geometric - strike, 0)),
             (put, np.maximum(strike - geometric, 0)),
-            (curran_part(*arguments), (arithmetic - strike) * (geometric >= strike)),
+            (curran_parts(*arguments)[0], (arithmetic - strike) * (geometric >= strike)),
+            (curran_parts(*arguments)[1], (strike - arithmetic) * (geometric < strike)),
             (asian_parity(*arguments[:2]), arithmetic - strike),
         ):
             error = sample.std() / math.sqrt(sample.size)
