@@ -6,6 +6,7 @@ from ..base import errors
 from ..base.messages import Json
 from ..base.schema import check_management
 from ..base.store import Group
+from ..resources import providers
 from ..resources.views import show_group
 from ..rules.template_links import LINKS
 from ..state import Emulator
@@ -25,7 +26,9 @@ def checked_body(em: Emulator, body: Json) -> Json:
     return found
 
 
-def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Surroundings:
+def surroundings(
+    em: Emulator, group: Group, name: str, properties: Json, deployer_id: str
+) -> Surroundings:
     shown = {
         "template": properties["template"],
         "templateHash": template_hash(properties["template"]),
@@ -40,6 +43,8 @@ def surroundings(em: Emulator, group: Group, name: str, properties: Json) -> Sur
         deployment={"name": name, "properties": shown},
         now=em.clock.now(),
         new_uuid=em.new_uuid,
+        deployer_id=deployer_id,
+        resource_types=providers.resource_types,
     )
 
 

@@ -55,7 +55,7 @@ def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deplo
     body = checked_body(em, _without_settings(request.json_object()))
     properties: Json = body["properties"]
     try:
-        around = surroundings(em, group, name, properties)
+        around = surroundings(em, group, name, properties, request.principal.object_id)
         plan = Plan(properties["template"], properties.get("parameters"), around)
     except RecursionError:
         raise refusals.too_deep() from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..base import errors
 from ..base.errors import ArmError
@@ -16,8 +17,8 @@ from ..state import Emulator
 from ..templates.evaluation import Evaluator
 from ..templates.expand import Planned
 from ..templates.expressions import ExpressionError
-from ..templates.signatures import checked
-from ..templates.values import UNKNOWN
+from ..templates.plan import asking
+from ..templates.values import UNKNOWN, Unknown, is_known
 from .cleanup import clean_up
 from .internal_requests import send
 from .record import Deployment, Json, Step
@@ -28,6 +29,15 @@ FAILED = (
     "At least one resource deployment operation failed. Please list deployment operations for "
     "details. Please see https://aka.ms/DeployOperations for usage details."
 )
+
+
+class Ask(NamedTuple):
+    """What a template function wants to know of a resource; body: JSON, or empty."""
+
+    method: str
+    path: str
+    version: str
+    body: str = ""
 
 
 def canceled() -> ArmError:
@@ -171,34 +181,52 @@ class Run:
 
     async def _known(self, evaluator: Evaluator, evaluate: Callable[[Evaluator], Json]) -> Json:
         """Return what is evaluated, once everything that reference() asks for has been read."""
-        read: dict[str, Json] = {}
+        read: dict[Ask, Json] = {}
         while True:
             self._deployment.plan.budget.renew()
-            unread: dict[str, str] = {}
+            unread: list[Ask] = []
             value = evaluate(self._referring(evaluator, read, unread))
             if not unread:
                 return value
-            for identifier, version in unread.items():
-                answer = await send(self._em, self._request, "GET", identifier, version, None)
-                read[identifier.lower()] = answer.body
+            for ask in dict.fromkeys(unread):
+                body = json.loads(ask.body) if ask.body else None
+                answer = await send(
+                    self._em, self._request, ask.method, ask.path, ask.version, body
+                )
+                read[ask] = answer.body
 
     def _referring(
-        self, evaluator: Evaluator, read: Mapping[str, Json], unread: dict[str, str]
+        self, evaluator: Evaluator, read: Mapping[Ask, Json], unread: list[Ask]
     ) -> Evaluator:
-        """Return an evaluator whose reference() shows what has been read and notes what has not."""
+        """Return an evaluator whose functions show what has been read and note what has not."""
+        directory = self._deployment.plan.directory
+
+        def answer(ask: Ask) -> Any:
+            if ask not in read:
+                unread.append(ask)
+                return UNKNOWN
+            return read[ask]
 
         def reference(name: str, version: str | None = None, full: str | None = None) -> Any:
-            target = self._deployment.plan.directory.reference(name, version is not None)
+            target = directory.reference(name, version is not None)
             identifier = target.id if target else name
             used = version or (target.api_version if target else "")
-            body = read.get(identifier.lower())
-            if body is None:
-                unread[identifier] = used
-                return UNKNOWN
+            body = answer(Ask("GET", identifier, used))
+            if isinstance(body, Unknown):
+                return body
             return _full(identifier, used, body) if full else body.get("properties", {})
 
-        kinds = ("string", "string?", "string?")
-        return evaluator.also({"reference": checked("reference", kinds, reference)})
+        def references(name: str, full: str | None = None) -> Any:
+            found = [reference(one.id, None, full) for one in directory.copies(name)]
+            return found if is_known(found) else UNKNOWN
+
+        def list_(action: str, name: str, version: str, body: Any = None) -> Any:
+            target = directory.reference(name, True)
+            sent = json.dumps(body) if body is not None else ""
+            path = f"{target.id if target else name}/{action}"
+            return answer(Ask("POST", path, version, sent))
+
+        return evaluator.also(asking(reference, references, list_))
 
     async def _clean_up(self, step: Step) -> None:
         em = self._em

@@ -49,6 +49,27 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     return ArmResponse(200)
 
 
+def list_associated(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Answer POST .../listAssociatedResources: what has this identity, such as a machine."""
+    identity = em.store.get(request.params["group"], IDENTITY, request.params["name"])
+    found = []
+    for group in em.store.groups():
+        for resource in group.resources.values():
+            held = (resource.top.get("identity") or {}).get("userAssignedIdentities") or {}
+            if identity.key in {name.lower() for name in held}:
+                found.append(
+                    {
+                        "id": resource.id,
+                        "name": resource.name,
+                        "type": resource.type.lower(),
+                        "resourceGroup": group.name.lower(),
+                        "subscriptionId": em.store.subscription_id,
+                        "subscriptionDisplayName": "ipcluster-azure emulator",
+                    }
+                )
+    return ArmResponse(200, {"totalCount": len(found), "value": found})
+
+
 def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
     """Change what the machine shows as its identity; one that is given as null is taken away."""
     if given is None:

@@ -77,11 +77,19 @@ def _shown(em: Emulator, name: str, request: ArmRequest) -> Json:
             if name in ONE_AUTHORIZATION
             else {"authorizations": [authorization]}
         ),
-        "resourceTypes": [_resource_type(name, kind) for kind in KNOWN[name].split()],
+        "resourceTypes": resource_types(name),
         "registrationState": state_of(em, name),
         "registrationPolicy": "RegistrationFree" if name in FREE else "RegistrationRequired",
     }
     return versions.shown(KIND, request.api_version, body)
+
+
+def resource_types(namespace: str) -> list[Json]:
+    """Return the resource types of a provider in any spelling; raises ARM's refusal."""
+    if namespace.lower() not in NAMES:
+        raise errors.invalid_namespace(namespace)
+    name = NAMES[namespace.lower()]
+    return [_resource_type(name, kind) for kind in KNOWN[name].split()]
 
 
 def _resource_type(namespace: str, kind: str) -> Json:

@@ -63,6 +63,17 @@ class Directory:
             "https://aka.ms/arm-function-reference for usage details."
         )
 
+    def copies(self, text: str) -> list[Planned]:
+        """Return what references(text) means: the resources of a loop, by its symbolic name."""
+        found = [planned for planned in self._find(text) if planned.loop]
+        if found:
+            return found
+        raise ExpressionError(
+            f"The template reference '{text}' is not valid: could not find template resource or "
+            "resource copy with this name. Please see "
+            "https://aka.ms/arm-function-reference for usage details."
+        )
+
     def _find(self, text: str) -> list[Planned]:
         lower = text.lower().rstrip("/")
         if lower in self._by_id:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from . import lambdas
 from .expressions import Call, ExpressionError, Literal, Member, Node, is_expression, literal, parse
 from .functions_lazy import LAZY
 from .signatures import Function
 from .values import LARGEST, UNKNOWN, Unknown, find_key, shown_keys, weight
 
+# What is evaluated here, by names in lower case.
+OWN = {"copyindex", "lambda", "lambdavariables", *LAZY, *lambdas.FUNCTIONS}
 LONGEST_LOOP = 800  # Azure's limit of copies
 
 
@@ -71,17 +75,25 @@ class Evaluator:
         functions: Mapping[str, Function],
         budget: Budget,
         loops: Loops | None = None,
+        bound: Mapping[str, Any] | None = None,
     ) -> None:
+        """bound: the variables of the lambdas around."""
         self._functions = functions
         self._budget = budget
         self._loops = loops or Loops({}, None)
+        self._bound = bound or {}
 
     def also(self, functions: Mapping[str, Function]) -> Evaluator:
-        return Evaluator({**self._functions, **functions}, self._budget, self._loops)
+        return Evaluator({**self._functions, **functions}, self._budget, self._loops, self._bound)
 
     def inside(self, loop: str, index: int, *, current: bool = True) -> Evaluator:
         loops = self._loops.inside(loop, index, current=current)
-        return Evaluator(self._functions, self._budget, loops)
+        return Evaluator(self._functions, self._budget, loops, self._bound)
+
+    def _bind(self, variables: Mapping[str, Any]) -> Callable[[Node], Any]:
+        self._budget.spend(1)  # a short template can call a lambda very often
+        bound = {**self._bound, **variables}
+        return Evaluator(self._functions, self._budget, self._loops, bound)._node
 
     def value(self, document: Any) -> Any:
         """Return the document with every expression replaced by what it means."""
@@ -142,18 +154,31 @@ class Evaluator:
         self.check_known(node)
         if node.name in LAZY:
             return LAZY[node.name](self._node, node.arguments)
+        if node.name in lambdas.FUNCTIONS:
+            return lambdas.apply(node.name, node.arguments, self._node, self._bind)
+        if node.name == "lambda":
+            raise lambdas.misplaced_lambda()
         arguments = [self._node(argument) for argument in node.arguments]
         if node.name == "copyindex":
             return self._loops.index(*arguments)
-        function = self._functions[node.name]
+        if node.name == "lambdavariables":
+            return lambdas.variable(self._bound, *arguments[:1])
+        function = self._function(node)
         if any(isinstance(argument, Unknown) for argument in arguments):
             return UNKNOWN
         result = function(*arguments)
         weight(result)
         return result
 
+    def _function(self, node: Call) -> Function:
+        """Return the function; all whose names begin with "list" are one, told the name."""
+        if node.name not in self._functions and node.name.startswith("list"):
+            return partial(self._functions["list*"], node.spelled)
+        return self._functions[node.name]
+
     def check_known(self, node: Call) -> None:
-        if node.name not in self._functions and node.name not in ("copyindex", *LAZY):
+        known = node.name in self._functions or node.name in OWN
+        if not known and not node.name.startswith("list"):
             raise ExpressionError(
                 f"The template function '{node.spelled}' is not valid. Please see "
                 "https://aka.ms/arm-template-expressions for usage details."

@@ -122,3 +122,36 @@ def try_get(value: Any, *keys: Any) -> Any:
         else:
             return None
     return value
+
+
+@function("indexFromEnd", "array|string", "int")
+def index_from_end(value: Any, reverse_index: int) -> Any:
+    """Return the item that `[^1]`, `[^2]`, ... of Bicep means: 1 is the last."""
+    if not 1 <= reverse_index <= len(value):
+        raise refused("indexFromEnd", f"The index '{reverse_index}' is out of bounds.")
+    return value[-reverse_index]
+
+
+@function("tryIndexFromEnd", "array|string|null", "int")
+def try_index_from_end(value: Any, reverse_index: int) -> Any:
+    return value[-reverse_index] if value and 1 <= reverse_index <= len(value) else None
+
+
+@function("objectKeys", "object")
+def object_keys(value: dict[str, Any]) -> list[str]:
+    return sorted(value)
+
+
+@function("flatten", "array")
+def flatten(value: list[Any]) -> list[Any]:
+    if not all(isinstance(item, list) for item in value):
+        raise refused("flatten", "The parameter must be an array of arrays.")
+    return [item for inner in value for item in inner]
+
+
+@function("shallowMerge", "array")
+def shallow_merge(values: list[Any]) -> dict[str, Any]:
+    """Return one object of several: the last one that has a member decides about it."""
+    if not all(isinstance(item, dict) for item in values):
+        raise refused("shallowMerge", "The parameter must be an array of objects.")
+    return {key: item for value in values for key, item in value.items()}

@@ -14,6 +14,8 @@ from .values import check_length, joined, text_of
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\d{1,4})(?:,(-?\d{1,4}))?(?::([A-Za-z]\d{0,2}|[0#.,]+))?\}")
 
+DATA_URI = re.compile(r"data:[^,]*?(?P<base64>;base64)?,(?P<data>.*)", re.IGNORECASE | re.DOTALL)
+
 
 @function("concat", "array|string|int|bool", "array|string|int|bool*")
 def concat(*parts: Any) -> Any:
@@ -168,3 +170,16 @@ def uri_component(text: str) -> str:
 @function("uriComponentToString", "string")
 def uri_component_to_string(text: str) -> str:
     return unquote(text)
+
+
+@function("dataUri", "string")
+def data_uri(text: str) -> str:
+    return f"data:text/plain;charset=utf8;base64,{base64_(text)}"
+
+
+@function("dataUriToString", "string")
+def data_uri_to_string(text: str) -> str:
+    match = DATA_URI.fullmatch(text)
+    if match is None:
+        raise refused("dataUriToString", f"The value '{text[:80]}' is not a valid data URI.")
+    return base64_to_string(match["data"]) if match["base64"] else unquote(match["data"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from .expressions import ExpressionError
@@ -24,6 +25,17 @@ def int_(value: Any) -> int:
         return integer(int(value))
     except (ValueError, OverflowError):
         raise refused("int", f"The value '{value}' is not a valid integer.") from None
+
+
+@function("float", "string|number")
+def float_(value: Any) -> float:
+    try:
+        result = float(value)
+    except (ValueError, OverflowError):
+        result = math.nan
+    if not math.isfinite(result):
+        raise refused("float", f"The value '{value}' is not a valid number.")
+    return result
 
 
 @function("bool", "string|int|bool")

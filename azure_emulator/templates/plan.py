@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import functions_collections, functions_text, functions_values, scope, shape
+from . import (
+    functions_cidr,
+    functions_collections,
+    functions_dates,
+    functions_text,
+    functions_values,
+    scope,
+    shape,
+)
 from .dependencies import Directory, check_no_circle, depend, resolve
 from .errors import Places
 from .evaluation import Budget, Evaluator
@@ -17,8 +25,11 @@ from .signatures import FUNCTIONS, Function, checked
 from .user_functions import user_functions
 from .values import UNKNOWN
 
-PURE = (functions_collections, functions_text, functions_values)  # they fill FUNCTIONS
-NOT_HERE = ("reference", "newGuid", "utcNow")
+# They fill FUNCTIONS.
+PURE = (
+    *(functions_cidr, functions_collections, functions_dates, functions_text, functions_values),
+)
+NOT_HERE = ("reference", "references", "list*", "newGuid", "utcNow")
 
 
 class Plan:
@@ -96,8 +107,26 @@ class Plan:
                 depend(planned, target)
             return UNKNOWN
 
-        kinds = ("string", "string?", "string?")
-        return evaluator.also({"reference": checked("reference", kinds, reference)})
+        def references(name: str, full: str | None = None) -> Any:
+            for target in self.directory.copies(name):
+                if planned:
+                    depend(planned, target)
+            return UNKNOWN
+
+        def list_(action: str, name: str, version: str, body: Any = None) -> Any:
+            return reference(name, version)
+
+        return evaluator.also(asking(reference, references, list_))
+
+
+def asking(reference: Function, references: Function, list_: Function) -> dict[str, Function]:
+    """Return the functions that ask resources, behind checks of their arguments."""
+    lists = ("string", "string", "string", "object?")
+    return {
+        "reference": checked("reference", ("string", "string?", "string?"), reference),
+        "references": checked("references", ("string", "string?"), references),
+        "list*": checked("list*", lists, list_),
+    }
 
 
 def check_functions(document: Any, evaluator: Evaluator) -> None:

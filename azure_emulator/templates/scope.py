@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from . import zones
 from .dates import dotnet_format
 from .evaluation import Evaluator, is_loops
 from .expressions import ExpressionError
@@ -16,7 +17,11 @@ from .values import find_key
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a deployment is made in; group and deployment: as the functions of these names show."""
+    """What a deployment is made in; group and deployment: as the functions of these names show.
+
+    group: empty for a deployment of the subscription. deployer_id: the object id of who deploys;
+    resource_types: a provider's resource types as ARM shows them.
+    """
 
     subscription_id: str
     tenant_id: str
@@ -24,6 +29,8 @@ class Surroundings:
     deployment: Mapping[str, Any]
     now: datetime
     new_uuid: Callable[[], str]
+    deployer_id: str = ""
+    resource_types: Callable[[str], list[dict[str, Any]]] = lambda namespace: []
 
     @property
     def subscription(self) -> str:
@@ -38,7 +45,7 @@ def functions(around: Surroundings) -> dict[str, Function]:
         if len(before) > 2:
             raise _bad_id("resourceId")
         subscription = before[-2] if len(before) == 2 else around.subscription_id
-        group = before[-1] if before else around.group["name"]
+        group = before[-1] if before else _group(around)["name"]
         root = f"/subscriptions/{subscription}/resourceGroups/{group}"
         return _joined("resourceId", root, kind, names)
 
@@ -55,7 +62,8 @@ def functions(around: Surroundings) -> dict[str, Function]:
         return _joined("extensionResourceId", scope.rstrip("/"), kind, names)
 
     plain: dict[str, Callable[[], Any]] = {
-        "resourceGroup": lambda: dict(around.group),
+        "resourceGroup": lambda: _group(around),
+        "deployer": lambda: {"objectId": around.deployer_id, "tenantId": around.tenant_id},
         "deployment": lambda: dict(around.deployment),
         "environment": lambda: ENVIRONMENT,
         "subscription": lambda: {
@@ -79,7 +87,45 @@ def functions(around: Surroundings) -> dict[str, Function]:
     }
     for name, body in ids.items():
         found[name.lower()] = checked(name, ("string", "string", "string*"), body)
-    return found
+    return found | zones.functions(around.subscription_id) | _of_providers(around)
+
+
+def _group(around: Surroundings) -> dict[str, Any]:
+    if around.group:
+        return dict(around.group)
+    raise ExpressionError(
+        "The template function 'RESOURCEGROUP' is not expected at this location. Please see "
+        "https://aka.ms/arm-template-expressions for usage details."
+    )
+
+
+def _of_providers(around: Surroundings) -> dict[str, Function]:
+    def providers(namespace: str, kind: str | None = None) -> dict[str, Any]:
+        types = around.resource_types(namespace)
+        if kind is None:
+            return {"namespace": namespace, "resourceTypes": types}
+        for one in types:
+            if one["resourceType"].lower() == kind.lower():
+                return {name: one[name] for name in ("resourceType", "locations", "apiVersions")}
+        raise ExpressionError(
+            f"The resource type '{kind}' could not be found in the namespace '{namespace}'."
+        )
+
+    def management_group_resource_id(*parts: str) -> str:
+        before, kind, names = _split("managementGroupResourceId", parts)
+        if len(before) != 1:
+            raise _bad_id("managementGroupResourceId")
+        root = f"/providers/Microsoft.Management/managementGroups/{before[0]}"
+        return _joined("managementGroupResourceId", root, kind, names)
+
+    several = ("string", "string", "string*")
+    return {
+        "providers": checked("providers", ("string", "string?"), providers),
+        "managementgroupresourceid": checked(
+            "managementGroupResourceId", several, management_group_resource_id
+        ),
+        **misplaced("managementGroup"),  # only deployments of a management group have one
+    }
 
 
 def only_in_defaults(around: Surroundings) -> dict[str, Function]:
