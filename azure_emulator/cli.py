@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,9 +70,10 @@ def _parsers(program: str) -> tuple[StrictParser, dict[str, StrictParser]]:
         type=_file_name,
         help="role definition in Azure's JSON: who uses the token file may do no more than that",
     )
-    several.choices["status"].add_argument(
-        "--json", action="store_true", help="print JSON instead of text"
-    )
+    for name in ("env", "status"):
+        several.choices[name].add_argument(
+            "--json", action="store_true", help="print JSON instead of text"
+        )
     return parser, several.choices
 
 
@@ -136,6 +138,19 @@ def _status(values: argparse.Namespace) -> None:
         print(f"{title.replace('_', ' ').capitalize()}: {listed}")
 
 
+def _env(values: argparse.Namespace) -> None:
+    """Print what a shell sets to use the emulator: for `eval`, or as JSON."""
+    info = client.find(values.state_dir)
+    if info is None:
+        raise client.EmulatorError("no emulator is running; start one with: emulator start")
+    found = client.environment(info)
+    if values.json:
+        print(json.dumps(found, indent=1))
+        return
+    for name, value in found.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
 def _reset(values: argparse.Namespace) -> None:
     done = client.reset(values.state_dir)
     print("Everything is deleted." if done else "No emulator is running.")
@@ -145,5 +160,6 @@ SUBCOMMANDS = {
     "start": (_start, "Start the emulator unless it runs; print where it is as JSON."),
     "stop": (_stop, "Stop the emulator and all its machines."),
     "status": (_status, "Show the emulator's resource groups and virtual machines."),
+    "env": (_env, "Print the variables with which az, Terraform and SDKs use the emulator."),
     "reset": (_reset, "Delete all resource groups and machines of the running emulator."),
 }

@@ -12,7 +12,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from . import server_options
+from . import client_environment, server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
@@ -176,6 +176,15 @@ def reset(state_dir: str | os.PathLike[str] | None = None) -> bool:
 def offer(info: EmulatorInfo) -> dict[str, Any]:
     """Return {"address_prefix", "ssh_port", "ssh_source"} for one new cluster's network."""
     return ask(info, "GET", "/emulator/offer")
+
+
+def environment(info: EmulatorInfo) -> dict[str, str]:
+    """Return the environment variables with which az, Terraform and SDKs use the emulator.
+
+    AZURE_CONFIG_DIR is a directory of its own, so that no login to Azure is used or changed, and
+    the only authority trusted is the emulator's, so that nothing reaches Azure by mistake.
+    """
+    return client_environment.variables(info)
 
 
 def metadata_url(info: EmulatorInfo, vm_id: str) -> str:

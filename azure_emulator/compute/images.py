@@ -49,6 +49,14 @@ PLATFORM: dict[tuple[str, str, str], tuple[str, ...]] = {
 }
 _LOWER = {tuple(part.lower() for part in urn): urn for urn in PLATFORM}
 
+# What az calls some of them.
+ALIASES = {
+    "Ubuntu2204": ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"),
+    "Ubuntu2404": ("Canonical", "ubuntu-24_04-lts", "server"),
+    "Debian12": ("Debian", "debian-12", "12-gen2"),
+    "Win2019Datacenter": ("MicrosoftWindowsServer", "WindowsServer", "2019-Datacenter"),
+    "Win2022Datacenter": ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-g2"),
+}
 WITHOUT_NVME = ("ubuntuserver", "0001-com-ubuntu-server-focal")
 SOLD_BY = "resf"  # whose images need a purchase plan
 

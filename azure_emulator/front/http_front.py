@@ -15,7 +15,7 @@ from ..base import connections, errors, versions
 from ..base.errors import ArmError
 from ..base.messages import JSON, ArmRequest, ArmResponse
 from ..state import Emulator
-from . import control_routes, dispatch, inputs, reply_faults, routes
+from . import control_routes, dispatch, inputs, reply_faults, routes, sign_in
 from .dispatch import Passage
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,12 @@ class Front:
         )
 
     async def _answer(self, request: web.Request, passage: Passage) -> ArmResponse:
+        path = inputs.path(request)
+        unsigned = sign_in.OPEN.get(path.lower()) if request.method == "GET" else None
+        if unsigned:
+            return unsigned(self._em, request)
         principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
-        path = inputs.path(request)
         if path.lower().startswith("/emulator"):
             self._em.permissions.check_owner(principal)
             body = await inputs.json_body(request)

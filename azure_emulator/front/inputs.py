@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ..base import connections, errors
+from . import relaxed_json
 
 BODY_LIMIT = 4 * 1024 * 1024  # ARM's own
 MAX_DEPTH = 64  # that of Newtonsoft's JSON reader, which Azure's services use
@@ -85,13 +86,25 @@ async def json_body(request: web.Request) -> Any:
     if not raw.strip():
         return None
     try:
-        text = raw.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = _parsed(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise errors.invalid_content(str(error)[:200]) from None
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(value):
         raise errors.invalid_content(f"The reader's MaxDepth of {MAX_DEPTH} has been exceeded.")
     return value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except ValueError as mistake:
+        relaxed = relaxed_json.to_json(text)
+        if relaxed == text:
+            raise
+        try:
+            return json.loads(relaxed, parse_constant=_no_constant, parse_float=_finite)
+        except ValueError:
+            raise mistake from None  # its place is one in what was sent
 
 
 def _no_constant(name: str) -> float:

@@ -109,6 +109,11 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
     yield from _resource(
         IDENTITY, managed_identities.put, managed_identities.delete, managed_identities.patch
     )
+    yield (
+        "POST",
+        f"{GROUP}/providers/{IDENTITY}/{{name}}/listAssociatedResources",
+        managed_identities.list_associated,
+    )
     for scope in (SUBSCRIPTION, GROUP):
         yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
@@ -191,10 +196,8 @@ ROUTES = [
     Route(method, template, _compiled(template), handler) for method, template, handler in _table()
 ]
 
-IN_GROUP = re.compile(
-    r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/(?P<namespace>[^/]+)"
-    r"(/(?P<type>[^/]+))?.*",
-    re.IGNORECASE,
+OF_PROVIDER = re.compile(
+    r"(?P<scope>.*)/providers/(?P<namespace>[^/]+)(?P<rest>(/[^/]+)*)", re.IGNORECASE
 )
 
 
@@ -205,9 +208,10 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
             return route, match.groupdict()
     if any(route.pattern.fullmatch(path) for route in ROUTES):
         raise errors.no_such_route(method, path)
-    match = IN_GROUP.fullmatch(path)
+    match = OF_PROVIDER.fullmatch(path)
     if match is None:
         raise errors.no_such_route("GET", path)
     if match["namespace"].lower() not in providers.NAMES:
         raise errors.invalid_namespace(match["namespace"])
-    raise errors.invalid_resource_type(match["namespace"], match["type"] or "")
+    kinds = match["rest"].split("/")[1::2]  # between them are names
+    raise errors.invalid_resource_type(match["namespace"], "/".join(kinds))

@@ -23,6 +23,7 @@ import trustme
 from aiohttp import web
 
 from ..base import connections
+from ..client_environment import CONFIG_DIR
 from ..guest.machine_interface import MachineHost, NoMachines
 from ..metadata.metadata_server import MetadataServer
 from ..server_options import ServerSettings, parse
@@ -166,6 +167,8 @@ class Server:
     def _announce(self, endpoint: str, namespace: str) -> None:
         """Write the files by which clients find this; emulator.json is the last of them."""
         directory = self._settings.state_dir
+        # az's settings of an earlier emulator name its port and its subscription.
+        shutil.rmtree(directory / CONFIG_DIR, ignore_errors=True)
         write_private(directory / TOKEN_FILE, self._em.permissions.own_token.encode())
         info: dict[str, Any] = {
             "format": FORMAT,

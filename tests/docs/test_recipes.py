@@ -30,6 +30,7 @@ WALKED, OTHER = "test_walk_throughs.py types it", "is not typed, but shown"
 # a command, or a paragraph of other code, by how it begins -> why it isn't run
 SKIPPED = {
     r"(az|export|ssh) ": "needs Azure's own command, or files and addresses of a real computer",
+    r"import os\n\nfrom azure\.identity": "front/test_sign_in.py has the same client",
     r"git clone ": "the clone is there",
     r"apt install systemd-container|ip netns exec |ipcluster-azure emulator start --machines=": (
         "needs root, and minutes: tests/machines"
