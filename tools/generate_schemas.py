@@ -36,7 +36,7 @@ SOURCES = {
     "resources": Source(
         "azure-mgmt-resource",
         "azure.mgmt.resource.resources.models",
-        "ResourceGroup ResourceGroupPatchable",
+        "ResourceGroup ResourceGroupPatchable TagsResource TagsPatchResource ExportTemplateRequest",
     ),
     "network": Source(
         "azure-mgmt-network",
@@ -48,6 +48,7 @@ SOURCES = {
         "azure-mgmt-compute",
         "azure.mgmt.compute.models",
         "VirtualMachine VirtualMachineUpdate RunCommandInput VirtualMachineScaleSet "
+        "VirtualMachineRunCommand VirtualMachineRunCommandUpdate "
         "VirtualMachineScaleSetUpdate VirtualMachineScaleSetVM "
         "VirtualMachineScaleSetVMInstanceIDs VirtualMachineScaleSetVMInstanceRequiredIDs "
         "VirtualMachineScaleSetReimageParameters VirtualMachineReimageParameters "

@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from .errors import GATEWAY, ArmError
 from .regions import REGIONS
-from .resource_types import AVAILABILITY_SET, COMPUTE, DISK, PROXIMITY_GROUP, SCALE_SET, SSH_KEY, VM
+from .resource_types import (
+    AVAILABILITY_SET,
+    COMPUTE,
+    DISK,
+    PROXIMITY_GROUP,
+    SCALE_SET,
+    SNAPSHOT,
+    SSH_KEY,
+    VM,
+)
 
 MACHINES = (
     "2015-05-01-preview 2015-06-15 2016-03-30 2016-04-30-preview 2016-08-30 2017-03-30 2017-12-01 "
@@ -28,7 +37,7 @@ DISKS = (
 SKUS = ["2017-03-30", "2017-09-01", "2019-04-01", "2021-07-01"]
 
 # By type in lower case, as requests may spell it.
-OWN = {DISK.lower(): DISKS, f"{COMPUTE}/skus".lower(): SKUS}
+OWN = {DISK.lower(): DISKS, SNAPSHOT.lower(): DISKS, f"{COMPUTE}/skus".lower(): SKUS}
 LIKE_MACHINES = {
     kind.lower()
     for kind in (

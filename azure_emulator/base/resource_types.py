@@ -11,6 +11,7 @@ GALLERY_IMAGE_VERSION = f"{GALLERY_IMAGE}/versions"
 IMAGE = f"{COMPUTE}/images"
 PROXIMITY_GROUP = f"{COMPUTE}/proximityPlacementGroups"
 SCALE_SET = f"{COMPUTE}/virtualMachineScaleSets"
+SNAPSHOT = f"{COMPUTE}/snapshots"
 SSH_KEY = f"{COMPUTE}/sshPublicKeys"
 VM = f"{COMPUTE}/virtualMachines"
 
@@ -21,5 +22,10 @@ NSG = f"{NETWORK}/networkSecurityGroups"
 PUBLIC_IP = f"{NETWORK}/publicIPAddresses"
 VNET = f"{NETWORK}/virtualNetworks"
 PEERING = f"{VNET}/virtualNetworkPeerings"
+
+AUTHORIZATION = "Microsoft.Authorization"
+LOCK = f"{AUTHORIZATION}/locks"
+ROLE_ASSIGNMENT = f"{AUTHORIZATION}/roleAssignments"
+ROLE_DEFINITION = f"{AUTHORIZATION}/roleDefinitions"
 
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"

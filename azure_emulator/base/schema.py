@@ -12,10 +12,10 @@ one otherwise; there they are refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from . import errors, schema_types
+from . import schema_corrections as corrections
 from .errors import ArmError
 from .schema_types import Member, Schemas
 
@@ -30,6 +30,8 @@ SCALARS: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+# Texts that are taken for booleans: the template of `az vmss create` has such ones.
+TRUTHS = {"true": True, "false": False}
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 
@@ -68,6 +70,8 @@ class _Checker:
         if kind.startswith("{}"):
             return self._map(kind[2:], value, path)
         if kind in SCALARS:
+            if kind == "boolean" and isinstance(value, str) and value.lower() in TRUTHS:
+                return TRUTHS[value.lower()]
             right = isinstance(value, SCALARS[kind])
             if not right or (isinstance(value, bool) and kind != "boolean"):
                 raise _wrong_type(value, kind, path)
@@ -109,7 +113,7 @@ class _Checker:
         if not isinstance(value, dict):
             raise _wrong_type(value, kind, path)
         members = self._schemas.members(kind)
-        self._check_required(members, value, path)
+        self._check_required(kind, value, path)
         result: Json = {}
         for name, item in value.items():
             here = f"{path}.{name}" if path else name
@@ -140,12 +144,16 @@ class _Checker:
             message = f"The property '{member.name}' is read-only and cannot be set."
             raise Problem("read-only", path, message)
 
-    def _check_required(self, members: Mapping[str, Member], value: Json, path: str) -> None:
+    def _check_required(self, kind: str, value: Json, path: str) -> None:
         if self._write == "patch":
             return
+        members = self._schemas.members(kind)
+        keeps = self._write == "replace" and kind in corrections.KEEPING
         reference = self._write == "reference" and "id" in members
         given = {name.lower() for name, item in value.items() if item is not None}
         for member in members.values():
+            if keeps and member.name == "properties":
+                continue
             wanted = member.name == "id" if reference else member.required
             if wanted and member.name.lower() not in given:
                 here = f"{path}.{member.name}" if path else member.name

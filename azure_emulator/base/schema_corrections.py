@@ -36,6 +36,9 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# Whose PUT may leave out the properties of what exists, which then stay: `az vmss scale` does.
+KEEPING = frozenset(["VirtualMachine", "VirtualMachineScaleSet"])
+
 # Members that point to another resource. The SDK's model is that resource's whole type, and
 # clients do send it whole (recorded: a NIC's publicIPAddress with etag and provisioningState).
 REFERENCES: Mapping[str, frozenset[str]] = {

@@ -86,6 +86,13 @@ class Store:
         self.subscription_id = subscription_id
         self._groups: dict[str, Group] = {}
         self._by_id: dict[str, Resource] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what is the subscription's own; its groups are not forgotten, but deleted."""
+        # It holds deployments as a group does, and has no name.
+        self.root = Group(f"/subscriptions/{self.subscription_id}", "", "", None)
+        self.tags: dict[str, str] = {}
         self.extensions: dict[str, Extension] = {}  # by key
         self.declared_tags: dict[str, set[str]] = {}  # name -> values, used or not
         self.registrations: dict[str, str] = {}  # namespace -> state, where it was ever changed

@@ -6,9 +6,10 @@ import re
 
 from ..base import errors, versions
 from ..base.messages import ArmRequest, ArmResponse, Json
-from ..base.resource_types import DISK
+from ..base.resource_types import DISK, SNAPSHOT
 from ..base.schema import check_compute, write_to
-from ..base.store import Group, Resource
+from ..base.store import Resource
+from ..resources.crud import Handler
 from ..resources.views import show
 from ..state import Emulator, merged_tags
 from . import disks
@@ -26,12 +27,7 @@ COPIES = ("Copy", "Restore", "CopyStart")
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
     name = request.params["name"]
-    if not NAME.fullmatch(name):
-        raise errors.invalid_parameter(
-            "disk.name",
-            "The entity name 'disk.name' is invalid according to its validation rule: "
-            "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
-        )
+    check_name(name, "disk")
     existing = em.store.lookup(group.name, DISK, name)
     body = check_compute("Disk", request.json_object(), write_to(existing))
     body.setdefault("properties", {})
@@ -47,6 +43,16 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     return _begin(em, request, disk, answer)
 
 
+def check_name(name: str, kind: str) -> None:
+    """Refuse a name that a disk or a snapshot can't have; kind: which of them it is."""
+    if not NAME.fullmatch(name):
+        raise errors.invalid_parameter(
+            f"{kind}.name",
+            f"The entity name '{kind}.name' is invalid according to its validation rule: "
+            "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
+        )
+
+
 def _completed(em: Emulator, body: Json) -> Json:
     """Check where the content comes from, and take the size from there if the body gives none."""
     properties = dict(body["properties"])
@@ -56,14 +62,15 @@ def _completed(em: Emulator, body: Json) -> Json:
     option, source_gb = data["createOption"], 0
     if option in COPIES:
         source = em.store.find(data.get("sourceResourceId"))
-        unique = em.new_uuid()  # of a source that is not served, such as a snapshot
-        if source and source.type == DISK:
+        unique = em.new_uuid()  # of a source that is not served, such as a restore point
+        if source and source.type in (DISK, SNAPSHOT):
             source_gb = source.properties.get("diskSizeGB", 0)
             unique = source.properties["uniqueId"]
             properties.setdefault("osType", source.properties.get("osType"))
-        elif f"/{DISK}/".lower() in str(data.get("sourceResourceId")).lower():
-            name = str(data["sourceResourceId"]).rsplit("/", 1)[-1]
-            raise errors.resource_not_found(DISK, name, "")
+        for kind in (DISK, SNAPSHOT):
+            if source is None and f"/{kind}/".lower() in str(data.get("sourceResourceId")).lower():
+                name = str(data["sourceResourceId"]).rsplit("/", 1)[-1]
+                raise errors.resource_not_found(kind, name, "")
         properties["creationData"] = {**data, "sourceUniqueId": unique}
     elif option == "Empty" and "diskSizeGB" not in properties:
         raise errors.missing_parameter("disk.diskSizeGB")
@@ -176,29 +183,34 @@ def _shown_change(request: ArmRequest, disk: Resource, body: Json) -> Json:
     return shown | ({"tags": disk.tags} if disk.tags is not None else {})
 
 
-def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
-    group = em.store.group(request.params["group"])
-    disk = em.store.lookup(group.name, DISK, request.params["name"])
-    if disk is None:
-        return ArmResponse(204)
-    disks.check_unused(disk)
+def delete(kind: str) -> Handler:
+    """Return the handler of DELETE on a disk or a snapshot."""
 
-    async def finish() -> None:
+    def answer(em: Emulator, request: ArmRequest) -> ArmResponse:
+        group = em.store.group(request.params["group"])
+        disk = em.store.lookup(group.name, kind, request.params["name"])
+        if disk is None:
+            return ArmResponse(204)
         disks.check_unused(disk)
-        em.store.remove(disk)
 
-    return begin(
-        em,
-        request,
-        disk.location,
-        finish,
-        duration_s=em.durations.draw("disk"),
-        collection=OPERATIONS,
-    )
+        async def finish() -> None:
+            disks.check_unused(disk)
+            em.store.remove(disk)
+
+        return begin(
+            em,
+            request,
+            disk.location,
+            finish,
+            duration_s=em.durations.draw("disk"),
+            collection=OPERATIONS,
+        )
+
+    return answer
 
 
 def begin_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
-    disk, _ = _writable(em, request)
+    disk = _writable(em, request)
     body = check_compute("GrantAccessData", request.json_object())
     if not body.get("durationInSeconds"):
         raise errors.missing_parameter("durationInSeconds")
@@ -215,7 +227,7 @@ def begin_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def end_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
-    disk, _ = _writable(em, request)
+    disk = _writable(em, request)
 
     async def finish() -> None:
         if disk.properties["diskState"] == "ActiveSAS":
@@ -224,6 +236,8 @@ def end_get_access(em: Emulator, request: ArmRequest) -> ArmResponse:
     return begin(em, request, disk.location, finish, collection=OPERATIONS)
 
 
-def _writable(em: Emulator, request: ArmRequest) -> tuple[Resource, Group]:
-    group = em.store.writable_group(request.params["group"])
-    return em.store.get(group.name, DISK, request.params["name"]), group
+def _writable(em: Emulator, request: ArmRequest) -> Resource:
+    """Return the disk, or the snapshot, of the path."""
+    em.store.writable_group(request.params["group"])
+    kind = SNAPSHOT if f"/{SNAPSHOT}/".lower() in request.path.lower() else DISK
+    return em.store.get(request.params["group"], kind, request.params["name"])

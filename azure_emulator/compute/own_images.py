@@ -118,6 +118,13 @@ def delete(kind: str) -> Handler:
     return answer
 
 
+def list_definitions(em: Emulator, request: ArmRequest) -> ArmResponse:
+    gallery = _found(em, request, GALLERY)
+    prefix = f"{gallery.key}/images/"
+    found = [item for item in em.store.all(GALLERY_IMAGE) if item.key.startswith(prefix)]
+    return page([show(em, item, request.api_version) for item in found])
+
+
 def list_versions(em: Emulator, request: ArmRequest) -> ArmResponse:
     definition = _found(em, request, GALLERY_IMAGE)
     found = versions_of(em, definition)

@@ -8,6 +8,7 @@ from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.schema import check_compute
 from ..base.store import Resource
+from ..guest.machine_interface import Script, ScriptResult
 from ..state import Emulator
 from .compute_answers import begin
 
@@ -41,10 +42,7 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
     entry = known.get(body["commandId"].lower())
     if entry is None:
         raise _unknown(body["commandId"])
-    if vm.hidden.get("power") != "running":
-        raise errors.operation_not_allowed(
-            "The operation requires the VM to be running (or set to run)."
-        )
+    check_running(vm)
     if vm.hidden.get("command"):
         raise errors.ArmError(
             409,
@@ -52,18 +50,17 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
             "Run command extension execution is in progress. Please wait for completion before "
             "invoking a run command.",
         )
-    script = "\n".join(body.get("script") or entry[3]) + "\n"
-    given = {item["name"]: item["value"] for item in body.get("parameters") or []}
-    variables = {name: value for name, value in given.items() if VARIABLE.fullmatch(name)}
+    text = "\n".join(body.get("script") or entry[3]) + "\n"
+    script = Script(text, variables_of(body.get("parameters") or []))
     vm.hidden["command"] = True
 
     async def finish() -> Json:
         try:
-            output = await em.machines.run(vm.properties["vmId"], script, variables)
+            result = await em.machines.run(vm.properties["vmId"], script)
         finally:
             vm.hidden["command"] = False
         windows = vm.properties["storageProfile"]["osDisk"].get("osType") == "Windows"
-        return {"value": _windows_results(*output) if windows else [_result(*output)]}
+        return {"value": _windows_results(result) if windows else [_result(result)]}
 
     return begin(
         em,
@@ -75,7 +72,20 @@ def begin_run(em: Emulator, request: ArmRequest, vm: Resource, charge: int | Non
     )
 
 
-def _windows_results(output: bytes, mistakes: bytes) -> list[Json]:
+def check_running(vm: Resource) -> None:
+    if vm.hidden.get("power") != "running":
+        raise errors.operation_not_allowed(
+            "The operation requires the VM to be running (or set to run)."
+        )
+
+
+def variables_of(parameters: list[Json]) -> dict[str, str]:
+    """Return a script's parameters as the variables by which it gets them."""
+    given = {item["name"]: item["value"] for item in parameters}
+    return {name: value for name, value in given.items() if VARIABLE.fullmatch(name)}
+
+
+def _windows_results(result: ScriptResult) -> list[Json]:
     """Return the two outputs one by one, as Windows reports them (recorded)."""
     return [
         {
@@ -84,7 +94,7 @@ def _windows_results(output: bytes, mistakes: bytes) -> list[Json]:
             "displayStatus": "Provisioning succeeded",
             "message": _shown(stream),
         }
-        for name, stream in (("StdOut", output), ("StdErr", mistakes))
+        for name, stream in (("StdOut", result.output), ("StdErr", result.mistakes))
     ]
 
 
@@ -92,8 +102,8 @@ def _shown(stream: bytes) -> str:
     return stream[-SHOWN_BYTES:].decode("utf-8", "replace")
 
 
-def _result(output: bytes, mistakes: bytes) -> Json:
-    shown, wrong = _shown(output), _shown(mistakes)
+def _result(result: ScriptResult) -> Json:
+    shown, wrong = _shown(result.output), _shown(result.mistakes)
     return {
         "code": "ProvisioningState/succeeded",
         "level": "Info",

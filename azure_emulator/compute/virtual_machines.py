@@ -50,7 +50,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     body = check_compute("VirtualMachine", request.json_object(), write_to(existing))
     if existing:
         em.check_same_location(existing, body)
-        _check_same_interfaces(existing, body["properties"].get("networkProfile") or {})
+        given = body.get("properties") or {}
+        _check_same_interfaces(existing, given.get("networkProfile") or {})
         return _change(em, request, existing, body, body.get("tags"))
     vm = _create(em, group, name, body)
 

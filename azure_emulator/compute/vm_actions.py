@@ -136,3 +136,19 @@ def convert_to_managed_disks(em: Emulator, request: ArmRequest) -> ArmResponse:
         await vm_lifecycle.convert_disks(em, vm)
 
     return begin(em, request, vm.location, finish, duration_s=em.durations.draw("vm_update"))
+
+
+def retrieve_boot_diagnostics(em: Emulator, request: ArmRequest) -> ArmResponse:
+    """Answer where the serial log and the screen's picture are; nothing is behind the URLs."""
+    vm = _vm(em, request)
+    boot = (vm.properties.get("diagnosticsProfile") or {}).get("bootDiagnostics") or {}
+    if not boot.get("enabled"):
+        raise errors.operation_not_allowed(
+            f"Boot diagnostics is not enabled for the virtual machine '{vm.name}'."
+        )
+    place = f"https://md-{em.new_hex(12)}.z1.blob.storage.azure.net/bootdiagnostics-{vm.name[:9]}"
+    body = {
+        "consoleScreenshotBlobUri": f"{place}/screenshot.bmp?sig={em.new_hex(40)}",
+        "serialConsoleLogBlobUri": f"{place}/serialconsole.log?sig={em.new_hex(40)}",
+    }
+    return ArmResponse(200, body)

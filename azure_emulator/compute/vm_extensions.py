@@ -7,6 +7,7 @@ from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.resource_types import VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
+from ..guest.machine_interface import Script
 from ..state import Emulator
 from . import disk_encryption
 from .compute_answers import begin
@@ -98,7 +99,7 @@ async def _run(em: Emulator, vm: Resource, given: Json) -> None:
     known = [item for item in settings if isinstance(item, dict)]
     command = next((item["commandToExecute"] for item in known if "commandToExecute" in item), None)
     if isinstance(command, str) and vm.hidden.get("power") == "running":
-        await em.machines.run(vm.properties["vmId"], command, {})
+        await em.machines.run(vm.properties["vmId"], Script(command))
 
 
 def _vm(em: Emulator, request: ArmRequest) -> Resource:

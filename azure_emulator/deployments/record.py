@@ -49,6 +49,7 @@ class Deployment:
     correlation_id: str
     started: datetime
     changed: datetime
+    location: str
     tags: dict[str, str] | None = None
     links: Json = field(default_factory=dict)
     operation: Operation | None = None

@@ -1,4 +1,4 @@
-"""Microsoft.Resources/deployments: requests on the deployments of a resource group."""
+"""Microsoft.Resources/deployments: requests on those of a group, or of the subscription."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATE_FILTER = re.compile(r"\s*provisioningState\s+eq\s+'(?P<state>\w+)'\s*", re
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    group = em.store.writable_group(request.params["group"])
+    group = place(em, request, writable=True)
     deployment = planned_deployment(em, request, group)
     deployments = of_group(group)
     existing = deployments.get(deployment.name.lower())
@@ -31,7 +31,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     deployments[deployment.name.lower()] = deployment
     deployment.operation = em.operations.start(
         "Microsoft.Resources",
-        group.location,
+        deployment.location,
         em.durations.draw("deployment"),
         Run(em, request, group, deployment).finish,
         identifier=f"{int(em.new_hex(15), 16) % 10**18:020d}",
@@ -44,15 +44,22 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def validate(em: Emulator, request: ArmRequest) -> ArmResponse:
-    group = em.store.writable_group(request.params["group"])
+    group = place(em, request, writable=True)
     return ArmResponse(200, views.show_valid(planned_deployment(em, request, group)))
+
+
+def place(em: Emulator, request: ArmRequest, *, writable: bool = False) -> Group:
+    """Return the group that holds the path's deployments, or what holds the subscription's."""
+    if "group" not in request.params:
+        return em.store.root
+    return (em.store.writable_group if writable else em.store.group)(request.params["group"])
 
 
 def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deployment:
     """Return a deployment of the request's template, checked as a whole; nothing is made yet."""
     started = em.clock.now()
     name = refusals.checked_name(request.params["name"])
-    body = checked_body(em, _without_settings(request.json_object()))
+    body = checked_body(em, _without_settings(request.json_object()), of_group=bool(group.name))
     properties: Json = body["properties"]
     try:
         around = surroundings(em, group, name, properties, request.principal.object_id)
@@ -68,6 +75,7 @@ def planned_deployment(em: Emulator, request: ArmRequest, group: Group) -> Deplo
         correlation_id=em.new_uuid(),
         started=started,
         changed=em.clock.now(),
+        location=body.get("location") or group.location,
         tags=body.get("tags"),
         links=shown_links(properties),
     )
@@ -83,7 +91,7 @@ def _without_settings(body: Json) -> Json:
 
 
 def _found(em: Emulator, request: ArmRequest) -> Deployment:
-    group = em.store.group(request.params["group"])
+    group = place(em, request)
     found = of_group(group).get(request.params["name"].lower())
     if found is None:
         raise refusals.not_found(request.params["name"])
@@ -102,8 +110,8 @@ def head(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    """Answer the group's deployments, the newest first."""
-    group = em.store.group(request.params["group"])
+    """Answer the deployments, the newest first."""
+    group = place(em, request)
     found = list(of_group(group).values())[::-1]
     wanted = request.query.get("$filter")
     if wanted:
@@ -162,7 +170,7 @@ def export_template(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Delete the record of the deployment alone; what it made stays."""
-    group = em.store.group(request.params["group"])
+    group = place(em, request)
     deployments = of_group(group)
     deployment = deployments.get(request.params["name"].lower())
     if deployment is None:
@@ -175,6 +183,6 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
             del deployments[deployment.name.lower()]
 
     operation = em.operations.start(
-        "Microsoft.Resources", group.location, 0.0, finish, monitor_status=204
+        "Microsoft.Resources", deployment.location, 0.0, finish, monitor_status=204
     )
     return ArmResponse(202, None, result_headers(em, request, operation))

@@ -246,10 +246,11 @@ class Run:
 def _full(identifier: str, version: str, body: Json) -> Json:
     shown = {key: body[key] for key in body if key not in ("id", "name", "type", "etag")}
     parts = identifier.split("/")
+    in_group = len(parts) > 4 and parts[3].lower() == "resourcegroups"
     return shown | {
         "apiVersion": version,
         "subscriptionId": parts[2],
-        "resourceGroupName": parts[4],
+        **({"resourceGroupName": parts[4]} if in_group else {}),
         "scope": "",
         "resourceId": identifier.split("/providers/", 1)[-1],
         "referenceApiVersion": version,

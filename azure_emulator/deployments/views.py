@@ -16,6 +16,8 @@ TYPE = "Microsoft.Resources/deployments"
 
 def show(deployment: Deployment, api_version: str) -> Json:
     body: Json = {"id": deployment.id, "name": deployment.name, "type": TYPE}
+    if "/resourcegroups/" not in deployment.id.lower():
+        body["location"] = deployment.location
     if deployment.tags is not None:
         body["tags"] = deployment.tags
     properties = _properties(deployment)

@@ -11,12 +11,12 @@ from ..base.messages import ArmRequest, ArmResponse, Json
 from ..base.resource_types import NETWORK
 from ..base.schema import check_compute, check_network
 from ..base.store import Group, Resource
-from ..resources.views import show
+from ..resources.views import show, show_group
 from ..state import Emulator
 from ..subscription.groups import result_headers
-from ..templates.expand import Planned
+from ..templates.expand import GROUP, Planned
 from ..templates.values import Unknown
-from .requests import planned_deployment
+from .requests import place, planned_deployment
 
 FORMATS = ("FullResourcePayloads", "ResourceIdOnly")
 # How the resources' bodies are called whose read-only members are known.
@@ -39,7 +39,7 @@ def begin(em: Emulator, request: ArmRequest) -> ArmResponse:
 
     That a template is wrong is said by the result, too (recorded).
     """
-    group = em.store.writable_group(request.params["group"])
+    group = place(em, request, writable=True)
     body = request.json_object()
     result_format = _format(body)
 
@@ -56,7 +56,8 @@ def begin(em: Emulator, request: ArmRequest) -> ArmResponse:
         return {"status": "Succeeded", "properties": properties}
 
     duration_s = em.durations.draw("deployment")
-    operation = em.operations.start("Microsoft.Resources", group.location, duration_s, finish)
+    location = group.location or str(body.get("location") or "")
+    operation = em.operations.start("Microsoft.Resources", location, duration_s, finish)
     return ArmResponse(202, None, result_headers(em, request, operation))
 
 
@@ -78,13 +79,17 @@ def _changes(em: Emulator, group: Group, planned: list[Planned], *, whole: bool)
     for item in sorted(planned, key=lambda item: item.key):
         existing = em.store.find(item.id)
         after = _after(item)
+        of_group = em.store.find_group(item.name) if item.type.lower() == GROUP else None
+        if of_group:
+            before = {"apiVersion": item.api_version, **show_group(of_group, item.api_version)}
+            before.pop("properties")
+            yield _compared(of_group.id, before, after)
+            continue
         if existing is None:
             yield {"resourceId": item.id, "changeType": "Create", "after": after}
             continue
         before = _before(em, existing, item.api_version)
-        delta = list(_delta(before, after, ""))
-        change = {"resourceId": existing.id, "changeType": "Modify" if delta else "NoChange"}
-        yield change | {"before": before, "after": {**before, **after}, "delta": delta}
+        yield _compared(existing.id, before, after)
     wanted = {item.key for item in planned}
     for resource in group.resources.values():
         if resource.key not in wanted and not resource.nested:
@@ -92,6 +97,13 @@ def _changes(em: Emulator, group: Group, planned: list[Planned], *, whole: bool)
             envelope = _envelope(resource.id, resource.name, resource.type)
             before = envelope | {"location": resource.location}
             yield {"resourceId": resource.id, "changeType": kind, "before": before}
+
+
+def _compared(identifier: str, before: Json, after: Json) -> Json:
+    """Return the change of what exists already."""
+    delta = list(_delta(before, after, ""))
+    change = {"resourceId": identifier, "changeType": "Modify" if delta else "NoChange"}
+    return change | {"before": before, "after": {**before, **after}, "delta": delta}
 
 
 def _envelope(identifier: str, name: str, kind: str) -> Json:

@@ -14,12 +14,15 @@ from ..base.resource_types import (
     IMAGE,
     PROXIMITY_GROUP,
     SCALE_SET,
+    SNAPSHOT,
     SSH_KEY,
     VM,
 )
 from ..compute import (
     disk_requests,
+    extension_images,
     image_requests,
+    managed_run_commands,
     marketplace,
     own_images,
     placement,
@@ -28,6 +31,7 @@ from ..compute import (
     scale_set_actions,
     scale_set_extensions,
     scale_sets,
+    snapshots,
     uniform,
     uniform_network,
     virtual_machines,
@@ -75,6 +79,7 @@ def _virtual_machines() -> Iterator[Route]:
     yield "GET", one(VM, "/instanceView"), virtual_machines.get_instance_view
     yield "GET", one(VM, "/vmSizes"), virtual_machines.list_sizes
     yield from _extensions()
+    yield from _run_commands()
     for name in vm_actions.POWER:
         yield "POST", one(VM, f"/{name}"), vm_actions.power(name)
     yield "POST", one(VM, "/generalize"), vm_images.generalize
@@ -83,6 +88,8 @@ def _virtual_machines() -> Iterator[Route]:
     yield "POST", one(VM, "/runCommand"), vm_actions.run
     yield "POST", one(VM, "/performMaintenance"), vm_actions.perform_maintenance
     yield "POST", one(VM, "/reimage"), vm_actions.reimage
+    diagnostics = one(VM, "/retrieveBootDiagnosticsData")
+    yield "POST", diagnostics, vm_actions.retrieve_boot_diagnostics
     yield "POST", one(VM, "/convertToManagedDisks"), vm_actions.convert_to_managed_disks
 
 
@@ -93,6 +100,15 @@ def _extensions() -> Iterator[Route]:
     yield "GET", extension, vm_extensions.get
     yield "DELETE", extension, vm_extensions.delete
     yield "GET", one(VM, "/extensions"), vm_extensions.list_
+
+
+def _run_commands() -> Iterator[Route]:
+    command = one(VM, "/runCommands/{command}")
+    yield "PUT", command, managed_run_commands.put
+    yield "PATCH", command, managed_run_commands.patch
+    yield "GET", command, managed_run_commands.get
+    yield "DELETE", command, managed_run_commands.delete
+    yield "GET", one(VM, "/runCommands"), managed_run_commands.list_
 
 
 def _scale_sets() -> Iterator[Route]:
@@ -146,10 +162,14 @@ def _disks() -> Iterator[Route]:
     yield "PUT", one(DISK), disk_requests.put
     yield "PATCH", one(DISK), disk_requests.patch
     yield "GET", one(DISK), getter(DISK)
-    yield "DELETE", one(DISK), disk_requests.delete
-    yield from _lists(DISK, lister(DISK))
-    yield "POST", one(DISK, "/beginGetAccess"), disk_requests.begin_get_access
-    yield "POST", one(DISK, "/endGetAccess"), disk_requests.end_get_access
+    yield "PUT", one(SNAPSHOT), snapshots.put
+    yield "PATCH", one(SNAPSHOT), snapshots.patch
+    yield "GET", one(SNAPSHOT), getter(SNAPSHOT)
+    for kind in (DISK, SNAPSHOT):
+        yield "DELETE", one(kind), disk_requests.delete(kind)
+        yield from _lists(kind, lister(kind))
+        yield "POST", one(kind, "/beginGetAccess"), disk_requests.begin_get_access
+        yield "POST", one(kind, "/endGetAccess"), disk_requests.end_get_access
 
 
 def _placement() -> Iterator[Route]:
@@ -184,6 +204,7 @@ def _own_images() -> Iterator[Route]:
         yield "PUT", path, own_images.put(kind)
         yield "GET", path, own_images.get(kind)
         yield "DELETE", path, own_images.delete(kind)
+    yield "GET", one(GALLERY, "/images"), own_images.list_definitions
     yield "GET", f"{image}/versions", own_images.list_versions
     for shared in ("communityGalleries", "sharedGalleries"):
         image = f"{LOCATION}/{shared}/{{gallery}}/images/{{image}}"
@@ -205,6 +226,10 @@ def _catalog() -> Iterator[Route]:
     yield "GET", f"{LOCATION}/runCommands", run_command.list_documents
     yield "GET", f"{LOCATION}/runCommands/{{command}}", run_command.get_document
     yield "GET", f"{LOCATION}/{disk_requests.OPERATIONS}/{{operation}}", catalog.get_operation
+    types = f"{IMAGES}/{{publisher}}/artifacttypes/vmextension/types"
+    yield "GET", types, extension_images.list_types
+    yield "GET", f"{types}/{{type}}/versions", extension_images.list_versions
+    yield "GET", f"{types}/{{type}}/versions/{{version}}", extension_images.get_version
     offers = f"{IMAGES}/{{publisher}}/artifacttypes/vmimage/offers"
     skus = f"{offers}/{{offer}}/skus"
     yield "GET", IMAGES, image_requests.list_names

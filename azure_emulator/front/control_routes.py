@@ -94,6 +94,7 @@ async def reset(request: ControlRequest) -> Json:
     await groups.delete_machines(request.em, all_groups)
     for group in all_groups:
         await groups.delete_contents(request.em, group, 0.0, forced=True)
+    request.em.store.forget()
     return status(request)
 
 

@@ -9,7 +9,7 @@ from ..base.calls import Call
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse
 from ..compute import failures
-from ..rules import permissions
+from ..rules import locks, permissions
 from ..rules.faults import Met
 from ..rules.interference import Interference, planned
 from ..state import Emulator
@@ -48,6 +48,7 @@ async def carry_out(
     passage.met = em.faults.of_request(call)
     await _before(em, call, passage.met)
     em.faults.check_visible(call)
+    locks.check(em.store, call)
     preconditions.check(em, call, request)
     em.policies.check(call, request.body)
     token = planned.set(_plan(em, call, passage.met))

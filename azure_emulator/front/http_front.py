@@ -15,7 +15,7 @@ from ..base import connections, errors, versions
 from ..base.errors import ArmError
 from ..base.messages import JSON, ArmRequest, ArmResponse
 from ..state import Emulator
-from . import control_routes, dispatch, inputs, reply_faults, routes, sign_in
+from . import control_routes, dispatch, graph, inputs, reply_faults, routes, sign_in
 from .dispatch import Passage
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,9 @@ class Front:
                 self._em, self._stop, request.method, path.lower(), body
             )
         query = inputs.query(request)
+        if path.lower().startswith(graph.PREFIX):
+            body = await inputs.json_body(request)
+            return graph.answer(self._em, request.method, path, query, body)
         word = versions.word_for_deletes(path, query.get("api-version", ""))
         match = SUBSCRIPTION.match(path)
         scope = "subscription" if match else "tenant"

@@ -17,7 +17,7 @@ STRING_OR_COMMENT = re.compile(
 STRING_NAME_OR_COMMA = re.compile(
     r"\"(?:[^\"\\]|\\.)*\"|(?P<name>(?<![\w.])[A-Za-z_$][\w$]*)(?=\s*:)|(?P<comma>,)(?=\s*[\]}])"
 )
-ESCAPE_OR_CONTROL = re.compile(r"\\.|[\x00-\x1f]|\"", re.DOTALL)
+ESCAPE_OR_CONTROL = re.compile(r"\\.|[\t\n\r]|\"", re.DOTALL)
 
 
 def to_json(text: str) -> str:

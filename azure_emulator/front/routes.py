@@ -7,10 +7,26 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..base import errors
-from ..base.resource_types import IDENTITY, NAT_GATEWAY, NIC, NSG, PUBLIC_IP, VNET
+from ..base.resource_types import (
+    IDENTITY,
+    LOCK,
+    NAT_GATEWAY,
+    NIC,
+    NSG,
+    PUBLIC_IP,
+    ROLE_ASSIGNMENT,
+    ROLE_DEFINITION,
+    VNET,
+)
 from ..compute import compute_schedule
 from ..deployments import requests, what_if
-from ..identity import managed_identities, own_permissions, role_assignments
+from ..identity import (
+    locks,
+    managed_identities,
+    own_permissions,
+    role_assignments,
+    role_definitions,
+)
 from ..network import (
     effective_rules,
     interfaces,
@@ -25,7 +41,7 @@ from ..network import (
 from ..resources import providers
 from ..resources.crud import Handler, getter, in_network_words, lister, network_deleter, tagger
 from ..resources.providers import registered
-from ..subscription import catalog, groups, subscriptions
+from ..subscription import catalog, export, groups, resource_tags, subscriptions
 from . import compute_routes
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
@@ -72,6 +88,7 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
     yield "HEAD", GROUP, groups.head
     yield "DELETE", GROUP, groups.delete
     yield "GET", f"{GROUP}/resources", groups.list_resources
+    yield "POST", f"{GROUP}/exportTemplate", export.export
     provider = f"{SUBSCRIPTION}/providers/{{namespace}}"
     yield "GET", f"{SUBSCRIPTION}/providers", providers.list_
     yield "GET", provider, providers.get
@@ -89,20 +106,22 @@ def _table() -> Iterator[tuple[str, str, Handler]]:
 
 
 def _deployments() -> Iterator[tuple[str, str, Handler]]:
-    one, in_group, _ = _of_type("Microsoft.Resources/deployments")
-    yield "PUT", one, requests.put
-    yield "GET", one, requests.get
-    yield "HEAD", one, requests.head
-    yield "DELETE", one, requests.delete
-    yield "GET", in_group, requests.list_
-    yield "POST", f"{one}/validate", requests.validate
-    yield "POST", f"{one}/whatIf", what_if.begin
-    yield "POST", f"{one}/cancel", requests.cancel
-    yield "POST", f"{one}/exportTemplate", requests.export_template
-    yield "GET", f"{one}/operationStatuses/{{operation}}", requests.get_status
-    for path in (one, f"{GROUP}/deployments/{{name}}"):  # the second is what older SDKs ask
-        yield "GET", f"{path}/operations", requests.list_operations
-        yield "GET", f"{path}/operations/{{operation}}", requests.get_operation
+    for scope in (SUBSCRIPTION, GROUP):
+        several = f"{scope}/providers/Microsoft.Resources/deployments"
+        one = f"{several}/{{name}}"
+        yield "PUT", one, requests.put
+        yield "GET", one, requests.get
+        yield "HEAD", one, requests.head
+        yield "DELETE", one, requests.delete
+        yield "GET", several, requests.list_
+        yield "POST", f"{one}/validate", requests.validate
+        yield "POST", f"{one}/whatIf", what_if.begin
+        yield "POST", f"{one}/cancel", requests.cancel
+        yield "POST", f"{one}/exportTemplate", requests.export_template
+        yield "GET", f"{one}/operationStatuses/{{operation}}", requests.get_status
+        for path in (one, f"{scope}/deployments/{{name}}"):  # the second is what older SDKs ask
+            yield "GET", f"{path}/operations", requests.list_operations
+            yield "GET", f"{path}/operations/{{operation}}", requests.get_operation
 
 
 def _identities() -> Iterator[tuple[str, str, Handler]]:
@@ -118,11 +137,31 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
         yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
-        several = f"{scope}/providers/{role_assignments.TYPE}"
+        yield from _at(scope)
+        several = f"{scope}/providers/{ROLE_ASSIGNMENT}"
         yield "GET", several, role_assignments.list_
         yield "PUT", f"{several}/{{assignment}}", role_assignments.put
         yield "GET", f"{several}/{{assignment}}", role_assignments.get
         yield "DELETE", f"{several}/{{assignment}}", role_assignments.delete
+
+
+def _at(scope: str) -> Iterator[tuple[str, str, Handler]]:
+    """Yield what can be attached to the subscription, a group or a resource."""
+    several = f"{scope}/providers/{ROLE_DEFINITION}"
+    yield "GET", several, role_definitions.list_
+    yield "GET", f"{several}/{{role}}", role_definitions.get
+    yield "PUT", f"{several}/{{role}}", role_definitions.put
+    yield "DELETE", f"{several}/{{role}}", role_definitions.delete
+    several = f"{scope}/providers/{LOCK}"
+    yield "GET", several, locks.list_
+    yield "GET", f"{several}/{{lock}}", locks.get
+    yield "PUT", f"{several}/{{lock}}", locks.put
+    yield "DELETE", f"{several}/{{lock}}", locks.delete
+    tags = f"{scope}/providers/{resource_tags.TYPE}/default"
+    yield "GET", tags, resource_tags.get
+    yield "PUT", tags, resource_tags.put
+    yield "PATCH", tags, resource_tags.patch
+    yield "DELETE", tags, resource_tags.delete
 
 
 def _network() -> Iterator[tuple[str, str, Handler]]:

@@ -60,7 +60,6 @@ CLOUD: Json = {
     "appInsightsTelemetryChannelResourceId": "https://dc.applicationinsights.azure.com/v2/track",
     "attestationResourceId": "https://attest.azure.net",
     "logAnalyticsResourceId": "https://api.loganalytics.io",
-    "microsoftGraphResourceId": "https://graph.microsoft.com/",
     "ossrdbmsResourceId": "https://ossrdbms-aad.database.windows.net",
     "synapseAnalyticsResourceId": "https://dev.azuresynapse.net",
 }
@@ -87,6 +86,7 @@ def endpoints(em: Emulator, request: web.Request) -> ArmResponse:
         "resourceManager": f"{own}/",
         "gallery": f"{own}/",
         "vmImageAliasDoc": f"{own}{ALIASES}",
+        "microsoftGraphResourceId": f"{own}/",  # graph.py
     }
     return ArmResponse(200, cloud if str(version) >= FIRST_OF_ONE_CLOUD else [cloud])
 

@@ -8,21 +8,21 @@ import ipaddress
 import logging
 import socket
 import weakref
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from ..base import errors
-from . import cloud_init, packet_loss, processes
+from . import cloud_init, packet_loss, processes, scripts
 from .addresses import LOOPBACK
-from .machine_interface import MachineSpec
+from .machine_interface import MachineSpec, Script, ScriptResult
 from .max_startups import DROPPED, Startups
 from .ssh_doors import Doors
 from .ssh_keys import authorized_keys, host_keys
 from .ssh_server import MachineServer
-from .vm_environment import LOGIN_UMASK, build_environment
+from .vm_environment import build_environment
 
 log = logging.getLogger(__name__)
 
@@ -204,19 +204,14 @@ class Machine:
         self._cancel()
         await asyncio.to_thread(processes.kill_machines, frozenset([self.spec.vm_id]))
 
-    async def run(self, script: str, variables: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """Return a script's output; it ends with the machine, like all its processes."""
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-s"),
-            cwd=self.directory,
-            env={**self.environment, **variables},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            umask=LOGIN_UMASK,
-        )
-        return await process.communicate(script.encode())
+    async def run(self, script: Script) -> ScriptResult:
+        """Run a script; it ends with the machine, like all its processes."""
+        user = script.user or "root"
+        if user not in ("root", self.spec.admin_username):
+            return ScriptResult(1, b"", f"su: user {user} does not exist\n".encode())
+        who = {"USER": user, "LOGNAME": user}
+        cwd = self.home if script.user == self.spec.admin_username else self.directory
+        return await scripts.run(script, cwd, {**self.environment, **who, **script.variables})
 
     # The end
 

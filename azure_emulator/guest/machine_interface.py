@@ -93,6 +93,26 @@ class MachineSpec:
         return (self.private_address, public) if public else (self.private_address,)
 
 
+@dataclass(frozen=True)
+class Script:
+    """A shell script to be run as root, or as `user`; timeout_s: after that it is killed."""
+
+    text: str = field(repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str = ""
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """What became of a script: its exit status and what it wrote; mistakes: its standard error."""
+
+    status: int = 0
+    output: bytes = b""
+    mistakes: bytes = b""
+    timed_out: bool = False
+
+
 class MachineHost(Protocol):
     """Where machines live. All of it is safe to repeat."""
 
@@ -127,10 +147,8 @@ class MachineHost(Protocol):
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         """Halt the machines and delete their files."""
 
-    async def run(
-        self, vm_id: str, script: str, variables: Mapping[str, str]
-    ) -> tuple[bytes, bytes]:
-        """Return what a shell script, run as root, writes to its two outputs; empty if halted."""
+    async def run(self, vm_id: str, script: Script) -> ScriptResult:
+        """Run a script; one that is cancelled is killed, and of a halted machine nothing runs."""
 
     async def close(self) -> None:
         """Destroy every machine."""
@@ -166,10 +184,8 @@ class NoMachines:
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         pass
 
-    async def run(
-        self, vm_id: str, script: str, variables: Mapping[str, str]
-    ) -> tuple[bytes, bytes]:
-        return b"", b""
+    async def run(self, vm_id: str, script: Script) -> ScriptResult:
+        return ScriptResult()
 
     async def close(self) -> None:
         pass
@@ -215,11 +231,9 @@ class AccountedMachines:
         with self._clock.working():
             await self._host.destroy(vm_ids)
 
-    async def run(
-        self, vm_id: str, script: str, variables: Mapping[str, str]
-    ) -> tuple[bytes, bytes]:
+    async def run(self, vm_id: str, script: Script) -> ScriptResult:
         with self._clock.working():
-            return await self._host.run(vm_id, script, variables)
+            return await self._host.run(vm_id, script)
 
     async def close(self) -> None:
         await self._host.close()

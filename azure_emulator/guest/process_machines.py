@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from . import processes
 from .machine import Machine
-from .machine_interface import MachineSpec
+from .machine_interface import MachineSpec, Script, ScriptResult
 
 
 class ProcessMachines:
@@ -71,11 +71,9 @@ class ProcessMachines:
         if running:
             await asyncio.to_thread(processes.kill_machines, frozenset(vm_ids))
 
-    async def run(
-        self, vm_id: str, script: str, variables: Mapping[str, str]
-    ) -> tuple[bytes, bytes]:
+    async def run(self, vm_id: str, script: Script) -> ScriptResult:
         machine = self._machines.get(vm_id)
-        return await machine.run(script, variables) if machine else (b"", b"")
+        return await machine.run(script) if machine else ScriptResult()
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         await self.halt(vm_ids)

@@ -8,13 +8,13 @@ from typing import Any
 
 from ..base.errors import GATEWAY, ArmError
 from ..base.messages import ArmRequest, ArmResponse, Json, page
-from ..base.resource_types import IDENTITY
+from ..base.resource_types import IDENTITY, ROLE_ASSIGNMENT
 from ..base.schema import check_management
 from ..base.store import Extension
 from ..base.timestamps import arm_timestamp
 from ..state import Emulator
+from . import scopes
 
-TYPE = "Microsoft.Authorization/roleAssignments"
 ROLE = re.compile(
     r"(/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/(?P<id>[^/]+)",
     re.IGNORECASE,
@@ -25,14 +25,14 @@ FILLED_IN = ("scope", "createdOn", "updatedOn", "createdBy", "updatedBy")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    scope = _scope(em, request, writable=True)
+    scope = scopes.of_request(em, request, writable=True)
     name = _guid(request.params["assignment"], "InvalidRoleAssignmentId", "role assignment ID")
     properties = check_management("RoleAssignmentCreateParameters", request.json_object())[
         "properties"
     ]
     _check_role(properties["roleDefinitionId"])
     _guid(properties["principalId"], "InvalidPrincipalId", "principal ID")
-    identifier = f"{scope}/providers/{TYPE}/{name}"
+    identifier = f"{scope}/providers/{ROLE_ASSIGNMENT}/{name}"
     existing = em.store.extensions.get(identifier.lower())
     if existing:
         return _again(em, existing, properties)
@@ -40,7 +40,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     _check_new(em, scope, properties)
     moment = arm_timestamp(em.clock.now())
     assignment = Extension(
-        type=TYPE,
+        type=ROLE_ASSIGNMENT,
         id=identifier,
         name=name,
         properties={
@@ -109,7 +109,7 @@ def _principals(em: Emulator) -> set[str]:
 
 def _check_new(em: Emulator, scope: str, properties: Json) -> None:
     wanted = {"scope": scope, **{name: properties[name] for name in FIXED}}
-    for other in em.store.extensions.values():
+    for other in _all(em):
         if all(other.properties[name].lower() == wanted[name].lower() for name in wanted):
             raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
 
@@ -135,34 +135,23 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Answer the assignments at the scope, at what is in it, and at what it is in."""
-    scope = _scope(em, request).lower()
+    scope = scopes.of_request(em, request).lower()
     found = [
         assignment
-        for assignment in em.store.extensions.values()
-        if _within(str(assignment.properties["scope"]).lower(), scope)
+        for assignment in _all(em)
+        if scopes.within(str(assignment.properties["scope"]).lower(), scope)
     ]
     return page([_shown(assignment) for assignment in found])
 
 
-def _within(one: str, other: str) -> bool:
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+def _all(em: Emulator) -> list[Extension]:
+    return [item for item in em.store.extensions.values() if item.type == ROLE_ASSIGNMENT]
 
 
 def _find(em: Emulator, request: ArmRequest) -> Extension | None:
-    identifier = f"{_scope(em, request)}/providers/{TYPE}/{request.params['assignment']}"
+    scope = scopes.of_request(em, request)
+    identifier = f"{scope}/providers/{ROLE_ASSIGNMENT}/{request.params['assignment']}"
     return em.store.extensions.get(identifier.lower())
-
-
-def _scope(em: Emulator, request: ArmRequest, *, writable: bool = False) -> str:
-    """Return the id of what the assignment is on; raises 404 if it doesn't exist."""
-    part = request.params
-    if "group" not in part:
-        return f"/subscriptions/{em.store.subscription_id}"
-    group = (em.store.writable_group if writable else em.store.group)(part["group"])
-    if "kind" not in part:
-        return group.id
-    kind = f"{part['namespace']}/{part['kind']}"
-    return em.store.get(group.name, kind, part["name"]).id
 
 
 def _guid(text: str, code: str, what: str) -> str:
@@ -177,6 +166,6 @@ def _shown(assignment: Extension) -> Json:
     return {
         "properties": assignment.properties,
         "id": assignment.id,
-        "type": TYPE,
+        "type": ROLE_ASSIGNMENT,
         "name": assignment.name,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..base.principals import Principal, allows
+from ..base.resource_types import ROLE_ASSIGNMENT, ROLE_DEFINITION
 from ..state import Emulator
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -16,6 +17,7 @@ class Role:
     name: str
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
+    description: str = ""
 
     def allows(self, action: str) -> bool:
         return allows(self.actions, self.not_actions, action)
@@ -31,7 +33,12 @@ COMMON = (
 )
 # By the GUID of the role definition.
 ROLES: dict[str, Role] = {
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": Role("Owner", ("*",)),
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": Role(
+        "Owner",
+        ("*",),
+        description="Grants full access to manage all resources, including the ability to assign "
+        "roles in Azure RBAC.",
+    ),
     CONTRIBUTOR: Role(
         "Contributor",
         ("*",),
@@ -43,8 +50,19 @@ ROLES: dict[str, Role] = {
             "Microsoft.Blueprint/blueprintAssignments/delete",
             "Microsoft.Compute/galleries/share/action",
         ),
+        "Grants full access to manage all resources, but does not allow you to assign roles in "
+        "Azure RBAC, manage assignments in Azure Blueprints, or share image galleries.",
     ),
-    "acdd72a7-3385-48ef-bd42-f606fba81ae7": Role("Reader", ("*/read",)),
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7": Role(
+        "Reader",
+        ("*/read",),
+        description="View all resources, but does not allow you to make any changes.",
+    ),
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": Role(
+        "User Access Administrator",
+        ("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
+        description="Lets you manage user access to Azure resources.",
+    ),
     "9980e02c-c2be-4d73-94e8-173b1dc7cf3c": Role(
         "Virtual Machine Contributor",
         (
@@ -115,9 +133,11 @@ def _assigned(em: Emulator, principal_id: str, scope: str) -> list[Role]:
     """Return the roles that hold there: an assignment counts for its scope and all below."""
     found = []
     for assignment in em.store.extensions.values():
+        if assignment.type != ROLE_ASSIGNMENT:
+            continue
         properties = assignment.properties
         above = str(properties["scope"]).lower().rstrip("/") + "/"
-        role = ROLES.get(str(properties["roleDefinitionId"]).lower().rsplit("/", 1)[-1])
+        role = _role(em, str(properties["roleDefinitionId"]).lower().rsplit("/", 1)[-1])
         if (
             role
             and properties["principalId"].lower() == principal_id.lower()
@@ -125,3 +145,19 @@ def _assigned(em: Emulator, principal_id: str, scope: str) -> list[Role]:
         ):
             found.append(role)
     return found
+
+
+def _role(em: Emulator, name: str) -> Role | None:
+    """Return a built-in role, or one of one's own, by its GUID."""
+    if name in ROLES:
+        return ROLES[name]
+    identifier = f"/subscriptions/{em.store.subscription_id}/providers/{ROLE_DEFINITION}/{name}"
+    own = em.store.extensions.get(identifier.lower())
+    if own is None:
+        return None
+    parts = own.properties["permissions"]
+    return Role(
+        own.properties["roleName"],
+        tuple(action for part in parts for action in part["actions"]),
+        tuple(action for part in parts for action in part["notActions"]),
+    )

@@ -19,14 +19,15 @@ TRANSITION_S = 20.0
 # These need no registration.
 FREE = ("Microsoft.Authorization", "Microsoft.Resources")
 SERVED = {
-    "Microsoft.Authorization": "roleAssignments roleDefinitions",
-    "Microsoft.Compute": "virtualMachines virtualMachineScaleSets disks images galleries "
+    "Microsoft.Authorization": "locks roleAssignments roleDefinitions",
+    "Microsoft.Compute": "virtualMachines virtualMachineScaleSets disks snapshots images galleries "
+    "availabilitySets proximityPlacementGroups sshPublicKeys "
     "galleries/images galleries/images/versions locations locations/operations locations/usages",
     "Microsoft.ManagedIdentity": "userAssignedIdentities",
     "Microsoft.Network": "virtualNetworks publicIPAddresses networkInterfaces "
     "networkSecurityGroups natGateways locations locations/operations "
     "locations/operationResults locations/usages",
-    "Microsoft.Resources": "subscriptions resourceGroups resources tagNames deployments",
+    "Microsoft.Resources": "subscriptions resourceGroups resources tags tagNames deployments",
 }
 KNOWN = {
     **SERVED,

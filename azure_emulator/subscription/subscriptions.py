@@ -25,6 +25,8 @@ def _shown(em: Emulator, request: ArmRequest) -> Json:
             "spendingLimit": "Off",
         },
     }
+    if em.store.tags:
+        body["tags"] = em.store.tags
     return versions.shown(KIND, request.api_version, body)
 
 

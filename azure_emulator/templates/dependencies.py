@@ -7,8 +7,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .errors import Places
-from .expand import Expansion, Located, Planned
+from .expand import GROUP, Expansion, Located, Planned
 from .expressions import ExpressionError
+from .scope import interleaved
 
 
 class Directory:
@@ -29,7 +30,12 @@ class Directory:
                 )
             self._by_id[planned.key] = planned
             names = {planned.name, f"{planned.type}/{planned.name}"}
-            names |= {planned.key.rsplit("/providers/", 1)[1]}
+            inner = interleaved(planned.type, planned.name.split("/"))
+            names |= {inner}
+            if planned.type.lower() == GROUP:  # as subscriptionResourceId() calls it
+                names |= {
+                    f"{planned.id.split('/resourceGroups/')[0].lstrip('/')}/providers/{inner}"
+                }
             names |= {name for name in (planned.symbol, planned.loop) if name}
             for name in {name.lower() for name in names}:
                 self._several[name].append(planned)

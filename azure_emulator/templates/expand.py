@@ -13,6 +13,7 @@ from .scope import Surroundings, interleaved
 from .shape import check_resource
 
 DEPLOYMENT = "microsoft.resources/deployments"
+GROUP = "microsoft.resources/resourcegroups"
 # What is the template's own and not part of the request that makes the resource.
 OWN = {
     *("name", "type", "apiVersion", "dependsOn", "condition", "copy", "scope", "resources"),
@@ -159,7 +160,7 @@ class Expansion:
             planned = Planned(
                 type=kind,
                 name=name,
-                id=f"{self._root(raw, evaluator)}/providers/{interleaved(kind, name.split('/'))}",
+                id=self._id(raw, evaluator, kind, name),
                 api_version=version,
                 raw=raw,
                 path=path,
@@ -185,9 +186,14 @@ class Expansion:
                 where,
             )
 
+    def _id(self, raw: dict[str, Any], evaluator: Evaluator, kind: str, name: str) -> str:
+        if kind.lower() == GROUP:
+            return f"{self._around.subscription}/resourceGroups/{name}"
+        return f"{self._root(raw, evaluator)}/providers/{interleaved(kind, name.split('/'))}"
+
     def _root(self, raw: dict[str, Any], evaluator: Evaluator) -> str:
         """Return the id of what the resource is in: a group, or the resource that it extends."""
-        group = self._around.group["id"]
+        group = self._around.group.get("id", self._around.subscription)
         if "resourceGroup" in raw:
             group = f"{self._around.subscription}/resourceGroups/"
             group += _text(evaluator, raw, "resourceGroup")

@@ -7,6 +7,7 @@ from typing import Any
 from .errors import Places, TemplateError
 
 SCHEMAS = ("2014-04-01-preview", "2015-01-01", "2018-05-01", "2019-04-01", "2019-08-01")
+OF_SUBSCRIPTIONS = "2018-05-01"
 LIMITS = {"parameters": 256, "variables": 256, "outputs": 64}
 OBJECTS = ("parameters", "variables", "outputs")
 MEMBERS = {
@@ -49,6 +50,7 @@ def check(template: dict[str, Any]) -> None:
 
 def _check_schema(template: dict[str, Any]) -> None:
     known = [f"/schemas/{version}/deploymenttemplate.json" for version in SCHEMAS]
+    known.append(f"/schemas/{OF_SUBSCRIPTIONS}/subscriptiondeploymenttemplate.json")
     if not str(template["$schema"]).lower().rstrip("#").endswith(tuple(known)):
         raise Places(template).invalid(
             f"The template schema '{template['$schema']}' is not supported. Supported versions "

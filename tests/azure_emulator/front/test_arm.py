@@ -74,7 +74,11 @@ def test_paths_are_case_insensitive_and_ids_normal(arm: Cloud, site: Site) -> No
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        ("/resourceGroups/{g}/providers/Microsoft.Compute/snapshots/s", 404, "InvalidResourceType"),
+        (
+            "/resourceGroups/{g}/providers/Microsoft.Compute/restorePointCollections/s",
+            404,
+            "InvalidResourceType",
+        ),
         ("/resourceGroups/{g}/providers/Microsoft.Nope/x/y", 404, "InvalidResourceNamespace"),
         (
             "/resourceGroups/{g}/providers/Microsoft.Compute/virtualMachines/x",
