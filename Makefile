@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test again test-machines lint bench bench-pricer schemas test-azure kills complete soak mutation clean
+.PHONY: help demo test again test-machines test-az lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,17 @@ schemas: $(STAMP) ## the emulator's body schemas, anew from the installed Azure 
 test-azure: $(STAMP) ## tests/azure on a real subscription; costs money
 	$(PYTEST) tests/azure --target=azure
 
+# Everyday commands of az on the emulator, about 6 minutes. az has an environment of its own: it is
+# large, and its SDK is not of the launchers' versions.
+AZ_VENV := .venv-az
+test-az: $(STAMP) $(AZ_VENV)/.installed ## everyday commands of az on the emulator, about 6 minutes
+	IPCLUSTER_AZURE_TEST_AZ=$(abspath $(AZ_VENV))/bin/az $(PYTEST) tests/az -n 0
+
+$(AZ_VENV)/.installed: $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AZ_VENV)
+	$(BIN)/uv pip install --quiet --python $(AZ_VENV)/bin/python 'azure-cli>=2.80'
+	@touch $@
+
 # Every way to die at every HTTP exchange; `make test` dies at each kind of exchange.
 kills: $(STAMP) ## every way to die at every HTTP exchange, about 20 minutes
 	IPCLUSTER_AZURE_TEST_COMPLETE=1 $(PYTEST) tests/end_to_end/test_kills.py -n $(WORKERS) --dist=worksteal
@@ -71,7 +82,7 @@ mutation: $(STAMP) ## breaks the code in hundreds of places and counts what test
 	$(BIN)/python tools/mutation.py
 
 clean: ## removes .venv, what was built, and caches
-	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(AZ_VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): setup.cfg pyproject.toml $(MADE)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 # what is installed, built or kept by tools: as in .gitignore, plus what setuptools adds
 MADE = frozenset(
     """
-    .venv __pycache__ build dist demo-output PKG-INFO
+    .venv .venv-az __pycache__ build dist demo-output PKG-INFO
     .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
     """.split()
 )

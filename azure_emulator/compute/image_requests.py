@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base import errors, regions
 from ..base.messages import ArmRequest, ArmResponse, Json
 from ..state import Emulator
-from . import images
+from . import extension_images, images
 
 GIB = 1024**3
 
@@ -38,6 +38,8 @@ def list_names(em: Emulator, request: ArmRequest) -> ArmResponse:
     known = images.children(*chosen)
     if not known:
         raise _not_found(chosen)
+    if not chosen:  # who publishes extensions is a publisher, too
+        known = list(dict.fromkeys([*known, *extension_images.TYPES]))
     found: list[Json] = [
         {"location": location, "name": name, "id": _id(em, request, [*chosen, name])}
         for name in known

@@ -144,6 +144,8 @@ def _delta(before: Json, after: Json, path: str) -> Iterator[Json]:
         if place in ("apiVersion", "id", "name", "type"):
             continue
         old = before.get(name)
+        if old is None and new in ({}, []):
+            continue
         if old is None:
             yield {"path": place, "propertyChangeType": "Create", "after": new}
         elif isinstance(old, dict) and isinstance(new, dict):

@@ -1,0 +1,1 @@
+"""Azure's own command, az, on the emulator: `make test-az`."""
