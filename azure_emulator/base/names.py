@@ -69,7 +69,7 @@ def check_machine(name: str, *, longest: int = 64) -> None:
 
 
 def check_computer(name: str) -> None:
-    if len(name) > 64 or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
+    if len(name) > 64 or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name):
         raise errors.invalid_parameter(
             "computerName",
             "Linux host name cannot exceed 64 characters in length or contain the following "
@@ -88,3 +88,16 @@ def check_admin(name: str) -> None:
             "The Admin Username specified is invalid: 1 to 32 letters, digits, '-' or '_', and "
             "not a digit first.",
         )
+
+
+def check_different(given: list[str], owner: str) -> None:
+    """Refuse parts of a network resource, such as subnets, of which two have one name."""
+    seen: set[str] = set()
+    for name in given:
+        if name.lower() in seen:
+            message = f"Resource {owner} has two child resources with the same name ({name})."
+            detail = {"code": "DuplicateResourceName", "message": message, "details": []}
+            raise errors.ArmError(
+                400, "InvalidRequestFormat", "Cannot parse the request.", details=[detail]
+            )
+        seen.add(name.lower())

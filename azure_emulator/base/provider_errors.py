@@ -78,3 +78,13 @@ def sku_not_available(size: str, location: str) -> ArmError:
         "another size or deploy to a different location or different zone. See "
         "https://aka.ms/azureskunotavailable for details.",
     )
+
+
+def identity_missing(holder: str) -> ArmError:
+    """Refuse the type UserAssigned without any identity; the words are unverified."""
+    return ArmError(
+        400,
+        "InvalidUserAssignedIdentities",
+        f"The type UserAssigned of the identity of resource '{holder}' needs at least one identity "
+        "in 'userAssignedIdentities'.",
+    )

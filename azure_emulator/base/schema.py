@@ -12,6 +12,7 @@ one otherwise; there they are refused.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from . import errors, schema_types
@@ -32,6 +33,7 @@ SCALARS: dict[str, tuple[type, ...]] = {
 }
 # Texts that are taken for booleans: the template of `az vmss create` has such ones.
 TRUTHS = {"true": True, "false": False}
+RESERVED_IN_TAG_NAMES = re.compile(r"[<>%&\\?/\x00-\x1f]")
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256
 
 
@@ -175,6 +177,14 @@ def _check_tags(tags: dict[str, str]) -> None:
             f"'{MAX_TAGS}', not {len(tags)}.",
         )
     for name, text in tags.items():
+        if not name or RESERVED_IN_TAG_NAMES.search(name):
+            raise ArmError(
+                400,
+                "InvalidTagNameCharacters",
+                f"The tag names '{name}' have reserved characters '<,>,%,&,\\,?,/' or control "
+                "characters.",
+                headers=errors.GATEWAY,
+            )
         if len(name) > MAX_TAG_NAME or len(text) > MAX_TAG_VALUE:
             message = f"The tag '{name[:60]}' or its value is too long."
             raise ArmError(400, "InvalidTagNameOrValue", message)

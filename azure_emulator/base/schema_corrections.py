@@ -73,6 +73,7 @@ OLDER_MEMBERS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "BackendAddressPoolPropertiesFormat": {"outboundNatRule": "any"},
         "DdosSettings": {"protectedIP": "boolean", "protectionCoverage": "string"},
         "FrontendIPConfigurationPropertiesFormat": {"outboundNatRules": "any"},
+        "NetworkInterface": {"kind": "~"},
         "NetworkInterfaceIPConfigurationPropertiesFormat": {"isInUseWithService": "~"},
         "NetworkInterfacePropertiesFormat": {
             "interfaceEndpoint": "any",

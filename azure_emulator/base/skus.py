@@ -163,7 +163,7 @@ def size_entry(size: Size) -> Json:
         "name": size.name,
         "numberOfCores": size.vcpus,
         "osDiskSizeInMB": 1_047_552,
-        "resourceDiskSizeInMB": size.vcpus * 8192 if size.has("L") else 0,
+        "resourceDiskSizeInMB": local_disk_gb(size) * 1024,
         "memoryInMB": int(size.memory_gb * 1024),
         "maxDataDiskCount": max_data_disks(size),
     }
@@ -184,6 +184,10 @@ def disk_controller(size: Size) -> str:
     return "NVMe" if size.has("N") else "SCSI"
 
 
+def local_disk_gb(size: Size) -> int:
+    return size.vcpus * 8 if size.has("L") else 0
+
+
 def max_data_disks(size: Size) -> int:
     return min(64, max(4, 4 * size.vcpus))
 
@@ -193,7 +197,7 @@ def resource_sku(
 ) -> Json:
     """Return the size's entry in Microsoft.Compute/skus, where capabilities are strings."""
     capabilities = {
-        "MaxResourceVolumeMB": str(size.vcpus * 8192 if size.has("L") else 0),
+        "MaxResourceVolumeMB": str(local_disk_gb(size) * 1024),
         "OSVhdSizeMB": "1047552",
         "vCPUs": str(size.vcpus),
         "MemoryPreservingMaintenanceSupported": "True",

@@ -30,6 +30,12 @@ DEFAULT_DISK_SIZE: Windows = since("2019-07-01")  # R
 WITH_DATA_DISKS_ONLY = "2020-06-01"
 
 
+# First answers to writes of disks have id and type, and that to a PATCH of a disk or a DELETE of a
+# scale set has a Retry-After. D: seen in recent logs; U since when.
+MORE_IN_ANSWERS = "2022-03-01"
+MORE_RETRY_AFTER: Windows = since(MORE_IN_ANSWERS)
+
+
 def _below(path: str, table: Table) -> dict[str, Windows]:
     return {f"{path}.{name}": windows for name, windows in table.items()}
 
@@ -89,6 +95,7 @@ TABLES: Mapping[str, Table] = {
         "osVersion": since("2018-06-01"),  # the same
     },
     f"{COMPUTE}/virtualMachineScaleSets": {
+        "properties.timeCreated": since("2021-11-01"),  # D
         "properties.doNotRunExtensionsOnOverprovisionedVMs": since("2019-07-01"),  # R
         "properties.orchestrationMode": since("2021-03-01"),  # R: not before; U since when
         **_below("properties.virtualMachineProfile.osProfile", _MODEL_LOGIN),
@@ -116,6 +123,8 @@ TABLES: Mapping[str, Table] = {
     },
     f"{COMPUTE}/disks/firstAnswer": {
         **_DISK_BODY,
+        "id": since(MORE_IN_ANSWERS),
+        "type": since(MORE_IN_ANSWERS),
         "name": since("2018-04-01"),  # R
         "properties.faultDomain": between("2019-07-01", "2020-06-30"),  # R; U since and until when
         "properties.osState": between("2019-07-01", "2020-06-30"),  # the same

@@ -68,8 +68,10 @@ TABLES: Mapping[str, Table] = {
         # R, though odd: what is older than 2019-09-01 was recorded later than what is newer.
         "sku.tier": (("2018-02-01", "2019-06-01"), ("2020-07-01", "")),
         "properties.ipTags": since("2017-11-01"),  # R
+        "properties.ddosSettings": since("2022-05-01"),  # D
     },
     f"{NETWORK}/networkInterfaces": {
+        "kind": since("2022-01-01"),  # U since when
         "properties.hostedWorkloads": since("2018-08-01"),  # R
         "properties.tapConfigurations": since("2018-08-01"),  # R
         "properties.services": between("2018-04-01", "2018-07-01"),  # R

@@ -9,10 +9,11 @@ from ..base.messages import ArmRequest, ArmResponse, Json
 from ..base.resource_types import DISK, SNAPSHOT
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
+from ..base.versions_compute import MORE_RETRY_AFTER
 from ..resources.crud import Handler
 from ..resources.views import show
 from ..state import Emulator, merged_tags
-from . import disks
+from . import disk_meaning, disks
 from .compute_answers import begin
 
 OPERATIONS = "DiskOperations"
@@ -34,7 +35,9 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     if existing:
         em.check_same_location(existing, body)
         return _change(em, request, existing, body, body.get("tags"))
-    disk = disks.build(em, group, name, _completed(em, body))
+    completed = _completed(em, body)
+    disk_meaning.check(name, completed)
+    disk = disks.build(em, group, name, completed)
     disk.hidden["placed"] = disk.properties["creationData"]["createOption"] in COPIES
     em.store.add(disk)
     disk.properties["provisioningState"] = "Updating"
@@ -61,6 +64,8 @@ def _completed(em: Emulator, body: Json) -> Json:
         raise errors.missing_parameter("disk.creationData")
     option, source_gb = data["createOption"], 0
     if option in COPIES:
+        if not data.get("sourceResourceId") and not data.get("sourceUri"):
+            raise errors.missing_parameter("disk.creationData.sourceResourceId")
         source = em.store.find(data.get("sourceResourceId"))
         unique = em.new_uuid()  # of a source that is not served, such as a restore point
         if source and source.type in (DISK, SNAPSHOT):
@@ -89,8 +94,8 @@ def _completed(em: Emulator, body: Json) -> Json:
 
 
 def _echo(disk: Resource, given: Json, api_version: str) -> Json:
-    """Return the first answer to a PUT: what the request says, and no id yet (as recorded)."""
-    body: Json = {"name": disk.name, "location": disk.location}
+    """Return the first answer to a PUT: what the request says; older ones have no id yet."""
+    body: Json = {"name": disk.name, "id": disk.id, "type": DISK, "location": disk.location}
     body |= {key: given[key] for key in ("tags", "zones", "sku") if key in given}
     body |= {key: disk.top[key] for key in ("managedBy",) if key in disk.top}
     properties: Json = {
@@ -117,9 +122,14 @@ def _begin(em: Emulator, request: ArmRequest, disk: Resource, answer: Json) -> A
         finish,
         duration_s=em.durations.draw("disk"),
         body=answer,
-        retry_after_s=2 if request.method == "PUT" else None,
+        retry_after_s=2 if request.method == "PUT" or tells_to_wait(request) else None,
         collection=OPERATIONS,
     )
+
+
+def tells_to_wait(request: ArmRequest) -> bool:
+    """Return whether the api-version's answer to a PATCH says when to ask again."""
+    return versions.includes(MORE_RETRY_AFTER, request.api_version)
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -36,11 +36,19 @@ def check(em: Emulator, resource: Resource, size: skus.Size, profile: Json) -> N
         marketplace.check_terms(em, facts.plan)
 
 
-def missing_plan(em: Emulator, resource: Resource, profile: Json) -> errors.ArmError | None:
-    """Return what the operation fails with if a plan is missing, which Azure finds out late."""
+def wrong_plan(em: Emulator, resource: Resource, profile: Json) -> errors.ArmError | None:
+    """Return what the operation fails with if a plan is missing, or is given for an image that is
+    not sold, which Azure finds out late."""
     facts = _facts(em, profile.get("storageProfile") or {})
-    if facts is None or not facts.plan or resource.top.get("plan"):
+    if facts is None or bool(facts.plan) == bool(resource.top.get("plan")):
         return None
+    if not facts.plan:
+        return errors.ArmError(
+            400,
+            "VMMarketplaceInvalidInput",
+            "Creating a virtual machine from a non-Marketplace image does not need Plan "
+            f"information in the request. VM: '{resource.id}'.",
+        )
     return errors.ArmError(
         400,
         "VMMarketplaceInvalidInput",

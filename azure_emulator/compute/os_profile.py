@@ -12,7 +12,7 @@ from ..guest import ssh_keys
 
 SECRET = ("customData", "adminPassword")  # never shown
 CUSTOM_DATA_LIMIT = 65_535
-LONGEST_WINDOWS_NAME = 15
+LONGEST_WINDOWS_NAME, LONGEST_LINUX_NAME = 15, 64
 # (shortest, longest) password
 PASSWORD_LENGTHS = {"Linux": (6, 72), "Windows": (8, 123)}
 
@@ -154,4 +154,15 @@ def check_computer(name: str, *, windows: bool) -> None:
             "Windows computer name cannot be more than 15 characters long, be entirely numeric, "
             "or contain the following characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\\\ | ; : "
             ". ' \\\" , < > / ?.",
+        )
+
+
+def check_prefix(prefix: str, *, windows: bool) -> None:
+    """Refuse what a scale set's computers' names can't begin with: six characters follow."""
+    longest = (LONGEST_WINDOWS_NAME if windows else LONGEST_LINUX_NAME) - 6
+    if len(prefix) > longest or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", prefix):
+        raise errors.invalid_parameter(
+            "computerNamePrefix",
+            f"The value '{prefix}' of parameter 'computerNamePrefix' is invalid: it has 1 to "
+            f"{longest} letters, digits and '-', and begins with a letter or digit.",
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from ..base import errors
 from ..base.messages import Json
 from ..base.store import Resource
+from ..base.timestamps import compute_timestamp
 from ..state import Emulator
 from . import os_profile, storage_profile, vm_body
 from .scale_set_extensions import check_possible
 from .vm_extensions import SECRET
 
 LARGEST = 1000
+MOST_FAULT_DOMAINS = 5
 # Of a Uniform scale set in one placement group.
 LARGEST_PLACEMENT_GROUP = 100
 # A policy of rolling upgrades that says nothing else.
@@ -53,13 +55,31 @@ def is_uniform(scale_set: Resource) -> bool:
 def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
     """Set properties and hidden of a new scale set; its model is checked as each VM would be."""
     uniform = given.get("orchestrationMode", "Uniform") == "Uniform"
+    mix = given.get("priorityMixPolicy") or {}
+    if mix.get("baseRegularPriorityCount", 0) < 0 or not (
+        0 <= mix.get("regularPriorityPercentageAboveBase", 0) <= 100
+    ):
+        raise errors.invalid_parameter(
+            "priorityMixPolicy", "Its count must be 0 or more, its percentage 0 to 100."
+        )
+    domains = given.get("platformFaultDomainCount", 1)
+    if not 1 <= domains <= MOST_FAULT_DOMAINS:
+        raise errors.invalid_parameter(
+            "platformFaultDomainCount",
+            f"The value '{domains}' of parameter 'platformFaultDomainCount' is invalid. It must be "
+            f"between 1 and {MOST_FAULT_DOMAINS}.",
+        )
     profile = dict(given.get("virtualMachineProfile") or {})
     sku = scale_set.top["sku"]
     if profile:
         profile, scale_set.hidden = _profile(em, profile, sku["name"])
         _check_network(profile.get("networkProfile") or {}, uniform)
         _complete_network(profile["networkProfile"])
-    common: Json = {"provisioningState": "Creating", "uniqueId": em.new_uuid()}
+    common: Json = {
+        "provisioningState": "Creating",
+        "uniqueId": em.new_uuid(),
+        "timeCreated": compute_timestamp(em.clock.now()),
+    }
     shown = _uniform(scale_set, given, profile) if uniform else _flexible(given)
     scale_set.properties = {**shown, **common}
     if profile:
@@ -107,6 +127,12 @@ def _flexible(given: Json) -> Json:
             "overprovision",
             "Overprovisioning is not supported for a scale set with orchestration mode Flexible.",
         )
+    if given.get("singlePlacementGroup"):
+        raise errors.invalid_parameter(
+            "singlePlacementGroup",
+            "The value 'true' of parameter 'singlePlacementGroup' is not supported for a scale set "
+            "with orchestration mode Flexible.",
+        )
     return {"singlePlacementGroup": False, "platformFaultDomainCount": 1, **given}
 
 
@@ -117,6 +143,8 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
     windows = storage_profile.is_windows(storage or {}, login or {})
     vm_body.check_system(em, windows, login)
     shown, hidden = os_profile.split(login, windows=windows)
+    if prefix := shown.get("computerNamePrefix"):
+        os_profile.check_prefix(prefix, windows=windows)
     if "userData" in profile:
         os_profile.check_user_data(profile["userData"])
         hidden["userData"] = profile.pop("userData")

@@ -10,11 +10,21 @@ from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.resource_types import SCALE_SET
 from ..base.schema import check_compute, write_to
 from ..base.store import Group, Resource
+from ..base.versions import includes
+from ..base.versions_compute import MORE_RETRY_AFTER
 from ..identity.managed_identities import set_identity
 from ..resources.views import show
 from ..rules.sku_restrictions import check_zones
 from ..state import Emulator, merged_tags
-from . import failures, image_fit, instance_views, scale_set_model, vm_body, vm_lifecycle
+from . import (
+    failures,
+    image_fit,
+    instance_views,
+    scale_set_model,
+    size_fit,
+    vm_body,
+    vm_lifecycle,
+)
 from .compute_answers import begin
 from .scale_set_instances import add_instances, chosen
 
@@ -50,6 +60,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm_body.check_references(em, scale_set, scale_set.properties)
     if profile := scale_set.properties.get("virtualMachineProfile"):
         size = vm_body.checked_size(scale_set.top["sku"]["name"])
+        size_fit.check(size, profile)
         image_fit.check(em, scale_set, size, profile)
     scale_set.touch()
     em.store.add(scale_set)
@@ -64,7 +75,7 @@ def _begin(
         duration_s = em.durations.draw("vm_create")
 
         async def finish() -> None:
-            if refusal := image_fit.missing_plan(em, scale_set, vm.properties):
+            if refusal := image_fit.wrong_plan(em, scale_set, vm.properties):
                 vm.properties["provisioningState"] = "Failed"
                 raise refusal
             await vm_lifecycle.finish_creation(em, vm)
@@ -117,6 +128,7 @@ def _change(
     tags: dict[str, str] | None,
 ) -> ArmResponse:
     """Change the model, and grow by new machines or shrink by the newest."""
+    size_fit.check_same_zones(scale_set, body)
     sku = body.get("sku") or {}
     if sku.get("name"):
         vm_body.checked_size(sku["name"])
@@ -167,7 +179,16 @@ def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
         await vm_lifecycle.delete_all(em, vms, duration_s)
         em.store.remove(scale_set)
 
-    return begin(em, request, scale_set.location, finish, notified=True, charge=len(vms))
+    waits = includes(MORE_RETRY_AFTER, request.api_version)
+    return begin(
+        em,
+        request,
+        scale_set.location,
+        finish,
+        notified=True,
+        retry_after_s=10 if waits else None,
+        charge=len(vms),
+    )
 
 
 def delete_instances(em: Emulator, request: ArmRequest) -> ArmResponse:

@@ -12,7 +12,7 @@ from ..resources.views import show
 from ..state import Emulator, merged_tags
 from . import disks
 from .compute_answers import begin
-from .disk_requests import COPIES, LARGEST_GB, OPERATIONS, UNREAD_GB, check_name
+from .disk_requests import COPIES, LARGEST_GB, OPERATIONS, UNREAD_GB, check_name, tells_to_wait
 
 CHANGEABLE = ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskAccessId")
 
@@ -113,7 +113,7 @@ def _begin(em: Emulator, request: ArmRequest, snapshot: Resource) -> ArmResponse
         finish,
         duration_s=em.durations.draw("disk"),
         body={**body, "properties": dict(body["properties"])},
-        retry_after_s=2 if request.method == "PUT" else None,
+        retry_after_s=2 if request.method == "PUT" or tells_to_wait(request) else None,
         collection=OPERATIONS,
     )
 

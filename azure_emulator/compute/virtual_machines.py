@@ -21,6 +21,7 @@ from . import (
     machine_faults,
     os_profile,
     quota,
+    size_fit,
     storage_profile,
     vm_body,
     vm_disks,
@@ -56,7 +57,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm = _create(em, group, name, body)
 
     async def finish() -> None:
-        if refusal := image_fit.missing_plan(em, vm, vm.properties):
+        if refusal := image_fit.wrong_plan(em, vm, vm.properties):
             vm.properties["provisioningState"] = "Failed"
             raise refusal
         await vm_lifecycle.finish_creation(em, vm)
@@ -69,9 +70,11 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm.top = {key: body[key] for key in TOP if key in body}
     zones = vm.top.get("zones", [])
     sku_restrictions.check_zones(zones, vm.location, vm.id)
+    size_fit.check_one_zone(vm)
     vm_body.new_vm(em, vm, body["properties"])
     vm_body.check_references(em, vm, vm.properties)
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
+    size_fit.check(size, vm.properties)
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
     image_fit.check(em, vm, size, vm.properties)
@@ -103,11 +106,13 @@ def _change(
     em: Emulator, request: ArmRequest, vm: Resource, body: Json, tags: dict[str, str] | None
 ) -> ArmResponse:
     given = body.get("properties") or {}
+    size_fit.check_same_zones(vm, body)
     vm_body.check_immutable(vm, given)
     vm_body.check_references(em, vm, given)
     size = _changed_size(em, vm, given.get("hardwareProfile") or {})
     storage = given.get("storageProfile") or {}
     disks = storage.get("dataDisks")
+    size_fit.check(size, {**vm.properties, **given})
     if disks is not None:
         disks = storage_profile.data_disks(em, vm, disks, size)
     if "userData" in given:

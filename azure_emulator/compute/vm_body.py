@@ -140,8 +140,10 @@ def _take_os_disk(em: Emulator, vm: Resource) -> None:
 def _set_login(vm: Resource, login: Json | None, windows: bool) -> None:
     shown, hidden = os_profile.split(login, windows=windows)
     vm.hidden |= hidden
-    computer = shown.pop("computerName", None) or vm.name
-    os_profile.check_computer(computer, windows=windows)
+    computer = shown.pop("computerName", None)
+    # A VM's name may have "_", of which Azure makes a computer's name that it wouldn't take.
+    os_profile.check_computer(computer or vm.name.replace("_", ""), windows=windows)
+    computer = computer or vm.name
     vm.properties["osProfile"] = {"computerName": computer, **shown}
 
 

@@ -30,6 +30,7 @@ def attach(
         )
     if inline and not vm.nested and "networkApiVersion" not in profile:
         raise errors.missing_parameter("networkApiVersion")
+    _check_primary([*named, *inline])
     nics = [_existing(em, vm, item) for item in named]
     made: list[Resource] = []
     try:
@@ -40,6 +41,27 @@ def attach(
             discard(em, resource)
         raise
     _finish(em, vm, nics)
+
+
+def _check_primary(entries: list[Json]) -> None:
+    """Refuse several interfaces of which not exactly one is the primary one."""
+    if len(entries) < 2:
+        return
+    primary = [item for item in entries if (item.get("properties") or {}).get("primary")]
+    if not primary:
+        first = entries[0]
+        name = first.get("name") or str(first.get("id")).rsplit("/", 1)[-1]
+        raise errors.ArmError(
+            400,
+            "NetworkInterfaceMustHavePrimaryPropertySet",
+            f"Network interface {name} must have Primary property set.",
+        )
+    if len(primary) > 1:
+        raise errors.ArmError(
+            400,
+            "VirtualMachineMustHaveOneNetworkInterfaceAsPrimary",
+            "Virtual machine must have one network interface set as the primary.",
+        )
 
 
 def _finish(em: Emulator, vm: Resource, nics: list[tuple[Resource, Json]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..base import api_versions, calls
+from ..base import api_versions, calls, names
 from ..base.calls import Call
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse
@@ -41,6 +41,8 @@ async def carry_out(
 ) -> ArmResponse:
     """Carry a request out: this is the one way to a handler. request.params are the route's."""
     call = calls.describe(request.method, route.template, request.path)
+    if "group" in request.params:
+        names.check_group(request.params["group"])
     permissions.check(request.principal, call, request.body)
     region = _region(em, call, request)
     api_versions.check(call.resource_type, request.api_version, region)

@@ -87,6 +87,8 @@ def set_identity(em: Emulator, machine: Resource, given: Json | None) -> None:
         held.pop(identifier, None)
         if item is not None:
             held[identifier] = _principal(em, identifier, machine.id)
+    if "UserAssigned" in kind and not held and "identityIds" not in given:
+        raise provider_errors.identity_missing(machine.id)
     if held:
         shown["userAssignedIdentities"] = held
     if "identityIds" in given:  # of the oldest api-versions

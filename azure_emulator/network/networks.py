@@ -18,6 +18,12 @@ from ..state import Emulator
 
 SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")
 
+LARGEST, SMALLEST = 2, 29  # lengths of prefixes
+# Multicast, broadcast, link-local, Azure's internal DNS: Microsoft's documentation of networks.
+KEPT = tuple(
+    map(Network, ("224.0.0.0/4", "255.255.255.255/32", "169.254.0.0/16", "168.63.129.16/32"))
+)
+
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
@@ -34,6 +40,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     subnets = [
         stored_subnet(em, vnet, item, request.api_version) for item in properties.get("subnets", [])
     ]
+    names.check_different([subnet["name"] for subnet in subnets], vnet.id)
     check_subnets(vnet, prefixes, subnets)
     if existing:
         _refuse_lost_subnets(em, existing, subnets)
@@ -61,12 +68,34 @@ def _prefixes(values: list[str]) -> list[Network]:
         raise errors.ArmError(
             400, "InvalidAddressSpace", "The virtual network has no address prefix."
         )
-    return [_prefix(value) for value in values]
+    found = [_of_space(value) for value in values]
+    for number, prefix in enumerate(found):
+        for other in found[:number]:
+            if prefix.overlaps(other):
+                raise errors.ArmError(
+                    400,
+                    "AddressPrefixesOverlap",
+                    f"The address prefixes {other} and {prefix} of the virtual network overlap.",
+                )
+    return found
+
+
+def _of_space(value: str) -> Network:
+    """Return a prefix of an address space; raises Azure's refusal of what Azure keeps."""
+    prefix = _prefix(value)
+    if not LARGEST <= prefix.prefixlen <= SMALLEST or any(map(prefix.overlaps, KEPT)):
+        raise errors.ArmError(
+            400,
+            "InvalidAddressPrefix",
+            f"Address prefix {value} is not allowed: it must be a /{LARGEST} to /{SMALLEST} and "
+            f"contain none of {', '.join(map(str, KEPT))}.",
+        )
+    return prefix
 
 
 def _prefix(value: str) -> Network:
     try:
-        return Network(value)
+        return Network(value if "/" in value else "")
     except ValueError:
         message = f"Address prefix {value} is invalid: it must be an IPv4 network in CIDR notation."
         raise errors.ArmError(400, "InvalidCIDRNotation", message) from None

@@ -6,6 +6,8 @@ exists only while a machine that has it runs.
 
 from __future__ import annotations
 
+import re
+
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json
 from ..base.resource_types import NAT_GATEWAY, PUBLIC_IP
@@ -15,8 +17,11 @@ from ..base.versions import includes
 from ..base.versions_network import BASIC_PUBLIC_IPS
 from ..resources.crud import begin_network_write, done_at_once
 from ..resources.references import reduce
+from ..rules.sku_restrictions import check_zones
 from ..state import Emulator
 
+PROTECTION = "VirtualNetworkInherited"
+LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
 REFERENCES = ("publicIPPrefix", "linkedPublicIPAddress", "servicePublicIPAddress")
 
 
@@ -51,6 +56,7 @@ def _begin(em: Emulator, request: ArmRequest, public_ip: Resource, *, created: b
 def _update(em: Emulator, request: ArmRequest, public_ip: Resource, body: Json) -> ArmResponse:
     """Replace the address's body as a whole; what Azure itself has given stays."""
     em.check_same_location(public_ip, body)
+    _check_zones(public_ip, body.get("zones"), created=False)
     old = public_ip.properties
     sku = {**public_ip.top["sku"], **(body.get("sku") or {})}
     if sku["name"] != public_ip.top["sku"]["name"]:
@@ -87,6 +93,7 @@ def build(
         )
     public_ip.properties = _properties(em, public_ip, body, sku)
     public_ip.top = {"sku": sku} | ({"zones": body["zones"]} if "zones" in body else {})
+    _check_zones(public_ip, None, created=True)
     public_ip.touch()
     em.store.add(public_ip)
     return public_ip
@@ -97,8 +104,17 @@ def _properties(em: Emulator, public_ip: Resource, body: Json, sku: Json) -> Jso
     properties.pop("ipAddress", None)  # Azure gives it
     _check_kind(public_ip, sku, properties)
     reduce(em, properties, REFERENCES, public_ip.id)
+    idle_min = properties.get("idleTimeoutInMinutes", 4)
+    if not 4 <= idle_min <= 30:
+        raise errors.ArmError(
+            400,
+            "PublicIPAddressIdleTimeoutOutOfRange",
+            f"The idle timeout of {idle_min} minutes of {public_ip.id} is out of range. It must be "
+            "between 4 and 30 minutes.",
+        )
     settings = properties.get("dnsSettings") or {}
-    if settings.get("domainNameLabel"):
+    if "domainNameLabel" in settings:
+        _check_label(str(settings["domainNameLabel"]))
         fqdn = f"{settings['domainNameLabel']}.{public_ip.location}.cloudapp.azure.com"
         properties["dnsSettings"] = {**settings, "fqdn": fqdn}
     return {
@@ -107,7 +123,35 @@ def _properties(em: Emulator, public_ip: Resource, body: Json, sku: Json) -> Jso
         **properties,
         "idleTimeoutInMinutes": properties.get("idleTimeoutInMinutes", 4),
         "ipTags": properties.get("ipTags", []),
+        "ddosSettings": properties.get("ddosSettings", {"protectionMode": PROTECTION}),
     }
+
+
+def _check_label(label: str) -> None:
+    if not LABEL.fullmatch(label):
+        raise errors.ArmError(
+            400,
+            "InvalidDomainNameLabel",
+            f"The domain name label {label} is invalid. It must conform to the following regular "
+            f"expression: ^{LABEL.pattern}$.",
+        )
+
+
+def _check_zones(public_ip: Resource, zones: list[str] | None, *, created: bool) -> None:
+    """Refuse zones that the region doesn't have, and others than the address has already."""
+    held = public_ip.top.get("zones") or []
+    if created:
+        check_zones(held, public_ip.location, public_ip.id)
+    elif zones is not None and sorted(zones) != sorted(held):
+        raise errors.ArmError(
+            400,
+            "ResourceAvailabilityZonesCannotBeModified",
+            f"Resource {public_ip.id} has an existing availability zone constraint "
+            f"{','.join(held)} and the request has availability zone constraint "
+            f"{','.join(zones)}, which do not match. Zones cannot be added/updated/removed once "
+            "the resource is created. The resource cannot be updated from regional to zonal or "
+            "vice-versa.",
+        )
 
 
 def _check_kind(public_ip: Resource, sku: Json, properties: Json) -> None:

@@ -14,6 +14,8 @@ from ..resources.crud import begin_network_deletion, begin_network_write
 from ..resources.views import security_group_users, show, show_rule
 from ..state import Emulator
 
+LONGEST_DESCRIPTION = 140
+
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     group = em.store.writable_group(request.params["group"])
@@ -26,7 +28,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     nsg = existing or em.new_resource(group, NSG, name, body)
     rules = (body.get("properties") or {}).get("securityRules", [])
     stored = [{"name": rule.get("name", ""), "properties": rule["properties"]} for rule in rules]
-    _check_rules(stored)
+    _check_rules(stored, nsg.id)
     nsg.tags = body.get("tags")
     nsg.properties = {
         "provisioningState": "Updating",
@@ -37,8 +39,9 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     return begin_network_write(em, request, nsg, created=existing is None)
 
 
-def _check_rules(rules: list[Json]) -> None:
+def _check_rules(rules: list[Json], owner: str) -> None:
     taken: dict[tuple[str, int], str] = {}
+    names.check_different([rule["name"] for rule in rules], owner)
     for rule in rules:
         names.check_network(rule["name"])
         properties = rule["properties"]
@@ -63,6 +66,13 @@ def _check_rule(name: str, properties: Json) -> None:
             f"Security rule has invalid priority. Value provided: {properties['priority']}. "
             "Allowed range 100-4096.",
         )
+    if len(properties.get("description") or "") > LONGEST_DESCRIPTION:
+        raise errors.ArmError(
+            400,
+            "SecurityRuleDescriptionTooLong",
+            f"The description of security rule {name} is longer than {LONGEST_DESCRIPTION} "
+            "characters.",
+        )
     for side in ("source", "destination"):
         _check_values(name, properties, f"{side}AddressPrefix", f"{side}AddressPrefixes")
         _check_values(name, properties, f"{side}PortRange", f"{side}PortRanges")
@@ -71,6 +81,12 @@ def _check_rule(name: str, properties: Json) -> None:
 def _check_values(name: str, properties: Json, single: str, several: str) -> None:
     """Refuse a rule in which neither of the two members says something valid."""
     values = list(properties.get(several) or [])
+    if values and properties.get(single):
+        raise errors.ArmError(
+            400,
+            "SecurityRuleParametersConflict",
+            f"Security rule {name} has both {single} and {several}. Only one of them is allowed.",
+        )
     if properties.get(single):
         values.append(properties[single])
     if not values:
@@ -155,7 +171,7 @@ def put_rule(em: Emulator, request: ArmRequest) -> ArmResponse:
     body = check_network("SecurityRule", request.json_object(), write_to(old))
     new = {"name": request.params["child"], "properties": body["properties"]}
     others = [rule for rule in nsg.properties["securityRules"] if rule is not old]
-    _check_rules([*others, new])
+    _check_rules([*others, new], nsg.id)
     nsg.properties["securityRules"] = [*others, new]
     answer = begin_network_write(em, request, nsg, created=old is None)
     return ArmResponse(answer.status, show_rule(nsg, new, request.api_version), answer.headers)

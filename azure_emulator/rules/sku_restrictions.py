@@ -75,6 +75,10 @@ def check_zones(zones: Sequence[str], location: str, identifier: str) -> None:
             f"The resource '{identifier}' does not support availability zones at location "
             f"'{location}'.",
         )
+    if len(set(zones)) < len(zones):
+        raise errors.invalid_parameter(
+            "zones", f"The zones '{','.join(zones)}' of '{identifier}' name a zone twice."
+        )
     wrong = [zone for zone in zones if zone not in known]
     if wrong:
         raise errors.ArmError(

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-from ..base import names, provider_errors, regions, resource_filter
+from ..base import provider_errors, regions, resource_filter
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.resource_types import DISK, NIC, PUBLIC_IP, VM
@@ -24,7 +24,6 @@ KIND = "Microsoft.Resources/resourceGroups"
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     name = request.params["group"]
-    names.check_group(name)
     existing = em.store.find_group(name)
     body = check_resources("ResourceGroup", request.json_object(), write_to(existing))
     location = regions.normal(body.get("location"), KIND)

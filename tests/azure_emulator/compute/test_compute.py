@@ -264,7 +264,7 @@ def test_a_refused_machine_leaves_nothing_behind(site: Site, keys: Keys) -> None
 
 
 def ip(subnet: str) -> dict[str, Any]:
-    return {"name": subnet[-5:], "properties": {"subnet": {"id": subnet}}}
+    return {"name": subnet[-4:], "properties": {"subnet": {"id": subnet}}}
 
 
 def test_a_group_being_deleted_takes_nothing_new(site: Site, keys: Keys, arm: Cloud) -> None:

@@ -41,7 +41,7 @@ def create(site: Site, body: dict[str, Any]) -> dict[str, Any]:
 def test_the_first_answer_echoes_the_request(site: Site) -> None:
     answer = disk(site, "data")
     assert answer.status == 202
-    assert set(answer.body) == {"name", "location", "properties"}
+    assert set(answer.body) == {"name", "id", "type", "location", "properties"}
     assert answer.body["properties"]["isArmResource"] is True
     assert answer.body["properties"]["provisioningState"] == "Updating"
     assert "/DiskOperations/" in answer.headers["azure-asyncoperation"]
