@@ -35,7 +35,12 @@ def checked_sku(sku: Json | None) -> Json:
     size = vm_body.checked_size(sku["name"])
     capacity = sku.get("capacity", 0)
     check_capacity(capacity)
-    tier = sku.get("tier") or size.name.split("_")[0]
+    tier = size.name.split("_")[0]
+    if "tier" in sku and sku["tier"].lower() not in ("", tier.lower()):
+        raise errors.invalid_parameter(
+            "sku.tier",
+            f"The value '{sku['tier']}' of parameter 'sku.tier' is not that of the size.",
+        )
     return {"name": size.name, "tier": tier, "capacity": capacity}
 
 
@@ -55,20 +60,7 @@ def is_uniform(scale_set: Resource) -> bool:
 def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
     """Set properties and hidden of a new scale set; its model is checked as each VM would be."""
     uniform = given.get("orchestrationMode", "Uniform") == "Uniform"
-    mix = given.get("priorityMixPolicy") or {}
-    if mix.get("baseRegularPriorityCount", 0) < 0 or not (
-        0 <= mix.get("regularPriorityPercentageAboveBase", 0) <= 100
-    ):
-        raise errors.invalid_parameter(
-            "priorityMixPolicy", "Its count must be 0 or more, its percentage 0 to 100."
-        )
-    domains = given.get("platformFaultDomainCount", 1)
-    if not 1 <= domains <= MOST_FAULT_DOMAINS:
-        raise errors.invalid_parameter(
-            "platformFaultDomainCount",
-            f"The value '{domains}' of parameter 'platformFaultDomainCount' is invalid. It must be "
-            f"between 1 and {MOST_FAULT_DOMAINS}.",
-        )
+    _check_numbers(given)
     profile = dict(given.get("virtualMachineProfile") or {})
     sku = scale_set.top["sku"]
     if profile:
@@ -84,6 +76,23 @@ def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
     scale_set.properties = {**shown, **common}
     if profile:
         scale_set.properties["virtualMachineProfile"] = profile
+
+
+def _check_numbers(given: Json) -> None:
+    mix = given.get("priorityMixPolicy") or {}
+    if mix.get("baseRegularPriorityCount", 0) < 0 or not (
+        0 <= mix.get("regularPriorityPercentageAboveBase", 0) <= 100
+    ):
+        raise errors.invalid_parameter(
+            "priorityMixPolicy", "Its count must be 0 or more, its percentage 0 to 100."
+        )
+    domains = given.get("platformFaultDomainCount", 1)
+    if not 1 <= domains <= MOST_FAULT_DOMAINS:
+        raise errors.invalid_parameter(
+            "platformFaultDomainCount",
+            f"The value '{domains}' of parameter 'platformFaultDomainCount' is invalid. It must be "
+            f"between 1 and {MOST_FAULT_DOMAINS}.",
+        )
 
 
 def _uniform(scale_set: Resource, given: Json, profile: Json) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base import errors, provider_errors
+from ..base import errors, names, provider_errors
 from ..base.messages import Json
 from ..base.resource_types import NIC
 from ..base.store import Group, Resource
@@ -103,6 +103,7 @@ def _inline(
     em: Emulator, group: Group, vm: Resource, item: Json, suffix: str, made: list[Resource]
 ) -> tuple[Resource, Json]:
     wanted = item.get("properties") or {}
+    names.check_network(item["name"])
     name = f"{item['name']}{suffix}"
     nested_id = f"{vm.id}/networkInterfaces/{name}" if vm.nested else None
     if not vm.nested and em.store.lookup(group.name, NIC, name):

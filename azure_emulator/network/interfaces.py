@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from ..base import errors, names, provider_errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
 from ..base.resource_types import NIC, NSG, PUBLIC_IP
@@ -13,7 +11,7 @@ from ..resources.crud import begin_network_write, done_at_once
 from ..resources.references import reduce, referenced
 from ..resources.views import show
 from ..state import Emulator
-from . import dynamic_addresses, networks
+from . import dynamic_addresses, interface_checks, networks
 
 # Of an interface that a machine has; an update leaves them.
 OF_MACHINE = ("virtualMachine", "macAddress", "primary")
@@ -25,8 +23,6 @@ POOLS = (
     "loadBalancerInboundNatRules",
     "virtualNetworkTaps",
 )
-
-AZURES_DNS = "AzureProvidedDNS"
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
@@ -75,15 +71,7 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
             "NetworkInterfaceMustHaveAtLeastOneIpConfiguration",
             f"Network interface {nic.id} must have at least one IP configuration.",
         )
-    names.check_different(
-        [item.get("name", "ipconfig1") for item in wanted["ipConfigurations"]], nic.id
-    )
-    _check_primary(nic, wanted["ipConfigurations"])
-    for server in (wanted.get("dnsSettings") or {}).get("dnsServers") or []:
-        if server != AZURES_DNS and not _is_address(server):
-            raise errors.ArmError(
-                400, "InvalidDnsServerAddress", f"The DNS server '{server}' is no IP address."
-            )
+    interface_checks.check(nic, wanted)
     properties = _properties(em, wanted, old)
     if "networkSecurityGroup" in wanted:
         nsg = referenced(em, wanted["networkSecurityGroup"], nic.id, NSG)
@@ -100,32 +88,6 @@ def _fill(em: Emulator, nic: Resource, wanted: Json, old: Resource | None) -> No
         if old:
             _retake_addresses(em, old)
         raise
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_primary(nic: Resource, items: list[Json]) -> None:
-    """Refuse several IP configurations of which not one is primary; without a word the first is."""
-    said = [item["properties"].get("primary") for item in items]
-    several = said.count(True) > 1 or (len(said) > 1 and all(value is False for value in said))
-    if several:
-        raise errors.ArmError(
-            400,
-            "NetworkInterfaceMustHaveOnePrimaryIpConfiguration",
-            f"Network interface {nic.id} must have exactly one primary IP configuration.",
-        )
-    for item in items:
-        names.check_network(item.get("name") or "ipconfig1")
-        if item["properties"].get("privateIPAddressVersion", "IPv4") != "IPv4":
-            raise errors.ArmError(
-                400, "PrivateIPAddressVersionNotSupported", "This local endpoint has IPv4 only."
-            )
 
 
 def _properties(em: Emulator, wanted: Json, old: Resource | None) -> Json:
