@@ -14,7 +14,7 @@ LEAST_BURST_GB = 513
 
 
 def check(name: str, body: Json) -> None:
-    """Refuse a new disk of a checked body with its size filled in."""
+    """Refuse a new or changed disk of a checked body with its size filled in."""
     properties = body["properties"]
     account = (body.get("sku") or {}).get("name", "Standard_LRS")
     zones = body.get("zones") or []

@@ -13,7 +13,7 @@ from ..base.versions_compute import MORE_RETRY_AFTER
 from ..resources.crud import Handler
 from ..resources.views import show
 from ..state import Emulator, merged_tags
-from . import disk_meaning, disks
+from . import disk_meaning, disks, size_fit
 from .compute_answers import begin
 
 OPERATIONS = "DiskOperations"
@@ -149,6 +149,10 @@ def _change(
         raise errors.ArmError(
             400, "BadRequest", "Disk size reduction is not supported.", target="disk.diskSizeGB"
         )
+    size_fit.check_same_zones(disk, body)
+    sku = body.get("sku") or disk.top["sku"]
+    sized = {**properties, "diskSizeGB": size_gb}
+    disk_meaning.check(disk.name, {"location": disk.location, "sku": sku, "properties": sized})
     old = disk.properties["creationData"]["createOption"]
     data = properties.get("creationData")
     if isinstance(data, dict) and data.get("createOption", old) != old:

@@ -52,7 +52,8 @@ def test_scripts_on_a_real_machine(host: Host) -> None:
 
     # what takes too long is killed, with its children
     late = ran(site, "four", "echo begun; sleep 600 & sleep 600", timeoutInSeconds=1)
-    assert (late["executionState"], late["output"]) == ("TimedOut", "begun\n")
+    assert late["executionState"] == "TimedOut"
+    assert late["output"] in ("begun\n", "")  # where the computer is very busy
     assert late["exitCode"] != 0
 
     listed = cloud.call("GET", path(site), version=VERSION).body["value"]
