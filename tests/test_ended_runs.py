@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.ended_runs import marked
+from tests.processes import is_alive
 from tests.unit.on_vm.agents import processes_of, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def test_nothing_is_left(tmp_path: Path, workers: int, signum: int) -> None:
         ended_at = time.monotonic()
         wait_for(lambda: not processes_of(folder), GONE_WITHIN_S)
         # xdist's worker and the watchers, too
-        wait_for(lambda: not any(map(psutil.pid_exists, started)), GONE_WITHIN_S)
+        wait_for(lambda: not any(map(is_alive, started)), GONE_WITHIN_S)
         assert time.monotonic() - ended_at < GONE_WITHIN_S
 
 

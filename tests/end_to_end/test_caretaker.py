@@ -6,7 +6,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from azure_emulator import client
@@ -17,6 +16,7 @@ from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 
 from ..complete import variant
+from ..processes import is_alive
 from .conftest import IMAGE, TWO_LINES, Profile, wait_for
 
 TOLD_S = 15.0
@@ -157,7 +157,7 @@ def test_a_stop_that_is_killed_is_ended_by_the_link(profile: Profile) -> None:
         stopping.kill()
         stopping.communicate(timeout=10)
     wait_for(lambda: not profile.left_on_azure()["resource_groups"], 15)
-    wait_for(lambda: not psutil.pid_exists(record.link_pid))
+    wait_for(lambda: not is_alive(record.link_pid))
     profile.assert_nothing_left()
 
 

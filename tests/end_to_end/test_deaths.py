@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from ..complete import variant
+from ..processes import is_alive
 from .conftest import Profile, wait_for
 from .test_caretaker import VIEWS, link_log, record_of, told, waiting_client
 from .test_dead_link import is_whole, wait_for_file
@@ -91,8 +92,8 @@ class Processes:
             for state in self._state("engines-*.json")
             for engine in state["engines"]
             if engine["state"] == "registered"
-            and psutil.pid_exists(engine["pid"])
-            and psutil.pid_exists(state["supervisor"]["pid"])
+            and is_alive(engine["pid"])
+            and is_alive(state["supervisor"]["pid"])
         }
 
 
@@ -157,7 +158,7 @@ def test_what_is_killed_comes_again(
     killed_at = time.monotonic()
     kill_together(victims)
     try:
-        wait_for(lambda: not any(map(psutil.pid_exists, victims)))
+        wait_for(lambda: not any(map(is_alive, victims)))
         wait_for(lambda: is_healthy(profile, client), HEALED_S)
     finally:
         mark.touch()

@@ -3,11 +3,11 @@
 import time
 from contextlib import AbstractContextManager
 
-import psutil
 import pytest
 
 from azure_emulator import testing
 from tests.complete import variant
+from tests.processes import is_alive
 
 from .conftest import Profile, read_json, wait_for
 
@@ -50,5 +50,5 @@ def test_from_the_first_request_of_a_stop_on(profile: Profile) -> None:
     assert "run `ipcluster stop` again" in output
     assert "does not answer" in output
     # the link, which found the silence too, does it as soon as Azure answers
-    wait_for(lambda: not psutil.pid_exists(int(str(link))), 120)
+    wait_for(lambda: not is_alive(int(str(link))), 120)
     profile.assert_nothing_left()

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from ipcluster_azure.examples import demo
 from ipcluster_azure.examples.monte_carlo_options.model import Model
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
+
+from tests.processes import ends
 
 PROFILE = "--profile=azure-emulator"
 
@@ -73,18 +74,6 @@ def end(pid):
 
 def calls(state):
     return (state / "calls").read_text().splitlines()
-
-
-def runs(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-def ends(pid):
-    """Whether a process that was told to end does; on busy cores that takes a moment."""
-    deadline_s = time.monotonic() + 10
-    while runs(pid) and time.monotonic() < deadline_s:
-        time.sleep(0.02)
-    return not runs(pid)
 
 
 def test_the_whole_demo(state, monkeypatch, capfd):

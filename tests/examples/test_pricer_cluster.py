@@ -22,6 +22,8 @@ from ipcluster_azure.examples.monte_carlo_options.paths import PATHS_PER_BLOCK
 from ipcluster_azure.examples.monte_carlo_options.run import MixedArithmetic
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
 
+from tests.processes import is_alive
+
 ARGUMENTS = (Model(n_fixings=40), [90.0, 110.0], [0.1, 0.2, 0.4], 44 * PATHS_PER_BLOCK + 5)
 
 
@@ -319,7 +321,7 @@ def test_a_killed_engine_costs_nothing_but_time(client, many_tasks):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster_module, "wait", kill_after_five_results)
         survived = price_surface(*ARGUMENTS, client=client)
-    assert not psutil.pid_exists(victim) or psutil.Process(victim).status() == "zombie"
+    assert not is_alive(victim)
     serial = price_surface(*ARGUMENTS)
     assert_same_bits(survived, serial)
     wait_for(lambda: len(client.ids) == 1)

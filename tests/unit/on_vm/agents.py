@@ -108,13 +108,6 @@ def start_time(pid: int) -> int | None:
         return None
 
 
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def processes_of(folder: Path) -> list[str]:
     """Command lines of the running processes whose environment names this folder."""
     found = []

@@ -13,8 +13,9 @@ import ipyparallel as ipp
 import pytest
 
 from ipcluster_azure.on_vm.agent import engine as vm_engine
+from tests.processes import is_alive
 
-from .agents import TIMEOUT_S, Agent, Json, connect, running, wait_for
+from .agents import TIMEOUT_S, Agent, Json, connect, wait_for
 
 # tasks; interactive: sent as code, since engines can't import this file
 
@@ -81,7 +82,7 @@ def test_daemons_hold_no_pipe_of_the_command(agent: Agent) -> None:
     started = time.monotonic()
     (engine,) = agent.engines("pipes", 1)["engines"]  # run() waits for the end of its pipes
     assert time.monotonic() - started < 5
-    assert running(engine["pid"])
+    assert is_alive(engine["pid"])
     supervisor = agent.state("pipes")["supervisor"]["pid"]
     controller = json.loads((agent.dir / "controller.json").read_text())["pid"]
     for pid, log in ((supervisor, "supervisor-pipes.log"), (controller, "ipcontroller.log")):
@@ -146,7 +147,7 @@ def test_the_set_ends_with_its_last_engine(agent: Agent) -> None:
     (engine,) = agent.engines("last", 1)["engines"]
     supervisor = agent.state("last")["supervisor"]["pid"]
     os.kill(engine["pid"], signal.SIGTERM)
-    wait_for(lambda: not running(supervisor))
+    wait_for(lambda: not is_alive(supervisor))
     assert agent.state("last")["engines"][0]["exit_code"] == 0
     again = agent.engines("last", 1)  # a set that ended can be started again
     assert again["engines"][0]["pid"] != engine["pid"]

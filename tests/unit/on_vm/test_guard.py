@@ -23,8 +23,9 @@ from ipcluster_azure.on_vm.agent import hub as vm_hub
 from ipcluster_azure.on_vm.agent.heard_machines import Roll
 from ipcluster_azure.on_vm.agent.hub import Load
 from ipcluster_azure.on_vm.agent.places import Place
+from tests.processes import is_alive
 
-from .agents import Agent, connect, running, vm, wait_for
+from .agents import Agent, connect, vm, wait_for
 
 Json = dict[str, Any]
 HEARD_S = 5.0
@@ -169,7 +170,7 @@ def test_a_silent_machine_is_told_and_its_engines_leave_the_hub(guarded: Agent) 
             assert follower.next("heard")["machines"] == [ENGINES]
             wait_for(lambda: len(client.ids) == 2, 15)
         assert {e["id"] for e in guarded.state("s")["engines"]} == set(client.ids)
-    assert not any(running(engine["pid"]) for engine in engines)
+    assert not any(is_alive(engine["pid"]) for engine in engines)
 
 
 def test_a_killed_supervisor_is_a_silent_machine_and_a_stopped_one_is_not(guarded: Agent) -> None:
@@ -272,7 +273,7 @@ def test_who_asks_a_dead_guard_starts_it(guarded: Agent) -> None:
     guarded.controller()
     before = json.loads((guarded.dir / "guard.json").read_text())
     os.kill(before["guard"]["pid"], signal.SIGKILL)
-    wait_for(lambda: not running(before["guard"]["pid"]))
+    wait_for(lambda: not is_alive(before["guard"]["pid"]))
     with following(guarded) as follower:
         follower.next("state", 10)
     after = json.loads((guarded.dir / "guard.json").read_text())

@@ -12,8 +12,9 @@ import ipyparallel as ipp
 import pytest
 
 from ipcluster_azure.on_vm.agent import engine as vm_engine
+from tests.processes import is_alive
 
-from .agents import TIMEOUT_S, Agent, connect, running, start_time, wait_for
+from .agents import TIMEOUT_S, Agent, connect, start_time, wait_for
 
 
 @ipp.interactive
@@ -105,7 +106,7 @@ def test_stop_leaves_no_process_and_no_id(agent: Agent) -> None:
     ended = agent.state("gone")
     assert [e["exit_code"] for e in ended["engines"]] == [-signal.SIGKILL] * 2
     pids = [e["pid"] for e in ended["engines"]] + workers + [ended["supervisor"]["pid"]]
-    assert not any(map(running, pids))
+    assert not any(map(is_alive, pids))
     assert agent.ok("stop", "--set=gone") == stopped
 
 
@@ -114,10 +115,10 @@ def test_engines_of_a_killed_supervisor_are_stopped(bare: Agent) -> None:
     (engine,) = bare.engines("orphan", 1)["engines"]
     supervisor = bare.state("orphan")["supervisor"]["pid"]
     os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: not running(supervisor))
-    assert running(engine["pid"])
+    wait_for(lambda: not is_alive(supervisor))
+    assert is_alive(engine["pid"])
     bare.ok("stop", "--set=orphan")
-    wait_for(lambda: not running(engine["pid"]))
+    wait_for(lambda: not is_alive(engine["pid"]))
 
 
 def test_logs(agent: Agent) -> None:
@@ -144,7 +145,7 @@ def test_engines_of_a_killed_supervisor_are_replaced(agent: Agent) -> None:
             waiting.get(timeout=TIMEOUT_S)
         wait_for(lambda: set(client.ids) == {engine["id"] for engine in after})
         assert ids.isdisjoint(client.ids)
-    assert not any(running(engine["pid"]) for engine in before)
+    assert not any(is_alive(engine["pid"]) for engine in before)
     log = (agent.dir / "log" / "supervisor-again.log").read_text()
     assert "an earlier supervisor was killed" in log
 
