@@ -21,6 +21,11 @@ import ipyparallel as ipp
 client = ipp.Client({file!r})
 view, balanced = client[:], client.load_balanced_view()
 
+def printed(result):
+    result.get(timeout=60)
+    assert result.wait_for_output(60)  # which may come after the answer
+    return result.stdout
+
 def error_of(result):
     try: return "no error: %r" % (result.get(timeout=20),)
     except ipp.error.CompositeError as error: return "; ".join(item[1] for item in error.elist)
@@ -101,7 +106,7 @@ answers = [
     view.push({"a": b"x" * 3_000_000}, block=False),
 ]
 errors = [error_of(answer) for answer in answers]
-text = view.execute("b = 1 + 1; print(b)", block=True).stdout
+text = printed(view.execute("b = 1 + 1; print(b)", block=False))
 print(json.dumps([errors, text, before == client.ids]))
 """
 
@@ -134,15 +139,15 @@ def raise_(kind, text):
     raise getattr(__import__("builtins"), kind)(text)
 
 first = view.execute("print('printed')", block=False)
-first.get(timeout=20)
+out = printed(first)
 errors = [
     error_of(view.apply_async(raise_, kind, "of a test"))
     for kind in ("AttributeError", "ImportError", "ValueError")
 ]
 errors.append(error_of(view.execute("no_such_name.attribute = None.none", block=False)))
 later = view.execute("print('printed')", block=False)
-later.get(timeout=20)
-print(json.dumps([first.stdout, first.stderr, later.stderr, errors]))
+printed(later)
+print(json.dumps([out, first.stderr, later.stderr, errors]))
 """
 
 
