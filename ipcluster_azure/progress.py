@@ -1,9 +1,10 @@
 """What a user sees while a start or a stop goes on: log lines with the elapsed time, and a bar."""
 
+import asyncio
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -27,22 +28,57 @@ def notice(text: str) -> None:
 class Progress:
     """Reports the steps of one start or stop to a logger, from one thread.
 
-    `started`: since when, on the monotonic clock. `bar`: the notebook's, which stands for the bars
-    of a terminal.
+    `bar`: the notebook's, which stands for the bars of a terminal. `clock` tells seconds.
     """
 
     def __init__(
-        self, log: Any, started: float | None = None, bar: NotebookBar | None = None
+        self,
+        log: Any,
+        bar: NotebookBar | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.log = log
         self.bar = bar
-        self._started = time.monotonic() if started is None else started
+        self._clock = clock
+        self._started = self._step_began = self._said_at = clock()
+        self._step = ""
 
     def elapsed_s(self) -> float:
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     def say(self, text: str) -> None:
-        self.log.info("%s (%.1f s)", text, self.elapsed_s())
+        """Say the step that begins, or what is done."""
+        self._step, self._step_began = text, self._clock()
+        self._tell(f"{text} ({self.elapsed_s():.1f} s)")
+
+    def _tell(self, line: str) -> None:
+        self._said_at = self._clock()
+        self.log.info("%s", line)
+
+    @contextmanager
+    def reminding(self) -> Iterator[None]:
+        """While the block lasts, say what was said last again, and for how long that has been so,
+        whenever nothing came for REPEAT_S. For a running event loop.
+
+        Timers need no end of their own, as a task would: the loop may be closed within the block.
+        """
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def look() -> None:
+            nonlocal timer
+            quiet_s = self._clock() - self._said_at
+            if quiet_s >= REPEAT_S:
+                quiet_s = 0.0
+                if self._step:
+                    self._tell(f"{self._step} ... ({self._clock() - self._step_began:.0f} s)")
+            timer = loop.call_later(REPEAT_S - quiet_s, look)
+
+        timer = loop.call_later(REPEAT_S, look)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def promise(self, text: str) -> None:
         """Say what holds from now on, so that a notebook shows it at the end of the start, too."""
@@ -65,7 +101,7 @@ class Counter:
 
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
-        self._said_at, self._said = time.monotonic(), -1
+        self._said_at, self._said = progress.elapsed_s(), -1
         self._bar = _bar(what, total) if sys.stderr.isatty() else None
         if progress.bar is not None:
             progress.bar.count(0, total)
@@ -75,7 +111,7 @@ class Counter:
             self._bar.update(done - self._bar.n)
         if self._progress.bar is not None:
             self._progress.bar.count(done, self._total)
-        now = time.monotonic()
+        now = self._progress.elapsed_s()
         if done == self._said or (done < self._total and now - self._said_at < REPEAT_S):
             return
         self._said_at, self._said = now, done

@@ -68,18 +68,23 @@ async def sync(file: RecordFile, wish: Wish, progress: Progress) -> Outcome:
     send, too much, an engine computes, or the packages need a new start.
     """
     started(file)
-    async with held(file.sync_lock()):
-        record = require_alive(file)
-        own, before = wish.over(record.own_files), manifest_of(file)
-        plan = await plan_packages(file, record, progress, by_shell=not wish.python_path)
-        found = await bridge(_collect, file, own, wish, before, plan)
-        async with visiting(file, record) as visits:
-            looks = await _look(visits, record, wish)
-            packages = await _sync_packages(visits, record, plan, wish, looks, progress)
-            if found is None:
-                return Outcome(packages.lines, packages.problems)
-            unreachable = {n: it for n, it in looks.items() if isinstance(it, BaseException)}
-            files = await _sync_files(visits, wish, own, found, before, unreachable)
+    with progress.reminding():
+        async with held(file.sync_lock()):
+            return await _sync(file, wish, progress)
+
+
+async def _sync(file: RecordFile, wish: Wish, progress: Progress) -> Outcome:
+    record = require_alive(file)
+    own, before = wish.over(record.own_files), manifest_of(file)
+    plan = await plan_packages(file, record, progress, by_shell=not wish.python_path)
+    found = await bridge(_collect, file, own, wish, before, plan)
+    async with visiting(file, record) as visits:
+        looks = await _look(visits, record, wish)
+        packages = await _sync_packages(visits, record, plan, wish, looks, progress)
+        if found is None:
+            return Outcome(packages.lines, packages.problems)
+        unreachable = {n: it for n, it in looks.items() if isinstance(it, BaseException)}
+        files = await _sync_files(visits, wish, own, found, before, unreachable)
     problems = [*packages.problems, *(it for it in files.problems if it not in packages.problems)]
     return replace(files, lines=[*packages.lines, *files.lines], problems=problems)
 

@@ -124,7 +124,8 @@ class AzureVMBase:
             write_in_one_piece(self.parent)
         self.is_starting = True
         try:
-            await starting
+            with progress_of(self).reminding():
+                await starting
         except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
             raise
         except BaseException as error:

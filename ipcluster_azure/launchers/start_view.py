@@ -25,9 +25,9 @@ class StartView:
     """One start of a cluster, or of an engine set that joins one."""
 
     def __init__(self, log: Any) -> None:
-        self.started = time.monotonic()
         asked_for = log.isEnabledFor(logging.INFO) and not log.isEnabledFor(logging.DEBUG)
         self.bar = NotebookBar() if asked_for and in_notebook() else None
+        self.progress = Progress(log, self.bar)
         self._handlers: list[logging.Handler] = []
         self._open_until = math.inf
 
@@ -86,7 +86,7 @@ def start_shown(launcher: Any, *, first: bool, last: bool) -> Iterator[None]:
 def progress_of(launcher: Any) -> Progress:
     """Return the Progress of the start that goes on, or of whatever else a launcher does."""
     view = _views.get(_owner(launcher))
-    return Progress(launcher.log, view.started, view.bar) if view else Progress(launcher.log)
+    return view.progress if view else Progress(launcher.log)
 
 
 def _owner(launcher: Any) -> Any:

@@ -78,7 +78,8 @@ async def delete_cluster(file: RecordFile, progress: Progress, *, only: str = ""
         record = file.read()
         if record is None or not _is_meant(record, only):
             return
-        await _delete_recorded(file, record, progress)
+        with progress.reminding():
+            await _delete_recorded(file, record, progress)
     # not before: it takes over if this process dies or fails
     await bridge(end_link, record.link_pid, file, record.watcher_pid)
 

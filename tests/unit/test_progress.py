@@ -1,5 +1,8 @@
-"""A notebook's bar: one output, which is changed in place, with or without ipywidgets."""
+"""What is said while something lasts, and a notebook's bar: one output, changed in place, with or
+without ipywidgets."""
 
+import asyncio
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -9,9 +12,14 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
+from ipcluster_azure.progress import Progress
+
+from .conftest import Clock
+
 TIMEOUT_S = 90
-COUNT = """
-import logging, warnings
+SET_UP = """
+import asyncio, logging, warnings
+from ipcluster_azure import progress
 from types import SimpleNamespace
 from ipcluster_azure.launchers.start_view import progress_of, start_shown
 
@@ -22,6 +30,8 @@ log.setLevel(LEVEL)
 class Launcher(SimpleNamespace):
     __hash__ = object.__hash__
 launcher = Launcher(parent=None, log=log)
+"""
+COUNT = f"""{SET_UP}
 with start_shown(launcher, first=True, last=False):
     progress_of(launcher).promise("It is <deleted> at 5.")
     progress_of(launcher).say("Asking")
@@ -33,6 +43,16 @@ with start_shown(launcher, first=False, last=True):
     log.warning("Take care")
     progress_of(launcher).say("4 of 4 booted")
 log.info("Afterwards")
+"""
+REMIND = f"""{SET_UP}
+progress.REPEAT_S = 0.1
+with start_shown(launcher, first=True, last=True):
+    said = progress_of(launcher)
+    said.say("Asking")
+    with said.reminding():
+        while "..." not in said.bar.text:
+            await asyncio.sleep(0.05)
+    said.say("Done")
 """
 SECONDS = re.compile(r"[(]\d+[.]\d s[)]")
 
@@ -51,7 +71,9 @@ def kernel(tmp_path: Path) -> Iterator[Any]:
     manager.shutdown_kernel(now=True)
 
 
-def _run(kernel: Any, before: str, level: str) -> tuple[str, str, list[dict[str, Any]]]:
+def _run(
+    kernel: Any, before: str, level: str, code: str = COUNT
+) -> tuple[str, str, list[dict[str, Any]]]:
     """What the cell prints on each of the streams, and the pictures of its one display."""
     printed, pictures = {"stdout": "", "stderr": ""}, []
 
@@ -63,7 +85,7 @@ def _run(kernel: Any, before: str, level: str) -> tuple[str, str, list[dict[str,
             assert (message["msg_type"] == "display_data") == (not pictures)
             pictures.append(content)
 
-    code = f"import sys\n{before}\n{COUNT.replace('LEVEL', level)}"
+    code = f"import sys\n{before}\n{code.replace('LEVEL', level)}"
     reply = kernel.execute_interactive(code, output_hook=on_output, timeout=TIMEOUT_S)
     assert reply["content"]["status"] == "ok", reply["content"]
     assert len({picture["transient"]["display_id"] for picture in pictures}) <= 1
@@ -99,3 +121,41 @@ def test_the_level_debug_brings_the_lines_back(kernel: Any) -> None:
         "Afterwards",
     ]
     assert (errors, pictures) == ("", [])
+
+
+def test_a_reminder_is_the_text_of_the_bar(kernel: Any) -> None:
+    printed, errors, pictures = _run(kernel, "", "'INFO'", REMIND)
+    assert SECONDS.sub("", printed) == "Done \n"
+    assert errors == ""
+    assert any("Asking ... (" in picture["text/plain"] for picture in pictures)
+
+
+async def test_the_last_step_is_said_again_while_nothing_else_is(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    progress = Progress(logging.getLogger("test"), clock=lambda: clock.now_s)
+
+    async def lasts(seconds: int) -> None:
+        for _ in range(10 * seconds):
+            await asyncio.sleep(0.1)
+
+    with progress.reminding():
+        await lasts(12)  # there is nothing to be said again yet
+        progress.say("Installing")
+        await lasts(11)
+        progress.say("Packing")
+        await lasts(2)
+        with progress.counting("machines", 3) as counter:
+            await lasts(2)
+            counter.set(3)
+            await lasts(6)
+    await lasts(20)  # nothing lasts any more
+    assert caplog.messages == [
+        "Installing (12.0 s)",
+        "Installing ... (5 s)",
+        "Installing ... (10 s)",
+        "Packing (23.0 s)",
+        "machines: 3 of 3 (27.0 s)",
+        "machines: 3 of 3 ... (5 s)",
+    ]
