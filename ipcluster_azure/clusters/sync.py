@@ -25,6 +25,7 @@ from ..ssh import own_files as on_machines
 from ..ssh import package_updates
 from ..ssh.bootstrap import keep_offering
 from ..ssh.connection import Connection
+from ..ssh.engine_restarts import restart_engines
 from ..ssh.visits import Visits, ids_of, visiting
 from ..start.own_files import choice_of
 from ..start.reattach import started
@@ -97,7 +98,7 @@ async def _look(visits: Visits, record: Record, wish: Wish) -> dict[str, Any]:
     """
 
     async def look(machine: Connection, name: str, set_id: str) -> Any:
-        packages = await package_updates.look(machine, record.environment, set_id)
+        packages = await package_updates.look(machine, record.environment)
         return packages | await on_machines.look(machine, record.environment, set_id)
 
     looks = await visits.make(record, look)
@@ -235,6 +236,11 @@ async def _apply(
     }
 
     async def apply(machine: Connection, name: str, set_id: str) -> Any:
-        return await on_machines.apply(machine, record.environment, set_id, wanted)
+        applied = await on_machines.apply(machine, record.environment, set_id, wanted)
+        again: Mapping[int, int | None] = {}
+        if pids := applied["outdated"]:
+            restarted = await restart_engines(machine, record.environment, set_id, pids)
+            again = restarted.ids
+        return applied | {"again": again}
 
     return await visits.make(record, apply, besides=done)

@@ -30,9 +30,9 @@ def told(own: OwnFiles, found: Collected, before: Manifest, outcomes: Mapping[st
     changed, gone = manifest.changed_since(before), manifest.gone_since(before)
     well = {name: it for name, it in outcomes.items() if isinstance(it, dict)}
     lines = [_what(own, manifest, changed, gone, len(well), sum(map(_touched, well.values())))]
-    again = {int(i): new for it in well.values() for i, new in it["again"].items()}
+    again = {old: new for it in well.values() for old, new in it["again"].items()}
     if again:
-        pairs = ", ".join(f"{old} is {new} now" for old, new in sorted(again.items()))
+        pairs = ", ".join(_successor(old, new) for old, new in sorted(again.items()))
         lines.append(f"Engines with an old compiled module were started anew: {pairs}.")
     if stale := sorted(i for it in well.values() for i in it["stale"]):
         lines.append(
@@ -45,6 +45,10 @@ def told(own: OwnFiles, found: Collected, before: Manifest, outcomes: Mapping[st
         lines += found.warnings
     problems = [problem(name, it) for name, it in outcomes.items() if isinstance(it, BaseException)]
     return Outcome(lines, problems, Path(own.folder), manifest, [*changed, *gone])
+
+
+def _successor(old: int, new: int | None) -> str:
+    return f"{old} did not come again" if new is None else f"{old} is {new} now"
 
 
 def _touched(applied: Mapping[str, Any]) -> bool:

@@ -54,8 +54,8 @@ async def apply(
 ) -> Event:
     """Have a machine take what it lacks of the files; the script says what `wanted` is.
 
-    Returns {"written": number of files, "removed": likewise, "again": {id of an engine that was
-    started again: its successor's id, or None}, "stale": ids of those that should be, but compute}.
+    Returns {"written": number of files, "removed": likewise, "outdated": process ids of engines
+    that are to be started anew, "stale": ids of those that should be, but compute}.
     """
     words = ["apply", f"--set={set_id}", f"--wanted={json.dumps(wanted)}"]
     return (await _run(machine, environment, APPLY_S, *words))["applied"]

@@ -33,20 +33,11 @@ class Offered:
     packages: Mapping[str, str]
 
 
-async def look(machine: Connection, environment: Environment, set_id: str = "") -> Event:
-    """Return what on_vm/scripts/packages.py tells of a machine's packages and engines."""
-    return (await _run(machine, environment, "look", f"--set={set_id}"))["looked"]
-
-
-async def end_supervisor(machine: Connection, environment: Environment, set_id: str) -> None:
-    """End who has preloaded old packages; the start of engines then begins anew there."""
-    await _run(machine, environment, "end", f"--set={set_id}")
-
-
-async def _run(machine: Connection, environment: Environment, *words: str) -> dict[str, Event]:
-    command = shell([system_python(environment), BARE, "-", *words])
+async def look(machine: Connection, environment: Environment) -> Event:
+    """Return what on_vm/scripts/packages.py tells of a machine's packages."""
+    command = shell([system_python(environment), BARE, "-"])
     script = (ON_VM / "scripts" / "packages.py").read_bytes()
-    return await machine.events(command, stdin=script, timeout_s=ANSWER_S)
+    return (await machine.events(command, stdin=script, timeout_s=ANSWER_S))["looked"]
 
 
 async def update_controller(

@@ -2,6 +2,7 @@
 
     python vm_agent.py controller --dir=D --ip=ADDRESS [--cluster-id=ID] [-- ARGUMENTS]
     python vm_agent.py engines --dir=D --set=SET --count=N --engine-file=FILE [-- ARGUMENTS]
+    python vm_agent.py restart --dir=D --set=SET [--pids=[PID, ...]]
     python vm_agent.py signal --dir=D --set=SET --signum=NUMBER
     python vm_agent.py stop --dir=D --set=SET
     python vm_agent.py logs --dir=D (--set=SET | --controller) [--max-bytes=N]
@@ -19,11 +20,13 @@ Exit status 0, or 1 after {"event": "failed", "reason": ...}. All state is in --
     D/guard_settings.json      put there beforehand: what vm_guard.py is to do
     D/guard.json               written by vm_guard.py only: how the cluster is
     D/engines-{SET}.json       written by the set's supervisor only, replaced atomically:
-        {"set", "supervisor": {"pid", "create_time"}, "listed", "evicted", "engines":
+        {"set", "supervisor": {"pid", "create_time"}, "listed", "evicted", "restart": {"request",
+         "pending", "replaced": [{"index", "id", "pid"}]} of the last one, "engines":
          [{"index", "pid", "create_time", "id", "state", "exit_code", "log", "restarts",
            "faults"}]}, the last: what went wrong in its preparation, as texts
         state: "starting" -> "registered" -> "restarting" -> "starting" ... -> "exited";
         exit_code is that of the last that ended, -N after signal N
+    D/restart-{SET}.json       put there for the supervisor: which engines are to begin anew
     D/tally-{SET}              two unsigned 64-bit numbers for each engine: tasks begun and done
     D/files.json               put there with the user's own files in ~: their names and hashes
     D/log/                     ipcontroller.log, guard.log, supervisor-{SET}.log,
@@ -36,6 +39,7 @@ The engines of a set are forked from a supervisor, supervisor.py, that imported 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import traceback
@@ -44,6 +48,7 @@ from collections.abc import Callable
 from .controller_process import controller_command
 from .distributions import found_environment
 from .engine import parse_signal
+from .engine_set_restart import restart_command
 from .engine_set_start import engines_command
 from .processes import end_processes, send_signal
 from .work_dir import WorkDir, emit, read_json, tail
@@ -128,13 +133,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     controller.add_argument("--given", default="")
     controller.add_argument("--timeout-s", type=float, default=60)
     engines, signalling = add("engines", engines_command), add("signal", signal_command)
-    for command in (engines, signalling, add("stop", stop_command)):
+    restart = add("restart", restart_command)
+    for command in (engines, restart, signalling, add("stop", stop_command)):
         command.add_argument("--set", type=file_name_part, required=True)
     engines.add_argument("--count", type=int, required=True)
     engines.add_argument("--engine-file", required=True)
     engines.add_argument("--timeout-s", type=float, default=60)
     engines.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     engines.add_argument("--address", default=address_of_login())
+    restart.add_argument("--pids", type=json.loads)
+    restart.add_argument("--timeout-s", type=float, default=60)
     signalling.add_argument("--signum", type=parse_signal, required=True)
     add("compare", compare_command)
     logs = add("logs", logs_command)

@@ -55,7 +55,7 @@ def go_on(supervisor: int) -> None:
 def start_supervisor(
     work: WorkDir, args: argparse.Namespace, log: Path, orphans: list[Json]
 ) -> subprocess.Popen[bytes]:
-    """Start supervisor.py as a daemon whose engines share the machine's cores.
+    """Start supervisor_process.py as a daemon whose engines share the machine's cores.
 
     `orphans`: the engines of one that was killed, of which the hub has not been told.
     """
@@ -64,7 +64,7 @@ def start_supervisor(
     words += [f"--engine-file={Path(args.engine_file).absolute()}", "--", *args.extra]
     left = [e["id"] for e in orphans if e["state"] in ("starting", "registered")]
     words.insert(0, f"--orphans={json.dumps([id_ for id_ in left if id_ is not None])}")
-    command = own_command("supervisor", *words)
+    command = own_command("supervisor_process", *words)
     threads = str(max(1, args.cores // args.count))
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     mode = "ab" if orphans else "wb"

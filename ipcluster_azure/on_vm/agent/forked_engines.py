@@ -49,7 +49,8 @@ class ForkedEngines:
         """Fork the next engine of this place."""
         if place.restarts == 0:
             Path(place.log).unlink(missing_ok=True)  # of an earlier set of this name
-        place.id, place.leaving, place.state, place.faults = None, False, STARTING, []
+        place.id, place.state, place.faults = None, STARTING, []
+        place.leaving = place.starts_anew = False
         place.started_at = time.monotonic()
         tally = self._tally_of(place)
         tally[0] = tally[1]  # nothing runs there now

@@ -33,6 +33,7 @@ class Place:
     was_registered: bool = False
     faults: list[str] = field(default_factory=list)  # in what prepares the engine
     leaving: bool = False
+    starts_anew: bool = False  # as the supervisor was asked to, so it is no death
 
     def shown(self) -> dict[str, Any]:
         """Return what the set's state file says of this place."""
@@ -41,6 +42,8 @@ class Place:
     def pause_s(self, now: float) -> float:
         """Count a death, and return the pause before the next start: 0, 1, 2, 4 ... s, from 0
         again after a long life."""
+        if self.starts_anew:
+            return 0.0
         if now - self.started_at > FORGOTTEN_AFTER_S:
             self.deaths = 0
         self.deaths += 1

@@ -5,36 +5,33 @@ that isn't told waits for its heart monitor, 30 s by default). Linux; needs ipyp
 
 An engine that ends because it was asked to (TERM, a client's shutdown, the set's stop) stays away,
 and so does one that was never registered: the start reports that. Any other is replaced, at once
-the first time and then after growing pauses.
+the first time and then after growing pauses. Those that are to begin anew are ended by it, too
+(restarts.py).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import signal
 import time
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
-from .engine import preload
 from .errands import Errands
 from .events import Events
 from .forked_engines import ForkedEngines
 from .helpers import Helpers
 from .hub import LINGER_S
 from .places import EXITED, REGISTERED, RESTARTING, Place
-from .processes import Json, identify, send_signal
+from .processes import identify, send_signal
+from .restarts import Restarts, become_another
 from .work_dir import WorkDir, say, write_json
 
 TERM_GRACE_S = 2.0  # what an engine gets between TERM and KILL
 HELPERS_END_S = LINGER_S + 0.5  # until the last that was told to others has to be out
 LAST_MOMENT_S = 3.0  # before the machine is taken away, for the hub to hear of what still worked
 HELPER_PAUSE_S = 5.0
-WATCHED = (signal.SIGCHLD, signal.SIGTERM)
+WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -51,6 +48,7 @@ class Supervisor:
     errands: Errands
     forked: ForkedEngines
     events: Events
+    restarts: Restarts
     orphans: list[int] = field(default_factory=list)
     helpers: Helpers = field(default_factory=lambda: Helpers(WATCHED))
     listed: bool = False
@@ -67,7 +65,7 @@ class Supervisor:
     def save(self) -> None:
         """Write the set's state file; its members are described in commands.py."""
         state = {"set": self.set_id, "supervisor": identify(os.getpid()), "listed": self.listed}
-        state |= {"evicted": self.eviction is not None}
+        state |= {"evicted": self.eviction is not None, "restart": self.restarts.shown}
         state["engines"] = [engine.shown() for engine in self.engines]
         write_json(self.work.set_file(self.set_id), state)
 
@@ -77,13 +75,15 @@ class Supervisor:
         """Start the engines, and look after them until the last has ended for good."""
         for number in WATCHED:
             signal.signal(number, lambda number, _: self.events.report("signal", number))
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        self.restart()  # as was asked for meanwhile
         if self.orphans:
             say(f"an earlier supervisor was killed, its engines {self.orphans} have been ended")
             self.helpers.start("unregister", self.errands.unregister, self.orphans)
         for engine in self.engines:
-            self.forked.start(engine)
+            if engine.state != EXITED:
+                self.forked.start(engine)
         self.save()
         if self.errands.address:
             self.beat_at = time.monotonic()
@@ -95,6 +95,8 @@ class Supervisor:
                 self.reap()
             self.do_what_is_due()
             self.save()
+        if self.restarts.of_supervisor:
+            self.begin_anew()
         self.say_goodbye()
 
     def wait_s(self) -> float | None:
@@ -132,7 +134,26 @@ class Supervisor:
             self.helpers.start("approval", self.errands.approve, self.eviction)
         self.helpers.finish(HELPERS_END_S)
 
+    def begin_anew(self) -> None:
+        """Become a supervisor that loads what is installed now; returns if this one is to end."""
+        self.helpers.kill("beat", "eviction", "listing")
+        self.helpers.finish(HELPERS_END_S)
+        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # the other will hear them
+        self.handle(0)
+        if not self.ending:
+            become_another()
+
     # --- engines
+
+    def restart(self) -> None:
+        """End the engines that are to begin anew, if there are such, and see to others later."""
+        if self.ending:
+            return
+        self.restarts.take(self.engines)
+        if self.restarts.of_supervisor:
+            for engine in self.engines:
+                if engine.state == RESTARTING or engine.pid is None:
+                    engine.state = EXITED
 
     def reap(self) -> None:
         """Collect the children that have ended, and act on the engines among them."""
@@ -165,7 +186,8 @@ class Supervisor:
         for engine, exit_code in ended:
             engine.exit_code = exit_code
             asked_to = engine.leaving or exit_code == -signal.SIGTERM
-            if self.ending or asked_to or not engine.was_registered:
+            comes_again = engine.was_registered or engine.starts_anew
+            if self.ending or self.restarts.of_supervisor or asked_to or not comes_again:
                 engine.state = EXITED
                 say(f"engine {engine.index} ended with {exit_code}")
                 continue
@@ -185,6 +207,8 @@ class Supervisor:
     def on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self.children_ended = True
+        elif number == signal.SIGHUP:
+            self.restart()
         else:
             self.end_engines(TERM_GRACE_S)
             self.forked.signal_all(signal.SIGTERM)
@@ -219,33 +243,3 @@ class Supervisor:
         self.eviction = event_id
         self.end_engines(max(0.0, left_s - LAST_MOMENT_S))
         self.forked.announce_eviction()
-
-
-def supervise(args: argparse.Namespace) -> int:
-    work, events = WorkDir(args.dir), Events()
-    # read once: by the time an engine ends, another controller may have written the file anew
-    hub: Json = json.loads(Path(args.engine_file).read_bytes())
-    log = f"{work.log}/ipengine-{args.set}-"
-    again = int(bool(args.orphans))  # then the logs go on
-    places = [Place(index, f"{log}{index}.log", restarts=again) for index in range(args.count)]
-    report, tell = partial(events.report, "engine"), partial(events.report, "fault")
-    forked = ForkedEngines(work, args, hub, places, WATCHED, report, tell)
-    address = args.address if hub.get("guard") else ""
-    errands = Errands(hub, address, work.set_file(args.set), forked.tally, events.report)
-    supervisor = Supervisor(work, args.set, errands, forked, events, args.orphans)
-    supervisor.save()
-    preload()
-    supervisor.run()
-    return 0
-
-
-def main(argv: list[str]) -> int:
-    """What vm_agent.py starts as a daemon."""
-    parser = argparse.ArgumentParser()
-    for name in ("dir", "set", "engine-file", "address"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--timeout-s", type=float, required=True)
-    parser.add_argument("--orphans", type=json.loads, default=[])
-    end = argv.index("--")
-    return supervise(parser.parse_args(argv[:end], argparse.Namespace(extra=argv[end + 1 :])))

@@ -31,9 +31,13 @@ class WorkDir:
         self.controller_file = self.root / "controller.json"
         self.guard_file = self.root / "guard.json"
         self.guard_settings = self.root / "guard_settings.json"
+        self.outdated = self.root / "outdated"
 
     def set_file(self, set_id: str) -> Path:
         return self.root / f"engines-{set_id}.json"
+
+    def restart_file(self, set_id: str) -> Path:
+        return self.root / f"restart-{set_id}.json"
 
     def supervisor_log(self, set_id: str) -> Path:
         return self.log / f"supervisor-{set_id}.log"

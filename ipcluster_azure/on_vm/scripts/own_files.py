@@ -19,10 +19,8 @@ import io
 import json
 import os
 import shutil
-import signal
 import sys
 import tarfile
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,6 @@ HOME = ROOT.parent
 NEW = ROOT / "files.new"
 KEPT = 4  # archives on offer: machines that are starting may have been told of an older one
 DOWNLOAD_S = 300.0
-AGAIN_S, LOOK_S = 60.0, 0.05  # for engines that are started again
 CHUNK = 1 << 20
 
 
@@ -128,7 +125,7 @@ def look(set_id: str) -> None:
 def apply(set_id: str, wanted: dict[str, Any]) -> None:
     """Bring the files here to the state `wanted`: {"url": of the controller's offers, "id": of the
     state, "base": the id of the state that the archive "difference" is for, "whole": the archive
-    of all; "force": engines that compute are started again too}."""
+    of all; "force": engines that compute are outdated, too}."""
     before = read_json(ROOT / "files.json")
     written: list[str] = []
     gone: list[str] = []
@@ -147,8 +144,8 @@ def apply(set_id: str, wanted: dict[str, Any]) -> None:
     busy = [] if wanted["force"] else computing(set_id)
     outdated = engines_with_old_code(set_id)
     stale = [engine["id"] for engine in outdated if engine["id"] in busy]
-    again = start_again(set_id, [engine for engine in outdated if engine["id"] not in busy])
-    emit("applied", written=len(written), removed=len(gone), again=again, stale=stale)
+    pids = [engine["pid"] for engine in outdated if engine["id"] not in busy]
+    emit("applied", written=len(written), removed=len(gone), outdated=pids, stale=stale)
 
 
 def download(url: str, sha256: str) -> bytes:
@@ -215,27 +212,6 @@ def engines_with_old_code(set_id: str) -> list[dict[str, Any]]:
 def is_old_code(file: str) -> bool:
     ours = file.startswith(f"{HOME}/") and not file.startswith(f"{ROOT}/")
     return ours and file.endswith(".so (deleted)")
-
-
-def start_again(set_id: str, engines: list[dict[str, Any]]) -> dict[str, int | None]:
-    """End engines, and return their successors' ids by their own, None for one that doesn't come.
-
-    Their supervisor forks another for each that is killed.
-    """
-    for engine in engines:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(engine["pid"], signal.SIGKILL)
-    pids = {engine["pid"] for engine in engines}
-    deadline = time.monotonic() + AGAIN_S
-    while True:
-        now = {e["index"]: e for e in engines_of(set_id)}
-        new = {e["id"]: now.get(e["index"], e) for e in engines}
-        ready = {
-            i: e for i, e in new.items() if e["state"] == "registered" and e["pid"] not in pids
-        }
-        if len(ready) == len(engines) or time.monotonic() > deadline:
-            return {str(i): ready[i]["id"] if i in ready else None for i in new}
-        time.sleep(LOOK_S)
 
 
 def main(argv: list[str]) -> int:

@@ -40,7 +40,7 @@ def files(index: PackageIndex, *names: str) -> list[dict[str, object]]:
 
 def look(machine: Machine) -> Any:
     script = ON_VM / "scripts" / "packages.py"
-    command = [sys.executable, "-IS", script, "look", "--set=1"]
+    command = [sys.executable, "-IS", script]
     return json.loads(
         subprocess.run(command, cwd=machine.dir, check=True, capture_output=True).stdout
     )

@@ -86,7 +86,7 @@ def test_a_machine_takes_what_it_lacks(machine: Machine, work: Path) -> None:
     (machine.home / "theirs.txt").write_text("stays")
     whole = {"difference": first.archive(), "whole": first.archive()}
     event = machine.apply(first, whole, nobody)
-    assert (event["written"], event["removed"], event["again"]) == (2, 0, {})
+    assert (event["written"], event["removed"], event["outdated"]) == (2, 0, [])
     assert machine.run("look", "--set=s")["id"] == first.manifest.id
     assert machine.apply(first, whole, nobody)["written"] == 0
 

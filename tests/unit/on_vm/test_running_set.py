@@ -159,3 +159,78 @@ def test_a_supervisor_that_runs_is_left_alone_but_goes_on(agent: Agent) -> None:
     with connect(agent, 1) as client:
         os.kill(before[0]["pid"], signal.SIGKILL)
         wait_for(lambda: client.ids and client.ids != [before[0]["id"]], TIMEOUT_S)
+
+
+def test_engines_begin_anew_as_their_supervisor_does_it(agent: Agent) -> None:
+    first, second, third = agent.engines("some", 3)["engines"]
+    supervisor = agent.state("some")["supervisor"]["pid"]
+    with connect(agent, 3) as client:
+        restarted = agent.ok("restart", "--set=some", f"--pids=[{first['pid']}, {third['pid']}]")
+        now = {engine["index"]: engine for engine in agent.state("some")["engines"]}
+        assert now[1]["pid"] == second["pid"]
+        assert restarted["ids"] == {str(first["id"]): now[0]["id"], str(third["id"]): now[2]["id"]}
+        wait_for(lambda: set(client.ids) == {engine["id"] for engine in now.values()})
+        assert {engine["id"] for engine in now.values()} & {first["id"], third["id"]} == set()
+    assert agent.state("some")["supervisor"]["pid"] == supervisor
+    assert [engine["restarts"] for engine in agent.state("some")["engines"]] == [1, 0, 1]
+
+
+def test_an_engine_that_was_replaced_meanwhile_is_left_alone(agent: Agent) -> None:
+    (before,) = agent.engines("late", 1)["engines"]
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: agent.state("late")["engines"][0]["pid"] != before["pid"])
+    restarted = agent.ok("restart", "--set=late", f"--pids=[{before['pid']}]")
+    assert restarted["ids"] == {}
+    assert agent.state("late")["engines"][0]["restarts"] == 1
+
+
+def test_the_supervisor_begins_anew_with_its_engines(agent: Agent) -> None:
+    before = agent.engines("whole", 2)["engines"]
+    supervisor = agent.state("whole")["supervisor"]
+    (agent.dir / "outdated").touch()
+    with connect(agent, 2) as client:
+        waiting = client[:].apply_async(time.sleep, 60)
+        restarted = agent.ok("restart", "--set=whole")
+        with pytest.raises(ipp.error.RemoteError, match="EngineError"):
+            waiting.get(timeout=TIMEOUT_S)
+        after = agent.state("whole")["engines"]
+        pairs = zip(before, after, strict=True)
+        assert restarted["ids"] == {str(old["id"]): new["id"] for old, new in pairs}
+        wait_for(lambda: client.ids == [engine["id"] for engine in after])
+    assert agent.state("whole")["supervisor"] == supervisor
+    assert not any(is_alive(engine["pid"]) for engine in before)
+    assert not (agent.dir / "outdated").exists()
+    log = (agent.dir / "log" / f"ipengine-whole-{before[0]['index']}.log").read_text()
+    assert log.count("Completed registration") == 2  # the log of before is there, too
+    assert agent.ok("restart", "--set=whole")["ids"].keys() == {str(e["id"]) for e in after}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_ids_that_are_told_are_there_whoever_else_ends_engines(
+    agent: Agent, whole: bool
+) -> None:
+    agent.engines("both", 2)
+    with connect(agent, 2) as client:
+        for victim in (0, 1, 0):
+            before = agent.state("both")["engines"]
+            words = [] if whole else [f"--pids={[engine['pid'] for engine in before]}"]
+            os.kill(before[victim]["pid"], signal.SIGKILL)  # may be replaced before, or within
+            told = agent.ok("restart", "--set=both", *words)["ids"]
+            after = agent.state("both")["engines"]
+            ids = {engine["id"] for engine in after}
+            assert {*told.values()} <= ids
+            assert str(before[1 - victim]["id"]) in told
+            assert [engine["state"] for engine in after] == ["registered"] * 2
+            assert {e["pid"] for e in before}.isdisjoint(e["pid"] for e in after)
+            wait_for(lambda ids=ids: set(client.ids) == ids, 30)
+
+
+def test_engines_without_supervisor_are_not_begun_anew(bare: Agent) -> None:
+    bare.controller()
+    (engine,) = bare.engines("nobody", 1)["engines"]
+    supervisor = bare.state("nobody")["supervisor"]["pid"]
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not is_alive(supervisor))
+    assert "nobody supervises its engines" in bare.failed("restart", "--set=nobody")["reason"]
+    assert is_alive(engine["pid"])
+    assert bare.ok("restart", "--set=gone")["ids"] == {}

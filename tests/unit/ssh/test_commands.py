@@ -117,12 +117,14 @@ def test_a_program_that_is_missing_is_named(home: Path) -> None:
 SENT = {
     # the first two right after these files were sent; the third where the machine has a lock
     "agent": {"controller", "engines", "compare"},
-    "agent_command": {"logs", "stop", "signal"},
+    "agent_command": {"logs", "restart", "stop", "signal"},
     "guard_command": {"follow", "unregister"},
 }
 OF_OTHER_VERSIONS = [
     ["logs", "--dir=.", "--controller", "--max-bytes=200000"],
     ["logs", "--dir=.", "--set=1795957247", "--max-bytes=200000"],
+    ["restart", "--dir=.", "--set=1795957247"],
+    ["restart", "--dir=.", "--set=1795957247", "--pids=[12, 34]"],
     ["stop", "--dir=.", "--set=1795957247"],
     ["signal", "--dir=.", "--set=1795957247", "--signum=2"],
     ["compare", "--dir=."],
