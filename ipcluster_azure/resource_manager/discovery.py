@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ..errors import RequestRefused
 from ..naming import CLUSTER_TAG, TAG_PREFIX, Owner
 from ..plan import resource_types
 from ..plan.resource_types import Json
@@ -154,10 +155,16 @@ def foreign_resources(api: AzureApi, cluster: FoundCluster) -> list[str]:
     """Return the ids of what somebody else has put into a cluster's own group. Blocking.
 
     What Azure makes for a machine, its disk and its network interface, is named after the machine
-    and hence after the cluster; it need not carry tags.
+    and hence after the cluster; it need not carry tags. A group that was deleted meanwhile, as by
+    another process, holds nothing.
     """
     path = f"resourceGroups/{cluster.resource_group}/resources"
-    found = api.listed(path, RESOURCES_API, doing=f"listing {cluster.resource_group}")
+    try:
+        found = api.listed(path, RESOURCES_API, doing=f"listing {cluster.resource_group}")
+    except RequestRefused as error:
+        if error.code != "ResourceGroupNotFound":
+            raise
+        return []
     prefixes = tuple(f"{cluster.name}{mark}".lower() for mark in "-_")
     return [
         item["id"]

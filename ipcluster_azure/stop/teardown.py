@@ -105,7 +105,9 @@ async def _delete_by_core(
     core = error.core
     file.erase_ways_in()
     progress.log.warning("%s Deleting cluster %s by its tags.", error, core.cluster)
-    async with held(file.teardown_lock()):
+    async with one_teardown(file):
+        if not file.path.exists():  # another process was faster
+            return
         if not emulator_is_gone(core.endpoint):
             with AzureApi(core.endpoint, core.subscription_id) as api:
                 found = await bridge(resources_of_cluster, api, core.resource_group, core.cluster)
@@ -114,7 +116,6 @@ async def _delete_by_core(
                 else:
                     await delete_in_order(api, found, progress)
         file.erase()
-    file.remove_teardown_lock()
     progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
 
 
