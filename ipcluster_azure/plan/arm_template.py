@@ -14,6 +14,7 @@ from typing import Any
 
 from ..naming import JOB_FILE_TAG, is_ours
 from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan
+from .extra_members import merged
 from .machine_properties import (
     literal,
     os_profile,
@@ -74,8 +75,10 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     }
     sku = {"name": plan.machine.vm_size, "tier": "Standard", "capacity": plan.vm_count}
     top = {"sku": sku, **zones(plan.machine), **purchase_plan(plan.machine)}
+    if plan.identity:  # Flexible scale sets take no other kind
+        top["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {plan.identity: {}}}
     scale_set = _resource(SCALE_SET, plan.scale_set, plan.location, properties, **top)
-    return _template([scale_set], cluster)
+    return _template([merged(scale_set, plan.extra_scale_set)], cluster)
 
 
 def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
@@ -101,7 +104,7 @@ def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
 
 def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     subnet = {"id": _subnet(cluster, ENGINE_SUBNET)}
-    return {
+    nic: Json = {
         "name": f"{plan.scale_set}-nic",
         "tags": TAGS,  # not inherited, unlike those of machines and disks
         "properties": {
@@ -112,6 +115,7 @@ def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
             ],
         },
     }
+    return merged(nic, plan.extra_nic)
 
 
 def _template(resources: list[Json], plan: ClusterPlan) -> Json:
@@ -218,9 +222,10 @@ def _controller_nic(plan: ClusterPlan) -> Json:
         "ipConfigurations": [{"name": "primary", "properties": configuration}],
         "networkSecurityGroup": {"id": group},
     }
-    return _resource(
+    nic = _resource(
         NIC, plan.names.controller_nic, plan.location, properties, depends_on=tuple(depends_on)
     )
+    return merged(nic, plan.extra_nic)
 
 
 def _controller_vm(plan: ClusterPlan) -> Json:
@@ -238,6 +243,7 @@ def _controller_vm(plan: ClusterPlan) -> Json:
     }
     identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
     top = {**identity, **zones(plan.machine), **purchase_plan(plan.machine)}
-    return _resource(
+    machine = _resource(
         VIRTUAL_MACHINE, plan.names.controller, plan.location, properties, depends_on=(nic,), **top
     )
+    return merged(machine, plan.extra_vm)

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..formatting import counted
@@ -125,6 +126,8 @@ class ClusterPlan:
     # ssh_source isn't "auto"
     own_source: str = ""
     public_ip_service: str = ""
+    extra_vm: Mapping[str, Any] = field(default_factory=dict)
+    extra_nic: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def controller_prefix(self) -> str:
@@ -169,6 +172,9 @@ class EngineSetPlan:
     vcpus: int
     location: str
     machine: MachinePlan
+    identity: str = ""  # the id of a user-assigned one
+    extra_scale_set: Mapping[str, Any] = field(default_factory=dict)
+    extra_nic: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def vm_count(self) -> int:
@@ -234,6 +240,8 @@ def plan_cluster(
         identity=identity,
         own_source=own_source,
         public_ip_service=settings.public_ip_service if own_source else "",
+        extra_vm=dict(settings.extra_vm),
+        extra_nic=dict(settings.extra_nic),
     )
 
 
@@ -263,6 +271,9 @@ def plan_engine_set(
         machine=machine_plan(
             settings, size, priority=settings.priority, purchase_plan=purchase_plan
         ),
+        identity=settings.engine_identity,
+        extra_scale_set=dict(settings.extra_scale_set),
+        extra_nic=dict(settings.extra_nic),
     )
     room = min(MAX_VMS_PER_SET, cluster.room_for_machines(others))
     if plan.vm_count > room:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from ..errors import ConfigurationError
 from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
 from .environment_checks import check_environment
+from .extra_checks import GIVEN, check_extra
 from .image_reference import parse_image
 from .values import Settings
 
@@ -30,6 +31,8 @@ def check_values(settings: Settings) -> None:
     _check_network(settings)
     _check_tags(settings.tags)
     _check_own_files(settings)
+    for name in GIVEN:
+        check_extra(name, getattr(settings, name))
     if settings.requirements or settings.sync_accept or settings.sync_exclude:
         from .requirement_checks import check_packages  # imports packaging
 
@@ -140,6 +143,16 @@ def _check_network(settings: Settings) -> None:
         re.IGNORECASE,
     ):
         raise ConfigurationError(f"subnet_id {settings.subnet_id!r} is not a subnet's resource id.")
+    if settings.engine_identity and not re.fullmatch(
+        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity"
+        r"/userAssignedIdentities/[^/]+",
+        settings.engine_identity,
+        re.IGNORECASE,
+    ):
+        raise ConfigurationError(
+            f"engine_identity {settings.engine_identity!r} is not the resource id of a "
+            "user-assigned identity; `az identity list --query [].id` lists yours."
+        )
 
 
 def wide_sources(sources: Iterable[str]) -> list[str]:

@@ -22,8 +22,10 @@ MOST_ENGINES = 1000 * MOST_ENGINES_PER_VM  # of the 1,000 machines of a Flexible
 MOST_SYNC_MB = 2_000  # it is all in memory for a moment
 # All settings can stand in the section AzureVMLauncher. Those of either side can differ between
 # the sides, those of engines are read by their launcher alone; the others hold for the cluster.
-OF_EITHER_SIDE = frozenset("vm_size zones image os_disk_gb boot_timeout_s".split())
-OF_ENGINES = frozenset("priority max_engines min_engines engines_per_vm".split())
+OF_EITHER_SIDE = frozenset("vm_size zones image os_disk_gb boot_timeout_s extra_nic".split())
+OF_ENGINES = frozenset(
+    "priority max_engines min_engines engines_per_vm engine_identity extra_scale_set".split()
+)
 
 
 def setting(trait: TraitType[Any, Any], help: str) -> Any:
@@ -215,6 +217,27 @@ class Settings:
     engines_per_vm: int = setting(
         BoundedInteger(0, min=0, max=MOST_ENGINES_PER_VM),
         "Engines on each machine. 0: one for each vCPU.",
+    )
+    engine_identity: str = setting(
+        Unicode(""),
+        "Resource id of a user-assigned managed identity, with which tasks can log in to other "
+        "services of Azure, without any secret on the machines. Empty: none.",
+    )
+    extra_vm: Mapping[str, Any] = setting(
+        Dict(key_trait=Unicode()),
+        "Members to add to the request for the controller's machine, for what no setting covers, "
+        'such as {"properties": {"licenseType": "RHEL_BYOS"}}. Dictionaries are merged, lists '
+        "replaced. They stand in the job file: no secrets.",
+    )
+    extra_scale_set: Mapping[str, Any] = setting(
+        Dict(key_trait=Unicode()),
+        "The same for the request for the engines' scale set, whose machines are described in "
+        "properties.virtualMachineProfile.",
+    )
+    extra_nic: Mapping[str, Any] = setting(
+        Dict(key_trait=Unicode()),
+        "The same for the machines' network interfaces, of either side, such as "
+        '{"properties": {"enableAcceleratedNetworking": True}}.',
     )
     endpoint: str = setting(
         Unicode(PUBLIC_CLOUD),

@@ -19,6 +19,7 @@ from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSe
 from ipcluster_azure.settings.values import TRAITS
 
 from ..plans import SUBNET_ID
+from .test_where_settings_arrive import IDENTITY_ID
 from .test_where_settings_arrive import ROWS as ARRIVING
 
 CONTROLLER, ENGINES = KINDS = (AzureVMControllerLauncher, AzureVMEngineSetLauncher)
@@ -97,6 +98,9 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "max_engines": (7, ABOUT_ENGINES, _setting("max_engines")),
     "min_engines": (7, ABOUT_ENGINES, _setting("min_engines")),
     "engines_per_vm": (7, ABOUT_ENGINES, _setting("engines_per_vm")),
+    "engine_identity": (IDENTITY_ID, ABOUT_ENGINES, _setting("engine_identity")),
+    "extra_scale_set": ({"properties": {}}, ABOUT_ENGINES, _setting("extra_scale_set")),
+    "extra_nic": ({"properties": {}}, _setting("extra_nic"), _setting("extra_nic")),
     "endpoint": ("emulator", _setting("endpoint"), WHOLE_CLUSTER),
     "audience": ("https://a.example", _setting("audience"), WHOLE_CLUSTER),
     "job_file_name": (

@@ -34,6 +34,10 @@ from ..plans import SUBNET_ID, launcher
 from .starts import Azure, Start, start_with
 
 IMAGE_ID = "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/images/python"
+IDENTITY_ID = (
+    "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/team/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/worker"
+)
 SERVICE = "https://address.example"
 CLOUD = "https://management.usgovcloudapi.net"
 
@@ -86,11 +90,16 @@ def _ssh_rule(start: Start) -> Any:
     return rule["properties"]
 
 
-def _subnets(start: Start) -> list[str]:
+def _nics(start: Start) -> list[Any]:
+    """The controller's network interface, and the engines'."""
     _, engines = _machines(start)
     (engine_nic,) = engines["networkProfile"]["networkInterfaceConfigurations"]
-    nics = (start.body(NIC), engine_nic)
-    return [nic["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"] for nic in nics]
+    return [start.body(NIC), engine_nic]
+
+
+def _subnets(start: Start) -> list[str]:
+    configurations = [nic["properties"]["ipConfigurations"][0] for nic in _nics(start)]
+    return [one["properties"]["subnet"]["id"] for one in configurations]
 
 
 def _group(start: Start) -> Any:
@@ -227,6 +236,24 @@ ROWS = {
     ),
     "engines_per_vm": Row(
         3, lambda s: (s.body(SCALE_SET)["sku"]["capacity"], s.engines.engines_on(0)), (3, 3)
+    ),
+    "engine_identity": Row(
+        IDENTITY_ID,
+        lambda s: s.body(SCALE_SET).get("identity"),
+        {"type": "UserAssigned", "userAssignedIdentities": {IDENTITY_ID: {}}},
+    ),
+    "extra_vm": Row(
+        {"properties": {"licenseType": "RHEL_BYOS"}}, _of_both("licenseType"), ["RHEL_BYOS", None]
+    ),
+    "extra_scale_set": Row(
+        {"properties": {"virtualMachineProfile": {"licenseType": "SLES_BYOS"}}},
+        _of_both("licenseType"),
+        [None, "SLES_BYOS"],
+    ),
+    "extra_nic": Row(
+        {"properties": {"enableAcceleratedNetworking": True}},
+        lambda s: [nic["properties"].get("enableAcceleratedNetworking") for nic in _nics(s)],
+        [True, True],
     ),
     "endpoint": Row(
         CLOUD, lambda s: (s.record.endpoint.url, s.record.endpoint.audience), (CLOUD, CLOUD)
