@@ -133,11 +133,10 @@ def _identities() -> Iterator[tuple[str, str, Handler]]:
         f"{GROUP}/providers/{IDENTITY}/{{name}}/listAssociatedResources",
         managed_identities.list_associated,
     )
-    for scope in (SUBSCRIPTION, GROUP):
-        yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
     resource = f"{GROUP}/providers/{{namespace}}/{{kind}}/{{name}}"
     for scope in (SUBSCRIPTION, GROUP, resource):
         yield from _at(scope)
+        yield "GET", f"{scope}/providers/{own_permissions.TYPE}", own_permissions.list_
         several = f"{scope}/providers/{ROLE_ASSIGNMENT}"
         yield "GET", several, role_assignments.list_
         yield "PUT", f"{several}/{{assignment}}", role_assignments.put

@@ -1,18 +1,18 @@
-"""Microsoft.Authorization/permissions: what the caller may do in a subscription or a group."""
+"""Microsoft.Authorization/permissions: what the caller may do in a subscription, in a group, or
+with a resource."""
 
 from __future__ import annotations
 
 from ..base.messages import ArmRequest, ArmResponse, page
 from ..state import Emulator
+from . import scopes
 
 TYPE = "Microsoft.Authorization/permissions"
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Answer one entry for each role that the caller has there or above."""
-    scope = f"/subscriptions/{em.store.subscription_id}"
-    if "group" in request.params:
-        scope = em.store.group(request.params["group"]).id
+    scope = scopes.of_request(em, request)
     return page(
         [
             {

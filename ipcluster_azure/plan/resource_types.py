@@ -15,9 +15,11 @@ VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 DISK = "Microsoft.Compute/disks"
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 NETWORK_API, COMPUTE_API, AUTHORIZATION_API = "2025-01-01", "2025-04-01", "2022-04-01"
 DISKS_API = "2024-03-02"  # disks have versions of their own
+IDENTITY_API = "2023-01-31"
 
 Json = dict[str, Any]
 
@@ -27,5 +29,9 @@ def api_version(kind: str) -> str:
     if kind.lower() == DISK.lower():
         return DISKS_API
     namespace = kind.partition("/")[0].lower()
-    others = {"microsoft.network": NETWORK_API, "microsoft.authorization": AUTHORIZATION_API}
+    others = {
+        "microsoft.network": NETWORK_API,
+        "microsoft.authorization": AUTHORIZATION_API,
+        "microsoft.managedidentity": IDENTITY_API,
+    }
     return others.get(namespace, COMPUTE_API)

@@ -215,7 +215,7 @@ class AzureApi:
             return send(self._arm, "GET", self._below(path), {"api-version": api_version})
 
     def find(self, resource_id: str, *, doing: str) -> Json | None:
-        """GET a resource of the network as it is, in short time; None if there is none."""
+        """GET a resource as it is, in short time; None if there is none."""
         query = {"api-version": resource_types.api_version(parse_id(resource_id).type)}
         with translated(doing):
             return _or_none(lambda: send(self._arm, "GET", resource_id, query, None))

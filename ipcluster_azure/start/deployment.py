@@ -35,6 +35,7 @@ from ..settings.image_reference import parse_image
 from ..settings.values import Settings
 from ..ssh.keys import KeyPair
 from . import scheduled_end
+from .engine_identity import check_identity
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan
@@ -86,7 +87,9 @@ async def _ask_azure(
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         imaging = asyncio.ensure_future(_engine_image(api, place.settings, engine_settings))
         checking = asyncio.ensure_future(check_subnet(api, place))
-        await all_or_none(looking, limiting, imaging, checking)
+        identity = engine_settings.engine_identity if engine_settings else ""
+        identifying = asyncio.ensure_future(check_identity(api, identity))
+        await all_or_none(looking, limiting, imaging, checking, identifying)
     market = looking.result()
     return place, names, _Found(market, limiting.result(), owner, imaging.result() or market.image)
 

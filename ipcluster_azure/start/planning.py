@@ -26,6 +26,7 @@ from ..ssh.environment import environment_of
 from ..ssh.keys import KeyPair, make_host_key
 from .asked_packages import asked_of
 from .controller_wait import network_ready
+from .engine_identity import check_identity
 from .own_files import FilesToSend, put_beside
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext
@@ -95,7 +96,8 @@ async def plan_engines(
     with AzureApi(record.endpoint, settled.subscription_id) as api:
         ready = asyncio.ensure_future(network_ready(file, record))
         looking = asyncio.ensure_future(look(api, settled, file.profile_dir))
-        await all_or_none(ready, looking)
+        checking = asyncio.ensure_future(check_identity(api, settled.engine_identity))
+        await all_or_none(ready, looking, checking)
     others = sum(-(-item.n // item.engines_per_vm) for item in record.engine_sets.values())
     market = looking.result()
     sizes = engine_sizes(settled, market, n, None)

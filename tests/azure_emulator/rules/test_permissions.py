@@ -300,7 +300,8 @@ def test_a_role_definition_on_the_command_line(tmp_path: Path) -> None:
 
 def test_what_the_caller_may_do(holder: As, site: Site) -> None:
     reader = holder("*/read", not_actions=["Microsoft.Compute/*"])
-    for scope in (reader.subscription, site.id):
+    address = site.public_ip("ip")["id"]
+    for scope in (reader.subscription, site.id, address):
         path = f"{scope}/providers/Microsoft.Authorization/permissions"
         answer = reader.call("GET", path, version="2022-04-01")
         assert answer.body["value"] == [
@@ -315,3 +316,5 @@ def test_what_the_caller_may_do(holder: As, site: Site) -> None:
         f"{reader.subscription}/resourceGroups/nosuch/providers/Microsoft.Authorization/permissions"
     )
     assert reader.call("GET", path, version="2022-04-01").code == "ResourceGroupNotFound"
+    path = f"{address}2/providers/Microsoft.Authorization/permissions"
+    assert reader.call("GET", path, version="2022-04-01").code == "ResourceNotFound"
