@@ -16,6 +16,9 @@ OWNER_TAGS = ("owner", "home", "user")
 CREATED_TAG = f"{TAG_PREFIX}-created"  # by Azure's clock, as is when it expires
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
+NAME_TEMPLATE = "ipp-{profile}-{random}"
+RANDOM_DIGITS = 8
+MAX_BASE = 50  # characters of a cluster's name: a host name's 64, less our endings
 NOBODY = "unknown"  # the user of a process that has none
 MAX_USER_TAGS = MAX_TAGS - 8  # the rest is ours
 
@@ -32,8 +35,8 @@ def slug(text: str, max_length: int = 24) -> str:
 
 
 def random_suffix() -> str:
-    """Return eight random hexadecimal digits: a deleted name stays taken for minutes."""
-    return secrets.token_hex(4)
+    """Return RANDOM_DIGITS random hexadecimal digits: a deleted name stays taken for minutes."""
+    return secrets.token_hex(RANDOM_DIGITS // 2)
 
 
 @cache
@@ -131,10 +134,15 @@ class ClusterNames:
     base: str
 
     @classmethod
-    def for_cluster(cls, profile: str, cluster_id: str) -> "ClusterNames":
-        """Return names whose base has at most 50 characters: a host name's 64, less our endings."""
-        readable = slug(f"{profile}-{cluster_id}" if cluster_id else profile)
-        return cls(f"ipp-{readable}-{random_suffix()}")
+    def for_cluster(
+        cls, profile: str, cluster_id: str, template: str = NAME_TEMPLATE
+    ) -> "ClusterNames":
+        """Return names whose base is made of the setting name_template, in at most MAX_BASE
+        characters: what is readable of it is cut."""
+        whole = template.replace("{random}", random_suffix())
+        room = MAX_BASE - len(whole.replace("{profile}", ""))
+        readable = slug(f"{profile}-{cluster_id}" if cluster_id else profile, min(24, room))
+        return cls(whole.replace("{profile}", readable))
 
     @property
     def network_security_group(self) -> str:

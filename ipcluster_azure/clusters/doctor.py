@@ -216,7 +216,7 @@ class Examination:
             market = replace(market, image=asyncio.run(looking))
         sizes = engine_sizes(there, market, self._n, controller)
         file = RecordFile.of(str(self._profile_dir), "")
-        names = ClusterNames.for_cluster(file.profile, file.cluster_id)
+        names = ClusterNames.for_cluster(file.profile, file.cluster_id, settings.name_template)
         cluster = plan_controller(file, Site(self._place, names, (controller,), Limits()))
         plan = plans_with_room(there, cluster, "", self._n, sizes)[0]
         return (

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from ..errors import ConfigurationError
-from ..naming import MAX_TAG_VALUE, MAX_USER_TAGS, TAG_PREFIX, is_ours
+from ..naming import (
+    MAX_BASE,
+    MAX_TAG_VALUE,
+    MAX_USER_TAGS,
+    RANDOM_DIGITS,
+    TAG_PREFIX,
+    is_ours,
+)
 from .environment_checks import check_environment
 from .extra_checks import GIVEN, check_extra
 from .image_reference import parse_image
@@ -30,6 +37,7 @@ def check_values(settings: Settings) -> None:
     _check_machines(settings)
     _check_network(settings)
     _check_tags(settings.tags)
+    _check_name_template(settings.name_template)
     _check_own_files(settings)
     for name in GIVEN:
         check_extra(name, getattr(settings, name))
@@ -181,3 +189,19 @@ def _check_tags(tags: Mapping[str, str]) -> None:
             raise ConfigurationError(f"tags: the value of {name!r} is over {MAX_TAG_VALUE} long.")
         if is_ours(name):
             raise ConfigurationError(f"tags: names that begin with {TAG_PREFIX} are reserved.")
+
+
+def _check_name_template(template: str) -> None:
+    if template.count("{random}") != 1 or template.count("{profile}") > 1:
+        raise ConfigurationError(
+            f"name_template {template!r} must have {{random}} once, and {{profile}} once or not: by "
+            "the name of another cluster, one that is still being deleted too, it would be taken "
+            "for that one."
+        )
+    filled = template.replace("{random}", RANDOM_DIGITS * "0").replace("{profile}", "p")
+    if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", filled) or len(filled) > MAX_BASE:
+        raise ConfigurationError(
+            f"name_template {template!r} must begin with a letter, have only lower-case letters, "
+            f"digits and hyphens, no hyphen at the end, and be short enough: a name has at most "
+            f"{MAX_BASE} characters."
+        )

@@ -11,6 +11,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, Enum, List, TraitType, Unicode, Union
 
+from ..naming import NAME_TEMPLATE
 from .numbers import BoundedFloat, BoundedInteger
 
 EMULATOR = "emulator"
@@ -68,6 +69,12 @@ class Settings:
     tags: Mapping[str, str] = setting(
         Dict(key_trait=Unicode(), value_trait=Unicode()),
         "Tags for every resource, in addition to those that mark the cluster.",
+    )
+    name_template: str = setting(
+        Unicode(NAME_TEMPLATE),
+        "What the names of all resources of a cluster begin with. {random} stands for eight random "
+        "digits and must be there: by its name a cluster is known, also while it is being deleted. "
+        "{profile} stands for the profile and the cluster's id, cut to what there is room for.",
     )
     vm_size: tuple[str, ...] = setting(
         Union([Unicode(), List(Unicode())], default_value="Standard_D4s_v5"),

@@ -81,7 +81,7 @@ async def _ask_azure(
     """Ask for all at once that doesn't depend on one another: no request waits for another's."""
     place = await find_place(settings)
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
-        names = await _free_names(api, file, place)
+        names = await free_names(api, file, place)
         owner = await bridge(asker, api)
         looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
@@ -103,10 +103,12 @@ async def _engine_image(
     return await find_image(api, parse_image(engine_settings.image), settings.location)
 
 
-async def _free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
+async def free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNames:
     """Choose names that no cluster has; else a group that isn't ours would be deleted with it."""
     while True:
-        names = ClusterNames.for_cluster(file.profile, file.cluster_id)
+        names = ClusterNames.for_cluster(
+            file.profile, file.cluster_id, place.settings.name_template
+        )
         if await check_access(api, place.settings, names.base):
             return names
 

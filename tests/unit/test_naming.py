@@ -37,6 +37,22 @@ def test_names_fit_azures_limits(text: str) -> None:
     assert len(names.network_security_group) <= 80
 
 
+@pytest.mark.parametrize("text", ODD_TEXTS)
+@pytest.mark.parametrize(
+    "template", ["ipp-{profile}-{random}", "a{random}", f"{'x' * 40}{{profile}}{{random}}"]
+)
+def test_names_of_a_template_fit_azures_limits(template: str, text: str) -> None:
+    names = ClusterNames.for_cluster(text, text, template)
+    assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", names.base)
+    assert len(names.controller) <= 64
+    assert names.base != ClusterNames.for_cluster(text, text, template).base
+
+
+def test_a_template_says_where_profile_and_digits_stand() -> None:
+    base = ClusterNames.for_cluster("azure", "c1", "lab7-{random}-{profile}-x").base
+    assert re.fullmatch(r"lab7-[0-9a-f]{8}-azure-c1-x", base)
+
+
 def test_no_two_clusters_and_no_two_scale_sets_share_a_name() -> None:
     bases = {ClusterNames.for_cluster("azure", "").base for _ in range(50)}
     assert len(bases) == 50

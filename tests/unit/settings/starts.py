@@ -12,7 +12,7 @@ import pytest
 
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import BootTimeout
-from ipcluster_azure.naming import ClusterNames
+from ipcluster_azure.naming import NAME_TEMPLATE, ClusterNames
 from ipcluster_azure.plan.arm_template import engine_set_template
 from ipcluster_azure.plan.cluster_plan import (
     ClusterPlan,
@@ -28,10 +28,11 @@ from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.connect import Target
 from ipcluster_azure.ssh.keys import make_host_key
+from ipcluster_azure.start.deployment import free_names
 from ipcluster_azure.start.limits import find_limits
 from ipcluster_azure.start.own_files import find_own_files
 from ipcluster_azure.start.planning import Site, put_on_record
-from ipcluster_azure.start.preflight import check_access, find_place
+from ipcluster_azure.start.preflight import find_place
 from ipcluster_azure.start.request import JobFile, ProcessSpec, StartContext
 from ipcluster_azure.start.sizes import Market, controller_sizes, engine_sizes
 
@@ -115,7 +116,9 @@ async def _start(
     context = context_in(profile_dir)
     place = await find_place(launcher(**traits).settings())
     settings, market = place.settings, Market(OFFERS, {})
-    assert await check_access(azure, settings, NAMES.base)
+    names = await free_names(azure, context.file, place)
+    if settings.name_template == NAME_TEMPLATE:
+        names = NAMES
     limits: Limits = await find_limits(azure, settings)
     sizes = tuple(controller_sizes(settings, market))
     folder = profile_dir / "work"
@@ -123,7 +126,7 @@ async def _start(
     (folder / "mymodule.py").write_text("x = 1")
     (folder / "data.csv").write_text("1,2")
     own_files = find_own_files(settings, context.file, str(folder), [])
-    site = Site(place, NAMES, sizes, limits, own_files=own_files)
+    site = Site(place, names, sizes, limits, own_files=own_files)
     key = make_host_key()  # quicker to make than a login key
     record, asked_for = put_on_record(context, site, job, ProcessSpec(), key, lambda: None)
     plan = record.plan

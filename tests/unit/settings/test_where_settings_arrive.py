@@ -167,6 +167,11 @@ ROWS = {
     ),
     "resource_group": Row("team", _group, ({"team"}, False, ["resourceGroups", "team"])),
     "tags": Row({"a": "b"}, lambda s: {item.body["tags"].get("a") for item in s.requests}, {"b"}),
+    "name_template": Row(
+        "lab-{random}-{profile}",
+        lambda s: {re.sub("[0-9a-f]{8}", "8", item.name)[:11] for item in s.requests},
+        {"lab-8-azure"},
+    ),
     "vm_size": Row(
         ["Standard_F8s_v2", "Standard_D4s_v5"],
         _sizes,
