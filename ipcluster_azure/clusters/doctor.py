@@ -30,6 +30,7 @@ from ..resource_manager.images import find_image
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from ..settings.image_reference import parse_image
 from ..settings.values import Settings
+from ..start.engine_identity import check_identity
 from ..start.limits import granted
 from ..start.planning import Site, plan_controller, plans_with_room
 from ..start.preflight import Place, find_place
@@ -113,6 +114,8 @@ class Examination:
                 failed = what if found.state == FAILED and what not in LEAVES else ""
             if not failed and self._place.settings.subnet_id:
                 yield _looked_at("subnet", self._subnet)
+            if not failed and self._engine_settings.engine_identity:
+                yield _looked_at("engine identity", self._identity)
 
     def _versions(self) -> str:
         versions = (f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
@@ -228,6 +231,11 @@ class Examination:
         asyncio.run(check_subnet(self._api, self._place))
         subnet = parse_id(self._place.settings.subnet_id).name
         return f"{subnet}: none of its rules that can be seen keeps SSH out"
+
+    def _identity(self) -> str:
+        identity = self._engine_settings.engine_identity
+        asyncio.run(check_identity(self._api, identity))
+        return f"{parse_id(identity).name}: nothing speaks against giving it to the engines"
 
 
 def _looked_at(what: str, check: Callable[[], str]) -> Finding:

@@ -75,11 +75,21 @@ def check_extra(name: str, extra: Mapping[str, Any]) -> None:
         if any(not isinstance(member, str) for member in node):
             raise ConfigurationError(f"{name}: names of members must be texts, not {[*node]}.")
         if twice := {member for member in folded if folded.count(member) > 1}:
-            raise ConfigurationError(f"{name} has {', '.join(sorted(twice))} twice: case is none.")
+            names = ", ".join(sorted(twice))
+            raise ConfigurationError(
+                f"{name} has {names} twice: Azure ignores upper and lower case."
+            )
     for path, setting in GIVEN[name].items():
         if _reaches(extra, path.lower().split(".")):
             advice = f"Use the setting {setting}." if setting else "The launcher relies on it."
             raise ConfigurationError(f"{name} can't give {path}. {advice}")
+    for disk in _data_disks(extra):
+        kept = str(disk.get("deleteoption")).lower() != "delete"
+        if kept and str(disk.get("createoption")).lower() != "attach":
+            raise ConfigurationError(
+                f'{name}: a data disk needs "deleteOption": "Delete", else it would outlive its '
+                "machine, and cost."
+            )
 
 
 def _dictionaries(value: Any) -> Iterator[Mapping[Any, Any]]:
@@ -90,6 +100,15 @@ def _dictionaries(value: Any) -> Iterator[Mapping[Any, Any]]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _dictionaries(item)
+
+
+def _data_disks(extra: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the data disks that machines get, with their members' names in lower case."""
+    for node in _dictionaries(extra):
+        for name, disks in node.items():
+            if name.lower() == "datadisks" and isinstance(disks, list | tuple):
+                for disk in filter(lambda item: isinstance(item, Mapping), disks):
+                    yield {member.lower(): value for member, value in disk.items()}
 
 
 def _reaches(extra: Any, path: list[str]) -> bool:

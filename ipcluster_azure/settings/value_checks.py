@@ -194,9 +194,8 @@ def _check_tags(tags: Mapping[str, str]) -> None:
 def _check_name_template(template: str) -> None:
     if template.count("{random}") != 1 or template.count("{profile}") > 1:
         raise ConfigurationError(
-            f"name_template {template!r} must have {{random}} once, and {{profile}} once or not: by "
-            "the name of another cluster, one that is still being deleted too, it would be taken "
-            "for that one."
+            f"name_template {template!r} must have {{random}} once, and {{profile}} at most once: "
+            "a name that another cluster has or had would be taken for that one."
         )
     filled = template.replace("{random}", RANDOM_DIGITS * "0").replace("{profile}", "p")
     if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", filled) or len(filled) > MAX_BASE:

@@ -1,5 +1,6 @@
 """What no setting covers: an identity for tasks, and members added to the requests."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,10 @@ def test_an_identity_that_the_user_may_not_assign(
     configure(profile, identity["id"])
     with restricted(profile.emulator, ["*"], [ASSIGN]):
         said = profile.ipcluster("start", "-n", "1", expect=1)
+        words = ("ipcluster-azure", "doctor", f"--profile={profile.name}", "--n=1")
+        found = profile.run(*words, expect=1).stdout
+    assert re.search(r"failed +engine identity: You may not give", found)
+    assert re.search(r"ok +engine identity: worker: nothing", profile.run(*words).stdout)
     assert f"You may not give the identity {identity['id']} to machines" in said
     assert "Managed Identity Operator" in said
     assert profile.left_on_azure()["resource_groups"] == [GROUP]

@@ -69,6 +69,29 @@ def test_all_else_can_be_added(name: str, extra: Any) -> None:
     assert getattr(launcher(**{name: extra}).settings(), name) == extra
 
 
+DISK = {"lun": 0, "createOption": "Empty", "diskSizeGB": 64}
+
+
+@pytest.mark.parametrize(
+    ("disk", "refused"),
+    [
+        (DISK, True),
+        (DISK | {"deleteOption": "Detach"}, True),
+        (DISK | {"DeleteOption": "delete"}, False),
+        ({"lun": 0, "createOption": "Attach", "managedDisk": {"id": "/mine"}}, False),
+    ],
+)
+@pytest.mark.parametrize("name", ["extra_vm", "extra_scale_set"])
+def test_no_disk_outlives_its_machine(name: str, disk: Any, refused: bool) -> None:
+    path = {"extra_vm": "properties", "extra_scale_set": "properties.virtualMachineProfile"}[name]
+    made = launcher(**{name: nested(f"{path}.storageProfile.dataDisks", [disk])})
+    if refused:
+        with pytest.raises(ConfigurationError, match='a data disk needs "deleteOption"'):
+            made.settings()
+    else:
+        made.settings()
+
+
 def test_an_identity_is_named_by_its_resource_id() -> None:
     with pytest.raises(ConfigurationError, match=r"engine_identity 'worker' is not the resource"):
         launcher(engine_identity="worker").settings()
