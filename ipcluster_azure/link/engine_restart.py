@@ -35,7 +35,8 @@ async def restart_engines(
         raise ClusterStopped("The engines were stopped meanwhile.")
     context = StartContext(file, Progress(log))
     booting = BootingMachines([machine], asyncio.get_running_loop().time() + REACHED_S)
-    kit = prepare_kit(context, ProcessSpec(engine_set.args, engine_set.variables), gate)
+    process = ProcessSpec(engine_set.args, engine_set.variables)
+    kit = prepare_kit(context, set_id, process, gate)
     started = await start_engine_processes(context, set_id, booting, gate, kit)
     for error in started.failures.values():
         raise error

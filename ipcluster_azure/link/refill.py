@@ -181,7 +181,7 @@ class _Refill:
         context = StartContext(self._file, Progress(log))
         process = ProcessSpec(engine_set.args, engine_set.variables, engine_set.files)
         booting = BootingMachines(machines, self._deadline)
-        kit = prepare_kit(context, process, self._gate)
+        kit = prepare_kit(context, self._set_id, process, self._gate)
         started = await start_engine_processes(context, self._set_id, booting, self._gate, kit)
         tell_of_faults(started, self._set_id, log)
         with edited_set(self._file, self._set_id) as found:

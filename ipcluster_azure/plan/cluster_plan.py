@@ -30,7 +30,7 @@ class SizeOffer:
 
     `family` is the name of its quota; `zones` are those that it may be used in; `name` is the
     size's in Azure's spelling; `capabilities` are Azure's words for what it can do, of those in
-    CAPABILITIES. What Azure doesn't say is empty.
+    CAPABILITIES; `gpus` is how many graphics processors it has. What Azure doesn't say is empty.
     """
 
     vcpus: int
@@ -39,6 +39,7 @@ class SizeOffer:
     zones: Sequence[str] = ()
     name: str = ""
     capabilities: Mapping[str, str] = field(default_factory=dict)
+    gpus: int = 0
 
     def says(self, capability: str) -> str:
         """What Azure says of a capability, in lower case."""
@@ -78,6 +79,11 @@ class VmSize:
     family: str = ""
     zone: str = ""
     security_type: str = ""
+    gpus: int = 0
+
+    def engines(self, engines_per_vm: int) -> int:
+        """How many engines a machine runs; `engines_per_vm` is the setting, 0 if it is not given."""
+        return engines_per_vm or self.gpus or self.vcpus
 
     def __str__(self) -> str:
         return f"{self.name} in zone {self.zone}" if self.zone else self.name
@@ -175,6 +181,7 @@ class EngineSetPlan:
     identity: str = ""  # the id of a user-assigned one
     extra_scale_set: Mapping[str, Any] = field(default_factory=dict)
     extra_nic: Mapping[str, Any] = field(default_factory=dict)
+    gpus: int = 0
 
     @property
     def vm_count(self) -> int:
@@ -265,8 +272,9 @@ def plan_engine_set(
         set_id=set_id,
         scale_set=cluster.names.scale_set(),
         n=n,
-        engines_per_vm=settings.engines_per_vm or size.vcpus,
+        engines_per_vm=size.engines(settings.engines_per_vm),
         vcpus=size.vcpus,
+        gpus=size.gpus,
         location=cluster.location,
         machine=machine_plan(
             settings, size, priority=settings.priority, purchase_plan=purchase_plan

@@ -195,6 +195,7 @@ class EngineSet:
     boot_timeout_s: float = 600.0
     lost_engines: int = 0
     files: list[tuple[str, str]] = field(default_factory=list)
+    gpus: int = 0  # of each machine
 
 
 @dataclass

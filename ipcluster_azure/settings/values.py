@@ -223,7 +223,8 @@ class Settings:
     )
     engines_per_vm: int = setting(
         BoundedInteger(0, min=0, max=MOST_ENGINES_PER_VM),
-        "Engines on each machine. 0: one for each vCPU.",
+        "Engines on each machine. 0: one for each GPU of its size, or for each vCPU where it has "
+        "none.",
     )
     engine_identity: str = setting(
         Unicode(""),

@@ -52,7 +52,9 @@ class EngineKit:
     args: Sequence[str]
 
 
-async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connection) -> EngineKit:
+async def prepare_kit(
+    context: StartContext, set_id: str, process: ProcessSpec, gate: Connection
+) -> EngineKit:
     """Put the bundle on offer at the controller's machine, once ipcontroller runs there.
 
     The bundle is there already unless files of the profile were changed; who offers it may have
@@ -61,6 +63,7 @@ async def prepare_kit(context: StartContext, process: ProcessSpec, gate: Connect
     record = require_alive(context.file)
     info = json.loads(context.file.connection_files["engine"].read_text(encoding="utf-8"))
     info["environment"] = record.environment.kind  # what to advise when a module is missing
+    info["gpus"] = record.engine_sets[set_id].gpus
     bundle = bundle_of(context.file.profile_dir, process.files)
     if any(engine_set.state in (READY, KEPT) for engine_set in record.engine_sets.values()):
         await bootstrap.keep_offering(gate, record)

@@ -123,7 +123,7 @@ class EngineSetStart:
 
     async def _kit(self, gate: Connection) -> EngineKit:
         await asyncio.shield(self.controller.running)
-        return await prepare_kit(self.context, self.spec.process, gate)
+        return await prepare_kit(self.context, self.spec.set_id, self.spec.process, gate)
 
     async def _limit(self, fleet: Fleet) -> None:
         """See to the end of these machines, should nobody else be there to."""

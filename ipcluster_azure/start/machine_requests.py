@@ -67,6 +67,7 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
             n=plan.n,
             engines_per_vm=plan.engines_per_vm,
             vcpus=plan.vcpus,
+            gpus=plan.gpus,
             host_key=host_key.public,
         )
         record.resources.append(request.id)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -71,7 +72,16 @@ def offer_of(sku: Mapping[str, Any]) -> SizeOffer:
         tuple(sorted(offered - set(closed))),
         sku.get("name", ""),
         {name: capabilities[name] for name in CAPABILITIES if name in capabilities},
+        _gpus(capabilities.get("GPUs", "")),
     )
+
+
+def _gpus(text: str) -> int:
+    """The number of GPUs in a list of SKUs; a part of one counts as one."""
+    try:
+        return math.ceil(float(text))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _usages(api: AzureApi, location: str) -> dict[str, Usage]:
@@ -128,7 +138,7 @@ def engine_sizes(
     others = [Need(controller, 1, "Regular")] if controller else []
 
     def needs(size: VmSize) -> list[Need]:
-        vm_count = -(-n // (settings.engines_per_vm or size.vcpus))
+        vm_count = -(-n // size.engines(settings.engines_per_vm))
         return [Need(size, vm_count, settings.priority), *others]
 
     return _affordable(settings, market, needs, settings.priority)
@@ -169,7 +179,9 @@ def usable(
                 refusals.append(f"{offer.name}: not in zone {zone}")
             else:
                 security = security_type(image, offer)
-                found.append(VmSize(offer.name, offer.vcpus, offer.family, zone, security))
+                found.append(
+                    VmSize(offer.name, offer.vcpus, offer.family, zone, security, offer.gpus)
+                )
     if not found:
         raise CapacityUnavailable(
             f"No vm_size can be used in {settings.location} ({'; '.join(refusals)}). Set another "

@@ -94,8 +94,8 @@ def become_engine(order: EngineOrder) -> NoReturn:
     with open(order.log, "ab", opener=private) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    gpus = len(glob.glob("/dev/nvidia[0-9]*"))
-    if gpus:
+    # those that a driver shows, else as many as Azure says that the size has
+    if gpus := len(glob.glob("/dev/nvidia[0-9]*")) or order.hub.get("gpus", 0):
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", share(order.index, order.count, gpus))
     sys.argv = ["ipengine", f"--profile-dir={order.profile_dir}", *order.args]
     sys.argv.append(f"--IPEngine.url_file={order.engine_file}")

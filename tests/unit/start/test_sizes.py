@@ -118,6 +118,9 @@ def test_what_azure_says_of_a_size() -> None:
     # constrained-core sizes have fewer than the machine that is paid for
     sku["capabilities"].append({"name": "vCPUsAvailable", "value": "2"})  # type: ignore[attr-defined]
     assert offer_of(sku).vcpus == 2
+    for text, gpus in {"4": 4, "0": 0, "0.167": 1, "": 0, "inf": 0}.items():
+        graphic = {**sku, "capabilities": [{"name": "GPUs", "value": text}]}
+        assert offer_of(graphic).gpus == gpus
     closed = {"type": "Zone", "reasonCode": "x", "restrictionInfo": {"zones": ["2"]}}
     assert offer_of({**sku, "restrictions": [closed]}).refused == ""
     assert offer_of({**sku, "restrictions": [closed]}).zones == ("1", "3")
@@ -156,3 +159,15 @@ def test_what_is_refused_names_the_location_of_the_settings() -> None:
         usable(west, {})
     with pytest.raises(CapacityUnavailable, match="can be used in westeurope"):
         usable(west, {"standard_d4s_v5": SizeOffer(4, "NotAvailableForSubscription")})
+
+
+def test_engines_are_counted_by_gpus_where_a_size_has_some() -> None:
+    market = Market({"standard_nc12": SizeOffer(12, name="Standard_NC12", gpus=2)}, {})
+    for given, on_each in ((0, 2), (3, 3)):
+        two = settings(vm_size=("Standard_NC12",), engines_per_vm=given)
+        (size,) = engine_sizes(two, market, 6, None)
+        assert size.engines(given) == on_each
+    # 6 engines need three machines, of 36 vCPUs
+    few = Market(market.offers, {"cores": Usage("cores", 35, 0)})
+    with pytest.raises(QuotaExceeded, match="3 x Standard_NC12 need 36 vCPUs"):
+        engine_sizes(settings(vm_size=("Standard_NC12",)), few, 6, None)
