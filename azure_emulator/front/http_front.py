@@ -15,6 +15,7 @@ from ..base import connections, errors, versions
 from ..base.errors import ArmError
 from ..base.messages import JSON, ArmRequest, ArmResponse
 from ..state import Emulator
+from ..subscription import retail_prices
 from . import control_routes, dispatch, graph, inputs, reply_faults, routes, sign_in
 from .dispatch import Passage
 
@@ -56,7 +57,7 @@ class Front:
             failure = errors.internal(exception)
             answer = ArmResponse(failure.status, failure.body())
         own = request.path.lower().startswith("/emulator")
-        common = {} if own else self._common_headers(request)
+        common = {} if own or _asks_for_prices(request) else self._common_headers(request)
         headers = {**common, **passage.headers, **answer.headers}
         body = None
         if answer.body is not None:
@@ -73,6 +74,9 @@ class Front:
         unsigned = sign_in.OPEN.get(path.lower()) if request.method == "GET" else None
         if unsigned:
             return unsigned(self._em, request)
+        if _asks_for_prices(request):
+            self.last_request = time.monotonic()
+            return retail_prices.answer(inputs.query(request), inputs.base_url(request))
         principal = self._em.permissions.authenticate(request.headers.get("Authorization"))
         self.last_request = time.monotonic()
         if path.lower().startswith("/emulator"):
@@ -127,3 +131,8 @@ class Front:
 
     def _new_identifier(self) -> str:
         return str(uuid.UUID(int=self._identifiers.getrandbits(128), version=4))
+
+
+def _asks_for_prices(request: web.Request) -> bool:
+    """Whether the request is for the retail prices, which are another host's on Azure."""
+    return request.method == "GET" and inputs.path(request).lower() == retail_prices.PATH

@@ -82,7 +82,7 @@ class VmSize:
     gpus: int = 0
 
     def engines(self, engines_per_vm: int) -> int:
-        """How many engines a machine runs; `engines_per_vm` is the setting, 0 if it is not given."""
+        """How many engines a machine runs; `engines_per_vm` is the setting, 0 if not given."""
         return engines_per_vm or self.gpus or self.vcpus
 
     def __str__(self) -> str:
