@@ -11,6 +11,11 @@ def counted(number: int, singular: str) -> str:
     return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
 
 
+def money(usd: float) -> str:
+    """Return US dollars: $12.50, or $0.192 where cents alone would say too little."""
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.3f}"
+
+
 def some(names: Sequence[str], most: int = 4) -> str:
     """Return the first of many names, and how many more there are: a, b and 7 more."""
     rest = len(names) - most

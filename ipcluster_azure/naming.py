@@ -14,6 +14,7 @@ CLUSTER_TAG = f"{TAG_PREFIX}-cluster"  # ClusterNames.base: by it clusters are f
 JOB_FILE_TAG = f"{TAG_PREFIX}-job-file"  # ClusterNames.base, of what is deployed by hand
 OWNER_TAGS = ("owner", "home", "user")
 CREATED_TAG = f"{TAG_PREFIX}-created"  # by Azure's clock, as is when it expires
+EXPIRES_TAG = f"{TAG_PREFIX}-expires"
 MAX_TAG_VALUE = 256  # Azure's limit, in characters
 MAX_TAGS = 50  # per resource
 NAME_TEMPLATE = "ipp-{profile}-{random}"

@@ -17,6 +17,7 @@ from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
 from ..start.link_process import is_link
+from .cost import ClusterCost, cost_of, in_words
 
 HUB_TIMEOUT_S = 5.0
 UNREADABLE = "unreadable"
@@ -80,6 +81,7 @@ class ClusterStatus:
     registered: int | None = None
     engine_sets: dict[str, EngineSetStatus] = field(default_factory=dict)
     problem: str = ""
+    cost: ClusterCost | None = None
 
     @property
     def engines(self) -> int:
@@ -124,6 +126,7 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         status.problem = str(error)
     age = azure_now(record.endpoint) - datetime.fromisoformat(record.created)
     status.age_s = age.total_seconds()
+    status.cost = cost_of(record, azure_now(record.endpoint))
     if status.tunnels_open:
         status.registered = _registered(file)
     return status
@@ -184,6 +187,7 @@ def _lines(status: ClusterStatus) -> list[str]:
         + ("; its machine is not there" if status.controller_exists is False else ""),
     ]
     lines += [f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()]
+    lines += [f"  cost: {in_words(status.cost)}"] if status.cost else []
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     lines += [f"  warning: {status.foreign_client}"] if status.foreign_client else []
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])

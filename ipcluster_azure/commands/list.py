@@ -1,18 +1,20 @@
 """`ipcluster-azure list`: all clusters of a subscription, whoever started them on any computer."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from IPython.paths import get_ipython_dir
 from traitlets import Bool
 
+from ..clusters.cost import rates
 from ..clusters.local_records import LocalRecord, by_cluster, local_records
 from ..clusters.whereabouts import Whereabouts
 from ..clusters.whose import is_ours, whose
 from ..errors import AzureLauncherError
 from ..formatting import duration, table
+from ..plan.prices import Rate
 from ..resource_manager.asker import asker
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.discovery import FoundCluster, find_clusters
@@ -20,7 +22,18 @@ from .base import say, say_and_exit
 from .subscription_options import SubscriptionCommand
 
 Found = list[tuple[Whereabouts, FoundCluster]]
-HEADINGS = ["NAME", "STATE", "AGE", "MACHINES", "OWNER", "PROFILE", "GROUP", "LOCATION", "HERE"]
+HEADINGS = [
+    "NAME",
+    "STATE",
+    "AGE",
+    "MACHINES",
+    "USD/H",
+    "OWNER",
+    "PROFILE",
+    "GROUP",
+    "LOCATION",
+    "HERE",
+]
 
 
 class ListApp(SubscriptionCommand):
@@ -55,10 +68,12 @@ class ListApp(SubscriptionCommand):
                 failures += 1
                 say(f"{record.path} is damaged: perhaps its subscription was not asked.")
         here = by_cluster(local_records(get_ipython_dir()))
+        costs = rates(found)
         if self.as_json:
-            print(json.dumps([as_data(*item, here, now) for item in found]))
+            shown = zip(found, costs, strict=True)
+            print(json.dumps([as_data(*item, here, now) | _usd(rate) for item, rate in shown]))
         elif found:
-            print(as_text([cluster for _, cluster in found], here, now))
+            print(as_text([cluster for _, cluster in found], costs, here, now))
         else:
             print("No cluster was found." if failures else "There is no cluster.")
         if failures:
@@ -114,11 +129,29 @@ def as_data(
     }
 
 
-def as_text(clusters: list[FoundCluster], here: dict[str, LocalRecord], now: datetime) -> str:
-    return table(HEADINGS, [_row(cluster, here, now) for cluster in clusters])
+def _usd(rate: Rate) -> dict[str, Any]:
+    return {"usd_per_hour": round(rate.usd, 6), "price_unknown": list(rate.unknown)}
 
 
-def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> list[str]:
+def as_text(
+    clusters: Sequence[FoundCluster],
+    costs: Sequence[Rate],
+    here: dict[str, LocalRecord],
+    now: datetime,
+) -> str:
+    rows = [_row(cluster, rate, here, now) for cluster, rate in zip(clusters, costs, strict=True)]
+    return table(HEADINGS, rows)
+
+
+def _price(rate: Rate) -> str:
+    if not rate.unknown:
+        return f"{rate.usd:.3f}"
+    return f"{rate.usd:.3f} + ?" if rate.usd else "?"
+
+
+def _row(
+    cluster: FoundCluster, rate: Rate, here: dict[str, LocalRecord], now: datetime
+) -> list[str]:
     age_s = cluster.age_s(now)
     sizes = ", ".join(f"{count} x {size}" for size, count in sorted(cluster.vm_sizes.items()))
     profile = "/".join(filter(None, (cluster.tag("profile"), cluster.tag("cluster-id"))))
@@ -127,6 +160,7 @@ def _row(cluster: FoundCluster, here: dict[str, LocalRecord], now: datetime) -> 
         cluster.state(now),
         "?" if age_s is None else duration(max(0.0, age_s)),
         sizes or "none",
+        _price(rate),
         whose(cluster, here.get(cluster.name)),
         profile or "?",
         cluster.resource_group,

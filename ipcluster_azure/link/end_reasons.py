@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..formatting import money
 from ..record.file import RecordFile
 
 Event = dict[str, Any]
@@ -38,7 +39,8 @@ def as_news(event: Event) -> Iterator[Event]:
 
 def end_of(event: Event, file: RecordFile) -> End | None:
     """Return why this event ends the cluster, or None if it does not."""
-    limits = file.require().limits
+    record = file.require()
+    limits, cost = record.limits, record.cost
     if event["event"] == "controller_exited":
         return died("ended", file, str(event.get("log_tail", "")))
     if event["event"] == "idle":
@@ -46,6 +48,8 @@ def end_of(event: Event, file: RecordFile) -> End | None:
         return End(f"Deleted after {minutes} without a task (idle_timeout_min).")
     if event["event"] == "expired":
         hours = f"{limits.max_lifetime_h:g} h"
+        if cost.max_cost and limits.max_lifetime_h != cost.longest_h:
+            return End(f"Deleted after {hours}, as it has cost {money(cost.max_cost)} (max_cost).")
         return End(f"Deleted after {hours}, its longest life (max_lifetime_h).")
     return None
 

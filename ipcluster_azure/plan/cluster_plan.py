@@ -2,13 +2,14 @@
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..formatting import counted
 from ..naming import ClusterNames
 from ..settings.values import Settings
+from .prices import Rate
 
 DEFAULT_ADDRESS_PREFIX = "10.42.0.0/16"
 CONTROLLER_SUBNET, ENGINE_SUBNET = "controller", "engines"
@@ -156,6 +157,10 @@ class ClusterPlan:
             return ""
         return str(ipaddress.IPv4Network(self.controller_prefix)[4])
 
+    def tagged(self, name: str, value: str) -> "ClusterPlan":
+        """This plan with another value of one of the tags."""
+        return replace(self, tags={**self.tags, name: value})
+
     def room_for_machines(self, taken: int) -> int:
         """Return how many machines the engines' subnet has room for, beside `taken` others.
 
@@ -169,7 +174,10 @@ class ClusterPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSetPlan:
-    """One scale set: `n` engines on `vm_count` machines, `engines_per_vm` on each but the last."""
+    """One scale set: `n` engines on `vm_count` machines, `engines_per_vm` on each but the last.
+
+    `rate` is what each machine costs; nothing is asked of Azure by it.
+    """
 
     set_id: str
     scale_set: str
@@ -182,6 +190,7 @@ class EngineSetPlan:
     extra_scale_set: Mapping[str, Any] = field(default_factory=dict)
     extra_nic: Mapping[str, Any] = field(default_factory=dict)
     gpus: int = 0
+    rate: Rate = field(default_factory=Rate)
 
     @property
     def vm_count(self) -> int:

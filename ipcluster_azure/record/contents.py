@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from ..endpoint import Endpoint, RecordCore
 from ..naming import ClusterNames
 from ..plan.cluster_plan import ClusterPlan, MachinePlan, VmSize
+from .cost import Cost, CostPart
 
 T = TypeVar("T")
 FORMAT = 1
@@ -215,6 +216,7 @@ class Record:
     environment: Environment
     state: str = CREATING
     limits: Limits = field(default_factory=Limits)
+    cost: Cost = field(default_factory=Cost)
     preparation: Preparation = field(default_factory=Preparation)
     own_files: OwnFiles = field(default_factory=OwnFiles)
     controller: Controller = field(default_factory=Controller)
@@ -255,6 +257,7 @@ class Record:
         values["endpoint"] = _made(Endpoint, data["endpoint"])
         values["environment"] = _made(Environment, data["environment"])
         values["limits"] = _made(Limits, data.get("limits", {}))
+        values["cost"] = _cost(data.get("cost", {}))
         values["preparation"] = _preparation(data.get("preparation", {}))
         values["own_files"] = _made(OwnFiles, data.get("own_files", {}))
         values["controller"] = _controller(data["controller"])
@@ -279,6 +282,14 @@ def _preparation(data: Mapping[str, Any]) -> Preparation:
 
 def _files(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, path) for name, path in data.get("files", ())]
+
+
+def _cost(data: Mapping[str, Any]) -> Cost:
+    parts = {
+        name: {key: _made(CostPart, part) for key, part in data.get(name, {}).items()}
+        for name in ("parts", "controllers")
+    }
+    return _made(Cost, {**data, **parts})
 
 
 def _controller(data: Mapping[str, Any]) -> Controller:

@@ -92,6 +92,12 @@ class AzureApi:
             body: Any = {"location": location, "tags": tags}
             self._arm.resource_groups.create_or_update(name, body)
 
+    def tag_group(self, name: str, tags: dict[str, str]) -> None:
+        """Give a resource group these tags and no others; never makes one that isn't there."""
+        with translated(f"tagging resource group {name}"):
+            body: Any = {"tags": tags}
+            self._arm.resource_groups.update(name, body)
+
     def put(self, request: ResourceRequest) -> tuple[Json, str]:
         """Ask for a resource; returns Azure's first answer, in which the resource is seldom ready,
         and the URL of the operation that makes it, empty if there is none."""

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from ..errors import RequestRefused
 from ..naming import CLUSTER_TAG, TAG_PREFIX, Owner
 from ..plan import resource_types
+from ..plan.prices import REGULAR
 from ..plan.resource_types import Json
 from ..resource_ids import parse_id
 from .api import AzureApi
@@ -28,10 +30,19 @@ GOING = "Deleting"  # Azure's word for what it is deleting
 STATE = "provisioningState"
 
 
+class BilledMachine(NamedTuple):
+    """What a machine's price depends on; `os_disk_gb` is 0 where Azure doesn't say it."""
+
+    size: str
+    priority: str
+    os_disk_gb: int
+
+
 @dataclass
 class FoundCluster:
     """One cluster. `states`: Azure's provisioning state of what carries its tag, and of its
-    machines, by id; `vm_sizes`: size -> how many machines; `asker`: who has looked;
+    machines, by id; `vm_sizes`: size -> how many machines, and `billed` the same by all that a
+    price depends on; `asker`: who has looked;
     `seen_at`: when, by Azure's clock, which counts where it is known rather than a `now`."""
 
     name: str
@@ -45,6 +56,7 @@ class FoundCluster:
     seen_at: datetime | None = None
     states: dict[str, str] = field(default_factory=dict)
     vm_sizes: Counter[str] = field(default_factory=Counter)
+    billed: Counter[BilledMachine] = field(default_factory=Counter)
 
     def tag(self, name: str) -> str:
         return self.tags.get(f"{TAG_PREFIX}-{name}", "")
@@ -221,7 +233,15 @@ def _add_machines(tagged: Mapping[str, tuple[str, FoundCluster]], machines: Iter
         set_goes = scale_set in tagged and one.states[tagged[scale_set][0]] == GOING
         identity = known[0] if known else machine["id"]
         one.states[identity] = GOING if set_goes else properties[STATE]
-        one.vm_sizes[properties["hardwareProfile"]["vmSize"]] += 1
+        size = properties["hardwareProfile"]["vmSize"]
+        one.vm_sizes[size] += 1
+        one.billed[_billed(size, properties)] += 1
+
+
+def _billed(size: str, properties: Json) -> BilledMachine:
+    disk = properties.get("storageProfile", {}).get("osDisk", {})
+    priority = properties.get("priority", REGULAR)
+    return BilledMachine(size, priority, int(disk.get("diskSizeGB") or 0))
 
 
 def _tags(item: Json) -> dict[str, str]:

@@ -63,7 +63,7 @@ def check_combinations(settings: Settings) -> None:
             "a peering: into a new network without a public address there is no way."
         )
     if settings.self_deletion == "required" and not (
-        settings.max_lifetime_h or settings.idle_timeout_min
+        settings.max_lifetime_h or settings.idle_timeout_min or settings.max_cost
     ):
         raise ConfigurationError(
             "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min: "

@@ -20,6 +20,7 @@ A_DAY_S = 24 * 3600  # the slowest of 1,000 machines, in a study of Microsoft's,
 A_YEAR_H = 365 * 24  # more is a mistake, as 0 says "never"; the end is a date in the tags
 MOST_ENGINES_PER_VM = 2000  # the largest VM size has 1,792 vCPUs (Standard_M1792ixds_32_v3)
 MOST_ENGINES = 1000 * MOST_ENGINES_PER_VM  # of the 1,000 machines of a Flexible scale set
+MOST_COST_USD = 10_000_000
 MOST_SYNC_MB = 2_000  # it is all in memory for a moment
 # All settings can stand in the section AzureVMLauncher. Those of either side can differ between
 # the sides, those of engines are read by their launcher alone; the others hold for the cluster.
@@ -205,6 +206,11 @@ class Settings:
     idle_timeout_min: float = setting(
         BoundedFloat(60.0, min=0, max=60 * A_YEAR_H),
         "Minutes without a task after which the cluster is deleted. 0: never.",
+    )
+    max_cost: float = setting(
+        BoundedFloat(0.0, min=0, max=MOST_COST_USD),
+        "US dollars that the cluster may cost by list prices, with disks and address: it is "
+        "deleted before it costs more, even if max_lifetime_h is not over. 0: no such limit.",
     )
     self_deletion: str = setting(
         Enum(["auto", "required", "off"], default_value="auto"),

@@ -19,6 +19,7 @@ engines that are added later in different processes. The way back is stop/teardo
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ..errors import AzureLauncherError
 from ..naming import ClusterNames, Owner
@@ -28,6 +29,7 @@ from ..record.contents import Limits
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.asker import asker, doubts
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.compute import import_beside
 from ..resource_manager.images import find_image
 from ..resource_manager.waiting import all_or_none
@@ -36,6 +38,7 @@ from ..settings.values import Settings
 from ..ssh.keys import KeyPair
 from . import scheduled_end
 from .engine_identity import check_identity
+from .cost import cost_in_words, expected_cost, limited, priced
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan
@@ -60,9 +63,12 @@ async def find_site(
     sizes = controller_sizes(place.settings, found.market)
     image = found.market.image
     site = Site(place, names, tuple(sizes), found.limits, found.owner, image=image)
+    plans: list[EngineSetPlan] = []
     if engine_settings is not None:
-        _check_engines(file, engine_settings, n, site, found)
-    return site
+        plans = _plan_first_engines(file, engine_settings, n, site, found)
+    cost = expected_cost(place.settings, found.market.prices, image, sizes, plans)
+    limits = limited(found.limits, cost, azure_now(place.endpoint))
+    return replace(site, cost=cost, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ async def _ask_azure(
     with AzureApi(place.endpoint, place.settings.subscription_id) as api:
         names = await free_names(api, file, place)
         owner = await bridge(asker, api)
-        looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir))
+        also = engine_settings.vm_size if engine_settings is not None else ()
+        looking = asyncio.ensure_future(look(api, place.settings, file.profile_dir, also))
         limiting = asyncio.ensure_future(find_limits(api, place.settings))
         imaging = asyncio.ensure_future(_engine_image(api, place.settings, engine_settings))
         checking = asyncio.ensure_future(check_subnet(api, place))
@@ -113,18 +120,23 @@ async def free_names(api: AzureApi, file: RecordFile, place: Place) -> ClusterNa
             return names
 
 
-def _check_engines(
+def _plan_first_engines(
     file: RecordFile, settings: Settings, n: int | None, site: Site, found: _Found
-) -> None:
-    """Raise if the engines that come next can't be had beside the controller."""
+) -> list[EngineSetPlan]:
+    """Plan the engines that come next, as far as their number is known.
+
+    Raises what speaks against having them beside the controller.
+    """
     there = replace(settings, location=site.place.settings.location)
     market = replace(found.market, image=found.engine_image)
+    plans: list[EngineSetPlan] = []
     if n is None:
         sizes = usable(there, market.offers, market.image, there.priority)
     else:
         sizes = engine_sizes(there, market, n, site.sizes[0])
-        plans_with_room(there, plan_controller(file, site), "", n, sizes)
+        plans = plans_with_room(there, plan_controller(file, site), "", n, sizes)
     require_one_architecture(there, sizes, site.sizes[0].name, market.offers)
+    return priced(plans, market.prices, market.image)
 
 
 async def request_controller(
@@ -144,7 +156,9 @@ async def request_controller(
     accepted.
     """
     record, planned = put_on_record(context, site, job, process, login_key, announce)
-    context.progress.promise(promise(record.limits, record.plan))
+    created = datetime.fromisoformat(record.created)
+    costs = cost_in_words(record.cost, record.limits, created, created)
+    context.progress.promise(f"{costs}. {promise(record.limits, record.plan)}")
     for doubt in doubts(site.owner):
         context.progress.log.warning(doubt)
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from ..errors import AzureLauncherError, BootTimeout, EnginesMissing
 from ..plan.cluster_plan import EngineSetPlan
-from ..record.abort import edited_set, require_alive
-from ..record.contents import READY, Machine
+from ..record.abort import edited, edited_set, require_alive
+from ..record.contents import READY, Machine, Record
 from ..record.file import RecordFile
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.waiting import all_or_none, while_watching
 from ..ssh.bootstrap import instruct_guard
 from ..ssh.connection import Connection
@@ -133,12 +134,20 @@ class EngineSetStart:
         if not record.plan.owns_resource_group:
             record = await allow_self_deletion(self.api, file, progress)
         machines = [record.controller.vm_id, *(machine.id for machine in fleet.ready)]
+        if record.cost.max_cost:  # the others may have to end sooner, too
+            machines += await bridge(self._other_machines, record)
         await scheduled_end.schedule(self.api, record, machines, progress)
-        if record.plan.owns_resource_group and record.limits.self_deletion:
+        is_told = record.plan.owns_resource_group and record.limits.self_deletion
+        if is_told and not record.cost.max_cost:
             return  # the guard was told so when it was started
         await asyncio.shield(self.controller.running)
         settings = guard_settings(require_alive(file))
         await instruct_guard(await asyncio.shield(self.controller.gate), settings)
+
+    def _other_machines(self, record: Record) -> list[str]:
+        """The ids of the machines of the cluster's other engine sets. Blocking."""
+        sets = [item for key, item in record.engine_sets.items() if key != self.spec.set_id]
+        return [machine.id for item in sets for machine in self.api.machines(item.scale_set_id)]
 
     def _count(self, n: int, started: Started, fleet: Fleet) -> int:
         """Return how many of the engines there are, and tell what is wrong with the others.
@@ -169,8 +178,9 @@ class EngineSetStart:
         for machine in await bridge(self.api.machines, engine_set.scale_set_id):
             if machine.name not in names:
                 await bridge(self.api.delete, machine.id)
-        with edited_set(self.context.file, self.spec.set_id) as engine_set:
-            engine_set.machines = used
+        with edited(self.context.file) as record:
+            record.engine_sets[self.spec.set_id].machines = used
+            record.cost.have_machines(azure_now(record.endpoint), self.spec.set_id, len(used))
 
 
 def _told(failures: Mapping[str, BaseException]) -> str:

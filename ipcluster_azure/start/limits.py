@@ -20,7 +20,8 @@ async def find_limits(api: AzureApi, settings: Settings) -> Limits:
     limits = Limits(
         max_lifetime_h=settings.max_lifetime_h, idle_timeout_min=settings.idle_timeout_min
     )
-    if settings.self_deletion == "off" or not (limits.max_lifetime_h or limits.idle_timeout_min):
+    ends = limits.max_lifetime_h or limits.idle_timeout_min or settings.max_cost
+    if settings.self_deletion == "off" or not ends:
         return limits
     limits.self_deletion_required = settings.self_deletion == "required"
     missing = await bridge(_missing_rights, api, settings.resource_group)

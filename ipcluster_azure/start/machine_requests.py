@@ -13,7 +13,10 @@ from ..plan.requests import ResourceRequest, requests
 from ..record.abort import edited, edited_set
 from ..record.contents import EngineSet, Machine
 from ..resource_manager.api import AzureApi
+from ..resource_manager.azure_time import azure_now
 from ..ssh.keys import make_host_key
+from .cost import add_engines, cost_now
+from .end_tags import note_end
 from .next_place import first_with_room, move_controller
 from .planning import secure_parameters, write_parameters
 from .provision import create_all, create_resource, note_controller
@@ -70,6 +73,8 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
             gpus=plan.gpus,
             host_key=host_key.public,
         )
+        before = record.cost.rate
+        ends_otherwise = add_engines(record, plan, azure_now(record.endpoint))
         record.resources.append(request.id)
         record.secret_files.append(str(file.engine_set_parameters))
     job.submit(template)
@@ -80,7 +85,11 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
         f"Requesting {plan.vm_count} x {plan.machine.vm_size}{where} for "
         f"{counted(plan.n, 'engine')}"
     )
+    if record.cost.rate != before:
+        progress.say(cost_now(record))
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+        if ends_otherwise:
+            await note_end(api, file)
         _, operation = await create_resource(api, file, request, progress)
     with edited_set(file, plan.set_id) as engine_set:
         engine_set.operation = operation

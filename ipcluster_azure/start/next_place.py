@@ -19,7 +19,10 @@ from ..plan.resource_types import PUBLIC_IP
 from ..record.abort import require_alive
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.waiting import gone
+from .cost import move_cost
+from .end_tags import note_end
 from .provision import create_all, note_controller
 from .request import StartContext
 from .self_deletion import allow_self_deletion
@@ -80,6 +83,9 @@ async def move_controller(api: AzureApi, context: StartContext, refusal: AzureLa
     *network, nic, vm = _planned(file, Path(controller.job_file), plan)
     with file.edit() as record:
         record.plan, record.controller.alternatives = plan, controller.alternatives[1:]
+        ends_otherwise = move_cost(record, size, azure_now(record.endpoint))
+    if ends_otherwise:
+        await note_end(api, file)
     await _remove(api, file, nic, vm)
     answers = await create_all(api, file, [nic, vm], lambda: None, progress)
     for request in network:

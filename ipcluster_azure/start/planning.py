@@ -16,6 +16,7 @@ from ..plan.requests import ResourceRequest, requests
 from ..private_files import write_private
 from ..record.abort import edited, require_alive
 from ..record.contents import Controller, Environment, Limits, Preparation, Record
+from ..record.cost import Cost
 from ..record.file import RecordFile
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
@@ -27,6 +28,7 @@ from ..ssh.keys import KeyPair, make_host_key
 from .asked_packages import asked_of
 from .controller_wait import network_ready
 from .engine_identity import check_identity
+from .cost import priced, require_affordable
 from .own_files import FilesToSend, put_beside
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext
@@ -41,7 +43,8 @@ class Site:
     `sizes` are those that the controller may have, best first. `limits` say when the cluster ends
     by itself; `owner` is who asks; `preparation` says what engines are configured to run;
     `own_files` are the user's that they get; `image` is what the controller's machine is made of;
-    `python` is what all machines install, None where their image has it.
+    `python` is what all machines install, None where their image has it; `cost` is what the cluster
+    will cost with the engines that come next.
     """
 
     place: Place
@@ -53,6 +56,7 @@ class Site:
     own_files: FilesToSend = field(default_factory=FilesToSend)
     image: Image = NO_IMAGE
     python: PreparedEnvironment | None = None
+    cost: Cost = field(default_factory=Cost)
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -63,7 +67,7 @@ def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
         profile=file.profile,
         cluster_id=file.cluster_id,
         owner=site.owner,
-        max_lifetime_h=settings.max_lifetime_h,
+        max_lifetime_h=site.limits.max_lifetime_h,
         user_tags=settings.tags,
         now=azure_now(site.place.endpoint),
     )
@@ -103,9 +107,12 @@ async def plan_engines(
     sizes = engine_sizes(settled, market, n, None)
     require_one_architecture(settled, sizes, record.plan.machine.vm_size, market.offers)
     bought = market.image.purchase_plan
-    return plans_with_room(
+    plans = plans_with_room(
         settled, record.plan, set_id, n, sizes, others=others, purchase_plan=bought
     )
+    plans = priced(plans, market.prices, market.image)
+    require_affordable(record, plans, azure_now(record.endpoint))
+    return plans
 
 
 def plans_with_room(
@@ -189,6 +196,7 @@ def _new_record(
         plan=plan,
         environment=_environment(site),
         limits=site.limits,
+        cost=replace(site.cost, since=plan.tags[CREATED_TAG]),
         preparation=site.preparation,
         own_files=site.own_files.record,
         controller=Controller(

@@ -21,15 +21,25 @@ UBUNTU_SKUS = {
 }
 
 
-def named(name: str, offers: Mapping[str, SizeOffer], location: str) -> SizeOffer:
-    """The offer of a size by its name, which may lack `Standard_`, or have blanks for underscores.
-
-    `offers` are by lower-case name. Raises ConfigurationError if there is none.
-    """
-    wanted = name.strip().lower().replace(" ", "_")
+def find_named(name: str, offers: Mapping[str, SizeOffer]) -> SizeOffer | None:
+    """The offer of a size by its name, which may lack `Standard_`, or have blanks for underscores;
+    None if there is none. `offers` are by lower-case name."""
+    wanted = _lower(name)
     for candidate in (wanted, f"{SERIES}{wanted}"):
         if offer := offers.get(candidate):
             return offer if offer.name else replace(offer, name=name)
+    return None
+
+
+def _lower(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+def named(name: str, offers: Mapping[str, SizeOffer], location: str) -> SizeOffer:
+    """The offer of a size, as find_named finds it. Raises ConfigurationError if there is none."""
+    if offer := find_named(name, offers):
+        return offer
+    wanted = _lower(name)
     if not offers:
         raise ConfigurationError(
             f"No VM size at all is offered in {location}. `az account list-locations --output "

@@ -14,13 +14,15 @@ from typing import Any
 from ..errors import CapacityUnavailable, QuotaExceeded, RequestRefused
 from ..plan.cluster_plan import CAPABILITIES, SizeOffer, VmSize
 from ..plan.image import NO_IMAGE, Image, security_type
+from ..plan.prices import NO_PRICES, Prices
 from ..plan.quota import Need, Usage, shortage
 from ..private_files import write_private
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.images import find_image
+from ..resource_manager.prices import known_prices
 from ..settings.image_reference import parse_image
 from ..settings.values import Settings
-from .size_choice import named, require_fit, unknown_region
+from .size_choice import find_named, named, require_fit, unknown_region
 
 SIZES_FRESH_S = 24 * 3600.0
 UNKNOWN_REGION_CODES = ("LocationNotAvailableForResourceType", "NoRegisteredProviderFound")
@@ -29,25 +31,45 @@ OFFER_FIELDS = {item.name for item in fields(SizeOffer)}
 
 @dataclass(frozen=True)
 class Market:
-    """What Azure offers in a location, what the subscription has left of its quotas, and the image
-    that machines are to be made of."""
+    """What Azure offers in a location, what the subscription has left of its quotas, the image that
+    machines are to be made of, and the prices of the sizes that are named."""
 
     offers: Mapping[str, SizeOffer]
     usages: Mapping[str, Usage]
     image: Image = NO_IMAGE
+    prices: Prices = NO_PRICES
 
 
-async def look(api: AzureApi, settings: Settings, cache_dir: Path) -> Market:
-    """Ask Azure; the sizes are remembered for a day, as the answer has several MB."""
+async def look(
+    api: AzureApi, settings: Settings, cache_dir: Path, also: Sequence[str] = ()
+) -> Market:
+    """Ask Azure; the sizes are remembered for a day, as the answer has several MB.
+
+    `also`: names of sizes whose prices are of interest besides those of the settings.
+    """
     location = settings.location
     fetch = functools.partial(_offers, api)
     if settings.uses_emulator:
-        sizes = bridge(fetch, location)
+        asking = bridge(fetch, location)
     else:
         cache = cache_dir / f"azure-sizes-{api.subscription_id}-{location}.json"
-        sizes = bridge(_cached, cache, fetch, location)
+        asking = bridge(_cached, cache, fetch, location)
+    sizes = asyncio.ensure_future(asking)
     looking = find_image(api, parse_image(settings.image), location)
-    return Market(*await asyncio.gather(sizes, bridge(_usages, api, location), looking))
+    pricing = _prices(api, location, sizes, [*settings.vm_size, *also])
+    return Market(*await asyncio.gather(sizes, bridge(_usages, api, location), looking, pricing))
+
+
+async def _prices(
+    api: AzureApi,
+    location: str,
+    sizes: "asyncio.Future[dict[str, SizeOffer]]",
+    names: Sequence[str],
+) -> Prices:
+    """The prices of the sizes so named, by the names that Azure spells as its list does."""
+    offers = await sizes
+    spelled = {offer.name: None for name in names if (offer := find_named(name, offers))}
+    return await bridge(known_prices, api.endpoint, location, [*filter(None, spelled)])
 
 
 def _offers(api: AzureApi, location: str) -> dict[str, SizeOffer]:

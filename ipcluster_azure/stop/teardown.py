@@ -12,6 +12,7 @@ from ..progress import Progress
 from ..record.contents import DELETING, KEPT, READY, Record
 from ..record.file import RecordFile, held, read_core
 from ..resource_manager.api import AzureApi, bridge
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.compute import import_beside
 from ..resource_manager.discovery import resources_of_cluster
 from ..resource_manager.power import emulator_is_gone
@@ -146,14 +147,21 @@ async def _delete_resources(file: RecordFile, record: Record, progress: Progress
             await delete_in_order(api, record.resources, progress)
             file.erase()
             progress.say(f"Deleted the cluster's resources in resource group {group}")
+            _tell_cost(record, progress)
             return
         await delete_whole_group(api, group, record.resources)
         progress.say(f"Azure has accepted the deletion of resource group {group}")
+        _tell_cost(record, progress)
         looks_s = EMULATED_GONE_LOOKS_S if record.endpoint.token_file else GONE_LOOKS_S
         if await gone(functools.partial(api.group_exists, group), looks_s, every_s=0.3):
             file.erase()
         else:
             file.retire()
+
+
+def _tell_cost(record: Record, progress: Progress) -> None:
+    if spent := record.cost.spent_in_words(azure_now(record.endpoint)):
+        progress.say(f"The cluster has cost {spent}")
 
 
 def _forget_secrets(file: RecordFile, record: Record) -> None:
@@ -189,6 +197,7 @@ async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -
             if list(record.engine_sets)[-1] == set_id:  # the secure parameters are of the last one
                 erase(file.engine_set_parameters)
             del record.engine_sets[set_id]
+            record.cost.change(azure_now(record.endpoint), set_id, None)
         progress.say(f"Azure has accepted the deletion of engine set {set_id}")
 
 
