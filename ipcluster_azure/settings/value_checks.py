@@ -66,8 +66,8 @@ def check_combinations(settings: Settings) -> None:
         settings.max_lifetime_h or settings.idle_timeout_min or settings.max_cost
     ):
         raise ConfigurationError(
-            "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min: "
-            "nothing would ever make the cluster delete itself."
+            "self_deletion = 'required' has no effect without max_lifetime_h, idle_timeout_min or "
+            "max_cost: nothing would ever make the cluster delete itself."
         )
     check_environment(settings)
 

@@ -1,7 +1,7 @@
 """Stands between a client and the emulator, counts the exchanges, and does harm at one of them.
 
-The client finds it as it finds the emulator, by a state directory. What isn't Azure's, the
-emulator's own routes, passes uncounted.
+The client finds it as it finds the emulator, by a state directory. What isn't the Resource
+Manager's passes uncounted: the emulator's own routes, and prices, which another host has.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ class KillProxy:
         (self._folder / "emulator.json").write_text(json.dumps(asdict(self.info)))
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/emulator"):
+        if request.path.startswith(("/emulator", "/api/retail/prices")):
             return await self._forward(request)
         act = self._due(kind_of(request.method, request.path))
         if self._unreachable:

@@ -76,3 +76,16 @@ def test_a_dead_controller_ends_the_cluster(file: RecordFile) -> None:
 @pytest.mark.parametrize("kind", ["alive", "heard", "silent", "evicted", "failed"])
 def test_nothing_else_does(file: RecordFile, kind: str) -> None:
     assert end_of({"event": kind, "machines": ["10.0.0.4"]}, file) is None
+
+
+def test_a_lifetime_that_max_cost_has_shortened_is_said_to_be_so(file: RecordFile) -> None:
+    with file.edit() as record:
+        record.cost.max_cost, record.cost.longest_h = 20.0, 24.0
+    end = end_of({"event": "expired"}, file)
+    assert end is not None
+    assert end.why == "Deleted after 12 h, as it has cost $20.00 (max_cost)."
+    with file.edit() as record:
+        record.cost.longest_h = 12.0  # which was over first
+    end = end_of({"event": "expired"}, file)
+    assert end is not None
+    assert "its longest life (max_lifetime_h)" in end.why

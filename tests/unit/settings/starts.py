@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,8 @@ from ipcluster_azure.plan.cluster_plan import (
     SizeOffer,
     plan_engine_set,
 )
+from ipcluster_azure.plan.image import Image
+from ipcluster_azure.plan.prices import Prices
 from ipcluster_azure.plan.requests import ResourceRequest, requests
 from ipcluster_azure.plan.resource_types import Json
 from ipcluster_azure.progress import Progress
@@ -29,6 +32,7 @@ from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.connect import Target
 from ipcluster_azure.ssh.keys import make_host_key
 from ipcluster_azure.start.deployment import free_names
+from ipcluster_azure.start.cost import expected_cost, limited
 from ipcluster_azure.start.limits import find_limits
 from ipcluster_azure.start.own_files import find_own_files
 from ipcluster_azure.start.planning import Site, put_on_record
@@ -43,6 +47,8 @@ OFFERS = {
     "standard_d4s_v5": SizeOffer(4, zones=("1", "2")),
     "standard_f8s_v2": SizeOffer(8, zones=("1", "2")),
 }
+IMAGE = Image(size_gb=30)
+PRICES = Prices({"standard_d4s_v5": {"Regular": 0.1}}, {"E4": 0.09 * 730}, 0.01)
 OWN_ADDRESS = "203.0.113.7"
 PARAMETERS = {"sshPublicKey": "ssh-rsa AAAA", "customData": "I2Nsb3Vk"}
 ELSEWHERE = {"subscription_id": "00000000-1111-2222-3333-444444444444"}
@@ -126,7 +132,9 @@ async def _start(
     (folder / "mymodule.py").write_text("x = 1")
     (folder / "data.csv").write_text("1,2")
     own_files = find_own_files(settings, context.file, str(folder), [])
-    site = Site(place, names, sizes, limits, own_files=own_files)
+    cost = expected_cost(settings, PRICES, IMAGE, sizes, [])
+    limits = limited(limits, cost, datetime.now(timezone.utc))
+    site = Site(place, names, sizes, limits, own_files=own_files, cost=cost)
     key = make_host_key()  # quicker to make than a login key
     record, asked_for = put_on_record(context, site, job, ProcessSpec(), key, lambda: None)
     plan = record.plan

@@ -42,6 +42,7 @@ BOUNDS = [
     ("boot_timeout_s", 1, 86400),
     ("max_lifetime_h", 0, 8760),
     ("idle_timeout_min", 0, 525600),
+    ("max_cost", 0, 10000000),
     ("max_engines", 1, 2000000),
     ("min_engines", 0, 2000000),
     ("engines_per_vm", 0, 2000),

@@ -94,6 +94,7 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "boot_timeout_s": (7.0, _setting("boot_timeout_s"), _setting("boot_timeout_s")),
     "max_lifetime_h": (7.0, _setting("max_lifetime_h"), WHOLE_CLUSTER),
     "idle_timeout_min": (7.0, _setting("idle_timeout_min"), WHOLE_CLUSTER),
+    "max_cost": (7.0, _setting("max_cost"), WHOLE_CLUSTER),
     "self_deletion": ("off", _setting("self_deletion"), WHOLE_CLUSTER),
     "max_engines": (7, ABOUT_ENGINES, _setting("max_engines")),
     "min_engines": (7, ABOUT_ENGINES, _setting("min_engines")),

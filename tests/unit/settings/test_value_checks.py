@@ -115,7 +115,7 @@ def test_a_network_is_wide_if_no_network_of_ones_own_can_be() -> None:
         ({"python_lock": "uv.lock", "sync_strict": True}, "sync_strict has no effect"),
         (
             {"self_deletion": "required", "max_lifetime_h": 0, "idle_timeout_min": 0},
-            "self_deletion = 'required' has no effect without max_lifetime_h or idle_timeout_min",
+            "self_deletion = 'required' has no effect without max_lifetime_h, idle_timeout_min or ",
         ),
     ],
 )

@@ -230,6 +230,12 @@ ROWS = {
         (3.5, 3.5),
     ),
     "idle_timeout_min": Row(7.5, lambda s: guard_settings(s.record)["idle_timeout_min"], 7.5),
+    # the controller of these starts costs 20 cents an hour
+    "max_cost": Row(
+        0.5,
+        lambda s: (s.record.cost.max_cost, guard_settings(s.record)["max_lifetime_h"]),
+        (0.5, 2.5),
+    ),
     "self_deletion": Row(
         "off",
         lambda s: (s.body(VIRTUAL_MACHINE).get("identity"), s.record.limits.self_deletion),
