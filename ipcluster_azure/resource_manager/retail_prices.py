@@ -40,7 +40,7 @@ class PriceList:
     ca_file: str = ""
     timeout_s: float = TIMEOUT_S
 
-    def items(self, filter_: str) -> list[Json]:
+    def items(self, filter_: str, *, most_pages: int = MOST_PAGES) -> list[Json]:
         """Return all items that match an OData filter. Blocking; each page may take `timeout_s`.
 
         Raises OSError or ValueError if it doesn't answer, or answers something else.
@@ -51,7 +51,7 @@ class PriceList:
             # the emulator listens on the loopback, where no proxy leads
             session.trust_env = not self.ca_file
             url: str | None = self.url
-            for _ in range(MOST_PAGES):
+            for _ in range(most_pages):
                 answer = session.get(
                     str(url),
                     params=query if url == self.url else None,
@@ -63,10 +63,10 @@ class PriceList:
                 found += _members(page)
                 url = page.get("NextPageLink")
                 if not url:
-                    break
+                    return found
                 if urlsplit(url).hostname != urlsplit(self.url).hostname:
                     raise ValueError(f"{self.name} leads to another host, {url}")
-        return found
+        raise ValueError(f"{self.name} has more than {most_pages} pages of that")
 
 
 def price_list(endpoint: Endpoint) -> PriceList | None:
@@ -82,7 +82,11 @@ def price_list(endpoint: Endpoint) -> PriceList | None:
 def filter_of_machines(location: str, sizes: Iterable[str]) -> str:
     """The filter for sizes in Azure's spelling: this interface minds capitals."""
     named = " or ".join(f"armSkuName eq '{size}'" for size in sizes)
-    return f"{_used(MACHINES, location)} and ({named})"
+    return f"{filter_of_all_machines(location)} and ({named})"
+
+
+def filter_of_all_machines(location: str) -> str:
+    return _used(MACHINES, location)
 
 
 def filter_of_disks(location: str) -> str:

@@ -34,9 +34,9 @@ class Public:
     def list_of(self, endpoint: Endpoint) -> PriceList:
         return PriceList("prices.example", self.url, "", self.timeout_s)
 
-    def items(self, where: PriceList, filter_: str) -> Any:
+    def items(self, where: PriceList, filter_: str, **more: int) -> Any:
         self.asked.append(filter_)
-        return self.whole(where, filter_)
+        return self.whole(where, filter_, **more)
 
     def age(self, seconds: float) -> None:
         """Make all that is kept so much older."""
@@ -53,7 +53,7 @@ def public(emulator: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", emulator.ca_file)
     stand_in = Public(f"{emulator.endpoint}{PATH}", tmp_path / "cache")
     monkeypatch.setattr(prices, "price_list", stand_in.list_of)
-    monkeypatch.setattr(PriceList, "items", lambda *args: stand_in.items(*args))
+    monkeypatch.setattr(PriceList, "items", lambda *args, **more: stand_in.items(*args, **more))
     return stand_in
 
 
@@ -173,6 +173,12 @@ def test_all_pages_are_read(emulator: EmulatorInfo) -> None:
     found = where.items("armRegionName eq 'eastus' and contains(productName, 'D')")
     assert len(found) > 1000
     assert len({item["meterId"] for item in found}) == len(found)
+
+
+def test_what_has_too_many_pages_is_no_half_answer(emulator: EmulatorInfo) -> None:
+    where = PriceList("x", f"{emulator.endpoint}{PATH}", emulator.ca_file)
+    with pytest.raises(ValueError, match="more than 1 pages"):
+        where.items("armRegionName eq 'eastus'", most_pages=1)
 
 
 def test_what_is_kept_is_the_users_alone(public: Public) -> None:
