@@ -18,7 +18,8 @@ HOSTS = frozenset(
     docs.coiled.io packaging.python.org
     keepachangelog.com semver.org
     learn.microsoft.com shell.azure.com
-    api.ipify.org management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn
+    api.ipify.org prices.azure.com
+    management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn
     """.split()
 )
 ENVIRONMENT = re.compile(r"(?i)(.*_)?(index|index_url|proxy|find_links|mirror)")
