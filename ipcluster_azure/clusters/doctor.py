@@ -25,12 +25,14 @@ from ..record.contents import Limits
 from ..record.file import RecordFile
 from ..resource_ids import parse_id
 from ..resource_manager.api import AzureApi
+from ..resource_manager.azure_time import azure_now
 from ..resource_manager.credentials import check_login
 from ..resource_manager.images import find_image
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from ..settings.image_reference import parse_image
 from ..settings.values import Settings
 from ..start.engine_identity import check_identity
+from ..start.cost import cost_in_words, expected_cost, limited, priced
 from ..start.limits import granted
 from ..start.planning import Site, plan_controller, plans_with_room
 from ..start.preflight import Place, find_place
@@ -211,9 +213,10 @@ class Examination:
 
     def _sizes(self) -> str:
         settings = self._place.settings
-        market = asyncio.run(look(self._api, settings, self._profile_dir))
-        controller = controller_sizes(settings, market)[0]
         there = replace(self._engine_settings, location=settings.location)
+        market = asyncio.run(look(self._api, settings, self._profile_dir, there.vm_size))
+        controllers, image = controller_sizes(settings, market), market.image
+        controller = controllers[0]
         if there.image != settings.image:
             looking = find_image(self._api, parse_image(there.image), there.location)
             market = replace(market, image=asyncio.run(looking))
@@ -221,10 +224,15 @@ class Examination:
         file = RecordFile.of(str(self._profile_dir), "")
         names = ClusterNames.for_cluster(file.profile, file.cluster_id, settings.name_template)
         cluster = plan_controller(file, Site(self._place, names, (controller,), Limits()))
-        plan = plans_with_room(there, cluster, "", self._n, sizes)[0]
+        plans = plans_with_room(there, cluster, "", self._n, sizes)
+        plans = priced(plans, market.prices, market.image)
+        cost = expected_cost(settings, market.prices, image, controllers, plans)
+        now = azure_now(self._place.endpoint)
+        limits = limited(Limits(), cost, now)
         return (
-            f"room for {counted(self._n, 'engine')} on {plan.vm_count} x {plan.machine.vm_size}, "
-            f"and for the controller on {controller}"
+            f"room for {counted(self._n, 'engine')} on {plans[0].vm_count} x "
+            f"{plans[0].machine.vm_size}, and for the controller on {controller}; "
+            f"{cost_in_words(cost, limits, now, now)}"
         )
 
     def _subnet(self) -> str:

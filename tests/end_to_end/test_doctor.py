@@ -41,7 +41,9 @@ def test_all_is_well(profile: Profile) -> None:
     found = doctor(profile, "--n=9", expect=0)
     assert tuple(found) == CHECKS
     assert {state for state, _ in found.values()} == {"ok"}
-    assert "room for 9 engines on 3 x Standard_D4s_v5" in found["sizes and quota"][1]
+    sizes = found["sizes and quota"][1]
+    assert "room for 9 engines on 3 x Standard_D4s_v5" in sizes
+    assert "4 machines, disks and address: about $0.188 an hour, at most $2.25 until" in sizes
     assert profile.left_on_azure()["resource_groups"] == []
 
 
