@@ -51,6 +51,8 @@ def public(emulator: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", emulator.ca_file)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
     stand_in = Public(f"{emulator.endpoint}{PATH}", tmp_path / "cache")
     monkeypatch.setattr(prices, "price_list", stand_in.list_of)
     monkeypatch.setattr(PriceList, "items", lambda *args, **more: stand_in.items(*args, **more))
