@@ -8,16 +8,22 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from ..guest.machine_interface import MachineSpec
+from ..guest.machine_interface import MachineSpec, Script, ScriptResult
 from ..guest.vm_environment import way_out
 
 ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # by which cloud-init knows an Azure machine
 REBOOTED = 133  # systemd-nspawn's exit status after `reboot`
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+SCRIPT_VARIABLES = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "USER": "root",
+    "LANG": "C.UTF-8",
+}
 BOOTED_BY = "/lib/systemd/systemd"
 
 # An overlay that goes with the process: it is mounted in a mount namespace of its own.
@@ -128,21 +134,31 @@ class Container:
             folder.chmod(0o755)
         unfinished.rename(upper)
 
-    async def run(self, script: str, variables: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """Run a script as root in the machine; return its two outputs."""
+    async def run(self, script: Script) -> ScriptResult:
+        """Run a script in the machine, as root or as its user."""
         leader = self._leader()
         if leader is None:
-            return b"", b""
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            return ScriptResult()
+        command = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        command += ["--root", "--wd"]
+        if script.user not in ("", "root"):
+            command += ["runuser", "-u", script.user, "--"]
         process = await asyncio.create_subprocess_exec(
-            *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid"),
-            *("--root", "--wd", "/bin/sh", "-s"),
-            env={"PATH": path, "HOME": "/root", "USER": "root", "LANG": "C.UTF-8", **variables},
+            *(*command, "/bin/sh", "-s"),
+            env={**SCRIPT_VARIABLES, **script.variables},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        return await process.communicate(script.encode())
+        talking = asyncio.ensure_future(process.communicate(script.text.encode()))
+        try:
+            output, mistakes = await asyncio.wait_for(talking, script.timeout_s)
+        except asyncio.TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            return ScriptResult(timed_out=True)
+        return ScriptResult(process.returncode or 0, output, mistakes)
 
     def _leader(self) -> int | None:
         """Return the id, here, of the machine's process 1."""

@@ -9,12 +9,12 @@ import logging
 import os
 import shutil
 import urllib.request
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..base import errors, provider_errors
-from ..guest.machine_interface import MachineSpec
+from ..guest.machine_interface import MachineSpec, Script, ScriptResult
 from . import root_file_system
 from .container import REBOOTED, Container
 from .network import Network
@@ -133,11 +133,9 @@ class NspawnMachines:
     async def halt(self, vm_ids: Sequence[str]) -> None:
         await asyncio.gather(*(container.power_off() for container in self._known(vm_ids)))
 
-    async def run(
-        self, vm_id: str, script: str, variables: Mapping[str, str]
-    ) -> tuple[bytes, bytes]:
+    async def run(self, vm_id: str, script: Script) -> ScriptResult:
         container = self._containers.get(vm_id)
-        return await container.run(script, variables) if container else (b"", b"")
+        return await container.run(script) if container else ScriptResult()
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         gone = self._known(vm_ids)

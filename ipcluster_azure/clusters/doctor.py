@@ -31,8 +31,8 @@ from ..resource_manager.images import find_image
 from ..resource_manager.role import ACTIONS, GROUP, SELF_DELETION_ACTIONS, lacking
 from ..settings.image_reference import parse_image
 from ..settings.values import Settings
-from ..start.engine_identity import check_identity
 from ..start.cost import cost_in_words, expected_cost, limited, priced
+from ..start.engine_identity import check_identity
 from ..start.limits import granted
 from ..start.planning import Site, plan_controller, plans_with_room
 from ..start.preflight import Place, find_place

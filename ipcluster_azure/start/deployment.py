@@ -37,8 +37,8 @@ from ..settings.image_reference import parse_image
 from ..settings.values import Settings
 from ..ssh.keys import KeyPair
 from . import scheduled_end
-from .engine_identity import check_identity
 from .cost import cost_in_words, expected_cost, limited, priced
+from .engine_identity import check_identity
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan

@@ -27,8 +27,8 @@ from ..ssh.environment import environment_of
 from ..ssh.keys import KeyPair, make_host_key
 from .asked_packages import asked_of
 from .controller_wait import network_ready
-from .engine_identity import check_identity
 from .cost import priced, require_affordable
+from .engine_identity import check_identity
 from .own_files import FilesToSend, put_beside
 from .preflight import Place
 from .request import JobFile, ProcessSpec, StartContext

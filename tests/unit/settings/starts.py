@@ -31,8 +31,8 @@ from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.settings.values import Settings
 from ipcluster_azure.ssh.connect import Target
 from ipcluster_azure.ssh.keys import make_host_key
-from ipcluster_azure.start.deployment import free_names
 from ipcluster_azure.start.cost import expected_cost, limited
+from ipcluster_azure.start.deployment import free_names
 from ipcluster_azure.start.limits import find_limits
 from ipcluster_azure.start.own_files import find_own_files
 from ipcluster_azure.start.planning import Site, put_on_record
