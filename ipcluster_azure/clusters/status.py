@@ -1,5 +1,6 @@
 """`ipcluster-azure status`: the parts of each cluster of a profile, and the state of each part."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -7,19 +8,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ..errors import AzureLauncherError
+from ..errors import AzureLauncherError, BootTimeout
 from ..formatting import counted, duration
 from ..private_files import files_in
 from ..record.contents import CREATING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
 from ..resource_manager.answers import GONE, MachineState
-from ..resource_manager.api import AzureApi
+from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
 from ..start.link_process import is_link
 from .cost import ClusterCost, cost_of, in_words
+from .load import Sums, load_of
+from .load_table import load_rows, time_rows
 
-HUB_TIMEOUT_S = 5.0
 UNREADABLE = "unreadable"
 
 
@@ -62,7 +64,8 @@ class EngineSetStatus:
 class ClusterStatus:
     """What `status` shows of one cluster.
 
-    `registered`: how many engines the controller knows, None if it doesn't answer.
+    `registered`: how many engines the controller knows, None if it doesn't answer; `load` and the
+    times are those of ClusterLoad, likewise; `unheard` says why there are none.
     `foreign_client`: what a client of this Python would do to engines of another minor version.
     `controller_exists`: None if Azure could not be asked; `problem` then says why.
     """
@@ -79,6 +82,11 @@ class ClusterStatus:
     controller_exists: bool | None = None
     tunnels_open: bool = False
     registered: int | None = None
+    load: Sums | None = None
+    idle_s: float | None = None
+    idle_left_s: float | None = None
+    time_left_s: float | None = None
+    unheard: str = ""
     engine_sets: dict[str, EngineSetStatus] = field(default_factory=dict)
     problem: str = ""
     cost: ClusterCost | None = None
@@ -96,18 +104,23 @@ def clusters(profile_dir: Path) -> list[ClusterStatus]:
     `problem` of a cluster says what couldn't be asked or read.
     """
     files = files_in(profile_dir / "security", "azure-*.json")
-    return [status for status in map(_seen, map(RecordFile, files)) if status is not None]
+    return asyncio.run(_all_seen([RecordFile(path) for path in files]))
 
 
-def _seen(file: RecordFile) -> ClusterStatus | None:
+async def _all_seen(files: Iterable[RecordFile]) -> list[ClusterStatus]:
+    found = await asyncio.gather(*map(_seen, files))
+    return [status for status in found if status is not None]
+
+
+async def _seen(file: RecordFile) -> ClusterStatus | None:
     try:
         record = file.read()
     except AzureLauncherError as error:
         return ClusterStatus(cluster_id=file.cluster_id, state=UNREADABLE, problem=str(error))
-    return None if record is None else _status(file, record)
+    return None if record is None else await _status(file, record)
 
 
-def _status(file: RecordFile, record: Record) -> ClusterStatus:
+async def _status(file: RecordFile, record: Record) -> ClusterStatus:
     status = ClusterStatus(
         cluster_id=record.cluster_id,
         state=_state(record),
@@ -120,15 +133,13 @@ def _status(file: RecordFile, record: Record) -> ClusterStatus:
         tunnels_open=is_link(record.link_pid, file),
         engine_sets={key: EngineSetStatus.of(item) for key, item in record.engine_sets.items()},
     )
-    try:
-        _ask_azure(record, status)
-    except AzureLauncherError as error:
-        status.problem = str(error)
+    # at once: where one of both does not answer, the other's answer is there
+    await asyncio.gather(bridge(_note_azure, record, status), _note_load(file, record, status))
     age = azure_now(record.endpoint) - datetime.fromisoformat(record.created)
     status.age_s = age.total_seconds()
     status.cost = cost_of(record, azure_now(record.endpoint))
-    if status.tunnels_open:
-        status.registered = _registered(file)
+    if (limit_h := record.limits.max_lifetime_h) > 0:
+        status.time_left_s = max(0.0, limit_h * 3600 - status.age_s)
     return status
 
 
@@ -137,6 +148,13 @@ def _state(record: Record) -> str:
     if record.deleting:
         return record.state
     return "running" if all(part == READY for part in parts) else "starting"
+
+
+def _note_azure(record: Record, status: ClusterStatus) -> None:
+    try:
+        _ask_azure(record, status)
+    except AzureLauncherError as error:
+        status.problem = str(error)
 
 
 def _ask_azure(record: Record, status: ClusterStatus) -> None:
@@ -151,16 +169,21 @@ def _ask_azure(record: Record, status: ClusterStatus) -> None:
             status.engine_sets[set_id].see(names, api.machines(item.scale_set_id))
 
 
-def _registered(file: RecordFile) -> int | None:
-    import ipyparallel
+async def _note_load(file: RecordFile, record: Record, status: ClusterStatus) -> None:
+    """Ask the controller's machine, if it is set up, how busy the cluster is."""
+    if record.controller.state != READY or record.deleting:
+        return
+    from .guard_news import ask_load  # with asyncssh
 
     try:
-        with ipyparallel.Client(
-            str(file.connection_files["client"]), timeout=HUB_TIMEOUT_S
-        ) as client:
-            return len(client.ids)
-    except (OSError, TimeoutError, ipyparallel.TimeoutError):
-        return None
+        if emulator_is_gone(record.endpoint):
+            return
+        load = load_of(record, await ask_load(file, record))
+    except AzureLauncherError as error:
+        status.unheard = error.message if isinstance(error, BootTimeout) else str(error)
+        return
+    status.registered, status.load = load.registered, load.sums if load.machines else None
+    status.idle_s, status.idle_left_s = load.idle_s, load.idle_left_s
 
 
 def as_json(found: list[ClusterStatus]) -> str:
@@ -189,6 +212,8 @@ def _lines(status: ClusterStatus) -> list[str]:
     lines += [f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()]
     lines += [f"  cost: {in_words(status.cost)}"] if status.cost else []
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
+    lines += load_rows(status.load, status.unheard)
+    lines += time_rows(status.idle_s, status.idle_left_s, status.time_left_s)
     lines += [f"  warning: {status.foreign_client}"] if status.foreign_client else []
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
 

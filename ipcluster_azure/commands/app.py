@@ -20,6 +20,7 @@ class AzureApp(Command):
     subcommands = {  # noqa: RUF012
         "init": (f"{COMMANDS}.init.InitApp", "Make a profile from a template."),
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
+        "top": (f"{COMMANDS}.top.TopApp", "Show how busy each machine and each engine is."),
         "attach": (f"{COMMANDS}.attach.AttachApp", "Open the tunnels to a running cluster again."),
         "sync": (
             f"{COMMANDS}.sync.SyncApp",

@@ -119,6 +119,17 @@ async def connect(
         await asyncio.sleep(max(0.0, tried_at + PROBE_INTERVAL_S - loop.time()))
 
 
+async def require_open(target: Target) -> None:
+    """Return if the machine's SSH port can be reached; raises BootTimeout within PROBE_TIMEOUT_S.
+
+    For machines that have answered before: whoever asks them something waits no longer than that.
+    """
+    try:
+        (await _reach(target.host, target.port)).close()
+    except (OSError, asyncio.TimeoutError) as error:
+        raise boot_timeout(target, f"{PROBE_TIMEOUT_S:.0f} s", error) from error
+
+
 def _read_login_key(path: str) -> asyncssh.SSHKey:
     """Read the private key of a cluster; raises ConfigurationError if it is missing or damaged.
 

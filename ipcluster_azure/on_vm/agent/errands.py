@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import eviction, heartbeat, hub
 from .places import REGISTERED, STARTING
 from .processes import Json, Stopped
+from .usage import Usage
 from .work_dir import read_json
 
 
@@ -41,7 +43,7 @@ class Errands:
         """Tell the guard once a second how this machine is, for ever; have a supervisor that was
         stopped go on."""
 
-        stopped = Stopped()
+        stopped, usage = Stopped(), Usage()
 
         def state() -> Json:
             stopped.go_on([os.getppid()])
@@ -50,12 +52,21 @@ class Errands:
             starting = any(e["state"] == STARTING for e in now["engines"])
             work = {"begun": sum(self.tally[::2]), "done": sum(self.tally[1::2])}
             about = {"machine": self.address, "ids": ids, "starting": starting}
-            return {**about, "evicted": now["evicted"], **work}
+            load = {**usage.of_machine(), "engines": self._engines(now, usage)}
+            return {**about, "evicted": now["evicted"], **work, "load": load}
 
         def on_unknown(ids: list[int]) -> None:
             self.report("unknown", ids)
 
         heartbeat.keep_beating(self.hub, state, on_unknown)
+
+    def _engines(self, now: Json, usage: Usage) -> list[list[Any]]:
+        """Return what a beat says of each engine that clients can see: Loads.note."""
+        return [
+            [e["id"], *self.tally[2 * e["index"] : 2 * e["index"] + 2], *usage.of_process(e["pid"])]
+            for e in now["engines"]
+            if e["state"] == REGISTERED
+        ]
 
     def bye(self, evicted: bool) -> None:
         """Tell the guard that no engine is left here; `evicted`: as Azure takes the machine."""

@@ -2,6 +2,7 @@
 
     python vm_guard.py watch --dir=D                          a daemon, started with the controller
     python vm_guard.py follow --dir=D                         what it sees, as it happens
+    python vm_guard.py load --dir=D [--follow]                how busy it is, once or every second
     python vm_guard.py unregister --dir=D --machine=ADDRESS   the hub forgets its engines
 
 Every line on stdout is one JSON object with an "event". `follow` begins with "state", which says
@@ -15,7 +16,12 @@ everything: "controller": {"alive", "log", "log_tail"}, "machines": {ADDRESS: {"
     {"event": "idle", "idle_s"}, {"event": "expired"}
     {"event": "alive"}                             every second: the line is up
 
-It ends when its standard input does, or nobody reads its output.
+It ends when its standard input does, or nobody reads its output; so does `load --follow`, with:
+
+    {"event": "load", "registered": engines that the hub knows, or null; with --follow always null,
+     "controller": {"cpus", "cpu_percent", "memory_bytes", "memory_total_bytes"},
+     "machines": {ADDRESS: {"ids", "silent", and of those that told it: the same, and "engines":
+      [{"id", "begun", "done", "cpu_percent", "memory_bytes", "done_per_s"}]}}, "idle_s", "age_s"}
 """
 
 from __future__ import annotations
@@ -99,12 +105,28 @@ def hung_up(timeout_s: float) -> bool:
     return bool(select.select([0], [], [], timeout_s)[0]) and not os.read(0, 1 << 12)
 
 
-def unregister(work: WorkDir, machine: str) -> int:
-    """Have the guard tell the hub to forget the engines of a machine; returns the exit status."""
+def load(work: WorkDir, *, keep_on: bool) -> int:
+    """Tell how busy the machines and their engines are, once, or every second until whoever reads
+    it hangs up; returns the exit status."""
+    whom = "alone" if keep_on else "with hub"
+    with heartbeat.Line.to(hub_with_guard(work), heartbeat.ANSWER_LIMIT) as line:
+        while True:
+            emit("load", **line.ask({"show_load": whom})["load"])
+            if not keep_on or hung_up(heartbeat.BEAT_S):
+                return 0
+
+
+def hub_with_guard(work: WorkDir) -> Json:
+    """Return what heartbeat.py needs to talk to the guard, as an engines' machine would."""
     record = read_json(work.controller_file)
     with open(record["files"]["engine"], encoding="utf-8") as file:
-        hub = json.load(file) | {"guard": guard_port(work)}
-    answer = heartbeat.tell(hub, {"unregister": machine})
+        hub: Json = json.load(file)
+    return hub | {"guard": guard_port(work)}
+
+
+def unregister(work: WorkDir, machine: str) -> int:
+    """Have the guard tell the hub to forget the engines of a machine; returns the exit status."""
+    answer = heartbeat.tell(hub_with_guard(work), {"unregister": machine})
     if "reason" in answer:
         emit("failed", reason=answer["reason"])
         return 1
@@ -115,9 +137,10 @@ def unregister(work: WorkDir, machine: str) -> int:
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="vm_guard.py", allow_abbrev=False)
-    parser.add_argument("command", choices=("watch", "follow", "unregister"))
+    parser.add_argument("command", choices=("watch", "follow", "load", "unregister"))
     parser.add_argument("--dir", required=True)
     parser.add_argument("--machine", default="")
+    parser.add_argument("--follow", action="store_true")
     args = parser.parse_args(argv)
     work = WorkDir(args.dir)
     if args.command == "watch":
@@ -125,6 +148,8 @@ def main(argv: list[str]) -> int:
     try:
         if args.command == "follow":
             return follow(work)
+        if args.command == "load":
+            return load(work, keep_on=args.follow)
         return unregister(work, args.machine)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the exit would try to flush, and say so

@@ -27,6 +27,7 @@ from .heartbeat import LINE_LIMIT, sign, verified
 from .hub import LINGER_S, Hub, HubSilent, hub_of
 from .instance_metadata import INSTANCE, metadata
 from .limits import Idleness, Lifetime
+from .loads import Loads
 from .processes import Json, identify
 from .strangers import Strangers
 from .work_dir import WorkDir, read_json, say, write_json
@@ -57,7 +58,7 @@ class Guard:
         self.lifetime = Lifetime(settings.get("age_s", 0.0), saved.get("clock", {}))
         self.idleness = Idleness(self.lifetime.age_s)
         self.roll = Roll.read(saved, time.monotonic())
-        self.controller = ControllerWatch(work)
+        self.controller, self.loads = ControllerWatch(work), Loads()
         self.idle = self.expired = False
         self.port = int(saved.get("port", 0))
         self._told: Json = {}
@@ -71,7 +72,10 @@ class Guard:
         self.port = await self.listen(address)
         self.save()
         await asyncio.gather(
-            self.tick(), self.keep_time(), self.look_at_hub_now_and_then(), self.end_when_over()
+            self.tick(),
+            self.keep_time(),
+            self.look_at_hub_now_and_then(),
+            self.end_when_over(),
         )
 
     async def listen(self, address: str) -> int:
@@ -108,6 +112,7 @@ class Guard:
                 self.roll.be_late(late_s)
             self.settings = read_json(self.work.guard_settings) or self.settings
             self.roll.note_silence(now)
+            self.loads.measure(now)
             self.controller.look(now)
             self.note_age()
             if self.news() != self._told or now - saved_at > SAVE_S:
@@ -194,9 +199,12 @@ class Guard:
     async def answer(self, request: Json, *, first: bool) -> Json:
         if "unregister" in request:
             return await self.unregister(str(request["unregister"]))
+        if "show_load" in request:
+            return {"load": await self.load(ask_hub=request["show_load"] == "with hub")}
         address = str(request["machine"])
         if request.get("bye"):
             self.roll.leave(address, evicted=bool(request["evicted"]))
+            self.loads.forget(address)
         else:
             self.hear(address, request, first=first)
         if self.news() != self._told:
@@ -209,6 +217,7 @@ class Guard:
         ids, evicted = [int(engine_id) for engine_id in beat["ids"]], bool(beat["evicted"])
         self.roll.hear(address, ids, evicted=evicted, first=first, now=time.monotonic())
         self.idleness.note_tasks(address, int(beat["begun"]), int(beat["done"]))
+        self.loads.note(address, beat.get("load", {}), time.monotonic())
         if was_silent and machine is not None and not machine.silent:
             looking = asyncio.create_task(self.look_at_hub())
             self._tasks.add(looking)
@@ -230,6 +239,20 @@ class Guard:
             return {"ids": [], "reason": str(error)}
         self.roll.unknown.update(set(ids) - set(left))
         return {"ids": sorted(set(ids) - set(left))}
+
+    async def load(self, *, ask_hub: bool) -> Json:
+        """Return what guard.py tells as "load"; `registered` are the engines that the hub knows,
+        None if it doesn't answer or isn't to be asked."""
+        registered = None
+        if ask_hub:
+            with contextlib.suppress(HubSilent):
+                registered = len(await self.ask_hub(Hub.engines))
+        times = {"idle_s": self.idleness.idle_s(), "age_s": self.lifetime.age_s()}
+        return {
+            "registered": registered,
+            **times,
+            **self.loads.beside(self.roll.shown()["machines"]),
+        }
 
     # --- the end
 

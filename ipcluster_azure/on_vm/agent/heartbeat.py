@@ -3,13 +3,15 @@
 Lines of JSON over one TCP connection, each signed with the cluster's key:
 
     guard    {"nonce"}                     a new one for each connection
-    machine  {"count", "machine", "ids", "starting", "begun", "done", "evicted", "mac"}  once a
-             second, more often while engines are starting; count goes up, begun and done are
-             numbers of tasks. {"count", "machine", "bye", "evicted", "mac"} is its last
+    machine  {"count", "machine", "ids", "starting", "begun", "done", "evicted", "load", "mac"}
+             once a second, more often while engines are starting; count goes up, begun and done
+             are numbers of tasks, load is what loads.py notes. {"count", "machine", "bye",
+             "evicted", "mac"} is its last
     guard    {"count", "unknown", "mac"}   to each; unknown: ids that the hub doesn't have
 
 The command that has a machine's engines unregistered sends {"count", "unregister", "mac"} and gets
-{"count", "ids", "mac"}.
+{"count", "ids", "mac"}; the one that shows the load sends {"count", "show_load", "mac"} and
+gets {"count", "load", "mac"}.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ Json = dict[str, Any]
 BEAT_S = 1.0
 STARTING_S = 0.1  # a machine may be lost as soon as its engines are there: whose were they?
 ANSWER_S = 3.0  # then the line counts as broken
-LINE_LIMIT = 1 << 14
+LINE_LIMIT = 1 << 16  # of a machine's beat: some 50 bytes for each engine
+ANSWER_LIMIT = 1 << 26  # of the guard's answer about all machines
 DOMAIN = b"ipcluster-azure guard"
 
 
@@ -59,8 +62,8 @@ def _mac(key: bytes, nonce: str, side: str, content: Json) -> str:
 class Line:
     """The machine's end of a connection to the guard. Raises OSError and ValueError everywhere."""
 
-    def __init__(self, address: str, port: int, key: bytes) -> None:
-        self._key, self._count = key, 0
+    def __init__(self, address: str, port: int, key: bytes, limit: int) -> None:
+        self._key, self._count, self._limit = key, 0, limit
         self._socket = socket.create_connection((address, port), ANSWER_S)
         self._file = self._socket.makefile("rb")
         try:
@@ -70,12 +73,13 @@ class Line:
             raise
 
     @classmethod
-    def to(cls, hub: Json) -> Line:
-        """Connect to the guard of a cluster; `hub` is the content of its connection file."""
-        return cls(hub["location"], hub["guard"], hub["key"].encode())
+    def to(cls, hub: Json, limit: int = LINE_LIMIT) -> Line:
+        """Connect to the guard of a cluster; `hub` is the content of its connection file, `limit`
+        how many bytes an answer may have."""
+        return cls(hub["location"], hub["guard"], hub["key"].encode(), limit)
 
     def _read(self) -> bytes:
-        line = self._file.readline(LINE_LIMIT)
+        line = self._file.readline(self._limit)
         if not line.endswith(b"\n"):
             raise ConnectionError("the guard hung up")
         return line

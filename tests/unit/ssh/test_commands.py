@@ -118,7 +118,8 @@ SENT = {
     # the first two right after these files were sent; the third where the machine has a lock
     "agent": {"controller", "engines", "compare"},
     "agent_command": {"logs", "restart", "stop", "signal"},
-    "guard_command": {"follow", "unregister"},
+    # of a version that has no load the state is asked (clusters/guard_news.py)
+    "guard_command": {"follow", "load", "unregister"},
 }
 OF_OTHER_VERSIONS = [
     ["logs", "--dir=.", "--controller", "--max-bytes=200000"],
