@@ -22,6 +22,12 @@ class AzureApp(Command):
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
         "top": (f"{COMMANDS}.top.TopApp", "Show how busy each machine and each engine is."),
         "attach": (f"{COMMANDS}.attach.AttachApp", "Open the tunnels to a running cluster again."),
+        "logs": (f"{COMMANDS}.logs.LogsApp", "Show the logs of a cluster, also as they grow."),
+        "ssh": (f"{COMMANDS}.ssh.SshApp", "Log in to a machine, or run a command there."),
+        "ssh-config": (
+            f"{COMMANDS}.ssh_config.SshConfigApp",
+            "Print what ssh, scp, rsync and editors need to reach the machines.",
+        ),
         "sync": (
             f"{COMMANDS}.sync.SyncApp",
             "Bring your modules on a running cluster up to date, or results home.",

@@ -41,13 +41,15 @@ def log_to_output(name: str) -> logging.Logger:
 class Command(Application):
     """A command whose mistakes and failures are one line each on standard error.
 
-    A subclass does its work in `act`. An AzureLauncherError that `act` raises ends the command with
+    A subclass does its work in `act`, and takes up to `most_words` words that are no options, as
+    `extra_args`. An AzureLauncherError that `act` raises ends the command with
     status 1; words that the command doesn't take, and values that a trait refuses, with status 2.
     """
 
     version = Unicode(importlib.metadata.version("ipcluster-azure"))
     aliases = {}  # noqa: RUF012 - traitlets' own form; its --log-level and such are not ours
     flags = {}  # noqa: RUF012
+    most_words = 0
 
     def start(self) -> None:
         try:
@@ -65,10 +67,15 @@ class Command(Application):
         yield from super().emit_examples()
 
     def parse_command_line(self, argv: list[str] | None = None) -> None:
-        words = sys.argv[1:] if argv is None else argv
+        words = self.words(argv)
         if not words or words[0] not in ("help", *self.subcommands):
             self._check(words)
         super().parse_command_line(argv)
+
+    @staticmethod
+    def words(argv: list[str] | None) -> list[str]:
+        """Return the words of the command line behind the command's name."""
+        return sys.argv[1:] if argv is None else argv
 
     def update_config(self, config: Config) -> None:
         try:
@@ -79,8 +86,9 @@ class Command(Application):
     def _check(self, words: list[str]) -> None:
         """Refuse what traitlets would drop with a warning, or explain in terms of its own."""
         flags = {f"--{flag}" for flag in self.flags}
+        flags |= {f"-{flag}" for flag in self.flags if len(flag) == 1}
         traits = self._traits_by_option()
-        rest, given = iter(words), set()
+        rest, given, left = iter(words), set(), self.most_words
         for word in rest:
             option, has_value, _ = word.partition("=")
             if option in traits:
@@ -89,9 +97,11 @@ class Command(Application):
                 if traits[option] in given:
                     self._refuse(f"{option} is given twice.")
                 given.add(traits[option])
+            elif left and not word.startswith("-"):
+                left -= 1
             elif word not in HELP and word not in flags:
                 known = ", ".join(sorted([*flags, *(f"--{alias}" for alias in self.aliases)]))
-                is_name = word.isidentifier() and "profile" in self.aliases
+                is_name = word.isidentifier() and "profile" in self.aliases and not self.most_words
                 hint = f" Did you mean --profile={word}?" if is_name else ""
                 self._refuse(f"{word!r} is not one of its options, {known}.{hint}")
 

@@ -51,6 +51,16 @@ class ClusterPaths:
         return self.path.with_suffix(".pub")
 
     @property
+    def ssh_config(self) -> Path:
+        """What the OpenSSH client is told of the machines, once it was asked for."""
+        return self.path.with_suffix(".ssh_config")
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' host keys, for the OpenSSH client, likewise."""
+        return self.path.with_suffix(".known_hosts")
+
+    @property
     def client_file(self) -> Path:
         """The client's connection file as the controller wrote it, with the controller's ports."""
         return self.path.with_suffix(".client")
@@ -101,6 +111,8 @@ class ClusterPaths:
             self.key_file,
             self.public_key_file,
             self.client_file,
+            self.ssh_config,
+            self.known_hosts,
             *self.connection_files.values(),
             self.controller_parameters,
             self.engine_set_parameters,

@@ -91,8 +91,10 @@ class Connection:
     async def follow(self, command: str, on_event: Callable[[dict[str, Any]], None]) -> None:
         """Run a command that prints events for as long as its standard input is open.
 
-        Returns when it ends; raises MachineFailed if the connection breaks.
+        Returns when it ends; raises BootstrapFailed with what it says if it fails, MachineFailed if
+        the connection breaks.
         """
+        failed: dict[str, Any] | None = None
         try:
             async with (
                 self._sessions,
@@ -100,9 +102,15 @@ class Connection:
             ):
                 async for line in process.stdout:
                     if (event := _parse_event(line)) is not None:
+                        failed = event if event["event"] == "failed" else failed
                         on_event(event)
+                errors = await process.stderr.read()
+                await process.wait_closed()
         except (OSError, asyncssh.Error) as error:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
+        if process.exit_status:
+            output = errors.decode(errors="replace")
+            raise BootstrapFailed(self._failure(process.exit_status, failed, output))
 
     async def read(self, command: str, stdin: bytes, take: Callable[[bytes], None]) -> None:
         """Run a command and hand on what it prints, as it comes; what `take` raises is raised.

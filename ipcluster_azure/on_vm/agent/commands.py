@@ -5,7 +5,8 @@
     python vm_agent.py restart --dir=D --set=SET [--pids=[PID, ...]]
     python vm_agent.py signal --dir=D --set=SET --signum=NUMBER
     python vm_agent.py stop --dir=D --set=SET
-    python vm_agent.py logs --dir=D (--set=SET | --controller) [--max-bytes=N]
+    python vm_agent.py logs --dir=D (--set=SET [--engine=ID] | --controller) [--max-bytes=N]
+                            [--since-s=SECONDS] [--follow]
     python vm_agent.py compare --dir=D
 
 Run over SSH by the VM's Python (bundle.py says how these files get there); these names are a
@@ -50,8 +51,9 @@ from .distributions import found_environment
 from .engine import parse_signal
 from .engine_set_restart import restart_command
 from .engine_set_start import engines_command
+from .logs import logs_command
 from .processes import end_processes, send_signal
-from .work_dir import WorkDir, emit, read_json, tail
+from .work_dir import WorkDir, emit, read_json
 
 STOP_GRACE_S = 6.0  # what a supervisor gets: more than its TERM_GRACE_S + HELPERS_END_S
 
@@ -79,17 +81,6 @@ def stop_command(args: argparse.Namespace) -> int:
 def compare_command(args: argparse.Namespace) -> int:
     """An event with the packages of this machine, and how they differ from its lock."""
     emit("compared", **found_environment(WorkDir(args.dir)))
-    return 0
-
-
-def logs_command(args: argparse.Namespace) -> int:
-    """An event for each log of the set, or of the controller and its guard, with the log's end."""
-    pattern = r"(guard|ipcontroller)\.log"
-    if args.set:
-        pattern = rf"ipengine-{re.escape(args.set)}-\d+\.log|supervisor-{re.escape(args.set)}\.log"
-    for log in sorted(WorkDir(args.dir).log.glob("*.log")):
-        if re.fullmatch(pattern, log.name):
-            emit("log", name=log.name, text=tail(log, args.max_bytes))
     return 0
 
 
@@ -149,7 +140,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     whose = logs.add_mutually_exclusive_group(required=True)
     whose.add_argument("--set", type=file_name_part)
     whose.add_argument("--controller", action="store_true")
+    logs.add_argument("--engine", type=int)
     logs.add_argument("--max-bytes", type=int, default=100_000)
+    logs.add_argument("--since-s", type=float)
+    logs.add_argument("--follow", action="store_true")
     return parser.parse_args(argv)
 
 

@@ -29,14 +29,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
 import time
 from collections.abc import Iterator
 
 from . import heartbeat
 from .guard_daemon import watch
 from .processes import Json, Stopped, is_alive
-from .work_dir import WorkDir, emit, ensure_guard, guard_port, read_json
+from .work_dir import WorkDir, emit, ensure_guard, guard_port, hung_up, read_json
 
 LOOK_S = 0.1
 ALIVE_S = 1.0
@@ -98,11 +97,6 @@ def start_again(work: WorkDir) -> None:
     with work.starting():
         ensure_guard(work)
     guard_port(work)
-
-
-def hung_up(timeout_s: float) -> bool:
-    """Return whether standard input has ended, after waiting up to `timeout_s` for that."""
-    return bool(select.select([0], [], [], timeout_s)[0]) and not os.read(0, 1 << 12)
 
 
 def load(work: WorkDir, *, keep_on: bool) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -149,6 +150,11 @@ def tail(log: Path | str, max_bytes: int = LOG_TAIL_BYTES) -> str:
             return file.read().decode(errors="replace")
     except OSError as error:
         return str(error)
+
+
+def hung_up(timeout_s: float) -> bool:
+    """Return whether standard input has ended, after waiting up to `timeout_s` for that."""
+    return bool(select.select([0], [], [], timeout_s)[0]) and not os.read(0, 1 << 12)
 
 
 def emit(event: str, **fields: Any) -> None:
