@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 import uuid
 from typing import Any, Protocol
 
@@ -64,6 +65,7 @@ class Emulator:
         self.accepted_terms: set[tuple[str, str, str]] = set()  # publisher, offer, plan
         self.links = Links()
         self.metadata = MetadataUrls()
+        self.blob_key = secrets.token_bytes(32)  # signs URLs of blobs
         self.scheduled_events = ScheduledEvents(self.clock, self.new_uuid)
 
     def new_uuid(self) -> str:

@@ -19,6 +19,7 @@ from ..base.resource_types import (
     VM,
 )
 from ..compute import (
+    boot_diagnostics,
     disk_requests,
     extension_images,
     image_requests,
@@ -86,6 +87,7 @@ def _virtual_machines() -> Iterator[Route]:
     yield "POST", one(VM, "/capture"), vm_images.capture
     yield "POST", one(VM, "/simulateEviction"), vm_actions.simulate_eviction
     yield "POST", one(VM, "/runCommand"), vm_actions.run
+    yield "POST", one(VM, "/retrieveBootDiagnosticsData"), boot_diagnostics.retrieve
     yield "POST", one(VM, "/performMaintenance"), vm_actions.perform_maintenance
     yield "POST", one(VM, "/reimage"), vm_actions.reimage
     diagnostics = one(VM, "/retrieveBootDiagnosticsData")

@@ -16,7 +16,7 @@ from ..base.errors import ArmError
 from ..base.messages import JSON, ArmRequest, ArmResponse
 from ..state import Emulator
 from ..subscription import retail_prices
-from . import control_routes, dispatch, graph, inputs, reply_faults, routes, sign_in
+from . import blobs, control_routes, dispatch, graph, inputs, reply_faults, routes, sign_in
 from .dispatch import Passage
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,9 @@ class Front:
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if blobs.is_meant(request):
+            self.last_request = time.monotonic()
+            return blobs.answer(self._em, request)
         passage = Passage()
         try:
             answer = await self._answer(request, passage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .cloud_config import CloudConfig, parse
@@ -11,6 +12,8 @@ from .power_programs import power_programs
 from .session_process import LIMITED
 from .vm_environment import LOGIN_UMASK, programs_directory
 
+OUTPUT_LOG = "cloud-init-output.log"
+KERNEL_LINE = "[    0.000000] Linux version 6.8.0-emulated (a machine of the emulator)"
 # `cloud-init status [--wait] [--long]`; $0 lies in the directory "bin" beside the status.
 STATUS_PROGRAM = """#!/bin/sh
 status_file=$(dirname "$0")/../cloud-init-status
@@ -39,7 +42,7 @@ class Boot:
         self._data = data
         self._directory = directory
         self._home = home
-        self._log_path = directory / "cloud-init-output.log"
+        self._log_path = directory / OUTPUT_LOG
         self._config = CloudConfig()
         self._first = not home.exists()
         self._failed = False
@@ -125,6 +128,19 @@ class Boot:
         if code:
             self._failed = True
             self.say(f"{name} ended with status {code}")
+
+
+def serial_log(directory: Path, name: str, *, up: bool, has_ssh: bool) -> bytes | None:
+    """Return what a machine's serial port has shown; None if it has never booted."""
+    if not (directory / "cloud-init-status").exists():
+        return None
+    lines = [KERNEL_LINE, f"[    1.204512] systemd[1]: Hostname set to <{name}>."]
+    with suppress(OSError):
+        lines.append((directory / OUTPUT_LOG).read_text(encoding="utf-8", errors="replace"))
+    if up:
+        verb = "  OK  ] Started" if has_ssh else "FAILED] Failed to start"
+        lines += [f"[{verb} ssh.service - OpenBSD Secure Shell server.", f"\n{name} login: "]
+    return "\n".join(lines).encode()
 
 
 def _write_program(path: Path, content: bytes) -> None:

@@ -83,6 +83,13 @@ class Machine:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(ready.wait(), PATIENCE_S)
 
+    def serial_log(self) -> bytes | None:
+        """Return what has come from the serial port, where cloud-init prints, too; None before the
+        first boot."""
+        return cloud_init.serial_log(
+            self.directory, self.spec.name, up=self._serving, has_ssh=not self.spec.defects.no_ssh
+        )
+
     async def _ssh_options(
         self, keys: list[asyncssh.SSHKey]
     ) -> asyncssh.SSHServerConnectionOptions:

@@ -150,6 +150,9 @@ class MachineHost(Protocol):
     async def run(self, vm_id: str, script: Script) -> ScriptResult:
         """Run a script; one that is cancelled is killed, and of a halted machine nothing runs."""
 
+    def serial_log(self, vm_id: str) -> bytes | None:
+        """Return what the machine has printed to its serial port; None if it never booted."""
+
     async def close(self) -> None:
         """Destroy every machine."""
 
@@ -186,6 +189,9 @@ class NoMachines:
 
     async def run(self, vm_id: str, script: Script) -> ScriptResult:
         return ScriptResult()
+
+    def serial_log(self, vm_id: str) -> bytes | None:
+        return None
 
     async def close(self) -> None:
         pass
@@ -234,6 +240,9 @@ class AccountedMachines:
     async def run(self, vm_id: str, script: Script) -> ScriptResult:
         with self._clock.working():
             return await self._host.run(vm_id, script)
+
+    def serial_log(self, vm_id: str) -> bytes | None:
+        return self._host.serial_log(vm_id)
 
     async def close(self) -> None:
         await self._host.close()

@@ -75,6 +75,10 @@ class ProcessMachines:
         machine = self._machines.get(vm_id)
         return await machine.run(script) if machine else ScriptResult()
 
+    def serial_log(self, vm_id: str) -> bytes | None:
+        machine = self._machines.get(vm_id)
+        return machine.serial_log() if machine else None
+
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         await self.halt(vm_ids)
         for vm_id in vm_ids:

@@ -24,8 +24,8 @@ MAX_BYTES = 200_000  # of each log, its end
 UNKNOWN_OPTION = "unrecognized arguments"  # argparse, of a version that has no such option
 OF_ANOTHER_VERSION = (
     "The cluster was started by another version of ipcluster-azure, whose machines can show their "
-    "logs but neither follow them (-f), nor choose by time (--since) or engine: use `logs controller` "
-    "and `logs machine NAME`."
+    "logs but neither follow them (-f), nor choose by time (--since) or engine: use "
+    "`logs controller` and `logs machine NAME`."
 )
 SINCE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -81,6 +81,8 @@ async def show_logs(file: RecordFile, wanted: Wanted, tell: Tell) -> list[str]:
     for outcome in outcomes:
         if outcome is not None and not isinstance(outcome, AzureLauncherError):
             raise outcome
+    if outcomes and all(isinstance(outcome, ConfigurationError) for outcome in outcomes):
+        raise ConfigurationError(str(outcomes[0]))  # which is the same for all of them
     names = [*(machine.name for _, machine in machines), "the controller"]
     found = zip(names, outcomes, strict=False)
     return [problem(name, outcome) for name, outcome in found if outcome is not None]
@@ -98,7 +100,8 @@ async def _machines(
         if not found:
             known = some([CONTROLLER, *(machine.name for _, machine in every)])
             raise ConfigurationError(
-                f"There is no machine {wanted.name!r} on record; there are {known}."
+                f"There is no machine {wanted.name!r} on record; there are {known}. Of one that "
+                "never came up `--boot` shows what it printed."
             )
         return found, ""
     if wanted.kind == "engine":

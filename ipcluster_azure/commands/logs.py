@@ -6,11 +6,13 @@ from datetime import datetime, timezone
 
 from traitlets import Bool, Unicode
 
+from ..clusters.boot_logs import show_boot_logs
 from ..clusters.load import CONTROLLER
 from ..clusters.logs import Wanted, parse_since, show_logs
 from .base import FAILURE, say
 from .one_cluster import OneClusterCommand
 
+BOOT = "What a machine printed as it booted."
 FOLLOW = "Go on with what is added, until Ctrl-C."
 
 
@@ -22,12 +24,15 @@ class LogsApp(OneClusterCommand):
 
     `logs` shows those of all machines, `logs controller` ipcontroller's and the guard's, `logs
     engine N` those of the engine with this id, `logs machine NAME` those of one machine. Of each
-    log the last 200,000 bytes. They are fetched from the machines over SSH.
+    log the last 200,000 bytes. They are fetched from the machines over SSH. With --boot, what a
+    machine printed as it booted: its serial log, which Azure keeps also of one that never answered,
+    and cloud-init's output if it does answer.
     """
     examples = """
     ipcluster-azure logs controller --profile=azure
     ipcluster-azure logs engine 3 -f --profile=azure
     ipcluster-azure logs --since=10m --profile=azure
+    ipcluster-azure logs machine ipp-azure-86c3cd5a-e0d61_f46fa706 --boot --profile=azure
     """
     follow = Bool(False, config=True, help=FOLLOW)
     since = Unicode(
@@ -37,22 +42,27 @@ class LogsApp(OneClusterCommand):
         "2026-11-30T09:15.",
     )
 
+    boot = Bool(False, config=True, help=BOOT)
+
     aliases = {**OneClusterCommand.aliases, "since": "LogsApp.since"}  # noqa: RUF012
     flags = {  # noqa: RUF012
         "f": ({"LogsApp": {"follow": True}}, FOLLOW),
         "follow": ({"LogsApp": {"follow": True}}, FOLLOW),
+        "boot": ({"LogsApp": {"boot": True}}, BOOT),
     }
     most_words = 2
 
     def act(self) -> None:
         wanted = self._wanted()
         show = Printer(headed=wanted.kind != "engine")
-        for problem in asyncio.run(show_logs(self.record_file(), wanted, show)):
+        file = self.record_file()
+        if self.boot:
+            problems = asyncio.run(show_boot_logs(file, wanted.name or CONTROLLER, show))
+        else:
+            problems = asyncio.run(show_logs(file, wanted, show))
+        for problem in problems:
             say(problem)
-            self.exit_status = FAILURE
-        self.exit(self.exit_status)
-
-    exit_status = 0
+        self.exit(FAILURE if problems else 0)
 
     def _wanted(self) -> Wanted:
         kind, name = ([*self.extra_args, "", ""])[:2]
@@ -66,6 +76,8 @@ class LogsApp(OneClusterCommand):
             self._refuse(f"{name!r} is no engine's id, which is a number.")
         if kind == "machine" and name == CONTROLLER:
             kind = CONTROLLER
+        if self.boot and (kind not in (CONTROLLER, "machine") or self.follow or self.since):
+            self._refuse("--boot goes with `controller` or `machine NAME`, and nothing else.")
         since_s = parse_since(self.since, datetime.now(timezone.utc)) if self.since else None
         return Wanted(kind, name, self.follow, since_s)
 

@@ -16,6 +16,7 @@ from ..naming import JOB_FILE_TAG, is_ours
 from .cluster_plan import CONTROLLER_SUBNET, ENGINE_SUBNET, ClusterPlan, EngineSetPlan
 from .extra_members import merged
 from .machine_properties import (
+    diagnostics_profile,
     literal,
     os_profile,
     purchase_plan,
@@ -89,6 +90,7 @@ def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
         },
         "storageProfile": storage_profile(plan.machine),
         **security_profile(plan.machine),
+        **diagnostics_profile(plan.machine),
         # the only values are 2020-11-01 and 2022-11-01: enum NetworkApiVersion of the SDK
         "networkProfile": {
             "networkApiVersion": "2022-11-01",
@@ -234,6 +236,7 @@ def _controller_vm(plan: ClusterPlan) -> Json:
         "hardwareProfile": {"vmSize": plan.machine.vm_size},
         "storageProfile": storage_profile(plan.machine),
         **security_profile(plan.machine),
+        **diagnostics_profile(plan.machine),
         "osProfile": {"computerName": plan.names.controller, **os_profile(plan.machine)},
         "networkProfile": {
             "networkInterfaces": [

@@ -107,6 +107,7 @@ class MachinePlan:
     zone: str = ""
     security_type: str = ""
     purchase_plan: Mapping[str, str] = field(default_factory=dict)
+    boot_diagnostics: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +217,7 @@ def machine_plan(
         vm_size=size.name,
         image=settings.image,
         os_disk_gb=settings.os_disk_gb,
+        boot_diagnostics=settings.boot_diagnostics,
         admin_username=settings.admin_username,
         priority=priority,
         zone=size.zone,

@@ -65,6 +65,13 @@ def security_profile(machine: MachinePlan) -> Json:
     return {"securityProfile": profile}
 
 
+def diagnostics_profile(machine: MachinePlan) -> Json:
+    """Without the URI of a storage account the log is in Azure's own, which needs no making."""
+    if not machine.boot_diagnostics:
+        return {}
+    return {"diagnosticsProfile": {"bootDiagnostics": {"enabled": True}}}
+
+
 def purchase_plan(machine: MachinePlan) -> Json:
     bought = {name: literal(value) for name, value in machine.purchase_plan.items()}
     return {"plan": bought} if bought else {}

@@ -148,6 +148,10 @@ class ClusterPaths:
         kind = f"ipengine-{set_id}" if set_id else "ipcontroller"
         return self.profile_dir / "log" / f"{self.path.stem}-{kind}-{machine}.log"
 
+    def boot_log_path(self, machine: str) -> Path:
+        """Where the serial log of a machine is kept that did not come up."""
+        return self.profile_dir / "log" / f"{self.path.stem}-boot-{machine}.log"
+
     def log_paths(self, set_id: str) -> list[Path]:
         """The fetched logs of an engine set, or of the controller."""
         before = glob.escape(self.log_path(set_id, "").stem)  # a cluster id may be "*"
@@ -162,6 +166,7 @@ class ClusterPaths:
 
     def forget_logs(self) -> None:
         """Remove the fetched logs of an earlier cluster of this name."""
-        before = glob.escape(f"{self.path.stem}-ip")
-        for path in (self.profile_dir / "log").glob(f"{before}*.log"):
-            path.unlink(missing_ok=True)
+        for kind in ("ip", "boot-"):
+            before = glob.escape(f"{self.path.stem}-{kind}")
+            for path in (self.profile_dir / "log").glob(f"{before}*.log"):
+                path.unlink(missing_ok=True)

@@ -237,6 +237,17 @@ class AzureApi:
             found: list[Json] = result_of_post(self._arm, url, query, timeout_s)["value"]
         return found
 
+    def boot_log_url(self, vm_id: str, timeout_s: float) -> str:
+        """Return where the serial log of a machine can be read for some minutes, without a login.
+
+        Raises RequestRefused if the machine has no boot diagnostics.
+        """
+        query = {"api-version": resource_types.COMPUTE_API, "sasUriExpirationTimeInMinutes": "5"}
+        options: Json = {"retry_total": 0, "connection_timeout": 3, "read_timeout": timeout_s}
+        url = f"{vm_id}/retrieveBootDiagnosticsData"
+        with translated(f"asking for the serial log of {_in_words(vm_id)}"):
+            return str(send(self._arm, "POST", url, query, None, **options)["serialConsoleLogBlobUri"])
+
     def listed(
         self, path: str, api_version: str, filter_: str = "", expand: str = "", *, doing: str
     ) -> list[Json]:

@@ -58,6 +58,7 @@ LOOK_ACTIONS = (
     "Microsoft.MarketplaceOrdering/offertypes/publishers/offers/plans/agreements/read",
     f"{SUBNET}/read",
     f"{NIC}/effectiveNetworkSecurityGroups/action",
+    f"{VIRTUAL_MACHINE}/retrieveBootDiagnosticsData/action",
 )
 # for self_deletion: the machine's identity is given rights on the cluster
 SELF_DELETION_ACTIONS = (f"{ROLE_ASSIGNMENT}/write", "Microsoft.Authorization/permissions/read")

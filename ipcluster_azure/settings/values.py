@@ -94,6 +94,12 @@ class Settings:
         "Linux image with cloud-init: a URN publisher:offer:sku:version, or the id of an image of "
         "your own, in a gallery, or in a community or shared gallery.",
     )
+    boot_diagnostics: bool = setting(
+        Bool(True),
+        "Whether Azure keeps what machines print as they boot, in storage of its own. That of a "
+        "machine which never answers is then kept in log/ of the profile; `ipcluster-azure logs "
+        "machine NAME --boot` shows it. Azure bills the storage, some megabytes.",
+    )
     os_disk_gb: int = setting(
         BoundedInteger(0, min=0, max=4095),
         "Size of the OS disk in GiB, at least the image's. 0: the image's own.",

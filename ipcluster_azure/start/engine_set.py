@@ -17,6 +17,7 @@ from ..ssh.bootstrap import instruct_guard
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from . import scheduled_end
+from .boot_logs import Silent, keep_boot_logs
 from .controller_wait import controller_requested
 from .engine_processes import (
     BootingMachines,
@@ -90,6 +91,7 @@ class EngineSetStart:
         limiting = asyncio.ensure_future(self._limit(fleet))
         await while_watching(watch, all_or_none(starting, limiting))
         started = starting.result()
+        await self._keep_boot_logs(started, fleet)
         registered = self._count(sum(counts), started, fleet)
         await self._let_go(started, fleet)
         return registered
@@ -125,6 +127,17 @@ class EngineSetStart:
     async def _kit(self, gate: Connection) -> EngineKit:
         await asyncio.shield(self.controller.running)
         return await prepare_kit(self.context, self.spec.set_id, self.spec.process, gate)
+
+    async def _keep_boot_logs(self, started: Started, fleet: Fleet) -> None:
+        """Keep what machines printed that never answered, before they are deleted."""
+        failed = [(machine, started.failures.get(machine.name)) for machine in fleet.ready]
+        silent = [
+            Silent(machine.name, machine.id, why)
+            for machine, why in failed
+            if isinstance(why, BootTimeout)
+        ]
+        record = require_alive(self.context.file, self.spec.set_id)
+        await keep_boot_logs(self.api, self.context, record, silent)
 
     async def _limit(self, fleet: Fleet) -> None:
         """See to the end of these machines, should nobody else be there to."""

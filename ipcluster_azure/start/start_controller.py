@@ -18,6 +18,7 @@ from ..ssh.connect import connect, controller_target
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from ..ssh.machine_lock import digest_of, machine_lock
+from .boot_logs import Silent, keep_boot_logs
 from .carried import packages_of
 from .controller_wait import controller_requested
 from .link_process import ensure_link
@@ -53,7 +54,10 @@ async def open_gate(
         try:
             return await while_watching(watch, opening)
         except BootTimeout as error:
-            raise await explained(api, record, error) from error
+            why = await explained(api, record, error)
+            silent = Silent(record.plan.names.controller, record.controller.vm_id, why)
+            await keep_boot_logs(api, context, record, [silent])
+            raise why from error
 
     with AzureApi(record.endpoint, record.plan.subscription_id) as api:
         gate = await first_with_room(attempt)

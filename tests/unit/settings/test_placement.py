@@ -72,6 +72,7 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "vm_size": (("Standard_F8s_v2",), _setting("vm_size"), _setting("vm_size")),
     "zones": (("2",), _setting("zones"), _setting("zones")),
     "image": ("a:b:c:d", _setting("image"), _setting("image")),
+    "boot_diagnostics": (False, _setting("boot_diagnostics"), WHOLE_CLUSTER),
     "os_disk_gb": (77, _setting("os_disk_gb"), _setting("os_disk_gb")),
     "admin_username": ("ada", _setting("admin_username"), WHOLE_CLUSTER),
     "ssh_source": (("10.0.0.0/8",), _setting("ssh_source"), WHOLE_CLUSTER),

@@ -179,6 +179,9 @@ ROWS = {
     ),
     "zones": Row(["2", "1"], _zones, [["2"], ["2"]]),
     "image": Row(IMAGE_ID, _of_both("storageProfile", "imageReference"), [{"id": IMAGE_ID}] * 2),
+    "boot_diagnostics": Row(
+        False, _of_both("diagnosticsProfile", "bootDiagnostics", "enabled"), [None, None]
+    ),
     "os_disk_gb": Row(77, _of_both("storageProfile", "osDisk", "diskSizeGB"), [77, 77]),
     "admin_username": Row("ada", _of_both("osProfile", "adminUsername"), ["ada", "ada"]),
     "ssh_source": Row(
