@@ -246,7 +246,9 @@ class AzureApi:
         options: Json = {"retry_total": 0, "connection_timeout": 3, "read_timeout": timeout_s}
         url = f"{vm_id}/retrieveBootDiagnosticsData"
         with translated(f"asking for the serial log of {_in_words(vm_id)}"):
-            return str(send(self._arm, "POST", url, query, None, **options)["serialConsoleLogBlobUri"])
+            return str(
+                send(self._arm, "POST", url, query, None, **options)["serialConsoleLogBlobUri"]
+            )
 
     def listed(
         self, path: str, api_version: str, filter_: str = "", expand: str = "", *, doing: str

@@ -169,6 +169,9 @@ def test_a_silent_controller_is_explained_by_the_rules_in_effect(
         "c.AzureVMLauncher.boot_timeout_s",
     ):
         assert part in line, line
+    (kept,) = (profile.folder / "log").glob("azure--boot-*.log")
+    assert "The rules in effect on Azure deny it" in kept.read_text()
+    assert f"==> serial log of {kept.stem.removeprefix('azure--boot-')} <==" in kept.read_text()
     left = {"resource_groups": ["net"], "virtual_machines": []}
     wait_for(lambda: profile.left_on_azure() == left)
     assert profile.files() == set()
@@ -189,6 +192,16 @@ def test_a_silent_engine_is_explained_once_for_all_machines(profile: Profile) ->
     assert line.count("did not answer over SSH") == 2
     assert line.count("most likely first") == 1
     assert "(1) the machine is slow to boot" in line
+    kept = sorted((profile.folder / "log").glob("azure--boot-*.log"))
+    assert len(kept) == 2
+    for path in kept:
+        name = path.stem.removeprefix("azure--boot-")
+        assert f"What {name} printed as it booted is in {path} " in output
+        text = path.read_text()
+        assert text.startswith(f"{name} did not answer over SSH")
+        assert f"==> serial log of {name} <==" in text
+        assert "Failed to start ssh.service" in text
+        assert f"{name} login:" in text
     profile.assert_nothing_left()
 
 
