@@ -35,6 +35,8 @@ lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform=win32 --cache-dir=.mypy_cache/win32 --exclude=/on_vm/ --package=ipcluster_azure
+	$(BIN)/mypy --platform=darwin --cache-dir=.mypy_cache/darwin --exclude=/on_vm/ --package=ipcluster_azure
 	$(BIN)/lint-imports --no-logo
 
 # All benchmarks, about 80 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +75,8 @@ def is_of_another_user(route: Route) -> bool:
 
     Linux tells; elsewhere nobody asks.
     """
+    if sys.platform != "linux":
+        return False
     wanted = [f":{port:04X}" for port in route]
     for table in ("tcp", "tcp6"):
         with suppress(OSError):

@@ -176,7 +176,7 @@ class Partner:
                 if await _is_readable(channel.socket):
                     for _ in channel.receive():
                         quiet.heard()
-                elif quiet.too_long():
+                elif sys.platform != "win32" and quiet.too_long():
                     log.warning("Nothing is heard of the link's watcher; it is ended")
                     os.kill(self._pid, signal.SIGKILL)
             except (EOFError, OSError):

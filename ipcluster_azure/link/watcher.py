@@ -42,6 +42,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 60.0  # before it is started again; whoeve
 LONG_LIFE_S = 60.0  # then an earlier death counts no more
 LOOK_S = 0.5
 HANDOVER_S = 60.0
+NO_DESCRIPTORS = "the sockets of Windows carry no descriptors"  # nobody makes a Channel there
 MAX_DESCRIPTORS = 64  # in one message of the socket
 
 
@@ -62,6 +63,8 @@ class Channel:
         return self.flush()
 
     def flush(self) -> bool:
+        if sys.platform == "win32":
+            raise OSError(NO_DESCRIPTORS)
         while self._unsent:
             data, descriptor = self._unsent[0]
             try:
@@ -82,6 +85,8 @@ class Channel:
 
         Raises EOFError or OSError once the other side is gone.
         """
+        if sys.platform == "win32":
+            raise OSError(NO_DESCRIPTORS)
         try:
             data, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 16, MAX_DESCRIPTORS)
         except BlockingIOError:
@@ -163,7 +168,7 @@ class Watcher:
                         quiet.heard()
                         if not self._act_on(message, descriptor):
                             return True
-                elif quiet.too_long() and self._link_pid:
+                elif sys.platform != "win32" and quiet.too_long() and self._link_pid:
                     say("Nothing is heard of the link; it is ended")
                     os.kill(self._link_pid, signal.SIGKILL)
                 if time.monotonic() - beat_at > BEAT_S / 2:

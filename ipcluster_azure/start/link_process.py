@@ -79,7 +79,8 @@ def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
             stderr=errors,
             cwd=file.path.parent,
             start_new_session=True,
-            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
+            # on Windows: a console of its own, without a window, that closing this one leaves alone
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     _started[process.pid] = process
     return process

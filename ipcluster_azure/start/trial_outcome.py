@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -45,8 +46,9 @@ def end_process() -> NoReturn:
         for child in children:
             with contextlib.suppress(psutil.Error):
                 child.kill()
-        with contextlib.suppress(ChildProcessError, AttributeError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        if sys.platform != "win32":  # where nobody need collect them
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
         time.sleep(END_LOOK_S)
     os._exit(0)

@@ -37,6 +37,8 @@ SKIPPED = {
     ),
     r"winget ": "installs Azure's own command",
     r"make |\. \.venv": "the tests run in what that has made",
+    r"ipcluster-azure logs engine 0 --follow": "goes on until Ctrl-C; test_see.py",
+    r"ipcluster-azure ssh": "needs an OpenSSH client; test_see.py",
     r"pip install ": "test_installed.py installs the package",
     r"python tools/price_table\.py ": "test_price_table.py makes one of the emulator's prices",
     r"ipcluster-azure init --profile=trial": WALKED,

@@ -63,10 +63,12 @@ def interpreter() -> dict[str, Any]:
 
 def glibc() -> list[int] | None:
     """Return the version of the C library, such as [2, 36]; None where it is another one."""
+    if sys.platform == "win32":
+        return None
     try:
         name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
         return [int(part) for part in version.split(".")[:2]] if name == "glibc" else None
-    except (AttributeError, OSError, ValueError):  # Windows; macOS and musl have no such name
+    except (OSError, ValueError):  # macOS and musl have no such name
         return None
 
 
