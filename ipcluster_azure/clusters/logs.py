@@ -64,6 +64,11 @@ def parse_since(text: str, now: datetime) -> float:
     return max(0.0, (now - at).total_seconds())
 
 
+def whole_lines(text: str) -> str:
+    """Return a log's end without its first line if the beginning of that is missing."""
+    return text.partition("\n")[2] if len(text.encode()) >= MAX_BYTES else text
+
+
 async def show_logs(file: RecordFile, wanted: Wanted, tell: Tell) -> list[str]:
     """Call `tell` with a machine's name, a log's, and its text, for each log that is wanted; with
     `follow` also with what is added, for ever.
@@ -152,7 +157,7 @@ class _Reader:
 
         def hear(event: dict[str, Any]) -> None:
             if event["event"] == "log":
-                self.tell(name, event["name"], event["text"])
+                self.tell(name, event["name"], whole_lines(event["text"]))
 
         try:
             if self.wanted.follow:

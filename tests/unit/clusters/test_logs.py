@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from ipcluster_azure.clusters.logs import Wanted, parse_since
+from ipcluster_azure.clusters.logs import MAX_BYTES, Wanted, parse_since, whole_lines
 from ipcluster_azure.errors import ConfigurationError
 
 NOW = datetime(2026, 11, 30, 10, 0, tzinfo=timezone.utc)
@@ -35,6 +35,11 @@ def test_a_time_without_a_zone_is_this_computers() -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"is no time: 30s, 10m, 2h, 1d"):
         parse_since(text, NOW)
+
+
+def test_a_line_without_its_beginning_is_left_out() -> None:
+    assert whole_lines("short\nlog\n") == "short\nlog\n"
+    assert whole_lines("ü" * (MAX_BYTES // 2) + "\nwhole\n") == "whole\n"
 
 
 def test_machines_of_other_versions_are_asked_for_what_they_can_do() -> None:
