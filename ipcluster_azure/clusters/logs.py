@@ -1,20 +1,29 @@
 """The logs of a running cluster's machines, as they are and as they grow."""
 
 import asyncio
+import glob
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import AzureLauncherError, BootstrapFailed, ConfigurationError
+from ..errors import (
+    AzureLauncherError,
+    BootstrapFailed,
+    BootTimeout,
+    ClusterStopped,
+    ConfigurationError,
+)
 from ..formatting import counted, some
+from ..private_files import files_in
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
 from ..ssh.commands import agent_command
 from ..ssh.connect import connect, engine_target
 from ..ssh.connection import Connection
 from ..ssh.visits import ids_of, problem
+from .boot_logs import show_boot_logs
 from .guard_news import ask_load, log_in
 from .load import CONTROLLER, machines_of
 
@@ -73,24 +82,33 @@ async def show_logs(file: RecordFile, wanted: Wanted, tell: Tell) -> list[str]:
     """Call `tell` with a machine's name, a log's, and its text, for each log that is wanted; with
     `follow` also with what is added, for ever.
 
-    Returns what went wrong with single machines. Raises AzureLauncherError if nothing can be shown.
+    Of a single machine that does not answer it is what it printed as it booted. Returns what went
+    wrong with single machines. Raises AzureLauncherError if nothing can be shown.
     """
-    record = file.require()
+    record = _require(file)
     machines, engine = await _machines(file, record, wanted)
-    async with await log_in(file, record) as gate:
-        reader = _Reader(file, record, gate, wanted, tell)
-        visits = [reader.engines(set_id, machine, engine) for set_id, machine in machines]
-        if wanted.kind in ("", CONTROLLER):
-            visits.append(reader.controller())
-        outcomes = await asyncio.gather(*visits, return_exceptions=True)
-    for outcome in outcomes:
-        if outcome is not None and not isinstance(outcome, AzureLauncherError):
-            raise outcome
-    if outcomes and all(isinstance(outcome, ConfigurationError) for outcome in outcomes):
-        raise ConfigurationError(str(outcomes[0]))  # which is the same for all of them
+    try:
+        outcomes = await _Reader(file, record, wanted, tell).read(machines, engine)
+    except BootTimeout as error:
+        if wanted.kind != CONTROLLER:
+            raise
+        return [problem("the controller", error), *await show_boot_logs(file, CONTROLLER, tell)]
     names = [*(machine.name for _, machine in machines), "the controller"]
     found = zip(names, outcomes, strict=False)
-    return [problem(name, outcome) for name, outcome in found if outcome is not None]
+    problems = [problem(name, outcome) for name, outcome in found if outcome is not None]
+    if wanted.kind == "machine" and isinstance(outcomes[0], BootTimeout):
+        problems += await show_boot_logs(file, names[0], tell)
+    return problems
+
+
+def _require(file: RecordFile) -> Record:
+    record = file.read()
+    if record is None:
+        folder = file.link_log.parent
+        kept = [path.name for path in files_in(folder, f"{glob.escape(file.path.stem)}-*.log")]
+        where = f" What was kept of the last one is in {folder}: {some(kept)}." if kept else ""
+        raise ClusterStopped(f"There is no cluster on record in {file.path} (any more).{where}")
+    return record
 
 
 async def _machines(
@@ -133,22 +151,37 @@ async def _machine_of_engine(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads logs over `gate`, the connection to the controller's machine."""
+    """Reads logs through the controller's machine."""
 
     file: RecordFile
     record: Record
-    gate: Connection
     wanted: Wanted
     tell: Tell
 
-    async def controller(self) -> None:
-        await self._read(self.gate, CONTROLLER, "--controller")
+    async def read(
+        self, machines: list[tuple[str, Machine]], engine: str
+    ) -> list[AzureLauncherError | None]:
+        """Return for each of the machines, and for the controller's if its logs are wanted, why it
+        could not be asked."""
+        async with await log_in(self.file, self.record) as gate:
+            visits = [self._engines(gate, set_id, item, engine) for set_id, item in machines]
+            if self.wanted.kind in ("", CONTROLLER):
+                visits.append(self._read(gate, CONTROLLER, "--controller"))
+            outcomes = await asyncio.gather(*visits, return_exceptions=True)
+        told: list[AzureLauncherError | None] = []
+        for outcome in outcomes:
+            if outcome is not None and not isinstance(outcome, AzureLauncherError):
+                raise outcome
+            told.append(outcome)
+        if told and all(isinstance(outcome, ConfigurationError) for outcome in told):
+            raise ConfigurationError(str(told[0]))  # which is the same for all of them
+        return told
 
-    async def engines(self, set_id: str, machine: Machine, engine: str) -> None:
+    async def _engines(self, gate: Connection, set_id: str, machine: Machine, engine: str) -> None:
         """Read what the processes of an engine set log on one machine, or an `engine` does."""
         whose = [f"--set={set_id}", *([f"--engine={engine}"] if engine else [])]
         target = engine_target(self.file, self.record, set_id, machine)
-        async with await connect(target, timeout_s=MACHINE_S, through=self.gate) as ssh:
+        async with await connect(target, timeout_s=MACHINE_S, through=gate) as ssh:
             await self._read(ssh, machine.name, *whose)
 
     async def _read(self, ssh: Connection, name: str, *whose: str) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import os
 import sys
 from collections.abc import Generator
 from inspect import cleandoc
@@ -19,6 +20,23 @@ HELP = frozenset(["-h", "--help", "--help-all", "--version", "-V"])
 def say(message: str) -> None:
     """Print one line for the user to standard error: standard output is for what was asked for."""
     print(f"ipcluster-azure: {message}", file=sys.stderr)
+
+
+class OutputClosed(Exception):
+    """Nobody reads what is printed any more, as in `ipcluster-azure logs | head`."""
+
+
+def print_now(text: str) -> None:
+    """Print for who reads it as it comes.
+
+    Raises OutputClosed: BrokenPipeError could be taken for that of a connection.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # else the interpreter would fail at it once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputClosed from None
 
 
 def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
@@ -58,6 +76,8 @@ class Command(Application):
             say_and_exit(str(error))
         except KeyboardInterrupt:
             say_and_exit("interrupted.", INTERRUPTED)
+        except OutputClosed:  # it has what it wanted
+            sys.exit(0)
 
     def act(self) -> None:
         raise NotImplementedError
@@ -118,4 +138,4 @@ class Command(Application):
         return {option: target.rpartition(".")[2] for option, target in targets.items()}
 
     def _refuse(self, reason: str) -> NoReturn:
-        say_and_exit(f"{self.name.rpartition('-')[2]}: {reason}", MISTAKE)
+        say_and_exit(f"{self.name.removeprefix('ipcluster-azure-')}: {reason}", MISTAKE)

@@ -1,7 +1,6 @@
 """`ipcluster-azure logs`: the logs of a cluster, as they are and as they grow."""
 
 import asyncio
-import sys
 from datetime import datetime, timezone
 
 from traitlets import Bool, Unicode
@@ -9,7 +8,7 @@ from traitlets import Bool, Unicode
 from ..clusters.boot_logs import show_boot_logs
 from ..clusters.load import CONTROLLER
 from ..clusters.logs import Wanted, parse_since, show_logs
-from .base import FAILURE, say
+from .base import FAILURE, print_now, say
 from .one_cluster import OneClusterCommand
 
 BOOT = "What a machine printed as it booted."
@@ -93,7 +92,6 @@ class Printer:
             return
         head = f"==> {machine}: {log} <=="
         if self._headed and head != self._shown:
-            print(f"\n{head}" if self._shown else head)
+            print_now(f"\n{head}" if self._shown else head)
         self._shown = head
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-        sys.stdout.flush()
+        print_now(text.removesuffix("\n"))

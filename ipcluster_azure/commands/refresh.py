@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from .base import print_now
+
 
 class Show(Protocol):
     """Shows a text in the place of the last."""
@@ -23,7 +25,7 @@ def refreshing() -> Iterator[Show]:
 
     console = Console()
     if not console.is_terminal:
-        yield lambda text: print(f"{text}\n", flush=True)
+        yield lambda text: print_now(f"{text}\n")
         return
     last = ""
 

@@ -10,7 +10,7 @@ from traitlets import Bool, Unicode
 from ..clusters.old_spelling import advice, old_names
 from ..clusters.profiles import profile_dir
 from ..clusters.status import ClusterStatus, as_json, as_text, clusters
-from .base import FAILURE, Command, say
+from .base import FAILURE, Command, print_now, say
 from .refresh import refreshing
 
 WATCH = "Show it anew every few seconds, until Ctrl-C."
@@ -56,7 +56,7 @@ class StatusApp(Command):
     def _watch(self, folder: Path) -> NoReturn:
         if self.as_json:
             while True:
-                print(self._in_words(clusters(folder)), flush=True)
+                print_now(self._in_words(clusters(folder)))
                 time.sleep(WATCH_S)
         with refreshing() as show:
             while True:

@@ -11,7 +11,7 @@ from ..clusters.guard_news import ask_load, follow_load
 from ..clusters.load import ClusterLoad, load_of
 from ..clusters.load_table import as_text
 from ..record.file import RecordFile
-from .base import say
+from .base import print_now, say
 from .one_cluster import OneClusterCommand
 from .refresh import refreshing
 
@@ -47,7 +47,7 @@ class TopApp(OneClusterCommand):
             record = file.require()
             print(self._in_words(load_of(record, asyncio.run(ask_load(file, record)))))
         elif self.as_json:
-            self._keep_on(file, lambda text: print(text, flush=True))
+            self._keep_on(file, print_now)
         else:
             with refreshing() as show:
                 self._keep_on(file, show)

@@ -29,7 +29,7 @@ PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "how-to
 WALKED, OTHER = "test_walk_throughs.py types it", "is not typed, but shown"
 # a command, or a paragraph of other code, by how it begins -> why it isn't run
 SKIPPED = {
-    r"(az|export|ssh) ": "needs Azure's own command, or files and addresses of a real computer",
+    r"(az|export|ssh|scp) ": "needs Azure's own command, or files and addresses of a real computer",
     r"import os\n\nfrom azure\.identity": "front/test_sign_in.py has the same client",
     r"git clone ": "the clone is there",
     r"apt install systemd-container|ip netns exec |ipcluster-azure emulator start --machines=": (
@@ -88,7 +88,18 @@ FILLED = {
     '"..."': f'"{ID}Network/virtualNetworks/n/subnets/s"',
 }
 FEWER = {r"-n \d+": "-n 1", r"\bn=\d+": "n=2", r"start_engines_sync\(\d+": "start_engines_sync(1"}
-SHELL = ("ipcluster", "startup=", "git ", "pip ", "az ", "export ", "ssh ", "make ", "python ")
+SHELL = (
+    "ipcluster",
+    "startup=",
+    "git ",
+    "pip ",
+    "az ",
+    "export ",
+    "ssh ",
+    "scp ",
+    "make ",
+    "python ",
+)
 
 
 @dataclass

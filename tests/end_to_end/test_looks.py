@@ -165,6 +165,12 @@ def test_a_second_stop_finds_nothing(stopped: Profile) -> None:
     stopped.assert_nothing_left()
 
 
+def test_where_the_logs_of_a_stopped_cluster_are(stopped: Profile) -> None:
+    said = stopped.run("ipcluster-azure", "logs", f"--profile={stopped.name}", expect=1).stdout
+    assert "There is no cluster on record" in said
+    assert f"is in {stopped.folder / 'log'}: azure--ipcontroller-controller.log, azure--ip" in said
+
+
 def test_the_logs_are_kept(stopped: Profile) -> None:
     logs = {path.name: path.read_text() for path in (stopped.folder / "log").glob("azure-*")}
     assert any("Completed registration with id 0" in text for text in logs.values())

@@ -265,6 +265,31 @@ def test_logs_are_followed_until_ctrl_c(running: Cluster) -> None:
     interrupted(following)
 
 
+def test_a_machine_that_does_not_answer_shows_what_it_printed(running: Cluster) -> None:
+    with changed_record(running, lambda record: record["controller"].update(host="127.0.0.99")):
+        text = running.run("logs", "controller", expect=1)
+    assert "the controller did not answer over SSH at 127.0.0.99" in text
+    assert f"{running.record.plan.names.controller} login:" in text
+
+
+@pytest.mark.parametrize("command", ["top", "logs -f"])
+def test_who_reads_no_more_ends_it_without_a_word(running: Cluster, command: str) -> None:
+    profile = running.profile
+    with subprocess.Popen(
+        [BIN / "ipcluster-azure", *command.split(), f"--profile={profile.name}"],
+        env=profile._environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        running.run("status")  # the controller logs that it was asked
+        assert (process.wait(timeout=PATIENCE_S), process.stderr.read()) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("status", "words", "said"),
     [
