@@ -39,6 +39,7 @@ from .work_dir import WorkDir, emit, ensure_guard, guard_port, hung_up, read_jso
 
 LOOK_S = 0.1
 ALIVE_S = 1.0
+LOAD_S = 15.0  # the guard may have to wait for the hub, and for others who ask it
 
 
 def state_of(guard: Json) -> Json:
@@ -103,7 +104,7 @@ def load(work: WorkDir, *, keep_on: bool) -> int:
     """Tell how busy the machines and their engines are, once, or every second until whoever reads
     it hangs up; returns the exit status."""
     whom = "alone" if keep_on else "with hub"
-    with heartbeat.Line.to(hub_with_guard(work), heartbeat.ANSWER_LIMIT) as line:
+    with heartbeat.Line.to(hub_with_guard(work), heartbeat.ANSWER_LIMIT, LOAD_S) as line:
         while True:
             emit("load", **line.ask({"show_load": whom})["load"])
             if not keep_on or hung_up(heartbeat.BEAT_S):

@@ -40,6 +40,7 @@ LINE_S = 10.0  # of silence on a connection until it is closed
 SAVE_S = 30.0
 TIME_LOOK_S = 5.0
 AGAIN_S = 5.0  # after an error of ours
+REGISTERED_S = 5.0  # for the hub to say which engines it knows
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
@@ -246,7 +247,7 @@ class Guard:
         registered = None
         if ask_hub:
             with contextlib.suppress(HubSilent):
-                registered = len(await self.ask_hub(Hub.engines))
+                registered = len(await self.ask_hub(lambda hub: hub.engines(REGISTERED_S)))
         times = {"idle_s": self.idleness.idle_s(), "age_s": self.lifetime.age_s()}
         return {
             "registered": registered,

@@ -62,9 +62,9 @@ def _mac(key: bytes, nonce: str, side: str, content: Json) -> str:
 class Line:
     """The machine's end of a connection to the guard. Raises OSError and ValueError everywhere."""
 
-    def __init__(self, address: str, port: int, key: bytes, limit: int) -> None:
+    def __init__(self, address: str, port: int, key: bytes, limit: int, timeout_s: float) -> None:
         self._key, self._count, self._limit = key, 0, limit
-        self._socket = socket.create_connection((address, port), ANSWER_S)
+        self._socket = socket.create_connection((address, port), timeout_s)
         self._file = self._socket.makefile("rb")
         try:
             self._nonce = str(json.loads(self._read())["nonce"])
@@ -73,10 +73,10 @@ class Line:
             raise
 
     @classmethod
-    def to(cls, hub: Json, limit: int = LINE_LIMIT) -> Line:
+    def to(cls, hub: Json, limit: int = LINE_LIMIT, timeout_s: float = ANSWER_S) -> Line:
         """Connect to the guard of a cluster; `hub` is the content of its connection file, `limit`
-        how many bytes an answer may have."""
-        return cls(hub["location"], hub["guard"], hub["key"].encode(), limit)
+        how many bytes an answer may have, `timeout_s` how long it may take."""
+        return cls(hub["location"], hub["guard"], hub["key"].encode(), limit, timeout_s)
 
     def _read(self) -> bytes:
         line = self._file.readline(self._limit)
