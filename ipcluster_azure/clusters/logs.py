@@ -3,7 +3,7 @@
 import asyncio
 import glob
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from ..formatting import counted, some
 from ..private_files import files_in
 from ..record.contents import Machine, Record
 from ..record.file import RecordFile
+from ..resource_manager.waiting import all_or_none
 from ..ssh.commands import agent_command
 from ..ssh.connect import connect, engine_target
 from ..ssh.connection import Connection
@@ -149,6 +150,15 @@ async def _machine_of_engine(
     raise ConfigurationError(f"There is no engine {engine} at the moment; there are {known}.")
 
 
+async def _or_why_not(visit: Awaitable[None]) -> AzureLauncherError | None:
+    """Make a visit; returns why it failed, which holds no other up."""
+    try:
+        await visit
+    except AzureLauncherError as error:
+        return error
+    return None
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads logs through the controller's machine."""
@@ -167,12 +177,9 @@ class _Reader:
             visits = [self._engines(gate, set_id, item, engine) for set_id, item in machines]
             if self.wanted.kind in ("", CONTROLLER):
                 visits.append(self._read(gate, CONTROLLER, "--controller"))
-            outcomes = await asyncio.gather(*visits, return_exceptions=True)
-        told: list[AzureLauncherError | None] = []
-        for outcome in outcomes:
-            if outcome is not None and not isinstance(outcome, AzureLauncherError):
-                raise outcome
-            told.append(outcome)
+            tasks = [asyncio.ensure_future(_or_why_not(visit)) for visit in visits]
+            await all_or_none(*tasks)  # what else one raises ends the others, which may never end
+        told = [task.result() for task in tasks]
         if told and all(isinstance(outcome, ConfigurationError) for outcome in told):
             raise ConfigurationError(str(told[0]))  # which is the same for all of them
         return told

@@ -284,10 +284,13 @@ def test_who_reads_no_more_ends_it_without_a_word(running: Cluster, command: str
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline()
-        process.stdout.close()
-        running.run("status")  # the controller logs that it was asked
-        assert (process.wait(timeout=PATIENCE_S), process.stderr.read()) == (0, b"")
+        try:
+            assert process.stdout.readline()
+            process.stdout.close()
+            running.run("status")  # the controller logs that it was asked
+            assert (process.wait(timeout=PATIENCE_S), process.stderr.read()) == (0, b"")
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
