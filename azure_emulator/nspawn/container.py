@@ -82,6 +82,13 @@ class Container:
         """Where all that it has written on its console is."""
         return self._directory / "console.log"
 
+    def serial_log(self) -> bytes | None:
+        """Return what it has printed as it booted, cloud-init's output included."""
+        if self.is_first_boot:
+            return None
+        parts = [self.console, self._directory / "upper/var/log/cloud-init-output.log"]
+        return b"".join(part.read_bytes() for part in parts if part.exists())
+
     async def boot(self, ended: Callable[[int], None]) -> None:
         """Start the machine; `ended` hears the exit status if it ends by itself."""
         if self.is_first_boot:

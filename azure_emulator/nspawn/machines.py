@@ -137,6 +137,10 @@ class NspawnMachines:
         container = self._containers.get(vm_id)
         return await container.run(script) if container else ScriptResult()
 
+    def serial_log(self, vm_id: str) -> bytes | None:
+        container = self._containers.get(vm_id)
+        return container.serial_log() if container else None
+
     async def destroy(self, vm_ids: Sequence[str]) -> None:
         gone = self._known(vm_ids)
         await asyncio.gather(*(container.erase() for container in gone))
