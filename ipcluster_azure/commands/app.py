@@ -32,6 +32,10 @@ class AzureApp(Command):
             f"{COMMANDS}.sync.SyncApp",
             "Bring your modules on a running cluster up to date, or results home.",
         ),
+        "notebook": (
+            f"{COMMANDS}.notebook.NotebookApp",
+            "Open JupyterLab on the controller's machine.",
+        ),
         "list": (f"{COMMANDS}.list.ListApp", "Show all clusters of the subscription."),
         "reap": (f"{COMMANDS}.reap.ReapApp", "Delete clusters that were left behind."),
         "doctor": (f"{COMMANDS}.doctor.DoctorApp", "Check all that a start needs."),

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from inspect import cleandoc
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from traitlets import TraitError, Unicode
 from traitlets.config import Application, Config
@@ -44,11 +44,11 @@ def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
     sys.exit(status)
 
 
-def log_to_output(name: str) -> logging.Logger:
-    """Return a logger whose lines go to standard output as they are."""
+def log_to_output(name: str, stream: TextIO | None = None) -> logging.Logger:
+    """Return a logger whose lines go to standard output, or to `stream`, as they are."""
     log = logging.getLogger(name)
     if not log.handlers:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = logging.StreamHandler(stream or sys.stdout)
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

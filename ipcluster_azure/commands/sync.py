@@ -20,7 +20,7 @@ from ..stop.results import FOLDER, LIMIT_MB, Fetch
 from .base import FAILURE, Command, log_to_output, say
 
 FORCE = "Also while engines compute: their tasks may see old files and new ones, or end."
-BACK = "Bring home the files of these patterns from the engines' working directories."
+BACK = "Bring home files of these patterns from the engines' folders and JupyterLab."
 OF_BACK = ("to", "limit_mb")
 OF_SENDING = ("folder", "force")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

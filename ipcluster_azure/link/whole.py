@@ -13,6 +13,7 @@ from ..record.file import RecordFile
 from .caretaker import Caretaker
 from .engine_news import EngineNews
 from .error_replies import ErrorReplies
+from .forwards import Forwards
 from .hub import REGISTRATION, Hub
 from .journal import Journal
 from .left_behind import answer_for
@@ -54,21 +55,24 @@ class Link:
         visitors = Visitors(lambda: self._file.require().environment)
         tunnels = Tunnels(ErrorReplies(client_info), journal, self._partner, visitors)
         tunnels.orphans.add_left(journal.left)
+        left = self._left.ports if self._left is not None else {}
+        forwards = Forwards(self._file, tunnels, self._partner, left)
         try:
             ports = await self._listen(tunnels)
             self._note_open(ports)
 
             def on_open() -> None:
-                self._go_on_beside(tunnels, ports)
+                self._go_on_beside(tunnels, ports, forwards)
                 announce(ports)
 
             if self._left is not None:
-                self._go_on_beside(tunnels, ports)
+                self._go_on_beside(tunnels, ports, forwards)
             revived = self._left is not None
             await Caretaker(self._file, tunnels, on_open, revived=revived).run()
         finally:
             for task in self._tasks:
                 task.cancel()
+            forwards.close()
             await tunnels.close()
 
     async def _listen(self, tunnels: Tunnels) -> dict[str, int]:
@@ -88,11 +92,12 @@ class Link:
         with suppress(AzureLauncherError), self._file.edit() as record:
             record.watcher_pid = pid
 
-    def _go_on_beside(self, tunnels: Tunnels, ports: Mapping[str, int]) -> None:
+    def _go_on_beside(self, tunnels: Tunnels, ports: Mapping[str, int], forwards: Forwards) -> None:
         """Begin, once, what is done beside the tunnels: nobody waits for it."""
         if self._tasks:
             return
-        works = [] if self._partner is None else [self._partner.run]
+        works: list[Callable[[], Awaitable[None]]] = [forwards.run]
+        works += [] if self._partner is None else [self._partner.run]
         hub = Hub(ports, tunnels.error_replies)
         if REGISTRATION in ports:
             spare = sum(engine_set.n for engine_set in self._record.engine_sets.values())

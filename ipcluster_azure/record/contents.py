@@ -24,6 +24,7 @@ from .cost import Cost, CostPart
 
 T = TypeVar("T")
 FORMAT = 1
+NOTEBOOK = "notebook"  # the forward to JupyterLab on the controller's machine
 DASK = "dask"  # the tunnel to the scheduler that Client.become_dask starts on the controller
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
 
@@ -224,6 +225,7 @@ class Record:
     resources: list[str] = field(default_factory=list)
     secret_files: list[str] = field(default_factory=list)
     tunnels: dict[str, Tunnel] = field(default_factory=dict)
+    forwards: dict[str, Tunnel] = field(default_factory=dict)  # of other programs than ipyparallel
     link_pid: int = 0
     watcher_pid: int = 0  # of the process that starts the link again
     ended_because: str = ""  # the link's reason to delete it, for launchers to say
@@ -265,6 +267,8 @@ class Record:
             key: _engine_set(value) for key, value in data["engine_sets"].items()
         }
         values["tunnels"] = {key: _made(Tunnel, item) for key, item in data["tunnels"].items()}
+        forwards = data.get("forwards", {})
+        values["forwards"] = {key: _made(Tunnel, item) for key, item in forwards.items()}
         values["plan"] = _plan(data["plan"])
         return _made(cls, values)
 

@@ -104,6 +104,11 @@ class ClusterPaths:
         return self.path.with_suffix(".files.tar.gz")
 
     @property
+    def notebook_page(self) -> Path:
+        """A page that leads a browser to JupyterLab: its token is in no argument that way."""
+        return self.path.with_suffix(".html")
+
+    @property
     def ways_in(self) -> list[Path]:
         """Files that lead to the machines, the cluster's secrets among them: of no use to a stop
         once it has fetched the logs."""
@@ -116,6 +121,7 @@ class ClusterPaths:
             *self.connection_files.values(),
             self.controller_parameters,
             self.engine_set_parameters,
+            self.notebook_page,
         ]
 
     @property

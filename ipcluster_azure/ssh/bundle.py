@@ -141,7 +141,7 @@ def controller_upload(
     if own_files:
         files[offered(hashlib.sha256(own_files).hexdigest())] = own_files
     files[GUARD_FILE] = json.dumps(guard).encode()
-    return _tar({**files, **_variables(variables)})
+    return tar_of({**files, **_variables(variables)})
 
 
 def update_upload(files: Mapping[str, bytes]) -> bytes:
@@ -152,7 +152,7 @@ def update_upload(files: Mapping[str, bytes]) -> bytes:
     for path in sorted((ON_VM / PACKAGES[folder]).glob("*.py")):
         programs[f"{folder}/{path.name}"] = path.read_bytes()
     programs[name] = ENTRY.format(module=ENTRIES[name]).encode()
-    return _tar({**programs, **files})
+    return tar_of({**programs, **files})
 
 
 def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) -> bytes:
@@ -175,7 +175,8 @@ def _variables(variables: Mapping[str, str]) -> dict[str, bytes]:
     return {"variables.sh": "".join(exports).encode()}
 
 
-def _tar(files: Mapping[str, bytes]) -> bytes:
+def tar_of(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar archive of these files, which only their owner may read."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, data in files.items():
@@ -187,4 +188,4 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
 
 def _packed(files: Mapping[str, bytes]) -> bytes:
     # without the time, the same files make the same bytes: a bundle is known by its hash
-    return gzip.compress(_tar(files), mtime=0)
+    return gzip.compress(tar_of(files), mtime=0)

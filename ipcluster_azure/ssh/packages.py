@@ -48,9 +48,11 @@ async def build_environment(
     data: bytes,
     on_progress: Callable[[str], None],
     command: Command = BUILD,
+    receive: Command = RECEIVE,
 ) -> None:
     """Run the steps `before`, which read `data`, and make the environment.
 
+    `receive` takes wheels for it.
     Returns once it is there. Raises BootstrapFailed, or what `packages.carry` raises.
     """
     here = {path.name: path for path in packages.wheels}
@@ -58,7 +60,7 @@ async def build_environment(
 
     def send(names: Sequence[str]) -> None:
         if files := [here[name] for name in names if name in here]:
-            work = send_wheels(connection, files, on_progress)
+            work = send_wheels(connection, files, on_progress, receive)
             sending.append(asyncio.ensure_future(work))
 
     tell = telling(on_progress)
@@ -115,11 +117,14 @@ def _lacking(events: dict[str, dict[str, Any]]) -> list[str]:
 
 
 async def send_wheels(
-    connection: Connection, files: Sequence[Path], on_progress: Callable[[str], None]
+    connection: Connection,
+    files: Sequence[Path],
+    on_progress: Callable[[str], None],
+    receive: Command = RECEIVE,
 ) -> None:
     """Send wheels of the lock to the machine, which checks their hashes."""
     await connection.events(
-        shell(RECEIVE), stdin=_archive(files, on_progress), timeout_s=SEND_TIMEOUT_S
+        shell(receive), stdin=_archive(files, on_progress), timeout_s=SEND_TIMEOUT_S
     )
 
 

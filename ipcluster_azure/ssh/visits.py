@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BootTimeout
-from ..record.contents import READY, Record
+from ..record.contents import NOTEBOOK, READY, Record
 from ..record.file import RecordFile
 from .connect import connect, controller_target, engine_target
 from .connection import Connection
 
 GATE_S, MACHINE_S = 30.0, 10.0  # to log in to machines that were reached before
 AT_ONCE = 100
+CONTROLLER = "controller"  # stands for its machine's name
 
 Visit = Callable[[Connection, str, str], Awaitable[Any]]
 
@@ -24,6 +25,22 @@ class Visits:
 
     file: RecordFile
     gate: Connection
+
+    async def make_with_notebook(
+        self, record: Record, visit: Visit, *, besides: Collection[str] = (), only_set: str = ""
+    ) -> dict[str, Any]:
+        """As `make`, with the controller's machine if there is a JupyterLab on it."""
+        visiting = [self.make(record, visit, besides=besides, only_set=only_set)]
+        if NOTEBOOK in record.forwards and not only_set and CONTROLLER not in besides:
+            visiting.append(self._visit_controller(visit))
+        found: dict[str, Any] = {}
+        for outcomes in await asyncio.gather(*visiting):
+            found |= outcomes
+        return found
+
+    async def _visit_controller(self, visit: Visit) -> dict[str, Any]:
+        outcomes = await asyncio.gather(visit(self.gate, CONTROLLER, ""), return_exceptions=True)
+        return {CONTROLLER: outcomes[0]}
 
     async def make(
         self, record: Record, visit: Visit, *, besides: Collection[str] = (), only_set: str = ""

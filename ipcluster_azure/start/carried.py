@@ -16,10 +16,10 @@ def packages_of(environment: Environment) -> Packages | None:
     if not environment.is_built:
         return None
     wheels = [Path(path) for path in environment.wheels]
-    return Packages(Path(environment.lock), wheels, _carrying(Path(environment.lock)))
+    return Packages(Path(environment.lock), wheels, carrying(Path(environment.lock)))
 
 
-def _carrying(lock: Path) -> Callable[[Sequence[str], str], Awaitable[Sequence[Path]]]:
+def carrying(lock: Path) -> Callable[[Sequence[str], str], Awaitable[Sequence[Path]]]:
     async def carry(names: Sequence[str], why: str) -> Sequence[Path]:
         try:
             files: Sequence[Path] = await bridge(fetched, lock, names)

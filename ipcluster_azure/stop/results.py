@@ -52,7 +52,7 @@ async def fetch(visits: Visits, record: Record, wish: Fetch, progress: Progress)
     async def look(machine: Connection, name: str, set_id: str) -> Any:
         return await list_results(machine, environment, wish.patterns)
 
-    listed = await visits.make(record, look, only_set=wish.only_set)
+    listed = await visits.make_with_notebook(record, look, only_set=wish.only_set)
     files = {name: it for name, it in listed.items() if isinstance(it, dict)}
     total = sum(sum(sizes.values()) for sizes in files.values())
     _check_size(files, total, wish.limit_mb)
@@ -74,7 +74,9 @@ async def fetch(visits: Visits, record: Record, wish: Fetch, progress: Progress)
             finally:
                 received.close()
 
-        brought = await visits.make(record, bring, besides=unused, only_set=wish.only_set)
+        brought = await visits.make_with_notebook(
+            record, bring, besides=unused, only_set=wish.only_set
+        )
     for name, outcome in {**listed, **brought}.items():
         if isinstance(outcome, BaseException):
             fetched.problems.append(_problem(name, outcome, wish.folder))

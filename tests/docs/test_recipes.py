@@ -49,6 +49,7 @@ SKIPPED = {
     r"ipcluster-azure doctor --role --subscription-id=ID": "test_role.py, with an id",
     r"ipcluster start --profile=azure -n \d+( --daemonize)?$": "the cluster runs already",
     r"ipcluster stop --profile=azure$": "the cluster is that of all pages",
+    r"import ipyparallel as ipp\n\nclient = ipp.Client\(\)": "test_jupyterlab.py, there",
     r"cluster = .*\nclient = await .*\n\.\.\.": "notebook.md has it, too, in pieces",
     r"ipcluster-azure reap --name=": "names a cluster; test_reap.py has one",
     r"python -m ipcluster_azure.examples.*--profile=azure --paths=1e7": "test_pricer_command.py",
@@ -114,7 +115,11 @@ class Reader:
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", code],
             cwd=self.folder,
-            env={**self.profile._environment(), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            env={
+                **self.profile._environment(),
+                "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+                "BROWSER": "true",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -31,10 +31,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import fcntl
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from .bytecode import compile_start
@@ -185,6 +188,15 @@ COMMANDS = {
     "update": update,
     "offer": offer,
 }
+INSTALLING = ("build", "install", "update")
+
+
+@contextmanager
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Hold the lock of DIR/env: who comes second finds what the first has made."""
+    with open(root / "install.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def main(argv: list[str]) -> int:
@@ -195,7 +207,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     root = options.dir.absolute()
     try:
-        COMMANDS[options.command](root)
+        with one_at_a_time(root) if options.command in INSTALLING else nullcontext():
+            COMMANDS[options.command](root)
     except (Failed, OSError) as failure:
         said = why_not_written(failure, root) if isinstance(failure, OSError) else str(failure)
         emit("failed", reason=said, log_tail=log_tail(root))

@@ -7,12 +7,16 @@ from ipcluster_azure.commands.base import Command
 from ipcluster_azure.commands.doctor import DoctorApp
 from ipcluster_azure.commands.init import InitApp
 from ipcluster_azure.commands.list import ListApp
+from ipcluster_azure.commands.notebook import NotebookApp
 from ipcluster_azure.commands.reap import ReapApp
 from ipcluster_azure.commands.ssh_config import SshConfigApp
 from ipcluster_azure.commands.status import StatusApp
 from ipcluster_azure.commands.top import TopApp
 
-COMMANDS = (InitApp, StatusApp, AttachApp, ListApp, ReapApp, DoctorApp, TopApp, SshConfigApp)
+COMMANDS = (
+    *(InitApp, StatusApp, AttachApp, NotebookApp, ListApp, ReapApp, DoctorApp, TopApp),
+    SshConfigApp,
+)
 
 
 def _refused(kind: type[Command], words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -23,7 +23,14 @@ from ipcluster_azure.ssh.bundle import (
     heartbeat_ms,
 )
 
-SENT_BY_THEMSELVES = ("lookout.py", "take.py", "own_files.py", "packages.py", "results.py")
+SENT_BY_THEMSELVES = (
+    "lookout.py",
+    "take.py",
+    "own_files.py",
+    "packages.py",
+    "results.py",
+    "notebook.py",
+)
 ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü'\nnext"
 
 
