@@ -11,8 +11,7 @@ import psutil
 import pytest
 import requests
 
-from tests.complete import variant
-
+from ..complete import variant
 from .conftest import ON_EMULATOR, TWO_LINES, Profile, wait_for
 from .jupyter import TIMEOUT_S, Jupyter, browsing, needs_chromium
 from .test_caretaker import record_of
@@ -113,7 +112,7 @@ def test_a_browser_shows_it_and_asks_nobody_else(lab: Jupyter) -> None:
         page.wait_for_selector(".jp-Launcher")
         page.get_by_title("monte_carlo_options.ipynb").first.wait_for()
         assert page.get_by_title("Python of the engines").count() > 0
-        assert page.get_by_title("IPython Clusters").count() == 0
+        assert page.locator(".ipp-Sidebar").count() == 0
         hosts = {urlsplit(url).netloc for url in asked if url.startswith(("http", "ws"))}
     assert hosts == {f"127.0.0.1:{lab.port}"}
 

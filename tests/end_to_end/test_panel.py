@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +13,7 @@ import requests
 
 from azure_emulator.testing import fault, faults
 
+from ..complete import variant
 from .conftest import ON_EMULATOR, Profile, wait_for
 from .outputs import Process
 
@@ -48,13 +51,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture
-def jupyter(profile: Profile) -> Iterator[Server]:
+@contextmanager
+def jupyter_of(profile: Profile, module: str, *options: str) -> Iterator[Server]:
+    """Jupyter's server, as `python -m module` runs it; its panel starts and stops clusters."""
     folder = profile.ipython_dir.parent
     for name in ("CONFIG", "DATA", "RUNTIME"):
         profile.environment[f"JUPYTER_{name}_DIR"] = str(folder / name)
     process = profile.popen(
-        *("python", "-W", "ignore", "-m", "jupyter_server", "--ip=127.0.0.1", "--port=0"),
+        *("python", "-W", "ignore", "-m", module, "--ip=127.0.0.1", "--port=0", *options),
         *("--no-browser", "--allow-root", f"--IdentityProvider.token={TOKEN}"),
         f"--ServerApp.root_dir={profile.ipython_dir}",
         "--ServerApp.jpserver_extensions={'ipyparallel': True}",
@@ -68,6 +72,12 @@ def jupyter(profile: Profile) -> Iterator[Server]:
     yield Server(process, url)
     process.terminate()
     process.communicate(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def jupyter(profile: Profile) -> Iterator[Server]:
+    with jupyter_of(profile, "jupyter_server") as server:
+        yield server
 
 
 def test_why_a_start_or_a_stop_failed_is_shown(profile: Profile, jupyter: Server) -> None:
@@ -92,3 +102,22 @@ def test_why_a_start_or_a_stop_failed_is_shown(profile: Profile, jupyter: Server
     jupyter.process.terminate()
     output = jupyter.process.communicate(timeout=TIMEOUT_S)[0]
     assert "Logging error" not in output
+
+
+def test_a_stop_there_and_one_elsewhere_take_turns(profile: Profile, jupyter: Server) -> None:
+    cluster = jupyter.cluster(profile.name)
+    assert jupyter.ask("POST", cluster, n=1)[0] == 200
+    with ThreadPoolExecutor(1) as beside:
+        elsewhere = beside.submit(profile.ipcluster, "stop", expect=None)
+        assert jupyter.ask("DELETE", cluster) == (204, None)
+        elsewhere.result()
+    profile.assert_nothing_left()
+
+
+@variant
+def test_a_stop_there_after_one_elsewhere_is_one(profile: Profile, jupyter: Server) -> None:
+    cluster = jupyter.cluster(profile.name)
+    assert jupyter.ask("POST", cluster, n=1)[0] == 200
+    profile.ipcluster("stop")
+    assert jupyter.ask("DELETE", cluster) == (204, None)
+    profile.assert_nothing_left()
