@@ -55,6 +55,11 @@ class Notebook:
         assert reply["content"]["status"] == "ok", "".join(printed)
         return "".join(printed)
 
+    def restart(self) -> None:
+        """Have the kernel killed, and another in its place."""
+        self._manager.restart_kernel(now=True)
+        self._client.wait_for_ready(timeout=TIMEOUT_S)
+
     def close(self) -> None:
         if self._manager.has_kernel:
             self._client.stop_channels()
@@ -103,4 +108,33 @@ def test_the_end_of_the_kernel_deletes_everything(notebook: Notebook, profile: P
     notebook.cell(f"{START}await cluster.start_cluster()")
     assert len(profile.left_on_azure()["virtual_machines"]) == 2
     notebook.close()
+    profile.assert_nothing_left()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_magics_and_a_kernel_that_is_restarted_in_a_task(profile: Profile) -> None:
+    profile.ipcluster("start", "-n", "2", "--daemonize")
+    notebook = Notebook(profile)
+    try:
+        connect = "import ipyparallel as ipp\nrc = ipp.Client(profile='azure')\nview = rc[:]\n"
+        notebook.cell(f"{connect}view.scatter('rank', [0, 1], flatten=True, block=True)")
+        notebook.cell("view.block = True; view.activate()")
+        notebook.cell("%px x = 10 * rank")
+        notebook.cell("%%px\nx = x + 20\ny = x + 1")
+        notebook.cell("%autopx")
+        notebook.cell("z = y + 1")
+        notebook.cell("%autopx")
+        assert notebook.cell("print('z' in globals(), view['y'], view['z'])") == (
+            "False [21, 31] [22, 32]\n"
+        )
+        notebook.cell("view.apply_async(__import__('time').sleep, 60)")
+        notebook.cell(
+            "import time\nwhile not all(rc.queue_status(i)['queue'] for i in rc.ids): time.sleep(0.1)"
+        )
+        notebook.restart()
+        notebook.cell(f"{connect}rc.send_signal(2, block=True)")
+        assert notebook.cell("print(view.apply_sync(lambda: z))") == "[22, 32]\n"
+    finally:
+        notebook.close()
+        profile.ipcluster("stop")
     profile.assert_nothing_left()
