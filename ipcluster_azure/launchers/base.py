@@ -17,6 +17,7 @@ from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
 from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
+from .cluster_html import show_as_html
 from .ending import end_command, keep_file, leave_out_repetitions
 from .own_loop import in_own_loop
 from .server_errors import for_this_program
@@ -240,3 +241,4 @@ def restore(launcher: Any) -> None:
         raise NotRunning(f"{launcher.record_file.path} has no record of it")
     launcher.state = "running"
     watch(launcher)
+    show_as_html()

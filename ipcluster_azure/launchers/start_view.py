@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from ..notebook import NotebookBar, in_notebook
 from ..progress import Progress
+from .cluster_html import show_as_html
 
 # how long what is said between the controller's launcher and the engines' is part of the start
 GAP_S = 10.0
@@ -69,6 +70,7 @@ def start_shown(launcher: Any, *, first: bool, last: bool) -> Iterator[None]:
         _views[owner] = StartView(log)
     view = _views[owner]
     view.open(log)
+    show_as_html()
     try:
         yield
     except BaseException:

@@ -98,6 +98,10 @@ def test_start_compute_stop(
     (bar,) = notebook.displayed
     assert "2 of 2 engines are registered" in bar["text/plain"]
     assert '<progress value="2" max="2">' in bar["text/html"]
+    notebook.cell("display(cluster)")
+    table = notebook.displayed[-1]["text/html"]
+    assert "Cluster on Azure: azure" in table
+    assert "1 for engines" in table
     notebook.cell("def square(x): return x * x")
     assert notebook.cell("print(rc[:].map_sync(square, range(4)))").strip() == "[0, 1, 4, 9]"
     notebook.cell(stop)
@@ -128,9 +132,8 @@ def test_magics_and_a_kernel_that_is_restarted_in_a_task(profile: Profile) -> No
             "False [21, 31] [22, 32]\n"
         )
         notebook.cell("view.apply_async(__import__('time').sleep, 60)")
-        notebook.cell(
-            "import time\nwhile not all(rc.queue_status(i)['queue'] for i in rc.ids): time.sleep(0.1)"
-        )
+        wait = "while not all(rc.queue_status(i)['queue'] for i in rc.ids): time.sleep(0.1)"
+        notebook.cell(f"import time\n{wait}")
         notebook.restart()
         notebook.cell(f"{connect}rc.send_signal(2, block=True)")
         assert notebook.cell("print(view.apply_sync(lambda: z))") == "[22, 32]\n"
