@@ -10,11 +10,13 @@ PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.versi
 MADE := $(VENV)/.made-with-$(PYTHON_VERSION)
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+DOCS_ENV := build/docs-env
+DOCS_STAMP := $(DOCS_ENV)/.installed
 
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test again test-machines test-az lint bench bench-pricer schemas test-azure kills complete soak mutation clean
+.PHONY: help demo test again test-machines test-az docs lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +40,11 @@ lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/mypy --platform=win32 --cache-dir=.mypy_cache/win32 --exclude=/on_vm/ --package=ipcluster_azure
 	$(BIN)/mypy --platform=darwin --cache-dir=.mypy_cache/darwin --exclude=/on_vm/ --package=ipcluster_azure
 	$(BIN)/lint-imports --no-logo
+
+# The documentation as a site: build/site/index.html.
+docs: $(DOCS_STAMP) ## the documentation as a site: build/site/index.html
+	$(DOCS_ENV)/bin/sphinx-build -q -E -W --keep-going -c docs -d build/docs-trees -b html . build/site
+	@echo "The site is in build/site/index.html"
 
 # All benchmarks, about 80 minutes on an idle computer, into docs/benchmarks.md. Only some of them, with
 # the other sections left as they are: make bench BENCH="forked tunnel"
@@ -89,6 +96,11 @@ clean: ## removes .venv, what was built, and caches
 
 $(STAMP): setup.cfg pyproject.toml $(MADE)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[emulator,examples,test]'
+	@touch $@
+
+$(DOCS_STAMP): setup.cfg pyproject.toml $(MADE)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS_ENV)
+	$(BIN)/uv pip install --quiet --python $(DOCS_ENV)/bin/python --editable '.[docs,emulator]'
 	@touch $@
 
 $(MADE):

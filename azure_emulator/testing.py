@@ -1,11 +1,13 @@
 """For test suites: what the emulator shall do to them, for the time of a `with` block.
 
-from azure_emulator import client, testing
+For example:
 
-info = client.start(directory, machines="none")
-with testing.faults(info, testing.fault("refuse", type="*/virtualMachines", status=503)) as met:
-    ...
-assert met.fired == [1]
+    from azure_emulator import client, testing
+
+    info = client.start(directory, machines="none")
+    with testing.faults(info, testing.fault("refuse", type="*/virtualMachines", status=503)) as met:
+        ...
+    assert met.fired == [1]
 """
 
 from __future__ import annotations

@@ -95,7 +95,13 @@ def test_metadata(metadata: Message) -> None:
     assert metadata["License-Expression"] == "BSD-3-Clause"
     assert metadata["License-File"] == "LICENSE"
     assert metadata["Requires-Python"] == ">=3.10"
-    assert set(metadata.get_all("Provides-Extra")) == {"emulator", "examples", "numba", "test"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "docs",
+        "emulator",
+        "examples",
+        "numba",
+        "test",
+    }
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
