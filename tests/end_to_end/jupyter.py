@@ -107,7 +107,8 @@ def browsing() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        options = ["--no-sandbox"]  # for root, who has none
+        # root has no sandbox, and containers have a small /dev/shm
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         try:
             page = browser.new_page(viewport={"width": 1300, "height": 800})
