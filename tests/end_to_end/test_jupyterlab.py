@@ -31,8 +31,8 @@ print(round(surface.prices["european_call"].item(), 1))
 """
 
 
-def opened(profile: Profile, *words: str) -> Jupyter:
-    command = ("ipcluster-azure", "notebook", f"--profile={profile.name}", "--no-browser", *words)
+def opened(profile: Profile) -> Jupyter:
+    command = ("ipcluster-azure", "notebook", f"--profile={profile.name}", "--no-browser")
     return Jupyter(profile.run(*command, timeout_s=TIMEOUT_S).stdout.splitlines()[-1])
 
 
@@ -46,8 +46,28 @@ def lab(shared_profile: Profile) -> Iterator[Jupyter]:
     (profile.cwd / "lab_model.py").write_text("def double(x): return 2 * x\n")
     (profile.cwd / "prices.csv").write_text("1,2,3")
     profile.ipcluster("start", "-n", "2", "--daemonize")
-    yield opened(profile)
+    lab = opened(profile)
+    yield lab
+    server = server_of(profile)
     profile.ipcluster("stop")
+    wait_for(lambda: not runs(server), TIMEOUT_S)
+    profile.assert_nothing_left()
+    with pytest.raises(requests.ConnectionError):
+        lab.ask("GET", "/api")
+
+
+def server_of(profile: Profile) -> int:
+    """Return the process id of JupyterLab, as its machine has noted it."""
+    machines = Path(profile.emulator.state_dir) / "machines"
+    (noted,) = machines.glob("*/home/*/.ipcluster-azure/notebook/server.json")
+    pid: int = json.loads(noted.read_text())["pid"]
+    return pid
+
+
+def runs(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def everything_said(profile: Profile) -> dict[str, bytes]:
@@ -152,9 +172,7 @@ def test_the_link_is_good_after_the_death_of_what_keeps_it(
     psutil.Process(before.link_pid).kill()
     wait_for(lambda: record_of(shared_profile).link_pid != before.link_pid, TIMEOUT_S)
     assert lab.ask("GET", "/api/contents").status_code == 200
-    machines = Path(shared_profile.emulator.state_dir) / "machines"
-    (server,) = machines.glob("*/home/*/.ipcluster-azure/notebook/server.json")
-    psutil.Process(json.loads(server.read_text())["pid"]).kill()
+    psutil.Process(server_of(shared_profile)).kill()
     assert opened(shared_profile) == lab
     assert lab.get("/api/contents")["type"] == "directory"
 
@@ -178,6 +196,6 @@ def test_an_installation_of_its_own_and_its_end(bare_profile: Profile) -> None:
     there = f"__import__('ipyparallel').Client()[:].apply_sync(eval, {look!r})"
     assert lab.run(f"print({look}, {there})") == "None [None]\n"
     profile.ipcluster("stop")
+    profile.assert_nothing_left()
     with pytest.raises(requests.ConnectionError):
         lab.ask("GET", "/api")
-    profile.assert_nothing_left()
