@@ -1,7 +1,7 @@
 """JupyterLab on the controller's machine: looked for, installed and started.
 
-The program for it, on_vm/scripts/notebook.py, comes with each command: machines that an older
-version set up have none, or another.
+The programs for it, notebook.py and notebook_files.py of on_vm/scripts, come with each command:
+machines that an older version set up have none, or others.
 """
 
 import json
@@ -18,7 +18,8 @@ from .machine_lock import LOCK, machine_lock
 from .own_files import ANSWER_S, Event
 from .packages import BUILD, RECEIVE, Packages, build_environment
 
-SCRIPT, FOLDER = "vm_notebook.py", "notebook"
+SCRIPT, FILES_SCRIPT = "vm_notebook.py", "vm_notebook_files.py"
+FOLDER = "notebook"
 IN_FOLDER = f"--dir={FOLDER}"
 EXAMPLES = "ipcluster_azure.examples"
 START_S = 150.0  # more than the script gives itself
@@ -61,14 +62,17 @@ async def start(gate: Connection, record: Record, *, has_lab: bool) -> Started:
         "lab": _python(record) if has_lab else f"{FOLDER}/env/bin/python",
         "address": record.controller.address,
         "cluster_id": record.cluster_id,
-        "files": record.own_files.sha256,
     }
-    program: Command = [system_python(record.environment), BARE, SCRIPT, "start"]
+    python: Command = [system_python(record.environment), BARE]
     command = shell(
-        ["tar", "-xf", "-"], SET_VARIABLES, [*program, f"--wanted={json.dumps(wanted)}"]
+        ["tar", "-xf", "-"],
+        SET_VARIABLES,
+        [*python, FILES_SCRIPT, f"--archive={record.own_files.sha256}"],
+        [*python, SCRIPT, "start", f"--wanted={json.dumps(wanted)}"],
     )
-    told = (await gate.events(command, stdin=_upload(), timeout_s=START_S))["notebook"]
-    return Started(told["port"], told["token"], told["kept"])
+    events = await gate.events(command, stdin=_upload(), timeout_s=START_S)
+    told = events["notebook"]
+    return Started(told["port"], told["token"], events["files"]["kept"])
 
 
 def _python(record: Record) -> str:
@@ -78,7 +82,7 @@ def _python(record: Record) -> str:
 
 
 def _upload() -> bytes:
-    """Return an archive of the script and of the examples: their notebooks, and as a package."""
+    """Return an archive of the scripts and of the examples: their notebooks, and as a package."""
     package = ON_VM.parent
     files = {"ipcluster_azure/__init__.py": (package / "__init__.py").read_bytes()}
     for folder in find_spec(EXAMPLES).submodule_search_locations or ():  # type: ignore[union-attr]
@@ -87,7 +91,8 @@ def _upload() -> bytes:
             files[f"{EXAMPLES.replace('.', '/')}/{inside}"] = path.read_bytes()
         files |= {path.name: path.read_bytes() for path in Path(folder).rglob("*.ipynb")}
     examples = {f"{FOLDER}/examples/{name}": content for name, content in files.items()}
-    return tar_of({SCRIPT: _script(), **examples})
+    put_files = (ON_VM / "scripts" / "notebook_files.py").read_bytes()
+    return tar_of({SCRIPT: _script(), FILES_SCRIPT: put_files, **examples})
 
 
 def _script() -> bytes:

@@ -2,7 +2,7 @@
 its standard library alone. Sent as it is needed: it is of the version that runs it.
 
     look --python PYTHON    says whether JupyterLab runs, whether PYTHON has it, what the machine is
-    start --wanted JSON     puts files where JupyterLab shows them, and starts it unless it runs
+    start --wanted JSON     starts it unless it runs
 
 Runs in the work directory; JupyterLab shows the folder around it, which is where the engines'
 machines have the user's files, too. All of JupyterLab's own is below notebook/: env, if no other
@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import hashlib
-import io
 import json
 import os
 import platform
@@ -23,19 +21,16 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path.cwd()
 HOME = ROOT.parent
 LAB = ROOT / "notebook"
-EXAMPLES = LAB / "examples"  # sent with this program; a package in it, and notebooks beside that
-SENT = ROOT / "files.json"  # results.py takes what is in it, and as it was, for no results
-MANIFEST = ".ipcluster-azure/files.json"  # in the archive of the user's files
+EXAMPLES = LAB / "examples"  # sent with this program, as a package
+SENT = ROOT / "files.json"  # notebook_files.py makes it
 START_S, LOOK_S = 120.0, 0.1
 LOG_TAIL = 2000  # characters
 JsonObject = dict[str, Any]
@@ -95,62 +90,6 @@ def has(python: str, module: str) -> bool:
     return subprocess.run([program(python), "-c", code, module], cwd=LAB).returncode == 0
 
 
-# --- files
-
-
-def put_files(archive: str) -> list[str]:
-    """Put what was sent into HOME; `archive` is the hash of the user's own files on offer, or "".
-
-    A file that is otherwise there than it was put, edited in JupyterLab perhaps, stays as it is;
-    returns the names of those of which there would be something newer.
-    """
-    known: JsonObject = read_json(SENT).get("files", {})
-    kept = []
-    for name, content, mode in offered(archive):
-        target, digest = HOME / name, hashlib.sha256(content).hexdigest()
-        before = known.get(name, [""])[0]
-        if target.exists() and hash_of(target) not in (before, digest):
-            if digest != before:
-                kept.append(name)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        target.chmod(mode)
-        known[name] = [digest, len(content)]
-    write_private(SENT, json.dumps({**read_json(SENT), "files": known}))
-    return kept
-
-
-def offered(archive: str) -> Iterator[tuple[str, bytes, int]]:
-    """Yield the name, the content and the mode of each file for HOME."""
-    for path in sorted(EXAMPLES.glob("*.ipynb")):
-        yield path.name, path.read_bytes(), 0o600
-    if not archive:
-        return
-    with tarfile.open(ROOT / "depot" / f"{archive}.tar.gz") as files:
-        for member in files:
-            inside = (HOME / member.name).resolve()
-            content = files.extractfile(member)
-            if member.name == MANIFEST or content is None:
-                continue
-            if HOME not in inside.parents:
-                raise Failed(f"the archive has a member {member.name!r}")
-            yield member.name, content.read(), member.mode
-
-
-def search_of(archive: str) -> list[str]:
-    """Return the folders that the user's modules are imported from, besides HOME."""
-    if not archive:
-        return []
-    with tarfile.open(ROOT / "depot" / f"{archive}.tar.gz") as files:
-        manifest = files.extractfile(MANIFEST) or io.BytesIO(b"{}")
-        return [str(HOME / place) for place in json.loads(manifest.read()).get("search", ())]
-
-
-def hash_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # --- the server
 
 
@@ -179,16 +118,15 @@ def token() -> str:
 
 def start(wanted: JsonObject) -> None:
     """`wanted`: {"python": the engines' Python, of which kernels are; "lab": the one that has
-    JupyterLab; "address": where to listen; "cluster_id"; "files": hash of the user's own}."""
+    JupyterLab; "address": where to listen; "cluster_id"}."""
     with open(LAB / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = put_files(wanted["files"])
         server = running()
         if server is None:
             configure(wanted)
             server = launch(wanted["lab"])
             write_private(LAB / "server.json", json.dumps(server))
-        emit("notebook", port=server["port"], token=token(), kept=kept)
+        emit("notebook", port=server["port"], token=token())
 
 
 def configure(wanted: JsonObject) -> None:
@@ -223,7 +161,7 @@ def configure(wanted: JsonObject) -> None:
 def kernel(wanted: JsonObject) -> JsonObject:
     """Return the specification of the one kernel: the Python that the engines have."""
     python = wanted["python"]
-    paths = [str(HOME), *search_of(wanted["files"])]
+    paths = [str(HOME / place) for place in ("", *read_json(SENT).get("search", ()))]
     if not has(python, "ipcluster_azure"):
         paths.append(str(EXAMPLES))
     paths += filter(None, [os.environ.get("PYTHONPATH")])
@@ -320,7 +258,7 @@ def main(argv: list[str]) -> int:
     except Failed as failure:
         emit("failed", reason=str(failure), log_tail=log_tail())
         return 1
-    except (OSError, tarfile.TarError, EOFError) as error:  # a full disk, for example
+    except OSError as error:  # a full disk, for example
         emit("failed", reason=f"JupyterLab can't be started: {error}", log_tail="")
         return 1
     return 0

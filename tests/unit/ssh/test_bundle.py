@@ -30,6 +30,7 @@ SENT_BY_THEMSELVES = (
     "packages.py",
     "results.py",
     "notebook.py",
+    "notebook_files.py",
 )
 ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü'\nnext"
 
