@@ -169,7 +169,7 @@ def test_engines_begin_anew_as_their_supervisor_does_it(agent: Agent) -> None:
         now = {engine["index"]: engine for engine in agent.state("some")["engines"]}
         assert now[1]["pid"] == second["pid"]
         assert restarted["ids"] == {str(first["id"]): now[0]["id"], str(third["id"]): now[2]["id"]}
-        wait_for(lambda: set(client.ids) == {engine["id"] for engine in now.values()})
+        wait_for(lambda: set(client.ids) == {engine["id"] for engine in now.values()}, 30)
         assert {engine["id"] for engine in now.values()} & {first["id"], third["id"]} == set()
     assert agent.state("some")["supervisor"]["pid"] == supervisor
     assert [engine["restarts"] for engine in agent.state("some")["engines"]] == [1, 0, 1]
@@ -178,7 +178,7 @@ def test_engines_begin_anew_as_their_supervisor_does_it(agent: Agent) -> None:
 def test_an_engine_that_was_replaced_meanwhile_is_left_alone(agent: Agent) -> None:
     (before,) = agent.engines("late", 1)["engines"]
     os.kill(before["pid"], signal.SIGKILL)
-    wait_for(lambda: agent.state("late")["engines"][0]["pid"] != before["pid"])
+    wait_for(lambda: agent.state("late")["engines"][0]["pid"] != before["pid"], 30)
     restarted = agent.ok("restart", "--set=late", f"--pids=[{before['pid']}]")
     assert restarted["ids"] == {}
     assert agent.state("late")["engines"][0]["restarts"] == 1
@@ -192,11 +192,11 @@ def test_the_supervisor_begins_anew_with_its_engines(agent: Agent) -> None:
         waiting = client[:].apply_async(time.sleep, 60)
         restarted = agent.ok("restart", "--set=whole")
         with pytest.raises(ipp.error.RemoteError, match="EngineError"):
-            waiting.get(timeout=TIMEOUT_S)
+            waiting.get(timeout=60)
         after = agent.state("whole")["engines"]
         pairs = zip(before, after, strict=True)
         assert restarted["ids"] == {str(old["id"]): new["id"] for old, new in pairs}
-        wait_for(lambda: client.ids == [engine["id"] for engine in after])
+        wait_for(lambda: client.ids == [engine["id"] for engine in after], 30)
     assert agent.state("whole")["supervisor"] == supervisor
     assert not any(is_alive(engine["pid"]) for engine in before)
     assert not (agent.dir / "outdated").exists()
@@ -230,7 +230,7 @@ def test_engines_without_supervisor_are_not_begun_anew(bare: Agent) -> None:
     (engine,) = bare.engines("nobody", 1)["engines"]
     supervisor = bare.state("nobody")["supervisor"]["pid"]
     os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: not is_alive(supervisor))
+    wait_for(lambda: not is_alive(supervisor), 30)
     assert "nobody supervises its engines" in bare.failed("restart", "--set=nobody")["reason"]
     assert is_alive(engine["pid"])
     assert bare.ok("restart", "--set=gone")["ids"] == {}
