@@ -14,14 +14,15 @@ from ..record.file import RecordFile, read_core
 class LocalRecord:
     """A cluster's record on this computer. `core` is None if the file is damaged.
 
-    `stopping`: a stop has begun. `retired`: Azure has accepted the deletion of the cluster's
-    resource group, which may still be there.
+    `in_word` is its state (Record.in_word). `stopping`: a stop has begun. `retired`: Azure has
+    accepted the deletion of the cluster's resource group, which may still be there.
     """
 
     path: Path
     core: RecordCore | None
     stopping: bool = False
     retired: bool = False
+    in_word: str = ""
 
     @property
     def file(self) -> RecordFile:
@@ -53,7 +54,7 @@ def _current(path: Path) -> LocalRecord | None:
         return LocalRecord(path, None)
     if record is None:  # stopped a moment ago
         return None
-    return LocalRecord(path, record.core, stopping=record.deleting)
+    return LocalRecord(path, record.core, stopping=record.deleting, in_word=record.in_word)
 
 
 def _core(path: Path) -> RecordCore | None:

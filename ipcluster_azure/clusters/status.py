@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import AzureLauncherError, BootTimeout
 from ..formatting import counted, duration
 from ..private_files import files_in
-from ..record.contents import CREATING, KEPT, READY, EngineSet, Record
+from ..record.contents import CREATED, CREATING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
 from ..resource_manager.answers import GONE, MachineState
 from ..resource_manager.api import AzureApi, bridge
@@ -123,16 +123,19 @@ async def _seen(file: RecordFile) -> ClusterStatus | None:
 async def _status(file: RecordFile, record: Record) -> ClusterStatus:
     status = ClusterStatus(
         cluster_id=record.cluster_id,
-        state=_state(record),
+        state=record.in_word,
         resource_group=record.plan.resource_group,
         location=record.plan.location,
         subscription_id=record.plan.subscription_id,
-        controller=record.controller.state,
+        controller=CREATED if record.is_created else record.controller.state,
         python=record.environment.python,
         foreign_client=record.environment.foreign_client,
         tunnels_open=is_link(record.link_pid, file),
         engine_sets={key: EngineSetStatus.of(item) for key, item in record.engine_sets.items()},
     )
+    if record.is_created:
+        for item in status.engine_sets.values():
+            item.state = CREATED
     # at once: where one of both does not answer, the other's answer is there
     await asyncio.gather(bridge(_note_azure, record, status), _note_load(file, record, status))
     age = azure_now(record.endpoint) - datetime.fromisoformat(record.created)
@@ -141,13 +144,6 @@ async def _status(file: RecordFile, record: Record) -> ClusterStatus:
     if (limit_h := record.limits.max_lifetime_h) > 0:
         status.time_left_s = max(0.0, limit_h * 3600 - status.age_s)
     return status
-
-
-def _state(record: Record) -> str:
-    parts = [record.controller.state, *(item.state for item in record.engine_sets.values())]
-    if record.deleting:
-        return record.state
-    return "running" if all(part == READY for part in parts) else "starting"
 
 
 def _note_azure(record: Record, status: ClusterStatus) -> None:
@@ -200,12 +196,13 @@ def _lines(status: ClusterStatus) -> list[str]:
     name = f"Cluster {status.cluster_id!r}" if status.cluster_id else "Cluster"
     if status.state == UNREADABLE:
         return [f"{name}: {status.problem}"]
+    if status.state == CREATED:
+        return _lines_of_machines(name, status)
     known = "?" if status.registered is None else status.registered
     lines = [
         f"{name}: {status.state}, {known} of {status.engines} engines registered, "
         f"started {duration(status.age_s)} ago",
-        f"  resource group {status.resource_group} in {status.location}, subscription "
-        f"{status.subscription_id}",
+        _place(status),
         f"  controller: {status.controller}"
         + ("; its machine is not there" if status.controller_exists is False else ""),
     ]
@@ -218,12 +215,34 @@ def _lines(status: ClusterStatus) -> list[str]:
     return lines + ([f"  problem: {status.problem}"] if status.problem else [])
 
 
+def _lines_of_machines(name: str, status: ClusterStatus) -> list[str]:
+    """Tell of machines on which nothing runs."""
+    there = "; its machine is not there" if status.controller_exists is False else ""
+    lines = [
+        f"{name}: created, nothing runs on its machines, made {duration(status.age_s)} ago",
+        _place(status),
+        f"  controller: created{there}",
+        *(f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()),
+        "  `ipcluster-azure deploy` starts controller and engines on them",
+    ]
+    return lines + ([f"  problem: {status.problem}"] if status.problem else [])
+
+
+def _place(status: ClusterStatus) -> str:
+    return (
+        f"  resource group {status.resource_group} in {status.location}, subscription "
+        f"{status.subscription_id}"
+    )
+
+
 def _in_words(item: EngineSetStatus) -> str:
     vms = f"{counted(item.vms, 'VM')} ({_states(item.machines)})"
     idle = f"; {_states(item.idle_machines)} without engines" if item.idle_machines else ""
     if item.state == KEPT:
         return f"{KEPT}: its engines are stopped, and {vms} wait for their restart{idle}"
     engines = counted(item.engines, "engine")
+    if item.state == CREATED:
+        return f"{CREATED}, {vms} for {engines}{idle}"
     if item.placed < item.engines:
         engines = f"{item.placed} of {engines}"
     missing = item.engines - item.placed - item.lost

@@ -21,6 +21,15 @@ class AzureApp(Command):
         "init": (f"{COMMANDS}.init.InitApp", "Make a profile from a template."),
         "status": (f"{COMMANDS}.status.StatusApp", "Show the clusters of a profile."),
         "top": (f"{COMMANDS}.top.TopApp", "Show how busy each machine and each engine is."),
+        "create": (
+            f"{COMMANDS}.create.CreateApp",
+            "Make a cluster's machines, and start nothing on them.",
+        ),
+        "deploy": (
+            f"{COMMANDS}.deploy.DeployApp",
+            "Start controller and engines on machines that are there, or anew.",
+        ),
+        "delete": (f"{COMMANDS}.delete.DeleteApp", "Delete a cluster, whatever its state."),
         "attach": (f"{COMMANDS}.attach.AttachApp", "Open the tunnels to a running cluster again."),
         "logs": (f"{COMMANDS}.logs.LogsApp", "Show the logs of a cluster, also as they grow."),
         "ssh": (f"{COMMANDS}.ssh.SshApp", "Log in to a machine, or run a command there."),

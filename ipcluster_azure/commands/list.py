@@ -15,6 +15,7 @@ from ..clusters.whose import is_ours, whose
 from ..errors import AzureLauncherError
 from ..formatting import duration, table
 from ..plan.prices import Rate
+from ..record.contents import CREATED, RUNNING, STARTING
 from ..resource_manager.asker import asker
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.discovery import FoundCluster, find_clusters
@@ -108,7 +109,7 @@ def as_data(
     owner = cluster.owner
     return {
         "name": cluster.name,
-        "state": cluster.state(now),
+        "state": state_of(cluster, record, now),
         "owner": owner.login or owner.user,
         "user": owner.user,
         "home": owner.home,
@@ -149,6 +150,14 @@ def _price(rate: Rate) -> str:
     return f"{rate.usd:.3f} + ?" if rate.usd else "?"
 
 
+def state_of(cluster: FoundCluster, record: LocalRecord | None, now: datetime) -> str:
+    """Return the word for a cluster: Azure's, where machines run that of its record here, which
+    knows what runs on them."""
+    state = cluster.state(now)
+    known = record is not None and record.in_word in (CREATED, STARTING)
+    return record.in_word if state == RUNNING and known and record is not None else state
+
+
 def _row(
     cluster: FoundCluster, rate: Rate, here: dict[str, LocalRecord], now: datetime
 ) -> list[str]:
@@ -157,7 +166,7 @@ def _row(
     profile = "/".join(filter(None, (cluster.tag("profile"), cluster.tag("cluster-id"))))
     return [
         cluster.name,
-        cluster.state(now),
+        state_of(cluster, here.get(cluster.name), now),
         "?" if age_s is None else duration(max(0.0, age_s)),
         sizes or "none",
         _price(rate),

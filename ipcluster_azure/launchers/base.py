@@ -19,6 +19,7 @@ from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
 from .cluster_html import show_as_html
 from .ending import end_command, keep_file, leave_out_repetitions
+from .on_machines import is_claimed
 from .own_loop import in_own_loop
 from .server_errors import for_this_program
 from .start_view import progress_of
@@ -49,10 +50,21 @@ class AzureVMBase:
     entrypoint_name = "azurevm"  # the shorter of two; cluster files and `ipcluster list` show it
     speaks_for_cluster = False  # one launcher of each cluster does, so that all is said once
     is_starting = False  # or its start has failed, and said why
+    claimed = took_over = False  # on_machines.py says of what
     ends_here = False  # this process stops it, or undoes its start
 
     _template: dict[str, Any] | None = None
     _began = False
+
+    @property
+    def only_machines(self) -> bool:
+        """Whether nothing is to be started on the machines that this start makes."""
+        return bool(getattr(self.parent, "only_machines", False))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there may be something at Azure that this launcher has asked for."""
+        return self._began
 
     @property
     def record_file(self) -> RecordFile:
@@ -110,7 +122,7 @@ class AzureVMBase:
         raise NotImplementedError
 
     def _context(self) -> StartContext:
-        return StartContext(self.record_file, progress_of(self))
+        return StartContext(self.record_file, progress_of(self), self.only_machines)
 
     def _job(self, n: int) -> JobFile:
         return JobFile(Path(self.job_file), partial(self._submit, n))
@@ -131,6 +143,7 @@ class AzureVMBase:
             raise
         except BaseException as error:
             being_deleted = self._being_deleted()
+            stays = is_claimed(self)  # what the failure of a start leaves then is no fault
             undone = being_deleted or await self._undo_or_say()
             app = ipcluster_app(self)
             if not isinstance(error, Exception):
@@ -142,7 +155,7 @@ class AzureVMBase:
                 raise asyncio.CancelledError from error
             self.log.critical("%s", error, exc_info=_if_unexpected(error))
             leave_out_repetitions(app)
-            end_command(app, leave=None if undone else self.parent)
+            end_command(app, leave=self.parent if stays or not undone else None)
         else:
             self.is_starting = False
 
@@ -190,8 +203,8 @@ class AzureVMBase:
         )
 
     def is_on_record(self, record: Record | None) -> bool:
-        """Return whether this launcher's machines may still exist."""
-        return record is not None
+        """Return whether what this launcher has started may still run."""
+        return record is not None and not record.is_created
 
     def _was_dropped(self) -> bool:
         """Return whether stop_cluster came so early that the Cluster forgot this launcher."""

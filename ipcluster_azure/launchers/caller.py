@@ -66,8 +66,19 @@ def engines_to_start(cluster: Any) -> int | None:
     for frame in _stack():
         names = frame.f_globals.get("__name__"), frame.f_code.co_name
         if names == (CLUSTER_MODULE, Caller.START_CLUSTER.value):
+            asked = engines_asked(cluster)
+            return os.cpu_count() if asked is None else asked
+    return of_cluster
+
+
+def engines_asked(cluster: Any) -> int | None:
+    """Return how many engines the user has asked for; None if they are left to be chosen."""
+    of_cluster: int | None = getattr(cluster, "n", None)
+    for frame in _stack():
+        names = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if names == (CLUSTER_MODULE, Caller.START_CLUSTER.value):
             asked: int | None = frame.f_locals.get("n")
-            return next((n for n in (asked, of_cluster) if n is not None), os.cpu_count())
+            return asked if asked is not None else of_cluster
     return of_cluster
 
 
@@ -101,6 +112,17 @@ def goes_on(app: Any) -> bool:
     from ipyparallel.cluster.app import IPClusterEngines
 
     return isinstance(app, IPClusterEngines)
+
+
+def starting_app() -> Any:
+    """The `ipcluster start` whose own start() called, None if that isn't what called."""
+    if "ipyparallel.cluster.app" not in sys.modules:
+        return None
+    from ipyparallel.cluster.app import IPClusterStart
+
+    start = IPClusterStart.start.__code__
+    frames = (frame for frame in _stack() if frame.f_code is start)
+    return next((frame.f_locals.get("self") for frame in frames), None)
 
 
 def ready_for_signals() -> None:

@@ -13,17 +13,29 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..errors import AzureLauncherError
 from ..private_files import write_private
 from ..record.file import RecordFile
+
+OF_MACHINES = "ipcluster_azure.launchers.machines_cluster.MachinesCluster"
 
 
 def write_in_one_piece(cluster: Any) -> None:
     """Let this Cluster replace its file from now on, so that readers see the old one or the new."""
     reference = weakref.ref(cluster)  # a cycle would keep a dropped Cluster from being collected
+    remove = type(cluster).remove_cluster_file
+
+    def remove_cluster_file() -> None:
+        cluster: Any = reference()  # there is one, since it calls this
+        if not _stays(cluster):
+            remove(cluster)
 
     def write_cluster_file() -> None:
-        cluster: Any = reference()  # there is one, since it calls this
+        cluster: Any = reference()  # as above
         record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).path
+        stays = _stays(cluster)
+        if stays and cluster.controller is not None and cluster.controller.state == "after":
+            return  # another process goes on with the machines, and with the file
         if "after" in _states(cluster) and not record.exists():
             # the others learn in a moment that it is gone: a kill now would leave half a file
             cluster.remove_cluster_file()
@@ -32,12 +44,33 @@ def write_in_one_piece(cluster: Any) -> None:
         # stopped elsewhere just now, with what was half written; or the profile was erased
         with suppress(FileNotFoundError):
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, json.dumps(cluster.to_dict()))
-        if _states(cluster) <= {"after"}:
+            write_private(path, json.dumps(_for_file(cluster, stays)))
+        if not stays and _states(cluster) <= {"after"}:
             # the last one stopped in another thread meanwhile, and what it removed is back
             cluster.remove_cluster_file()
 
-    cluster.write_cluster_file = write_cluster_file
+    cluster.write_cluster_file, cluster.remove_cluster_file = (
+        write_cluster_file,
+        remove_cluster_file,
+    )
+
+
+def _stays(cluster: Any) -> bool:
+    """Return whether the machines of a Cluster outlive what it has started on them."""
+    try:
+        record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).read()
+    except AzureLauncherError:
+        return False
+    return record is not None and record.stays and not record.deleting
+
+
+def _for_file(cluster: Any, stays: bool) -> dict[str, Any]:
+    """Return what the file says: the class that restores it knows clusters on whose machines
+    nothing runs."""
+    state: dict[str, Any] = cluster.to_dict()
+    if stays:
+        state["cluster"]["class"] = OF_MACHINES
+    return state
 
 
 def _states(cluster: Any) -> set[str]:

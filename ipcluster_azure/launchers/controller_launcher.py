@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,19 @@ from traitlets import List, Unicode
 
 from ..errors import ClusterStopped, ConfigurationError
 from ..progress import Progress
+from ..record.contents import Preparation
 from ..record.file import RecordFile
 from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
 from ..settings.values import A_DAY_S
+from . import on_machines
 from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
 from .client_check import check_client
 from .engine_set_launcher import AzureVMEngineSetLauncher
+from .on_machines import takes
 from .start_view import start_shown
 
 if TYPE_CHECKING:
@@ -69,27 +73,39 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         for source in wide_sources(settings.ssh_source):
             self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)
         file = self.record_file
+        engine_settings = engines.settings() if engines is not None else None
+
+        def trying() -> Coroutine[Any, Any, Preparation]:
+            from ..start import profile_trial
+
+            return profile_trial.prepare(
+                self.log,
+                self.cluster_id,
+                controller=self.trial(),
+                engines=engines.trial() if engines is not None else None,
+            )
+
+        if takes(self, file.read()):
+            await on_machines.start_controller(self, settings, engine_settings, trying)
+            return
         await self._clear_the_way(file)
 
         from ..ssh.keys import make_login_key
 
         making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
 
-        from ..start import deployment, profile_trial  # beside the making of the key
+        from ..start import deployment  # beside the making of the key
         from ..start.before_creation import find_out
         from ..start.controller_request import request_until_network
+        from ..start.created import asked_by
         from ..stop import teardown
 
         context = self._context()
-        trying = profile_trial.prepare(
-            self.log,
-            self.cluster_id,
-            controller=self.trial(),
-            engines=engines.trial() if engines is not None else None,
+        finding = deployment.find_site(
+            file, settings, engine_settings, engines_to_start(self.parent)
         )
-        engine_settings = engines.settings() if engines is not None else None
-        n = engines_to_start(self.parent)
-        site = await find_out(context, settings, engine_settings, n, trying)
+        site = await find_out(context, settings, finding, trying())
+        site = replace(site, asked=asked_by(settings, engine_settings))
         await teardown.sweep(file, context.progress)
         if self.parent is not None:
             # else start_engines waits for the controller to boot before it calls our other half
@@ -138,7 +154,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
     async def _undo(self) -> None:
         """Delete what this start created; a cluster that was there before is none of that."""
-        if self._began:
+        if self.claimed:
+            await on_machines.undo(self)
+        elif self._began:
             self.log.error("The start failed; undoing what was created")
             await self._delete_cluster()
             self.stopped()

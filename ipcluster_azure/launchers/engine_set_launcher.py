@@ -14,6 +14,7 @@ from ..progress import Progress
 from ..record.contents import CREATING, DELETING, KEPT, READY, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
+from . import on_machines
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
@@ -50,6 +51,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..plan.cluster_plan import check_engine_count
 
         settings, file = self.settings(), self.record_file
+        if on_machines.is_claimed(self):
+            await on_machines.start_engines(self, n)
+            return
         check_engine_count(settings, n)
         self.n = n
         record = await self._join_cluster(file)
@@ -80,6 +84,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             self.notify_start({"record": str(file.path)})
             watch(self)
         requesting = rest_of_request(record.plan.names.base)
+        if self.only_machines:
+            from ..start.machines_alone import make_machines
+
+            await make_machines(context, spec, requesting, others=others, job=job)
+            return
 
         from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
 
@@ -123,6 +132,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
                 "There is no cluster on Azure in this profile to add engines to. Start one with "
                 "`ipcluster start`."
             )
+        if record.is_created:
+            raise ConfigurationError(
+                "Nothing runs on the cluster's machines that engines could join. Type "
+                f"{file.command('ipcluster-azure deploy')} first."
+            )
         if self.parent is not None and controller is None:
             # Cluster would save itself without the controller that another process started
             self._cluster_file, self.parent.cluster_file = self.parent.cluster_file, ""
@@ -145,6 +159,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         record = file.read()
         if record is None:
             return
+        if on_machines.is_claimed(self):
+            await on_machines.undo(self.parent.controller)
+            return
 
         from ..stop.teardown import delete_cluster, delete_engine_set
 
@@ -153,6 +170,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             return
         controller = getattr(self.parent, "controller", None)  # a stop may take it away meanwhile
         first = all(item.state not in (READY, KEPT) for item in record.engine_sets.values())
+        first = first or self.only_machines
         if controller is not None and first and (self._began or ipcluster_app(self) is not None):
             self.log.error("The start failed; undoing what was created")
             controller.ends_here = True
@@ -195,6 +213,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         except RecordOfOtherVersion:
             self.log.warning("These engines can only be deleted with their cluster")
             return
+        if record is not None and record.is_created:  # its engines have ended, the machines stay
+            return
         if record is not None and record.state == DELETING:
             await teardown.delete_cluster(file, progress)
             return
@@ -221,7 +241,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         return self._read_logs(self.engine_set_id)
 
     def is_on_record(self, record: Record | None) -> bool:
-        return record is not None and self.engine_set_id in record.engine_sets
+        return (
+            record is not None
+            and not record.is_created
+            and self.engine_set_id in record.engine_sets
+        )
 
     @classmethod
     def from_dict(cls, d: dict[str, Any], **kwargs: Any) -> "AzureVMEngineSetLauncher":

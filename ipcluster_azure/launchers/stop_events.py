@@ -28,20 +28,23 @@ def watch(launcher: Any) -> None:
 
 
 def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
-    told = False
+    told, deployment = False, None
     while (launcher := reference()) is not None and launcher.state != "after":
         try:
             record = launcher.record_file.read()
-            gone = not launcher.is_on_record(record)
+            if deployment is None and record is not None:
+                deployment = record.deployments
+            another = _is_another(record, deployment)
+            gone = another or not launcher.is_on_record(record)
         except AzureLauncherError:
-            record, gone = None, False
+            record, gone, another = None, False, False
         if record is not None and record.ended_because and not told:
             told = True
             if speaks:
                 launcher.log.critical("%s", record.ended_because)
         if gone:
             if not (told or launcher.ends_here or _start_goes_on(launcher)):
-                _say_stopped_elsewhere(launcher, record, speaks)
+                _say_stopped_elsewhere(launcher, record, speaks, another=another)
             loop = launcher.loop.asyncio_loop
             if loop.is_running():
                 launcher.loop.add_callback(launcher.stopped)
@@ -52,15 +55,28 @@ def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
         time.sleep(WATCH_INTERVAL_S)
 
 
+def _is_another(record: Record | None, deployment: int | None) -> bool:
+    """Return whether another process has ended what ran on the machines, perhaps to start anew."""
+    return record is not None and (record.is_created or record.deployments != deployment)
+
+
 def _start_goes_on(launcher: Any) -> bool:
     """Return whether a start, this launcher's or one beside it, says itself that it was stopped."""
     engines = getattr(launcher.parent, "engines", {})
     return any(part.is_starting for part in (launcher, *list(engines.values())))
 
 
-def _say_stopped_elsewhere(launcher: Any, record: Record | None, speaks: bool) -> None:
-    """Say why a launcher that nobody has stopped in this process ends."""
-    if record is not None and not record.deleting:
+def _say_stopped_elsewhere(
+    launcher: Any, record: Record | None, speaks: bool, *, another: bool
+) -> None:
+    """Say why a launcher that nobody has stopped in this process ends; `another`: _is_another."""
+    if another and record is not None and not record.deleting:
+        if speaks:
+            launcher.log.warning(
+                "What ran on the cluster's machines was ended by another process, such as "
+                "`ipcluster-azure deploy`. The machines are kept."
+            )
+    elif record is not None and not record.deleting:
         launcher.log.warning(
             "Engine set %s was stopped by another process; the cluster goes on.",
             launcher.engine_set_id,

@@ -14,7 +14,7 @@ from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, as_news, died, end_of
-from .reconnect import is_silent, keep_connected
+from .reconnect import is_silent, is_superseded, keep_connected
 from .tunnels import Tunnels
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Caretaker:
     ) -> None:
         self._file, self._tunnels, self._on_open = file, tunnels, on_open
         self._revived = self._was_open = revived
-        self._cluster = file.require().plan.names.base
+        record = file.require()
+        self._cluster, self._deployment = record.plan.names.base, record.deployments
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._guard_heard_at = 0.0  # 0: not on this connection
         self._replacements: Replacements | None = None
@@ -55,9 +56,17 @@ class Caretaker:
         Raises AzureLauncherError if the controller can't be reached at first, unless `revived`.
         """
         end = await self._watch_until_end()
-        if end is None:
+        if (end is None or end.machines_stay) and self._is_superseded():
+            self._tunnels.answer_with_errors(
+                "What ran on the cluster's machines was ended, by `ipcluster-azure deploy` for "
+                "example. Connect anew."
+            )
+            await self._tunnels.without_clients(ANSWERING_LIMIT_S)
+        elif end is None:
             self._tunnels.answer_with_errors("The cluster was stopped.")
             await self._see_it_deleted()
+        elif end.machines_stay:
+            await self._wind_down(end)
         else:
             await self._delete(end)
 
@@ -173,8 +182,25 @@ class Caretaker:
         heard_at = self._guard_heard_at
         return bool(heard_at) and time.monotonic() - heard_at > GUARD_QUIET_S
 
+    async def _wind_down(self, end: End) -> None:
+        """Tell the clients why what runs on the machines ends, end it, and keep the machines."""
+        await self._tell(end)
+        from ..progress import Progress
+        from ..stop.wind_down import wind_down
+
+        with suppress(AzureLauncherError):  # who deletes the cluster meanwhile says so
+            await wind_down(self._file, Progress(log), force=True, only=self._deployment)
+        await self._tunnels.without_clients(ANSWERING_LIMIT_S)
+
     async def _delete(self, end: End) -> None:
         """Tell the clients why the cluster ends, and delete all that costs money."""
+        await self._tell(end)
+        await self._delete_cluster()
+        await self._tunnels.without_clients(ANSWERING_LIMIT_S)
+        self._tunnels.close_clients()
+
+    async def _tell(self, end: End) -> None:
+        """Tell the clients, the log, and on record the launchers."""
         log.warning("%s", end.why)
         if end.log_tail:
             path = self._file.log_path("", "controller")
@@ -183,9 +209,6 @@ class Caretaker:
         with suppress(AzureLauncherError, OSError), self._file.edit() as record:
             record.ended_because = end.why
         await asyncio.sleep(WATCH_INTERVAL_S)  # for launchers to see it
-        await self._delete_cluster()
-        await self._tunnels.without_clients(ANSWERING_LIMIT_S)
-        self._tunnels.close_clients()
 
     async def _see_it_deleted(self) -> None:
         """Wait for the process that stops the cluster, and finish the stop if that fails or dies.
@@ -201,6 +224,12 @@ class Caretaker:
             self._file.remove_teardown_lock()
         else:
             await self._delete_cluster()
+
+    def _is_superseded(self) -> bool:
+        with suppress(AzureLauncherError):
+            record = self._file.read()
+            return record is not None and is_superseded(record, self._deployment)
+        return False
 
     def _is_gone(self) -> bool:
         with suppress(AzureLauncherError):  # unreadable is not the same as gone

@@ -13,10 +13,12 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class End:
-    """Why the cluster ends: for its clients, and for the log."""
+    """Why the cluster ends: for its clients, and for the log. `machines_stay`: only what runs on
+    its machines ends (Record.stays)."""
 
     why: str
     log_tail: str = ""
+    machines_stay: bool = False
 
 
 def as_news(event: Event) -> Iterator[Event]:
@@ -42,6 +44,8 @@ def end_of(event: Event, file: RecordFile) -> End | None:
     record = file.require()
     limits, cost = record.limits, record.cost
     if event["event"] == "controller_exited":
+        if record.stays:
+            return ended(file, str(event.get("log_tail", "")))
         return died("ended", file, str(event.get("log_tail", "")))
     if event["event"] == "idle":
         minutes = f"{limits.idle_timeout_min:g} min"
@@ -52,6 +56,19 @@ def end_of(event: Event, file: RecordFile) -> End | None:
             return End(f"Deleted after {hours}, as it has cost {money(cost.max_cost)} (max_cost).")
         return End(f"Deleted after {hours}, its longest life (max_lifetime_h).")
     return None
+
+
+def ended(file: RecordFile, log_tail: str) -> End:
+    """Return the end of what runs on machines that stay: their controller has died, seen now."""
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    name = file.require().plan.names.base
+    return End(
+        f"The controller of cluster {name} ended (seen {now}). The machines are kept, and nothing "
+        f"runs on them: {file.command('ipcluster-azure deploy')} starts it again. Its log: "
+        f"{file.log_path('', 'controller')}",
+        log_tail,
+        machines_stay=True,
+    )
 
 
 def died(how: str, file: RecordFile, log_tail: str = "") -> End:

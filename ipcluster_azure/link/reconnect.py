@@ -29,10 +29,11 @@ Use = Callable[[Connection, Record], Awaitable[None]]
 async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -> None:
     """Run `use` with a connection, and with another one each time that it is lost.
 
-    Returns when the cluster is being deleted, or is gone. Raises AzureLauncherError if the first
-    connection can't be opened, unless `patient`; later ones are tried for ever.
+    Returns when the cluster is being deleted, is gone, or nothing is to run on its machines. Raises
+    AzureLauncherError if the first connection can't be opened, unless `patient`; later ones are
+    tried for ever.
     """
-    deleted = asyncio.ensure_future(_until_deleted(file))
+    deleted = asyncio.ensure_future(_until_deleted(file, file.require().deployments))
     keeping = asyncio.ensure_future(_keep(file, use, patient))
     try:
         await asyncio.wait((deleted, keeping), return_when=asyncio.FIRST_COMPLETED)
@@ -44,13 +45,19 @@ async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -
         await asyncio.gather(deleted, keeping, return_exceptions=True)
 
 
-async def _until_deleted(file: RecordFile) -> None:
+async def _until_deleted(file: RecordFile, deployment: int) -> None:
     while True:
         with suppress(AzureLauncherError):  # unreadable is not the same as gone
             record = file.read()
-            if record is None or record.deleting:
+            if record is None or record.deleting or is_superseded(record, deployment):
                 return
         await asyncio.sleep(LOOK_S)
+
+
+def is_superseded(record: Record, deployment: int) -> bool:
+    """Return whether what ran on the machines, by this count of Record.deployments, was ended, and
+    perhaps started anew."""
+    return record.is_created or record.deployments != deployment
 
 
 async def _keep(file: RecordFile, use: Use, patient: bool) -> None:

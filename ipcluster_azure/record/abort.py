@@ -8,6 +8,7 @@ from .contents import DELETING, EngineSet, Record
 from .file import RecordFile
 
 STOPPED = "The cluster was stopped while it was starting."
+ENDED = "What runs on the cluster's machines was ended; the machines are kept."
 
 
 def is_alive(file: RecordFile) -> bool:
@@ -19,7 +20,8 @@ def is_alive(file: RecordFile) -> bool:
 def require_alive(file: RecordFile, set_id: str = "") -> Record:
     """Read and return the record.
 
-    Raises ClusterStopped once the cluster, or its engine set `set_id`, is being deleted.
+    Raises ClusterStopped once the cluster, or its engine set `set_id`, is being deleted, or nothing
+    is to run on its machines.
     """
     record = file.read()
     if record is None:
@@ -31,6 +33,8 @@ def require_alive(file: RecordFile, set_id: str = "") -> Record:
 def _check(record: Record, set_id: str) -> None:
     if record.deleting:
         raise ClusterStopped(STOPPED)
+    if record.is_created:
+        raise ClusterStopped(ENDED)
     if set_id and (
         set_id not in record.engine_sets or record.engine_sets[set_id].state == DELETING
     ):

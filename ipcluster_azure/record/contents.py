@@ -27,6 +27,8 @@ FORMAT = 1
 NOTEBOOK = "notebook"  # the forward to JupyterLab on the controller's machine
 DASK = "dask"  # the tunnel to the scheduler that Client.become_dask starts on the controller
 CREATING, READY, KEPT, DELETING = "creating", "ready", "kept", "deleting"
+STARTING, RUNNING = "starting", "running"  # words for parts that are not, or all, READY
+CREATED = "created"  # a cluster's state alone: its machines are there, and nothing runs on them
 
 
 class UnknownMembers(ValueError):
@@ -210,6 +212,15 @@ class Tunnel:
 
 @dataclass
 class Record:
+    """What is known of one cluster.
+
+    `stays`: its machines outlive what runs on them, as `ipcluster-azure create` has made them or
+    `deploy` has taken them over. `asked` are the settings that they were made by
+    (start/created.py); the process `keeper_pid` sees to the limits while nothing runs on them, and
+    the process `starter_pid`, which has begun at `starter_began`, starts what runs on them.
+    `deployments` counts the starts on machines that were there.
+    """
+
     cluster_id: str
     created: str
     endpoint: Endpoint
@@ -229,11 +240,35 @@ class Record:
     link_pid: int = 0
     watcher_pid: int = 0  # of the process that starts the link again
     ended_because: str = ""  # the link's reason to delete it, for launchers to say
+    stays: bool = False
+    deployments: int = 0
+    asked: dict[str, Any] = field(default_factory=dict)
+    keeper_pid: int = 0
+    starter_pid: int = 0
+    starter_began: float = 0.0  # in seconds since 1970, as psutil has it
     format: int = FORMAT
 
     @property
     def deleting(self) -> bool:
         return self.state == DELETING
+
+    @property
+    def is_created(self) -> bool:
+        """Whether its machines are there, and nothing runs on them."""
+        return self.state == CREATED
+
+    @property
+    def in_word(self) -> str:
+        """What a list says of its state: deleting, created, starting or running."""
+        if self.deleting or self.is_created:
+            return self.state
+        parts = [self.controller.state, *(item.state for item in self.engine_sets.values())]
+        return RUNNING if all(part == READY for part in parts) else STARTING
+
+    @property
+    def engines(self) -> int:
+        """How many engines its machines are for."""
+        return sum(engine_set.n for engine_set in self.engine_sets.values())
 
     def forget_secrets(self) -> None:
         """Drop what users may have put passwords into; of no use to a deletion."""

@@ -137,6 +137,13 @@ class RecordFile(ClusterPaths):
             raise unreadable(self.path, error) from error
         return _parse(text, self.path)
 
+    def is_created(self) -> bool:
+        """Return whether nothing runs on the machines, which are there, as far as can be read."""
+        with suppress(AzureLauncherError):
+            record = self.read()
+            return record is not None and record.is_created
+        return False
+
     def require(self) -> Record:
         """Return the record, as read() does; raises ClusterStopped if there is none."""
         record = self.read()

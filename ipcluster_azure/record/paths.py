@@ -30,6 +30,11 @@ class ClusterPaths:
         """The profile's name, as in `--profile=`."""
         return self.profile_dir.name.removeprefix("profile_")
 
+    def command(self, words: str) -> str:
+        """Return a command about this cluster, to be typed: `WORDS --profile=P --cluster-id=ID`."""
+        cluster = f" --cluster-id={self.cluster_id}" if self.cluster_id else ""
+        return f"`{words} --profile={self.profile}{cluster}`"
+
     @property
     def cluster_file(self) -> Path:
         """ipyparallel's own file of the cluster, by which `ipcluster stop` finds it."""

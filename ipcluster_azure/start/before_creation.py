@@ -3,14 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from ..record.contents import Preparation
 from ..resource_manager.api import bridge
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings
-from .deployment import find_site
 from .machine_python import prepare_python, tell
 from .own_files import find_own_files
 from .planning import Site
@@ -20,17 +20,16 @@ from .request import StartContext
 async def find_out(
     context: StartContext,
     settings: Settings,
-    engine_settings: Settings | None,
-    n: int | None,
+    finding_site: Coroutine[Any, Any, Site],
     trying: Awaitable[Preparation],
 ) -> Site:
     """Find where the cluster can be, try its configuration, lock the machines' Python, and read the
     user's files.
 
-    `engine_settings` and `n` are as for find_site; `trying` is profile_trial.prepare's. Raises what
-    speaks against the start, as soon as one of the four knows.
+    `finding_site` is find_site's, or find_machines' where they are there already; `trying` is
+    profile_trial.prepare's. Raises what speaks against the start, as soon as one of the four knows.
     """
-    finding = asyncio.ensure_future(find_site(context.file, settings, engine_settings, n))
+    finding = asyncio.ensure_future(finding_site)
     trial = asyncio.ensure_future(trying)
     folder = context.file.environment_dir
     locking = asyncio.ensure_future(prepare_python(settings, folder, context.progress, finding))

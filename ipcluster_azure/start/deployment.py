@@ -157,8 +157,10 @@ async def request_controller(
     """
     record, planned = put_on_record(context, site, job, process, login_key, announce)
     created = datetime.fromisoformat(record.created)
-    costs = cost_in_words(record.cost, record.limits, created, created)
-    context.progress.promise(f"{costs}. {promise(record.limits, record.plan)}")
+    costs = f"{cost_in_words(record.cost, record.limits, created, created)}."
+    if not context.only_machines:  # these have a promise of their own, once they are there
+        costs += f" {promise(record.limits, record.plan)}"
+    context.progress.promise(costs)
     for doubt in doubts(site.owner):
         context.progress.log.warning(doubt)
     context.progress.say(f"Requesting the controller, {site.sizes[0]} in {record.plan.location}")

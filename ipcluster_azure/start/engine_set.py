@@ -1,8 +1,9 @@
 """An engine set: machines that were requested -> engines that are registered."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..errors import AzureLauncherError, BootTimeout, EnginesMissing
 from ..plan.cluster_plan import EngineSetPlan
@@ -12,7 +13,7 @@ from ..record.file import RecordFile
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
-from ..resource_manager.waiting import all_or_none, while_watching
+from ..resource_manager.waiting import all_or_none, until, while_watching
 from ..ssh.bootstrap import instruct_guard
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
@@ -32,6 +33,9 @@ from .machine_requests import request_machines
 from .next_place import first_with_room, next_plan
 from .request import EngineSetSpec, JobFile, StartContext
 from .self_deletion import allow_self_deletion
+
+T = TypeVar("T")
+MAKING = "creating the engines' machines"
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,50 @@ class EngineSetStart:
         When there is no room for the machines, those of the `others` are asked for.
         Raises EnginesMissing, BootTimeout, or what Azure said of the machines.
         """
+        return await self._placed(self._start, others, job)
+
+    async def make(self, others: Sequence[EngineSetPlan], job: JobFile) -> None:
+        """Wait until Azure has made the machines, all but those that min_engines can spare.
+
+        When there is no room for them, those of the `others` are asked for. Raises BootTimeout, or
+        what Azure said of the machines.
+        """
+        await self._placed(self._make, others, job)
+
+    async def _placed(
+        self, work: Callable[[], Awaitable[T]], others: Sequence[EngineSetPlan], job: JobFile
+    ) -> T:
+        """Do the work with the machines that were asked for, or in the next place with room."""
         left = list(others)
 
-        async def attempt(refusal: AzureLauncherError | None) -> int:
+        async def attempt(refusal: AzureLauncherError | None) -> T:
             if refusal is not None:
                 plan = next_plan(self.context, left, refusal)
                 record = require_alive(self.context.file, self.spec.set_id)
                 await bridge(self.api.delete, record.engine_sets[self.spec.set_id].scale_set_id)
                 await request_machines(self.context, plan, job)
-            return await self._start()
+            return await work()
 
         return await first_with_room(attempt)
+
+    async def _make(self) -> None:
+        file, set_id, settings = self.context.file, self.spec.set_id, self.spec.settings
+        deadline = asyncio.get_running_loop().time() + settings.boot_timeout_s
+        engine_set = require_alive(file, set_id).engine_sets[set_id]
+        counts = [machine.engines for machine in engine_set.machines]
+        spare = dispensable(counts, settings.min_engines)
+        self._note_machines(await self._made(counts, spare, deadline), counts)
+
+        async def made() -> bool:
+            url = require_alive(file, set_id).engine_sets[set_id].operation
+            return bool(await bridge(self.api.has_succeeded, url, MAKING))
+
+        try:
+            await until(made, settings.boot_timeout_s)
+        except AzureLauncherError as error:
+            if not spare:
+                raise
+            self.context.progress.log.warning("%s", error)  # a deployment deletes what is of no use
 
     async def _start(self) -> int:
         file, set_id, settings = self.context.file, self.spec.set_id, self.spec.settings

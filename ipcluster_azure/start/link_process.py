@@ -23,7 +23,7 @@ NOTICING_S, TERMINATING_S, LOOK_S = 3.0, 5.0, 0.02
 OPEN, FAILED = "open", "failed"  # what it tells its parent once
 REVIVAL_S = 15.0  # the imports of a link on a busy computer
 WATCHER_ENDS_S = 1.5
-WATCHER = "watcher.py"
+LINK, KEEPER, WATCHER = "ipcluster_azure.link", "ipcluster_azure.link.keeper", "watcher.py"
 # a Popen that is collected while its process runs warns; these run longer than we do
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
 
@@ -69,11 +69,21 @@ def _is_revived(file: RecordFile) -> bool:
     return False
 
 
-def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
+def start_keeper(file: RecordFile) -> None:
+    """Start the process that sees to the limits while nothing runs on the machines, detached.
+
+    Blocking. It ends by itself once the record says that there is nothing to keep.
+    """
+    process = _spawn(file, KEEPER)
+    with process.stdout as stdout:  # type: ignore[union-attr]
+        stdout.readline()  # it is there, or has ended
+
+
+def _spawn(file: RecordFile, module: str = LINK) -> "subprocess.Popen[bytes]":
     file.link_log.parent.mkdir(exist_ok=True)
     with open(file.link_log, "ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ipcluster_azure.link", str(file.path)],
+            [sys.executable, "-m", module, str(file.path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -88,7 +98,7 @@ def _spawn(file: RecordFile) -> "subprocess.Popen[bytes]":
 
 def is_link(pid: int, file: RecordFile) -> bool:
     """Return whether `pid` is this cluster's link, and not another process with a reused id."""
-    return _command(pid) == ["-m", "ipcluster_azure.link", str(file.path)]
+    return _command(pid) == ["-m", LINK, str(file.path)]
 
 
 def is_watcher(pid: int, file: RecordFile) -> bool:
@@ -121,6 +131,18 @@ def end_link(pid: int, file: RecordFile, watcher_pid: int = 0) -> None:
         _comes_true(lambda: not is_link(pid, file), TERMINATING_S)
     _end_watcher(watcher_pid, file)
     _collect(pid)
+
+
+def let_go_of_link(file: RecordFile, pid: int, watcher_pid: int) -> None:
+    """See to it that the link of what ran on the machines becomes none of what runs next.
+
+    It notices by itself, and goes on telling clients why; one that has died is not started again.
+    """
+    if pid != os.getpid() and not is_link(pid, file):
+        with suppress(psutil.Error):
+            if is_watcher(watcher_pid, file):
+                psutil.Process(watcher_pid).kill()
+        _comes_true(lambda: not is_watcher(watcher_pid, file), TERMINATING_S)
 
 
 def _end_watcher(pid: int, file: RecordFile) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..environment.selection import PreparedEnvironment
 from ..errors import ConfigurationError
@@ -44,7 +45,8 @@ class Site:
     by itself; `owner` is who asks; `preparation` says what engines are configured to run;
     `own_files` are the user's that they get; `image` is what the controller's machine is made of;
     `python` is what all machines install, None where their image has it; `cost` is what the cluster
-    will cost with the engines that come next.
+    will cost with the engines that come next; `asked` is what asked_by of created.py makes of the
+    settings.
     """
 
     place: Place
@@ -57,6 +59,7 @@ class Site:
     image: Image = NO_IMAGE
     python: PreparedEnvironment | None = None
     cost: Cost = field(default_factory=Cost)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan_controller(file: RecordFile, site: Site) -> ClusterPlan:
@@ -194,11 +197,12 @@ def _new_record(
         created=plan.tags[CREATED_TAG],
         endpoint=site.place.endpoint,
         plan=plan,
-        environment=_environment(site),
+        environment=environment_for(site),
         limits=site.limits,
         cost=replace(site.cost, since=plan.tags[CREATED_TAG]),
         preparation=site.preparation,
         own_files=site.own_files.record,
+        asked=dict(site.asked),
         controller=Controller(
             job_file=str(job.path),
             alternatives=list(site.sizes[1:]),
@@ -216,7 +220,8 @@ def _new_record(
     )
 
 
-def _environment(site: Site) -> Environment:
+def environment_for(site: Site) -> Environment:
+    """Return what a record says of the machines' Python."""
     settings, python = site.place.settings, site.python
     if python is None:
         return environment_of(settings.python_environment, settings.image_python)

@@ -42,6 +42,11 @@ def started(file: RecordFile) -> Record:
         )
     if record.deleting:
         raise AzureLauncherError(f"The cluster is being deleted; {stop} tells how far it is.")
+    if record.is_created:
+        raise AzureLauncherError(
+            "Nothing runs on the cluster's machines. "
+            f"{file.command('ipcluster-azure deploy')} starts controller and engines on them."
+        )
     if record.controller.state != READY:
         raise AzureLauncherError(f"The cluster has not started yet. {stop} ends it if it hangs.")
     return record

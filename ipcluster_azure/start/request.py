@@ -12,10 +12,14 @@ from ..settings.values import Settings
 
 @dataclass(frozen=True)
 class StartContext:
-    """Which cluster a step works on, by the file of its record, and where it reports progress."""
+    """Which cluster a step works on, by the file of its record, and where it reports progress.
+
+    `only_machines`: nothing is to be started on them.
+    """
 
     file: RecordFile
     progress: Progress
+    only_machines: bool = False
 
 
 @dataclass(frozen=True)

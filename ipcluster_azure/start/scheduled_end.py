@@ -19,8 +19,10 @@ RETRIES, RETRY_WINDOW_MIN = 3, 60
 
 
 def is_wanted(record: Record) -> bool:
-    """Return whether max_lifetime_h is set, and the cluster can't see to that by itself."""
-    return bool(record.limits.max_lifetime_h) and not record.limits.self_deletion
+    """Return whether max_lifetime_h is set, and the cluster can't see to that by itself: where
+    nothing may run on its machines, there is no guard."""
+    alone = record.stays or not record.limits.self_deletion
+    return bool(record.limits.max_lifetime_h) and alone
 
 
 async def prepare(api: AzureApi, record: Record) -> None:

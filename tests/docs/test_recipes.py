@@ -50,6 +50,7 @@ SKIPPED = {
     r"ipcluster start --profile=azure -n \d+( --daemonize)?$": "the cluster runs already",
     r"ipcluster stop --profile=azure$": "the cluster is that of all pages",
     r"import ipyparallel as ipp\n\nclient = ipp.Client\(\)": "test_jupyterlab.py, there",
+    r"ipcluster-azure (create|deploy|delete) ": "the cluster runs already; test_steps.py types it",
     r"cluster = .*\nclient = await .*\n\.\.\.": "notebook.md has it, too, in pieces",
     r"ipcluster-azure reap --name=": "names a cluster; test_reap.py has one",
     r"python -m ipcluster_azure.examples.*--profile=azure --paths=1e7": "test_pricer_command.py",

@@ -36,6 +36,9 @@ UNREACHABLE_S = 90.0  # the SDK tries again for a while, and then once more to u
 LEAST_EXCHANGES = 4  # of a stop; else a series has ended too early
 # asked of what takes a while: in a quick start perhaps not at all
 POLLED = "GET Microsoft.Compute/locations/operations"
+# of the kinds of exchange of `create` and `deploy` those that a start does not have, or has last
+SCHEDULED = "POST Microsoft.ComputeSchedule/locations/virtualMachinesSubmitDeallocate"
+OF_CREATION = ["PUT Microsoft.Compute/virtualMachineScaleSets", SCHEDULED]
 CONFIG = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\nc.Cluster.delay = 0\n{IMAGE}'
 PROGRAM = """
 import signal, sys
@@ -110,6 +113,9 @@ class Stage:
 
     def ipcluster(self, command: str, *args: str) -> Client:
         return self.run("ipcluster", command, "--profile=azure", *args)
+
+    def step(self, command: str, *args: str) -> Client:
+        return self.run("ipcluster-azure", command, "--profile=azure", *args)
 
     def start(self, *args: str) -> Client:
         return self.ipcluster("start", "-n=1", *args)
@@ -271,6 +277,44 @@ def test_a_start_killed_at_any_exchange_is_deleted_by_stop(stage: Stage) -> None
     kinds = stage.kinds_of_start()
     stage.stop()
     die_each(stage, deaths(kinds), die)
+
+
+@pytest.mark.timeout(SERIES_S)
+def test_a_creation_killed_at_any_exchange_is_deleted(stage: Stage) -> None:
+    """By `ipcluster-azure delete` and by `ipcluster stop`, in turn."""
+    ends = itertools.cycle([partial(stage.step, "delete"), partial(stage.ipcluster, "stop")])
+
+    def die(death: Death) -> bool:
+        client, died = die_in(
+            stage, death, lambda: stage.step("create", "-n=1"), Client.kill, closes=True
+        )
+        assert client.wait(START_S) == (-signal.SIGKILL if died else 0), client.output
+        stage.proxy.watch()
+        ending = next(ends)()
+        assert ending.wait(STOP_S) in (0, NO_CLUSTER), ending.output
+        return died
+
+    die_each(stage, deaths(OF_CREATION), die)
+
+
+@pytest.mark.timeout(SERIES_S)
+def test_a_deployment_killed_at_any_exchange_can_be_repeated(stage: Stage) -> None:
+    """The machines stay, and the next one starts on them whatever the killed one had begun."""
+    assert stage.step("create", "-n=1").wait(START_S) == 0
+
+    def die(death: Death) -> bool:
+        client, died = die_in(stage, death, lambda: stage.step("deploy"), Client.kill, closes=True)
+        assert client.wait(START_S) == (-signal.SIGKILL if died else 0), client.output
+        stage.proxy.watch()
+        again = stage.step("deploy")
+        assert again.wait(START_S) == 0, again.output
+        assert "1 of 1 engines are registered" in again.output
+        return died
+
+    die_each(stage, deaths([SCHEDULED]), die, clean=False)
+    assert len(stage.profile.left_on_azure()["virtual_machines"]) == 2
+    stage.stop()
+    stage.profile.assert_nothing_left()
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])

@@ -121,3 +121,20 @@ def test_a_stop_there_after_one_elsewhere_is_one(profile: Profile, jupyter: Serv
     profile.ipcluster("stop")
     assert jupyter.ask("DELETE", cluster) == (204, None)
     profile.assert_nothing_left()
+@variant  # of test_steps.py, with a program
+def test_machines_alone_are_shown_as_no_cluster_that_runs(
+    profile: Profile, jupyter: Server
+) -> None:
+    """Its button START deploys to them, and STOP deletes them."""
+    for deploys in (False, True):
+        profile.run("ipcluster-azure", "create", f"--profile={profile.name}", "-n", "1")
+        status, found = jupyter.ask("GET")
+        (shown,) = (one for one in found if one["cluster"]["profile"] == profile.name)
+        assert (status, shown.get("controller"), shown["engines"]["n"]) == (200, None, 0)
+        path = f"/{quote(shown['id'])}"
+        if deploys:
+            status, answer = jupyter.ask("POST", path, n=1)
+            assert (status, answer["engines"]["n"]) == (200, 1)
+            assert len(profile.engine_ids()) == 1
+        assert jupyter.ask("DELETE", path) == (204, None)
+        profile.assert_nothing_left()

@@ -171,3 +171,13 @@ def test_a_record_that_can_not_be_read_hides_no_other(tmp_path: Path) -> None:
     first, second = as_text("azure", found).splitlines()
     assert first.startswith("Cluster 'a': The cluster's record")
     assert "written by another version" in second
+
+
+def test_machines_on_which_nothing_runs() -> None:
+    sets = {"1": engine_set("created", BOTH, {"a": SUCCEEDED, "b": SUCCEEDED})}
+    shown = status(state="created", controller="created", engine_sets=sets, tunnels_open=False)
+    text = as_text("azure", [shown])
+    assert "Cluster: created, nothing runs on its machines, made 1 min ago" in text
+    assert "engine set 1: created, 2 VMs (2 Succeeded) for 4 engines" in text
+    assert "`ipcluster-azure deploy` starts controller and engines on them" in text
+    assert "registered" not in text

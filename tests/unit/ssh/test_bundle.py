@@ -31,6 +31,7 @@ SENT_BY_THEMSELVES = (
     "results.py",
     "notebook.py",
     "notebook_files.py",
+    "end.py",
 )
 ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü'\nnext"
 
