@@ -33,6 +33,7 @@ MINUTES = {
     "many_engines": 1,
     "tunnel": 2,
     "stop": 7,
+    "steps": 3,
     "far_away": 5,
     "import_time": 1,
     "emulator": 3,
