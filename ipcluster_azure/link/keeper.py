@@ -108,7 +108,8 @@ def main() -> None:
         keeper = Keeper(RecordFile(Path(sys.argv[1])))
     except AzureLauncherError:  # it has been deleted just now
         return
-    print(flush=True)
+    with suppress(OSError):  # who has started it may have been killed
+        print(flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     asyncio.run(keeper.run())
 
