@@ -27,13 +27,17 @@ from .preflight import Place
 from .request import ProcessSpec
 
 # the settings that machines and their network are made by
-OF_BOTH = ("vm_size", "zones", "image", "os_disk_gb")
+OF_BOTH = ("vm_size", "zones", "image", "os_disk_gb", "boot_diagnostics", "extra_nic")
 OF_CLUSTER = (
     *("endpoint", "subscription_id", "location", "resource_group", "tags", "admin_username"),
     *("ssh_port", "address_prefix", "subnet_id", "public_ip", "max_lifetime_h", "self_deletion"),
+    *("max_cost", "name_template", "extra_vm"),
     *OF_BOTH,
 )
-OF_ENGINES = (*OF_BOTH, "priority", "engines_per_vm")
+OF_ENGINES = (
+    *OF_BOTH,
+    *("priority", "engines_per_vm", "engine_identity", "extra_scale_set"),
+)
 CLUSTER, ENGINES = "cluster", "engines"
 
 

@@ -121,6 +121,8 @@ def test_a_stop_there_after_one_elsewhere_is_one(profile: Profile, jupyter: Serv
     profile.ipcluster("stop")
     assert jupyter.ask("DELETE", cluster) == (204, None)
     profile.assert_nothing_left()
+
+
 @variant  # of test_steps.py, with a program
 def test_machines_alone_are_shown_as_no_cluster_that_runs(
     profile: Profile, jupyter: Server
