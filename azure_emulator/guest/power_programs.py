@@ -1,4 +1,4 @@
-"""shutdown, reboot and sudo inside a machine: they must not reach this computer's own."""
+"""shutdown, reboot, sudo and runuser inside a machine: they must not reach this computer's own."""
 
 from __future__ import annotations
 
@@ -32,10 +32,21 @@ while [ $# -gt 0 ]; do
 done
 [ $# -eq 0 ] || exec "$@"
 """
+# runuser -l USER -c COMMAND, as cloud-init's scripts use it: they are root on Azure.
+RUNUSER = """#!/bin/sh
+if [ "$1" != -l ] || [ "$3" != -c ] || [ $# -ne 4 ]; then
+    echo "usage: runuser -l USER -c COMMAND; nothing else is on this machine" >&2; exit 2
+fi
+if [ "$2" != "$USER" ]; then
+    echo "runuser: user $2 does not exist" >&2; exit 1
+fi
+cd "$HOME" && exec "$SHELL" -c "$4"
+"""
 
 
 def power_programs(directory: Path) -> dict[Path, str]:
     """Return path -> content of the programs that a machine needs for that."""
     content = f'#!/bin/sh\nexec python3 -c {shlex.quote(CODE)} "$0" "$@"\n'
     folder = programs_directory(directory)
-    return {folder / "sudo": SUDO, **{folder / name: content for name in NAMES}}
+    own = {folder / "sudo": SUDO, folder / "runuser": RUNUSER}
+    return {**own, **{folder / name: content for name in NAMES}}

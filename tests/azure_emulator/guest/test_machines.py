@@ -480,6 +480,16 @@ async def test_a_guest_that_ends_itself_is_stopped(lan: Site, keys: Keys, comman
     assert lan.get("virtualMachines", "controller").status == 200
 
 
+async def test_scripts_of_root_become_the_machines_user(lan: Site, keys: Keys) -> None:
+    host = make_host(lan, keys)
+    async with host.connect() as connection:
+        done = await connection.run("cd / && echo hello | runuser -l $USER -c 'pwd; cat'")
+        (home,) = (host.directory / "home").iterdir()
+        assert str(done.stdout).splitlines() == [str(home), "hello"]
+        for command, status in (("runuser -l nobody -c true", 1), ("runuser true", 2)):
+            assert (await connection.run(command)).exit_status == status
+
+
 async def test_a_guest_that_restarts_itself_is_up_again(lan: Site, keys: Keys) -> None:
     host = make_host(lan, keys)
     async with host.connect() as connection:
