@@ -47,12 +47,13 @@ These are ipyparallel's own and work here as with any other launcher.
 | `Cluster.engine_launcher_class` | the same for the engines; both must be set |
 | `Cluster.delay` | seconds between the two sides; 0 in the templates: they boot together |
 | `AzureVMControllerLauncher.controller_args` | further arguments of `ipcontroller` |
+| `AzureVMControllerLauncher.controller_cmd` | runs it: `["nice", "-n", "5", "ipcontroller"]` |
 | `AzureVMControllerLauncher.environment` | variables on the controller, during set-up too |
 | `AzureVMEngineSetLauncher.engine_args` | further arguments of `ipengine` |
+| `AzureVMEngineSetLauncher.engine_cmd` | the same, ending in `ipengine` |
 | `AzureVMEngineSetLauncher.environment` | variables on the engines' machines, likewise |
 
-Refused, as they would have no effect: `controller_cmd` and `engine_cmd` (`image_python` says which
-Python runs), `output_limit` and `stop_timeout`.
+Refused, as they would have no effect: `output_limit` and `stop_timeout`.
 
 `ipcontroller_config.py`, `ipengine_config.py`, `ipython_config.py`, modules beside them, and the
 `.py` and `.ipy` files in `startup/` of the profile are copied to the machines, and so are the files

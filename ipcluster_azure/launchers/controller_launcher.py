@@ -20,6 +20,7 @@ from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
 from ..settings.values import A_DAY_S
 from . import on_machines
+from ..start.request import ProcessSpec
 from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
@@ -44,7 +45,13 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         help="File in the profile for the ARM template of the controller and its network.",
     )
 
-    controller_cmd: Any = List()  # without effect here, so not to be configured
+    controller_cmd = List(
+        Unicode(),
+        ["ipcontroller"],
+        config=True,
+        help="What is run on the controller's machine. It ends in `ipcontroller`; the words before "
+        "are a command that runs it, such as `nice -n 5`. image_python says which Python runs it.",
+    )
     connection_info_timeout = BoundedFloat(
         -1.0,
         min=-1,
@@ -120,7 +127,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
                 context,
                 site,
                 self._job(1),
-                self._process(self.controller_args),
+                self.process(),
                 login_key=login_key,
                 announce=self._announce,
                 on_network=on_network,
@@ -129,11 +136,15 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         engines_follow = caller() is Caller.START_CLUSTER
         await request_until_network(site.names.base, request, engines_follow=engines_follow)
 
+    def process(self) -> ProcessSpec:
+        """Return what ipcontroller is started with."""
+        return replace(self._process(self.controller_args), cmd=self.controller_cmd)
+
     def trial(self) -> "Trial":
         """Return how the controller's configuration is to be tried before there is one."""
         from ..start.profile_trial import controller_trial
 
-        return controller_trial(self.record_file.profile_dir, self._process(self.controller_args))
+        return controller_trial(self.record_file.profile_dir, self.process())
 
     def _announce(self) -> None:
         """Write the cluster file just before the record, which `ipcluster stop` can't find without

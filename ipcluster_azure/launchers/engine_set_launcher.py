@@ -15,6 +15,7 @@ from ..record.contents import CREATING, DELETING, KEPT, READY, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
 from . import on_machines
+from ..start.request import ProcessSpec
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
@@ -36,7 +37,13 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         config=True,
         help="File in the profile for the ARM template of the engines' scale set.",
     )
-    engine_cmd: Any = List()  # without effect here, so not to be configured
+    engine_cmd = List(
+        Unicode(),
+        ["ipengine"],
+        config=True,
+        help="What is run on the engines' machines. It ends in `ipengine`; the words before are a "
+        "command that runs what a machine's engines are all forked from, such as `nice -n 5`.",
+    )
     engine_set_id: str  # ipyparallel's trait
     _cluster_file = ""
 
@@ -65,7 +72,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         context, job, set_id = self._context(), self._job(n), self.engine_set_id
         files = await self._files_to_run(file, record)
-        process = replace(self._process(self.engine_args), files=files)
+        process = replace(self.process(), files=files)
         spec = EngineSetSpec(set_id, settings, process)
         kept = record.engine_sets.get(self.engine_set_id)
         if kept is not None and kept.state in (CREATING, READY):
@@ -94,11 +101,15 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
 
         await bring_up(context, spec, requesting, others=others, job=job)
 
+    def process(self) -> ProcessSpec:
+        """Return what these engines are started with, but for the files that they run."""
+        return replace(self._process(self.engine_args), cmd=self.engine_cmd)
+
     def trial(self) -> "Trial":
         """Return how the configuration of these engines is to be tried before there are any."""
         from ..start.profile_trial import engine_trial
 
-        return engine_trial(self.record_file.profile_dir, self._process(self.engine_args))
+        return engine_trial(self.record_file.profile_dir, self.process())
 
     async def _files_to_run(self, file: RecordFile, record: Record) -> list[tuple[str, str]]:
         """Return what these engines run at their start (ProcessSpec.files).

@@ -16,7 +16,7 @@ from ..record.contents import READY, Machine
 from ..record.file import RecordFile
 from ..ssh.connection import Connection
 from ..start.engine_processes import BootingMachines, prepare_kit, start_engine_processes
-from ..start.request import ProcessSpec, StartContext
+from ..start.request import StartContext, process_on_record
 
 REACHED_S = 30.0
 
@@ -35,8 +35,7 @@ async def restart_engines(
         raise ClusterStopped("The engines were stopped meanwhile.")
     context = StartContext(file, Progress(log))
     booting = BootingMachines([machine], asyncio.get_running_loop().time() + REACHED_S)
-    process = ProcessSpec(engine_set.args, engine_set.variables)
-    kit = prepare_kit(context, set_id, process, gate)
+    kit = prepare_kit(context, set_id, process_on_record(engine_set), gate)
     started = await start_engine_processes(context, set_id, booting, gate, kit)
     for error in started.failures.values():
         raise error

@@ -28,7 +28,7 @@ from ..start.engine_processes import (
     tell_of_faults,
 )
 from ..start.provision import create
-from ..start.request import ProcessSpec, StartContext
+from ..start.request import StartContext, process_on_record
 
 DELETION_TIMEOUT_S = 300.0
 
@@ -179,7 +179,7 @@ class _Refill:
         """
         engine_set = self._engine_set()
         context = StartContext(self._file, Progress(log))
-        process = ProcessSpec(engine_set.args, engine_set.variables, engine_set.files)
+        process = process_on_record(engine_set)
         booting = BootingMachines(machines, self._deadline)
         kit = prepare_kit(context, self._set_id, process, self._gate)
         started = await start_engine_processes(context, self._set_id, booting, self._gate, kit)

@@ -144,8 +144,8 @@ class Controller:
     can be requested in that network.
     `operation` is the URL of Azure's report on the machine's creation, which must answer over SSH
     within `boot_timeout_s`; `args` and `variables` are the further command-line arguments and
-    environment variables of ipcontroller; at `depot_url` it offers the bundle and the environment
-    of these hashes to the engines' machines.
+    environment variables of ipcontroller, `cmd` is what runs it (ProcessSpec); at `depot_url` it
+    offers the bundle and the environment of these hashes to the engines' machines.
     """
 
     state: str = CREATING
@@ -165,6 +165,7 @@ class Controller:
     bundle_sha256: str = ""
     environment_sha256: str = ""
     boot_timeout_s: float = 600.0
+    cmd: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -181,9 +182,9 @@ class EngineSet:
     """One scale set. KEPT: its engines are stopped, its machines wait for a restart.
 
     `args`, `variables` and `files` are the further command-line arguments of its engines, their
-    environment variables and what they run (Preparation), for machines that take the place of
-    others; `lost_engines` were on machines that died,
-    and are to be replaced.
+    environment variables and what they run (Preparation), and `cmd` is what runs them
+    (ProcessSpec), for machines that take the place of others; `lost_engines` were on machines that
+    died, and are to be replaced.
     """
 
     scale_set_id: str
@@ -200,6 +201,7 @@ class EngineSet:
     lost_engines: int = 0
     files: list[tuple[str, str]] = field(default_factory=list)
     gpus: int = 0  # of each machine
+    cmd: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -16,14 +16,9 @@ SHARED, CONTROLLER, ENGINES = SECTIONS = (
     "AzureVMControllerLauncher",
     "AzureVMEngineSetLauncher",
 )
-_OWN_COMMAND = (
-    "the machines run it with a Python of their own. Set c.AzureVMLauncher.python_environment = "
-    "'image' and image_python for another Python, or {args} for further arguments"
-)
+OF_CONTROLLER = frozenset({"controller_args", "controller_cmd", "connection_info_timeout"})
 # what ipyparallel's launchers have, and what holds here in its place
 WITHOUT_EFFECT = {
-    "controller_cmd": _OWN_COMMAND.format(args="controller_args"),
-    "engine_cmd": _OWN_COMMAND.format(args="engine_args"),
     "output_limit": "logs are kept as a whole, in the profile's log folder",
     "stop_timeout": "a stop waits for no process, but for Azure to accept the deletion",
 }
@@ -55,8 +50,8 @@ def check_placement(section: str, path: str, name: str) -> None:
             f"c.{SHARED}.{name}."
         )
     for other, names, what in (
-        (CONTROLLER, {*OF_ENGINES, "engine_args"}, "engines"),
-        (ENGINES, {"controller_args", "connection_info_timeout"}, "the controller"),
+        (CONTROLLER, {*OF_ENGINES, "engine_args", "engine_cmd"}, "engines"),
+        (ENGINES, OF_CONTROLLER, "the controller"),
     ):
         if section == other and name in names:
             raise ConfigurationError(

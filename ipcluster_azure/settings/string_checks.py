@@ -4,7 +4,7 @@ Everything else that a user gives travels quoted, or inside JSON. All raise Conf
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -92,3 +92,15 @@ def check_texts(what: str, values: Iterable[Any]) -> None:
             raise ConfigurationError(f"{what} must be a text, not {value!r}.")
         if "\0" in value:
             raise ConfigurationError(f"{what} can't have a null character: {value!r}.")
+
+
+def check_command(name: str, words: Sequence[str]) -> None:
+    """Raise ConfigurationError for a controller_cmd or engine_cmd that can't be honoured."""
+    program = f"ip{name.removesuffix('_cmd')}"
+    if list(words[-1:]) != [program] or any("\0" in word or "\n" in word for word in words):
+        raise ConfigurationError(
+            f"{name} must end in {program!r}, and have before it at most a command that runs it, "
+            f"such as ['nice', '-n', '5', {program!r}]; not {list(words)}. The machines run it "
+            "with a Python of their own: set c.AzureVMLauncher.python_environment = 'image' and "
+            f"image_python for another, or {program[2:]}_args for further arguments."
+        )

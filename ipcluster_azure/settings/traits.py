@@ -26,6 +26,7 @@ from .placement import (
 from .string_checks import (
     check_arguments,
     check_cluster_id,
+    check_command,
     check_environment,
     check_job_file_name,
 )
@@ -93,6 +94,8 @@ class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]
         check_environment(self.environment)
         for name in ("controller_args", "engine_args"):
             check_arguments(name, getattr(self, name, ()))
+        program = "engine" if isinstance(self, EngineLauncher) else "controller"
+        check_command(f"{program}_cmd", getattr(self, f"{program}_cmd", ()))
 
 
 def setting_names() -> dict[str, str]:

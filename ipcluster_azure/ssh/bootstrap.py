@@ -57,7 +57,8 @@ async def start_controller(
         steps, data = [SET_VARIABLES], b""
     cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
     words = [f"--ip={address}", f"--given={environment.kind}"]
-    words += [f"--timeout-s={START_TIMEOUT_S:.0f}", *cluster, "--", *args]
+    words += [f"--timeout-s={START_TIMEOUT_S:.0f}", *_wrapper(record.controller.cmd), *cluster]
+    words += ["--", *args]
     start = agent(environment, "controller", *words)
     # packing for the engines goes on while the controller starts
     steps.append(concurrently(environment, _offer(environment, address), [start]))
@@ -136,6 +137,7 @@ async def start_engines(
     bundle: Bundle,
     data: bytes,
     args: Sequence[str],
+    cmd: Sequence[str] = (),
     on_registered: Callable[[int], None],
     on_progress: Callable[[str], None],
 ) -> Event:
@@ -155,7 +157,7 @@ async def start_engines(
             on_registered(int(event["registered"]))
 
     events = await connection.events(
-        shell(*_engine_steps(record, set_id, count, bundle, args)),
+        shell(*_engine_steps(record, set_id, count, bundle, [*_wrapper(cmd), "--", *args])),
         stdin=data,
         timeout_s=BUILD_TIMEOUT_S + START_TIMEOUT_S,
         on_event=on_event,
@@ -166,7 +168,7 @@ async def start_engines(
 
 
 def _engine_steps(
-    record: Record, set_id: str, count: int, bundle: Bundle, args: Sequence[str]
+    record: Record, set_id: str, count: int, bundle: Bundle, rest: Sequence[str]
 ) -> list[Command]:
     environment, depot = record.environment, record.controller.depot_url
     engine_set = record.engine_sets[set_id]
@@ -188,5 +190,10 @@ def _engine_steps(
         steps.append(["python3", "vm_fetch.py", *fetch])
         steps.append(["python3", "vm_environment.py", "install"])
     words = [f"--set={set_id}", f"--count={count}", f"--cores={engine_set.vcpus}"]
-    words += [f"--engine-file={ENGINE_FILE}", f"--timeout-s={START_TIMEOUT_S:.0f}", "--", *args]
+    words += [f"--engine-file={ENGINE_FILE}", f"--timeout-s={START_TIMEOUT_S:.0f}", *rest]
     return [*steps, agent(environment, "engines", *words)]
+
+
+def _wrapper(cmd: Sequence[str]) -> list[str]:
+    """Return the agent's option for a command whose last word is ipcontroller or ipengine."""
+    return [f"--wrapper={json.dumps([*cmd[:-1]])}"] if cmd[:-1] else []

@@ -43,13 +43,15 @@ class Started:
 class EngineKit:
     """What each of the machines is given: the bundle from the controller, `data` from here.
 
-    `record` says where the controller offers it; `args` are those of ipengine.
+    `record` says where the controller offers it; `args` are those of ipengine, `cmd` is what runs
+    it.
     """
 
     record: Record
     bundle: Bundle
     data: bytes
     args: Sequence[str]
+    cmd: Sequence[str] = ()
 
 
 async def prepare_kit(
@@ -69,7 +71,8 @@ async def prepare_kit(
         await bootstrap.keep_offering(gate, record)
     if bundle.sha256 != record.controller.bundle_sha256:
         await bootstrap.add_bundle(gate, bundle)
-    return EngineKit(record, bundle, engine_upload(info, process.variables), process.args)
+    data = engine_upload(info, process.variables)
+    return EngineKit(record, bundle, data, process.args, process.cmd)
 
 
 class BootingMachines:
@@ -191,6 +194,7 @@ async def _start_on(
         bundle=kit.bundle,
         data=kit.data,
         args=kit.args,
+        cmd=kit.cmd,
         on_registered=partial(on_registered, machine),
         on_progress=on_progress,
     )

@@ -250,6 +250,6 @@ def note_ready(file: RecordFile, spec: EngineSetSpec) -> None:
     with edited_set(file, spec.set_id) as engine_set:
         process = spec.process
         engine_set.args, engine_set.variables = list(process.args), dict(process.variables)
-        engine_set.files = list(process.files)
+        engine_set.files, engine_set.cmd = list(process.files), list(process.cmd)
         engine_set.boot_timeout_s = spec.settings.boot_timeout_s
         engine_set.state = READY

@@ -207,6 +207,7 @@ def _new_record(
             job_file=str(job.path),
             alternatives=list(site.sizes[1:]),
             args=list(process.args),
+            cmd=list(process.cmd),
             variables=dict(process.variables),
             boot_timeout_s=settings.boot_timeout_s,
         ),

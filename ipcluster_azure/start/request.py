@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..plan.resource_types import Json
 from ..progress import Progress
+from ..record.contents import EngineSet
 from ..record.file import RecordFile
 from ..settings.values import Settings
 
@@ -28,11 +29,18 @@ class ProcessSpec:
 
     `args` are further command-line arguments, `variables` its environment variables; `files`, which
     an engine runs, are pairs of the name that they have in the configuration and the path here.
+    `cmd` is what is run: ipcontroller or ipengine, and before it what runs that, as `nice -n 5`.
     """
 
     args: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[tuple[str, str]] = ()
+    cmd: Sequence[str] = ()
+
+
+def process_on_record(engine_set: EngineSet) -> ProcessSpec:
+    """Return what engines are started with that take the place of others."""
+    return ProcessSpec(engine_set.args, engine_set.variables, engine_set.files, engine_set.cmd)
 
 
 @dataclass(frozen=True)

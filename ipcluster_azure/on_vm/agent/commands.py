@@ -9,6 +9,9 @@
                             [--since-s=SECONDS] [--follow]
     python vm_agent.py compare --dir=D
 
+`controller` and `engines` take --wrapper=JSON, too: the words of a command that runs ipcontroller,
+or what all engines are forked from, as `nice -n 5` does.
+
 Run over SSH by the VM's Python (bundle.py says how these files get there); these names are a
 protocol, since launchers of other versions run them too. Needs the standard library and, for
 `engines`, ipyparallel; it never imports ipcluster_azure. Linux.
@@ -134,6 +137,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     engines.add_argument("--address", default=address_of_login())
     restart.add_argument("--pids", type=json.loads)
     restart.add_argument("--timeout-s", type=float, default=60)
+    for command in (controller, engines):
+        command.add_argument("--wrapper", type=json.loads, default=[])
     signalling.add_argument("--signum", type=parse_signal, required=True)
     add("compare", compare_command)
     logs = add("logs", logs_command)

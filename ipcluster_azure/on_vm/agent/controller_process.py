@@ -104,7 +104,7 @@ def start_controller(
             file.unlink(missing_ok=True)
 
     words = [f"--host={args.ip}", f"--given={args.given}", "--", f"--profile-dir={work.profile}"]
-    command = own_command("dask", *words)
+    command = [*args.wrapper, *own_command("dask", *words)]
     command += [f"--ip={args.ip}", f"--location={args.ip}"]
     command += [f"--cluster-id={args.cluster_id}"] if args.cluster_id else []
     log = work.log / "ipcontroller.log"

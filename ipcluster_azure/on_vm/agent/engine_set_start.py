@@ -64,7 +64,7 @@ def start_supervisor(
     words += [f"--engine-file={Path(args.engine_file).absolute()}", "--", *args.extra]
     left = [e["id"] for e in orphans if e["state"] in ("starting", "registered")]
     words.insert(0, f"--orphans={json.dumps([id_ for id_ in left if id_ is not None])}")
-    command = own_command("supervisor_process", *words)
+    command = [*args.wrapper, *own_command("supervisor_process", *words)]
     threads = str(max(1, args.cores // args.count))
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     mode = "ab" if orphans else "wb"

@@ -26,7 +26,6 @@ CONTROLLER, ENGINES = KINDS = (AzureVMControllerLauncher, AzureVMEngineSetLaunch
 WHOLE_CLUSTER = "it is one for the whole cluster. Set c.AzureVMLauncher"
 ABOUT_ENGINES = "it is about engines. Set c.AzureVMLauncher"
 ABOUT_CONTROLLER = "it is about the controller. Set c.AzureVMLauncher"
-OWN_PYTHON = "Set c.AzureVMLauncher.python_environment = 'image'"
 WHOLE_LOGS = "logs are kept as a whole, in the profile's log folder"
 NO_PROCESS = "a stop waits for no process"
 Seen = Callable[[Any], Any]  # what of a launcher shows that the value has arrived
@@ -39,6 +38,10 @@ def _setting(name: str) -> Seen:
 def _process(args: str) -> Seen:
     """What the machines' processes are started with."""
     return lambda launcher: list(launcher._process(getattr(launcher, args)).args)
+
+
+def _command(launcher: Any) -> list[str]:
+    return list(launcher.process().cmd)
 
 
 def _variables(launcher: Any) -> dict[str, str]:
@@ -114,8 +117,8 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "controller_args": (["--debug"], _process("controller_args"), ABOUT_CONTROLLER),
     "engine_args": (["--debug"], ABOUT_ENGINES, _process("engine_args")),
     "connection_info_timeout": (0.5, _waits_s, ABOUT_CONTROLLER),
-    "controller_cmd": (["x"], OWN_PYTHON, OWN_PYTHON),
-    "engine_cmd": (["x"], OWN_PYTHON, OWN_PYTHON),
+    "controller_cmd": (["nice", "ipcontroller"], _command, ABOUT_CONTROLLER),
+    "engine_cmd": (["nice", "ipengine"], ABOUT_ENGINES, _command),
     "output_limit": (7, WHOLE_LOGS, WHOLE_LOGS),
     "stop_timeout": (7, NO_PROCESS, NO_PROCESS),
 }
@@ -169,10 +172,7 @@ def test_the_other_launchers_section_is_looked_through_as_well(kind: Any) -> Non
 @pytest.mark.parametrize(
     ("kind", "section", "name"),
     [
-        (CONTROLLER, "ControllerLauncher", "controller_cmd"),
-        (CONTROLLER, "AzureVMLauncher", "controller_cmd"),
         (CONTROLLER, "BaseLauncher", "stop_timeout"),
-        (ENGINES, "EngineLauncher", "engine_cmd"),
         (ENGINES, "BaseLauncher", "output_limit"),
     ],
 )
@@ -201,9 +201,7 @@ def test_a_list_that_is_only_appended_to_is_set_too() -> None:
     ("kind", "given"),
     [
         (ENGINES, {"requirements": ["scipy"]}),
-        (ENGINES, {"engine_cmd": ["x"]}),
         (CONTROLLER, {"priority": "Spot"}),
-        (CONTROLLER, {"controller_cmd": ["x"]}),
         (CONTROLLER, {"output_limit": 7}),
     ],
 )
@@ -214,10 +212,16 @@ def test_what_a_program_gives_a_launcher_is_no_exception(kind: Any, given: dict[
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["controller_cmd", "engine_cmd", "output_limit", "stop_timeout"])
+@pytest.mark.parametrize("name", ["output_limit", "stop_timeout"])
 def test_what_has_no_effect_is_not_in_a_generated_configuration(kind: Any, name: str) -> None:
     assert name not in kind.class_traits(config=True)
     assert f".{name}" not in kind.class_config_section()
+
+
+@pytest.mark.parametrize("words", [[], ["ipengine", "-x"], ["python"], ["a\nb", "ipengine"]])
+def test_what_does_not_run_ipengine_is_refused(words: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="engine_cmd must end in 'ipengine'"):
+        ENGINES(engine_cmd=words).settings()
 
 
 def test_waiting_for_the_controller_has_no_limit_unless_one_is_set() -> None:

@@ -106,7 +106,7 @@ async def test_an_image_with_all_in_it_is_not_packed() -> None:
     assert start[0][:2] == ["/opt/my python", "vm_agent.py"]
 
 
-async def _engine_steps(machines: int) -> list[list[str]]:
+async def _engine_steps(machines: int, cmd: Sequence[str] = ("ipengine",)) -> list[list[str]]:
     recorder, heard = Recorder(), list[int]()
     await bootstrap.start_engines(
         cast(Connection, recorder),
@@ -116,6 +116,7 @@ async def _engine_steps(machines: int) -> list[list[str]]:
         bundle=BUNDLE,
         data=b"",
         args=[],
+        cmd=cmd,
         on_registered=heard.append,
         on_progress=lambda doing: None,
     )
@@ -140,3 +141,9 @@ async def test_engines_machines_take_the_bundle_and_the_environment_from_the_con
 async def test_many_machines_pass_the_environment_on() -> None:
     steps = await _engine_steps(machines=bootstrap.FEW_MACHINES + 1)
     assert steps[4][-1] == "--pass-on"
+
+
+async def test_a_command_that_runs_ipengine_is_passed_on() -> None:
+    plain = (await _engine_steps(machines=1))[6]
+    steps = await _engine_steps(machines=1, cmd=["nice", "-n", "5", "ipengine"])
+    assert {*steps[6]} - {*plain} == {'--wrapper=["nice", "-n", "5"]'}
