@@ -130,9 +130,14 @@ def cluster_tags(
 
 @dataclass(frozen=True)
 class ClusterNames:
-    """Names of the resources of one cluster, all derived from one base."""
+    """Names of the resources of one cluster, all derived from one base, which no other cluster has.
+
+    `stem`: what they are derived from instead where job files made them, which may be deployed to
+    several groups; each deployment is a cluster of its own.
+    """
 
     base: str
+    stem: str = ""
 
     @classmethod
     def for_cluster(
@@ -146,25 +151,29 @@ class ClusterNames:
         return cls(whole.replace("{profile}", readable))
 
     @property
+    def _stem(self) -> str:
+        return self.stem or self.base
+
+    @property
     def network_security_group(self) -> str:
-        return f"{self.base}-nsg"
+        return f"{self._stem}-nsg"
 
     @property
     def public_ip(self) -> str:
-        return f"{self.base}-ip"
+        return f"{self._stem}-ip"
 
     @property
     def virtual_network(self) -> str:
-        return f"{self.base}-vnet"
+        return f"{self._stem}-vnet"
 
     @property
     def controller_nic(self) -> str:
-        return f"{self.base}-nic"
+        return f"{self._stem}-nic"
 
     @property
     def controller(self) -> str:
-        return f"{self.base}-controller"
+        return f"{self._stem}-controller"
 
     def scale_set(self) -> str:
         """Return a new name at each call, as a set may be added while another is deleted."""
-        return f"{self.base}-e{secrets.token_hex(2)}"
+        return f"{self._stem}-e{secrets.token_hex(2)}"

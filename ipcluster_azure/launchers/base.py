@@ -37,6 +37,7 @@ class AzureVMBase:
     """
 
     cluster_id: str
+    config: Any
     environment: dict[str, str]
     identifier: str
     job_file_name: str
@@ -111,15 +112,30 @@ class AzureVMBase:
             self.parent.update_cluster_file()
 
     def write_job_file(self, n: int) -> None:
-        """Write job_file for `n` engines, or for the controller, whatever n is."""
+        """Write job_file for `n` engines, or for the controller.
+
+        A launcher that has not been started writes, without asking Azure, the job files of both for
+        a cluster of `n` engines, with their secrets: they start it by themselves.
+        """
         if self._template is None:
-            self._template = in_own_loop(self._make_template(n))
+            in_own_loop(self._write_both(n))
+            return
         self.log.info("Writing job description file: %s", self.job_file)
         text = json.dumps(self._template, indent=2)
         Path(self.job_file).write_text(text, encoding="utf-8")
 
-    async def _make_template(self, n: int) -> dict[str, Any]:
-        raise NotImplementedError
+    async def _write_both(self, n: int) -> None:
+        from ipyparallel.cluster.launcher import find_launcher_class
+
+        from .job_files import write_job_files
+
+        given = {"parent": self.parent, "config": self.config, "profile_dir": self.profile_dir}
+        given["cluster_id"] = self.cluster_id
+        kinds = [find_launcher_class("azurevm", side) for side in ("controller", "engine")]
+        controller, engines = (self if isinstance(self, kind) else kind(**given) for kind in kinds)
+        folder = Path(self.profile_dir)
+        for path in await write_job_files(controller, engines, n, folder, self.log):
+            self.log.info("Wrote job description file: %s", path)
 
     def _context(self) -> StartContext:
         return StartContext(self.record_file, progress_of(self), self.only_machines)

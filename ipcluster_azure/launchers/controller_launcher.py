@@ -217,13 +217,6 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         await delete_cluster(self.record_file, Progress(self.log))
 
-    async def _make_template(self, n: int) -> dict[str, Any]:
-        from ..plan.arm_template import controller_template
-        from ..start import deployment, planning
-
-        site = await deployment.find_site(self.record_file, self.settings(), None, None)
-        return controller_template(planning.plan_controller(self.record_file, site))
-
     async def get_connection_info(self, timeout: float | None = None) -> dict[str, Any]:
         """Return {"client": {...}, "engine": {...}} once the controller runs and can be reached.
 

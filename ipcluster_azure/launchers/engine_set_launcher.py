@@ -193,14 +193,6 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         self._leave_cluster_file()
         self.stopped()
 
-    async def _make_template(self, n: int) -> dict[str, Any]:
-        from ..plan.arm_template import engine_set_template
-        from ..start import planning
-
-        set_id = self.engine_set_id
-        plans = await planning.plan_engines(self.record_file, self.settings(), set_id, n)
-        return engine_set_template(self.record_file.require().plan, plans[0])
-
     async def stop(self) -> None:
         """Delete the machines of this set; within restart_engines end only its processes.
 

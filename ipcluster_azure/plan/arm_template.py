@@ -39,6 +39,8 @@ from .resource_types import (
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 SSH_RULE, RULE_PRIORITY = "ssh", 1000
 TAGS = "[parameters('tags')]"
+LOCATION = "[parameters('location')]"
+ADDRESS_GOES = "addressDeleteOption"
 
 
 def cloud_config(host_private_key: str, host_public_key: str) -> str:
@@ -56,7 +58,7 @@ def cloud_config(host_private_key: str, host_public_key: str) -> str:
 def controller_template(plan: ClusterPlan) -> Json:
     """Return the template of the controller's machine and network.
 
-    Its parameters are sshPublicKey, customData, which `cloud_config` makes, and tags.
+    Its parameters without a default are sshPublicKey and customData, which `cloud_config` makes.
     """
     resources = [_security_group(plan)]
     if plan.public_ip:
@@ -64,7 +66,16 @@ def controller_template(plan: ClusterPlan) -> Json:
     if not plan.subnet_id:
         resources.append(_virtual_network(plan))
     resources += [_controller_nic(plan), _controller_vm(plan)]
-    return _template(resources, plan)
+    template = _template(resources, plan)
+    template["parameters"]["sshSources"] = {
+        "type": "array",
+        "defaultValue": list(plan.ssh_sources),
+        "metadata": {"description": "Addresses that may reach the SSH port, as CIDRs"},
+    }
+    # a launcher may delete a machine that Azure has no room for, and keep the address
+    goes = {"type": "string", "defaultValue": "Detach", "allowedValues": ["Delete", "Detach"]}
+    template["parameters"][ADDRESS_GOES] = goes
+    return template
 
 
 def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
@@ -78,7 +89,7 @@ def engine_set_template(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
     top = {"sku": sku, **zones(plan.machine), **purchase_plan(plan.machine)}
     if plan.identity:  # Flexible scale sets take no other kind
         top["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {plan.identity: {}}}
-    scale_set = _resource(SCALE_SET, plan.scale_set, plan.location, properties, **top)
+    scale_set = _resource(SCALE_SET, plan.scale_set, properties, **top)
     return _template([merged(scale_set, plan.extra_scale_set)], cluster)
 
 
@@ -123,10 +134,16 @@ def _engine_nic(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
 def _template(resources: list[Json], plan: ClusterPlan) -> Json:
     secure = {"type": "securestring"}  # kept out of the group's deployment history
     tags = {"type": "object", "defaultValue": _tags_by_hand(plan)}
+    location = {"type": "string", "defaultValue": plan.location}
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
-        "parameters": {"sshPublicKey": secure, "customData": secure, "tags": tags},
+        "parameters": {
+            "sshPublicKey": secure,
+            "customData": secure,
+            "tags": tags,
+            "location": location,
+        },
         "resources": resources,
     }
 
@@ -134,7 +151,6 @@ def _template(resources: list[Json], plan: ClusterPlan) -> Json:
 def _resource(
     kind: str,
     name: str,
-    location: str,
     properties: Json,
     *,
     depends_on: tuple[str, ...] = (),
@@ -144,7 +160,7 @@ def _resource(
         "type": kind,
         "apiVersion": api_version(kind),
         "name": name,
-        "location": location,
+        "location": LOCATION,
     }
     if depends_on:
         resource["dependsOn"] = list(depends_on)
@@ -158,13 +174,14 @@ def _tags_by_hand(plan: ClusterPlan) -> Json:
     return {name: literal(value) for name, value in tags.items()}
 
 
-def _resource_id(kind: str, *names: str) -> str:
+def resource_id_expression(kind: str, *names: str) -> str:
+    """Return the expression for the id of a resource in the group that is deployed to."""
     quoted = ", ".join(f"'{item}'" for item in (kind, *names))
     return f"[resourceId({quoted})]"
 
 
 def _subnet(plan: ClusterPlan, name: str) -> str:
-    return plan.subnet_id or _resource_id(SUBNET, plan.names.virtual_network, name)
+    return plan.subnet_id or resource_id_expression(SUBNET, plan.names.virtual_network, name)
 
 
 def _security_group(plan: ClusterPlan) -> Json:
@@ -176,21 +193,23 @@ def _security_group(plan: ClusterPlan) -> Json:
             "direction": "Inbound",
             "access": "Allow",
             "protocol": "Tcp",
-            "sourceAddressPrefixes": list(plan.ssh_sources),
+            "sourceAddressPrefixes": "[parameters('sshSources')]",
             "sourcePortRange": "*",
             "destinationAddressPrefix": "*",
             "destinationPortRange": str(plan.ssh_port),
         },
     }
     name = plan.names.network_security_group
-    return _resource(NSG, name, plan.location, {"securityRules": [rule]})
+    return _resource(NSG, name, {"securityRules": [rule]})
 
 
 def _public_ip(plan: ClusterPlan) -> Json:
-    properties = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
-    return _resource(
-        PUBLIC_IP, plan.names.public_ip, plan.location, properties, sku={"name": "Standard"}
-    )
+    properties = {
+        "publicIPAllocationMethod": "Static",
+        "publicIPAddressVersion": "IPv4",
+        "deleteOption": f"[parameters('{ADDRESS_GOES}')]",
+    }
+    return _resource(PUBLIC_IP, plan.names.public_ip, properties, sku={"name": "Standard"})
 
 
 def _virtual_network(plan: ClusterPlan) -> Json:
@@ -202,12 +221,12 @@ def _virtual_network(plan: ClusterPlan) -> Json:
             for name, prefix in prefixes.items()
         ],
     }
-    return _resource(VIRTUAL_NETWORK, plan.names.virtual_network, plan.location, properties)
+    return _resource(VIRTUAL_NETWORK, plan.names.virtual_network, properties)
 
 
 def _controller_nic(plan: ClusterPlan) -> Json:
-    group = _resource_id(NSG, plan.names.network_security_group)
-    address = _resource_id(PUBLIC_IP, plan.names.public_ip)
+    group = resource_id_expression(NSG, plan.names.network_security_group)
+    address = resource_id_expression(PUBLIC_IP, plan.names.public_ip)
     configuration: Json = {
         "subnet": {"id": _subnet(plan, CONTROLLER_SUBNET)},
         "privateIPAllocationMethod": "Static" if plan.controller_address else "Dynamic",
@@ -219,19 +238,17 @@ def _controller_nic(plan: ClusterPlan) -> Json:
         configuration["publicIPAddress"] = {"id": address}
         depends_on.append(address)
     if not plan.subnet_id:
-        depends_on.append(_resource_id(VIRTUAL_NETWORK, plan.names.virtual_network))
+        depends_on.append(resource_id_expression(VIRTUAL_NETWORK, plan.names.virtual_network))
     properties = {
         "ipConfigurations": [{"name": "primary", "properties": configuration}],
         "networkSecurityGroup": {"id": group},
     }
-    nic = _resource(
-        NIC, plan.names.controller_nic, plan.location, properties, depends_on=tuple(depends_on)
-    )
+    nic = _resource(NIC, plan.names.controller_nic, properties, depends_on=tuple(depends_on))
     return merged(nic, plan.extra_nic)
 
 
 def _controller_vm(plan: ClusterPlan) -> Json:
-    nic = _resource_id(NIC, plan.names.controller_nic)
+    nic = resource_id_expression(NIC, plan.names.controller_nic)
     properties = {
         "hardwareProfile": {"vmSize": plan.machine.vm_size},
         "storageProfile": storage_profile(plan.machine),
@@ -246,7 +263,5 @@ def _controller_vm(plan: ClusterPlan) -> Json:
     }
     identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
     top = {**identity, **zones(plan.machine), **purchase_plan(plan.machine)}
-    machine = _resource(
-        VIRTUAL_MACHINE, plan.names.controller, plan.location, properties, depends_on=(nic,), **top
-    )
+    machine = _resource(VIRTUAL_MACHINE, plan.names.controller, properties, depends_on=(nic,), **top)
     return merged(machine, plan.extra_vm)

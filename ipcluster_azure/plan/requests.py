@@ -27,11 +27,17 @@ def requests(
 ) -> list[ResourceRequest]:
     """Return a request for each of the template's resources, in its order.
 
-    Every expression is replaced by its value: parameters by those of `parameters`, the tags by
-    those of the cluster, ids by those in its subscription and group. Raises ValueError for other
-    expressions.
+    Every expression is replaced by its value: parameters by those of `parameters` or their
+    defaults, the tags by those of the cluster, ids by those in its subscription and group. Raises
+    ValueError for other expressions. A resource on condition is none of a start's: it does that by
+    itself, once it knows who may.
     """
-    values = {"tags": dict(cluster.tags), **parameters}
+    defaults = {
+        name: item["defaultValue"]
+        for name, item in template["parameters"].items()
+        if "defaultValue" in item
+    }
+    values = {**defaults, "tags": dict(cluster.tags), **parameters}
     group = group_scope(cluster.subscription_id, cluster.resource_group)
 
     def value(node: Any) -> Any:
@@ -46,6 +52,8 @@ def requests(
 
     found = []
     for resource in template["resources"]:
+        if "condition" in resource:
+            continue
         fields = value(resource)
         kind, name = fields.pop("type"), fields.pop("name")
         depends_on = tuple(fields.pop("dependsOn", ()))

@@ -34,6 +34,7 @@ TAKE_SCRIPT = "vm_take.py"  # takes the bundle, so that it comes before it
 PACKAGES = {"ipcluster_azure_vm": "agent", "ipcluster_azure_install": "install"}
 ENTRIES = {
     "vm_agent.py": "ipcluster_azure_vm.commands",
+    "vm_boot.py": "ipcluster_azure_vm.boot",
     "vm_environment.py": "ipcluster_azure_install.commands",
     "vm_guard.py": "ipcluster_azure_vm.guard",
 }
@@ -72,6 +73,12 @@ def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
     their paths here. One that has gone since the configuration was tried is left out; the engines
     will say that they miss it.
     """
+    data = _packed(bundle_files(profile_dir, run))
+    return Bundle(data, hashlib.sha256(data).hexdigest())
+
+
+def bundle_files(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> dict[str, bytes]:
+    """Return the files of a bundle, by name."""
     files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
     for package, folder in PACKAGES.items():
         for path in sorted((ON_VM / folder).glob("*.py")):
@@ -92,8 +99,7 @@ def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
         sent.append((name, stored))
     if sent:
         files[f"profile/{SENT_FILES}"] = json.dumps(sent).encode()
-    data = _packed(files)
-    return Bundle(data, hashlib.sha256(data).hexdigest())
+    return files
 
 
 def heartbeat_ms(n_engines: int) -> int:
@@ -167,12 +173,16 @@ def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) 
 
 
 def _variables(variables: Mapping[str, str]) -> dict[str, bytes]:
-    exports = (
+    return {"variables.sh": exports(variables).encode()}
+
+
+def exports(variables: Mapping[str, str]) -> str:
+    """Return the lines of shell that set the variables, but those of this computer alone."""
+    return "".join(
         f"export {name}={shlex.quote(value)}\n"
         for name, value in variables.items()
         if name not in NOT_EXPORTED
     )
-    return {"variables.sh": "".join(exports).encode()}
 
 
 def tar_of(files: Mapping[str, bytes]) -> bytes:

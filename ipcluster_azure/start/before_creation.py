@@ -34,7 +34,7 @@ async def find_out(
     folder = context.file.environment_dir
     locking = asyncio.ensure_future(prepare_python(settings, folder, context.progress, finding))
     reading = asyncio.ensure_future(
-        bridge(find_own_files, settings, context.file, _working_directory(), [*sys.path])
+        bridge(find_own_files, settings, context.file, working_directory(), [*sys.path])
     )
     await all_or_none(finding, trial, locking, reading)
     python, own_files = locking.result(), reading.result()
@@ -46,7 +46,7 @@ async def find_out(
     return replace(found, preparation=trial.result(), python=python, own_files=own_files)
 
 
-def _working_directory() -> str:
+def working_directory() -> str:
     """Return this process' working directory, empty if it has been deleted."""
     try:
         return os.getcwd()

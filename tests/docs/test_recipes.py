@@ -56,6 +56,8 @@ SKIPPED = {
     r"python -m ipcluster_azure.examples.*--profile=azure --paths=1e7": "test_pricer_command.py",
     r"(ok|engine set|failed|Python 3\.\d+ on|1 package|9 machines,) ": OTHER,
     r"azure_controller|az deployment": OTHER,
+    r"ipcluster-azure (template|attach --resource|init --profile=far)": "test_job_files.py does",
+    r"import ipyparallel as ipp\nclient = ipp.Client\(profile=\"far\"\)": "test_job_files.py does",
 }
 # of one page: what its reader has typed before
 CLIENT = "import ipyparallel as ipp\nclient = ipp.Client(profile='azure')\n"

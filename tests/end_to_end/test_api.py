@@ -357,10 +357,14 @@ def test_a_job_file_can_be_written_without_starting(bare_profile: Profile, confi
     launcher = AzureVMControllerLauncher(
         config=config, profile_dir=str(bare_profile.folder), cluster_id="plan"
     )
-    launcher.write_job_file(1)
-    template = json.loads(Path(launcher.job_file).read_text())
+    launcher.write_job_file(7)
     assert Path(launcher.job_file).name == "azure_controller-plan.json"
-    assert len(template["resources"]) == 5
+    names = {"azure_controller-plan.json", "azure_engineset-plan.json"}
+    written = {path.name: path for path in bare_profile.folder.glob("azure_*-plan*.json")}
+    assert set(written) == {*names, "azure_cluster-plan.parameters.json"}
+    assert written["azure_cluster-plan.parameters.json"].stat().st_mode & 0o077 == 0
+    engines = json.loads(written["azure_engineset-plan.json"].read_text())
+    assert engines["parameters"]["boot"]["defaultValue"]["n"] == 7
     bare_profile.assert_nothing_left()
 
 

@@ -25,7 +25,8 @@ from .controller_watch import ControllerWatch
 from .heard_machines import Roll
 from .heartbeat import LINE_LIMIT, sign, verified
 from .hub import LINGER_S, Hub, HubSilent, hub_of
-from .instance_metadata import INSTANCE, metadata
+from .instance_metadata import INSTANCE, created_s, metadata
+from .joining import Joins
 from .limits import Idleness, Lifetime
 from .loads import Loads
 from .processes import Json, identify
@@ -49,8 +50,8 @@ class Guard:
 
     `settings` is the content of D/guard_settings.json, which may change: max_lifetime_h and
     idle_timeout_min (0: never), created_s of the cluster by Azure's clock, age_s of it at the
-    guard's first start, grace_s from a limit to the deletion, in which the user's computer can
-    delete the cluster itself, and the settings of Deletion.
+    guard's first start, the port at which it listens (0: any), grace_s from a limit to the
+    deletion, in which the user's computer can delete the cluster itself, and Deletion's settings.
     """
 
     def __init__(self, work: WorkDir, settings: Json) -> None:
@@ -61,7 +62,8 @@ class Guard:
         self.roll = Roll.read(saved, time.monotonic())
         self.controller, self.loads = ControllerWatch(work), Loads()
         self.idle = self.expired = False
-        self.port = int(saved.get("port", 0))
+        self.joins = Joins(work, saved)
+        self.port = int(saved.get("port") or settings.get("port", 0))
         self._told: Json = {}
         self._strangers = Strangers()
         self._looking = asyncio.Lock()
@@ -92,7 +94,7 @@ class Guard:
     def news(self) -> Json:
         """Return the part of the guard's state that others are told at once when it changes."""
         state = {"controller": self.controller.news, "idle": self.idle, "expired": self.expired}
-        return {"port": self.port, **state, **self.roll.shown()}
+        return {"port": self.port, **state, **self.roll.shown(), **self.joins.shown()}
 
     def save(self) -> None:
         """Write D/guard.json, from which others, and a guard after this one, read the state."""
@@ -131,10 +133,12 @@ class Guard:
         first = True
         while True:
             with contextlib.suppress(OSError, ValueError):
-                date_s = (await asyncio.to_thread(metadata, INSTANCE)).date_s
-                if date_s is not None and "created_s" in self.settings:
-                    ahead_s = self.lifetime.correct(date_s - self.settings["created_s"])
-                    self.idleness.active_at += ahead_s if first else 0.0  # it has just begun
+                instance, date_s = await asyncio.to_thread(metadata, INSTANCE)
+                created = self.settings.get("created_s") or created_s(instance)
+                if date_s is not None and created:
+                    ahead_s = self.lifetime.correct(date_s - created)
+                    # it has just begun, or was deployed again: neither is idleness, nor work
+                    self.idleness.active_at += ahead_s if first or ahead_s < 0 else 0.0
                     first = False
             await asyncio.sleep(TIME_LOOK_S)
 
@@ -202,6 +206,8 @@ class Guard:
             return await self.unregister(str(request["unregister"]))
         if "show_load" in request:
             return {"load": await self.load(ask_hub=request["show_load"] == "with hub")}
+        if "join" in request:
+            return self.joins.answer(request)
         address = str(request["machine"])
         if request.get("bye"):
             self.roll.leave(address, evicted=bool(request["evicted"]))
@@ -270,7 +276,7 @@ class Guard:
                 from .deletion import Deletion  # imports much that a guard hardly ever needs
 
                 say("the cluster deletes itself")
-                await asyncio.to_thread(Deletion(self.settings).run)
+                await asyncio.to_thread(Deletion(self.joins.with_sets(self.settings)).run)
                 return
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ Json = dict[str, Any]
 
 ANSWER_S = 5.0
 INSTANCE = "instance/compute?api-version=2021-02-01"
+NETWORK = "instance/network?api-version=2021-02-01"
+CREATED_TAG = "ipcluster-azure-created"
 
 
 class Answer(NamedTuple):
@@ -51,3 +54,17 @@ def seconds_of(date: str | None) -> float | None:
         return parsedate_to_datetime(date or "").timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def created_s(instance: Json) -> float | None:
+    """When the cluster of this machine was created, by its tag: in seconds since 1970.
+
+    `instance` is what INSTANCE gives. None if the tag is missing or no time.
+    """
+    for tag in instance.get("tagsList", ()):
+        if tag["name"].lower() == CREATED_TAG:
+            try:
+                return datetime.fromisoformat(tag["value"]).timestamp()
+            except ValueError:
+                return None
+    return None

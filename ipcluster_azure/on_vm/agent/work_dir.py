@@ -33,6 +33,7 @@ class WorkDir:
         self.guard_file = self.root / "guard.json"
         self.guard_settings = self.root / "guard_settings.json"
         self.outdated = self.root / "outdated"
+        self.offer_file = self.root / "offer.json"
 
     def set_file(self, set_id: str) -> Path:
         return self.root / f"engines-{set_id}.json"

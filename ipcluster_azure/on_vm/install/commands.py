@@ -1,5 +1,6 @@
 """`vm_environment.py` on each machine: makes the Python environment DIR/env.
 
+    python3 vm_environment.py --dir=DIR find          completes a job file's lock    (controller)
     python3 vm_environment.py --dir=DIR build       downloads wheels, installs    (controller)
     python3 vm_environment.py --dir=DIR receive     takes wheels from its input   (controller)
     python3 vm_environment.py --dir=DIR pack        packs wheels for the engines  (controller)
@@ -40,6 +41,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from .addresses import find_addresses
 from .bytecode import compile_start
 from .fitting import require_fitting
 from .lock import Lock, Made
@@ -51,6 +53,11 @@ from .wheels import get_wheels, keep, kept_wheels, receive_wheels
 LOCK, MADE, ARCHIVE, BYTECODE = "wheels.json", "environment.json", "environment.tar", "bytecode.tar"
 OUTDATED = "outdated"
 NO_UV = "the controller's image has uv, and this machine's has none: add it there"
+
+
+def find(root: Path) -> None:
+    """Complete the lock with the addresses that a job file had no room for."""
+    find_addresses(root / LOCK)
 
 
 def build(root: Path) -> None:
@@ -181,6 +188,7 @@ def why_not_written(error: OSError, root: Path) -> str:
 
 
 COMMANDS = {
+    "find": find,
     "build": build,
     "receive": receive,
     "pack": pack,
