@@ -36,6 +36,7 @@ class AzureApp(Command):
         "ssh-config": (
             f"{COMMANDS}.ssh_config.SshConfigApp",
             "Print what ssh, scp, rsync and editors need to reach the machines.",
+        ),
         "template": (
             f"{COMMANDS}.template.TemplateApp",
             "Write ARM templates that start a cluster by themselves.",

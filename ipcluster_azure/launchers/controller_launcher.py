@@ -19,8 +19,8 @@ from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
 from ..settings.values import A_DAY_S
-from . import on_machines
 from ..start.request import ProcessSpec
+from . import on_machines
 from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start

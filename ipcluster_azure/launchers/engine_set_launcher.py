@@ -14,8 +14,8 @@ from ..progress import Progress
 from ..record.contents import CREATING, DELETING, KEPT, READY, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
-from . import on_machines
 from ..start.request import ProcessSpec
+from . import on_machines
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set

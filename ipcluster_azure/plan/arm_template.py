@@ -263,5 +263,7 @@ def _controller_vm(plan: ClusterPlan) -> Json:
     }
     identity = {"identity": {"type": "SystemAssigned"}} if plan.identity else {}
     top = {**identity, **zones(plan.machine), **purchase_plan(plan.machine)}
-    machine = _resource(VIRTUAL_MACHINE, plan.names.controller, properties, depends_on=(nic,), **top)
+    machine = _resource(
+        VIRTUAL_MACHINE, plan.names.controller, properties, depends_on=(nic,), **top
+    )
     return merged(machine, plan.extra_vm)

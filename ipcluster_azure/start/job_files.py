@@ -138,7 +138,7 @@ async def _site(file: RecordFile, wish: Wish, progress: Progress) -> Site:
         selection, target = selection_of(settings), expected_target(settings)
         python = await bridge(prepare_in, file.environment_dir, selection, target, progress.say)
         tell(python, progress)
-    names = ClusterNames.for_cluster(file.profile, file.cluster_id)
+    names = ClusterNames.for_cluster(file.profile, file.cluster_id, settings.name_template)
     return Site(place, names, (size,), limits, Owner(), wish.preparation, python=python)
 
 
