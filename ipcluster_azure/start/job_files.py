@@ -77,6 +77,7 @@ async def make_job_files(file: RecordFile, wish: Wish, progress: Progress) -> Jo
     Raises ConfigurationError for what is impossible, or what no job file can carry.
     """
     check_engine_count(wish.engine_settings, wish.n)
+    _require_no_price(wish.settings)
     _require_nothing_of_yours(file, wish.settings)
     site = await _site(file, wish, progress)
     plan = _plan(site)
@@ -110,6 +111,14 @@ def _plan(site: Site) -> ClusterPlan:
         identity=site.limits.self_deletion,
     )
     return replace(plan, resource_group="", owns_resource_group=False)
+
+
+def _require_no_price(settings: Settings) -> None:
+    if settings.max_cost:
+        raise ConfigurationError(
+            "Job files can't hold max_cost: what machines cost depends on where and when they are "
+            "deployed. Set max_lifetime_h instead, and c.AzureVMLauncher.max_cost = 0."
+        )
 
 
 def _require_nothing_of_yours(file: RecordFile, settings: Settings) -> None:

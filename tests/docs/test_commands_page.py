@@ -18,5 +18,6 @@ def test_a_subcommand_and_its_options_are_described(subcommand: str) -> None:
     assert f"`ipcluster-azure {subcommand}" in PAGE
     if subcommand != OF_THE_EMULATOR:
         kind = import_item(AzureApp.subcommands[subcommand][0])
-        options = {f"--{name}" for name in (*kind.aliases, *kind.flags)}
-        assert options - set(re.findall(r"--[a-z][a-z-]*", PAGE)) == set()
+        names = (*kind.aliases, *kind.flags)
+        options = {f"--{name}" if len(name) > 1 else f"-{name}" for name in names}
+        assert options - set(re.findall(r"--?[a-z][a-z-]*", PAGE)) == set()

@@ -195,15 +195,22 @@ def test_what_can_not_be_attached_is_said_and_changes_nothing(lab: Lab, elsewher
     assert len(_pids(elsewhere)) == N
 
 
-def test_files_of_yours_are_named_that_can_not_be_carried(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("sync_paths = ['mine.csv']", "can't carry your own files: mine.csv"),
+        ("max_cost = 5", "can't hold max_cost"),
+    ],
+)
+def test_what_job_files_can_not_have_is_named(lab: Lab, setting: str, said: str) -> None:
     (lab.profile.ipython_dir / "mine.csv").write_text("1")
     config = lab.profile.folder / "ipcluster_config.py"
     try:
-        config.write_text(f"{CONFIG}c.AzureVMLauncher.sync_paths = ['mine.csv']\n")
-        said = lab.profile.run("ipcluster-azure", "template", "-n", "2", expect=1).stdout
+        config.write_text(f"{CONFIG}c.AzureVMLauncher.{setting}\n")
+        refusal = lab.profile.run("ipcluster-azure", "template", "-n", "2", expect=1).stdout
     finally:
         config.write_text(CONFIG)
-    assert "can't carry your own files: mine.csv" in said
+    assert said in refusal
     assert not [*lab.profile.folder.glob("azure_*.json")]
 
 
