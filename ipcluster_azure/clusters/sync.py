@@ -18,8 +18,9 @@ from ..own_files.manifest import Manifest
 from ..private_files import write_private
 from ..progress import Progress
 from ..record.abort import edited, require_alive
-from ..record.contents import OwnFiles, Record
+from ..record.contents import Record
 from ..record.file import RecordFile, held
+from ..record.user_files import OwnFiles
 from ..resource_manager.api import bridge
 from ..ssh import own_files as on_machines
 from ..ssh import package_updates

@@ -8,7 +8,7 @@ from typing import Any
 from ..formatting import counted, some
 from ..own_files.collect import MB, Collected
 from ..own_files.manifest import Manifest
-from ..record.contents import OwnFiles
+from ..record.user_files import OwnFiles
 from ..ssh.visits import ids_of, problem
 
 

@@ -4,7 +4,7 @@ import warnings
 
 from ..environment.versions import versions_in
 from ..errors import ConfigurationError
-from ..record.contents import Environment
+from ..record.environment import Environment
 
 
 def check_client(engines: Environment) -> None:

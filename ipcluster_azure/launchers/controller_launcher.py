@@ -13,8 +13,8 @@ from traitlets import List, Unicode
 
 from ..errors import ClusterStopped, ConfigurationError
 from ..progress import Progress
-from ..record.contents import Preparation
 from ..record.file import RecordFile
+from ..record.user_files import Preparation
 from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources

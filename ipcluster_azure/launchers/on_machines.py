@@ -16,7 +16,8 @@ from typing import Any
 from ..errors import ClusterStopped
 from ..formatting import counted
 from ..progress import Progress
-from ..record.contents import Preparation, Record
+from ..record.contents import Record
+from ..record.user_files import Preparation
 from ..settings.values import Settings
 from .caller import engines_asked
 from .stop_events import watch

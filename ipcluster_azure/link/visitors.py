@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..environment.versions import versions_in
-from ..record.contents import Environment
+from ..record.environment import Environment
 from .client_interpreters import interpreter_of
 from .client_processes import Route, process_of, session_of
 

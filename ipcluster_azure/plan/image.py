@@ -7,7 +7,7 @@ image's own description say it before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .cluster_plan import SizeOffer
+from .vm_sizes import SizeOffer
 
 TRUSTED_LAUNCH, CONFIDENTIAL = "TrustedLaunch", "ConfidentialVM"
 

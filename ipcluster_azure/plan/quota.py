@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..formatting import counted
-from .cluster_plan import VmSize
+from .vm_sizes import VmSize
 
 TOTAL, SPOT = "cores", "lowPriorityCores"  # of a region; names as Microsoft.Compute/usages has them
 WHERE = "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas"

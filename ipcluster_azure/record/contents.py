@@ -12,15 +12,17 @@ formats, so that any version can delete the clusters of any other.
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from ..endpoint import Endpoint, RecordCore
 from ..naming import ClusterNames
-from ..plan.cluster_plan import ClusterPlan, MachinePlan, VmSize
+from ..plan.cluster_plan import ClusterPlan, MachinePlan
+from ..plan.vm_sizes import VmSize
 from .cost import Cost, CostPart
+from .environment import Environment
+from .user_files import OwnFiles, Preparation
 
 T = TypeVar("T")
 FORMAT = 1
@@ -36,67 +38,6 @@ class UnknownMembers(ValueError):
 
 
 @dataclass
-class Environment:
-    """Which Python the machines run; one for the whole cluster.
-
-    `lock` is the pylock.toml on this computer of one that is built, and `wheels` are files of it
-    that the machines are sent. `asked` is what it is made anew from: the members of Selection,
-    those of Target, and "interpreter", the Python that started the cluster. `made_of` is the digest
-    of the lock whose wheels the controller's machine offers (ssh/machine_lock.py).
-    """
-
-    kind: str
-    image_python: str
-    python: str
-    ipyparallel: str
-    lock: str = ""
-    wheels: list[str] = field(default_factory=list)
-    packages: dict[str, str] = field(default_factory=dict)  # versions that clients should have too
-    requirements: list[str] = field(default_factory=list)  # of clusters of versions before this
-    asked: dict[str, Any] = field(default_factory=dict)
-    made_of: str = ""
-
-    @property
-    def is_built(self) -> bool:
-        """Whether the controller's machine makes it for all, and it is not the image's."""
-        return self.kind != "image"
-
-    @property
-    def foreign_client(self) -> str:
-        """What happens to a client of this process; empty if it has the engines' minor version."""
-        return self.foreign(f"{sys.version_info.major}.{sys.version_info.minor}")
-
-    def foreign(self, python: str) -> str:
-        """What happens to a client of this minor version; empty if it is the engines'.
-
-        Neither ipyparallel's client nor its messages tell their Python to anybody.
-        """
-        if python == self.python:
-            return ""
-        return (
-            f"The engines run Python {self.python}, and this is Python {python}: the functions "
-            f"that it sends would end them, as bytecode differs. Use Python {self.python} for "
-            "clients, or start a cluster from this one."
-        )
-
-    def difference(self, packages: Mapping[str, str]) -> str:
-        """Return in words which packages a client has in other versions than the engines; empty if
-        none. What one side alone has is no difference: the other may never need it."""
-        differ = [
-            f"{name} {version} here, {self.packages[name]} there"
-            for name, version in packages.items()
-            if self.packages.get(name, version) != version
-        ]
-        if not differ:
-            return ""
-        return (
-            f"This client's packages differ from the engines': {', '.join(differ)}. Objects of "
-            "theirs may not survive the way. Use the environment that started the cluster, or "
-            "start one from this."
-        )
-
-
-@dataclass
 class Limits:
     """When the cluster ends by itself; 0: never. `self_deletion`: its controller's machine may
     delete it, with a managed identity; without that right a start fails where it is required."""
@@ -105,34 +46,6 @@ class Limits:
     idle_timeout_min: float = 0.0
     self_deletion: bool = False
     self_deletion_required: bool = False
-
-
-@dataclass
-class Preparation:
-    """What the engines were found to be configured with: `key` changes with it; `files`, which they
-    run, are pairs of the name that they have in the configuration and the path here."""
-
-    key: str = ""
-    files: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass
-class OwnFiles:
-    """The user's own modules and files on the machines (own_files/choice.py).
-
-    `folder` is where they lie here; `paths` and `limit_mb` are the settings sync_paths and
-    sync_limit_mb, `back` is sync_back. `sha256` is the hash of the archive with all of them that
-    the controller offers, empty if there is none; `difference` that of the one for machines that
-    have the files of the id `base` (Manifest.id).
-    """
-
-    folder: str = ""
-    paths: list[str] = field(default_factory=list)
-    limit_mb: float = 0.0
-    back: list[str] = field(default_factory=list)
-    sha256: str = ""
-    difference: str = ""
-    base: str = ""
 
 
 @dataclass

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..record.contents import Environment, Record
+from ..record.contents import Record
+from ..record.environment import Environment
 from .bundle import ENGINE_FILE, GUARD_FILE, ON_VM, TAKE_SCRIPT, Bundle, offered
 from .commands import (
     BARE,

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..record.contents import Environment
+from ..record.environment import Environment
 from .bundle import ENTRIES, ENTRY, ON_VM, TAKE_SCRIPT, bundle_files, controller_config
 from .machine_lock import LOCK, machine_lock
 from .packages import Packages

@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from ..record.contents import Environment
+from ..record.environment import Environment
 
 WORK_DIR = ".ipcluster-azure"  # below the home directory, which is the same on all machines
 BARE = "-IS"  # Python without what others installed, which starts faster

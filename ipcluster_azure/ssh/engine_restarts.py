@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..record.contents import Environment
+from ..record.environment import Environment
 from .commands import agent_command
 from .connection import Connection
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import BootstrapFailed
-from ..record.contents import Environment
+from ..record.environment import Environment
 
 MOST_NAMED = 10
 # package -> what may go wrong if its major version is another

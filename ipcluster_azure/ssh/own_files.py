@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any
 
-from ..record.contents import Environment
+from ..record.environment import Environment
 from .bundle import ON_VM, offered
 from .commands import BARE, Command, shell, system_python
 from .connection import Connection

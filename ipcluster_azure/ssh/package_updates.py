@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BootstrapFailed
-from ..record.contents import Environment, Record
+from ..record.contents import Record
+from ..record.environment import Environment
 from .bootstrap import START_TIMEOUT_S
 from .bundle import ON_VM, update_upload
 from .commands import BARE, SET_VARIABLES, Command, agent, shell, system_python

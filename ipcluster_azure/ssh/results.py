@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ..record.contents import Environment
+from ..record.environment import Environment
 from .bundle import ON_VM
 from .commands import BARE, shell, system_python
 from .connection import Connection

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from ..record.contents import Preparation
+from ..record.user_files import Preparation
 from ..resource_manager.api import bridge
 from ..resource_manager.waiting import all_or_none
 from ..settings.values import Settings

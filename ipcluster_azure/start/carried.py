@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..record.contents import Environment
+from ..record.environment import Environment
 from ..resource_manager.api import bridge
 from ..ssh.packages import Packages
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from ..errors import ConfigurationError
 from ..formatting import counted, money
-from ..plan.cluster_plan import EngineSetPlan, VmSize
+from ..plan.cluster_plan import EngineSetPlan
 from ..plan.image import Image
 from ..plan.prices import REGULAR, Prices, Rate
+from ..plan.vm_sizes import VmSize
 from ..record.contents import Limits, Record
 from ..record.cost import CONTROLLER, EXPECTED, Cost, CostPart
 from ..resource_manager.azure_time import azure_now

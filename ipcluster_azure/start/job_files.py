@@ -25,8 +25,9 @@ from ..plan.cluster_plan import (
 from ..plan.resource_types import Json
 from ..plan.self_start import SelfStart, starting_controller, starting_engines
 from ..progress import Progress
-from ..record.contents import READY, Controller, EngineSet, Limits, Preparation, Record
+from ..record.contents import READY, Controller, EngineSet, Limits, Record
 from ..record.file import RecordFile
+from ..record.user_files import Preparation
 from ..resource_manager.api import bridge
 from ..settings.environment_checks import IMAGE
 from ..settings.values import Settings

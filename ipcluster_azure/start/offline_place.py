@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from ..endpoint import Endpoint
 from ..errors import ConfigurationError
-from ..plan.cluster_plan import DEFAULT_ADDRESS_PREFIX, VmSize
+from ..plan.cluster_plan import DEFAULT_ADDRESS_PREFIX
 from ..plan.vcpus import full_name, vcpus_of
+from ..plan.vm_sizes import VmSize
 from ..resource_manager.api import bridge
 from ..settings.values import Settings
 from .preflight import SSH_PORT, Place, find_place

@@ -10,8 +10,8 @@ from ..own_files.choice import Choice
 from ..own_files.collect import MB, Archive, Collected, collect
 from ..own_files.manifest import Manifest
 from ..private_files import write_private, write_private_bytes
-from ..record.contents import OwnFiles
 from ..record.file import RecordFile
+from ..record.user_files import OwnFiles
 from ..settings.values import Settings
 
 

@@ -11,14 +11,17 @@ from ..environment.selection import PreparedEnvironment
 from ..errors import ConfigurationError
 from ..naming import CREATED_TAG, ClusterNames, Owner, cluster_tags
 from ..plan.arm_template import cloud_config, controller_template
-from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, VmSize, plan_cluster, plan_engine_set
+from ..plan.cluster_plan import ClusterPlan, EngineSetPlan, plan_cluster, plan_engine_set
 from ..plan.image import NO_IMAGE, Image
 from ..plan.requests import ResourceRequest, requests
+from ..plan.vm_sizes import VmSize
 from ..private_files import write_private
 from ..record.abort import edited, require_alive
-from ..record.contents import Controller, Environment, Limits, Preparation, Record
+from ..record.contents import Controller, Limits, Record
 from ..record.cost import Cost
+from ..record.environment import Environment
 from ..record.file import RecordFile
+from ..record.user_files import Preparation
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.waiting import all_or_none

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..record.contents import Preparation
+from ..record.user_files import Preparation
 from ..resource_manager.waiting import all_or_none, until
 from ..ssh.profile_files import controller_files, engine_files, is_configuration, says_something
 from .request import ProcessSpec

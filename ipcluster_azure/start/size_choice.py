@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import ConfigurationError
-from ..plan.cluster_plan import SizeOffer, VmSize
 from ..plan.image import Image, misfit
+from ..plan.vm_sizes import SizeOffer, VmSize
 from ..settings.environment_checks import IMAGE
 from ..settings.image_reference import MARKETPLACE, parse_image
 from ..settings.values import Settings

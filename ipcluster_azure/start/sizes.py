@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CapacityUnavailable, QuotaExceeded, RequestRefused
-from ..plan.cluster_plan import CAPABILITIES, SizeOffer, VmSize
 from ..plan.image import NO_IMAGE, Image, security_type
 from ..plan.prices import NO_PRICES, Prices
 from ..plan.quota import Need, Usage, shortage
+from ..plan.vm_sizes import CAPABILITIES, SizeOffer, VmSize
 from ..private_files import write_private
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.images import find_image

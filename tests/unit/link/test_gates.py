@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ipcluster_azure.link.visitors import Visitors
-from ipcluster_azure.record.contents import Environment
+from ipcluster_azure.record.environment import Environment
 
 from .test_error_replies import PATIENCE_S, Cluster, answer, silent
 

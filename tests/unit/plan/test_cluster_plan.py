@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.plan.cluster_plan import SizeOffer, VmSize, plan_cluster, plan_engine_set
+from ipcluster_azure.plan.cluster_plan import plan_cluster, plan_engine_set
+from ipcluster_azure.plan.vm_sizes import SizeOffer, VmSize
 
 from ..plans import CLUSTER, ENGINES, SUBNET_ID, settings
 

@@ -4,8 +4,8 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from ipcluster_azure.plan.cluster_plan import VmSize
 from ipcluster_azure.plan.quota import SPOT, TOTAL, Need, Usage, shortage
+from ipcluster_azure.plan.vm_sizes import VmSize
 
 FAMILY = "standardDSv5Family"
 D4 = VmSize("Standard_D4s_v5", 4, FAMILY)

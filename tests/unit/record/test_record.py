@@ -32,13 +32,13 @@ from ipcluster_azure.record.contents import (
     Controller,
     Endpoint,
     EngineSet,
-    Environment,
     Machine,
-    Preparation,
     Record,
     Tunnel,
 )
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.record.file import RecordFile, held, read_core
+from ipcluster_azure.record.user_files import Preparation
 
 from ..conftest import Clock
 from ..plans import CLUSTER

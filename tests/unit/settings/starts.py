@@ -15,16 +15,12 @@ from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.errors import BootTimeout
 from ipcluster_azure.naming import NAME_TEMPLATE, ClusterNames
 from ipcluster_azure.plan.arm_template import engine_set_template
-from ipcluster_azure.plan.cluster_plan import (
-    ClusterPlan,
-    EngineSetPlan,
-    SizeOffer,
-    plan_engine_set,
-)
+from ipcluster_azure.plan.cluster_plan import ClusterPlan, EngineSetPlan, plan_engine_set
 from ipcluster_azure.plan.image import Image
 from ipcluster_azure.plan.prices import Prices
 from ipcluster_azure.plan.requests import ResourceRequest, requests
 from ipcluster_azure.plan.resource_types import Json
+from ipcluster_azure.plan.vm_sizes import SizeOffer
 from ipcluster_azure.progress import Progress
 from ipcluster_azure.record.contents import Limits, Record
 from ipcluster_azure.record.file import RecordFile

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.record.contents import Controller, EngineSet, Environment, Limits, Record
+from ipcluster_azure.record.contents import Controller, EngineSet, Limits, Record
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh import bootstrap
 from ipcluster_azure.ssh.bundle import Bundle
 from ipcluster_azure.ssh.connection import Connection

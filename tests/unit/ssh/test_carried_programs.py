@@ -13,7 +13,7 @@ import pytest
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.plan.custom_data import UNPACK
 from ipcluster_azure.plan.self_start import CUSTOM_DATA_LIMIT
-from ipcluster_azure.record.contents import Environment
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh.carried_programs import (
     archive,
     controller_programs,

@@ -11,7 +11,7 @@ import pytest
 
 import ipcluster_azure
 from ipcluster_azure.on_vm.agent.commands import parse
-from ipcluster_azure.record.contents import Environment
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh import commands
 from ipcluster_azure.ssh.bundle import ON_VM
 from ipcluster_azure.ssh.commands import (

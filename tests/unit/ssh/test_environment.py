@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ipcluster_azure.errors import BootstrapFailed
-from ipcluster_azure.record.contents import Environment
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh import environment
 from ipcluster_azure.ssh.environment import check_versions, environment_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.endpoint import Endpoint
-from ipcluster_azure.record.contents import Controller, EngineSet, Environment, Limits, Record
+from ipcluster_azure.record.contents import Controller, EngineSet, Limits, Record
+from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh.guard_settings import guard_settings
 
 from ..plans import CLUSTER

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.plan.cluster_plan import EngineSetPlan, VmSize
+from ipcluster_azure.plan.cluster_plan import EngineSetPlan
 from ipcluster_azure.plan.image import Image
 from ipcluster_azure.plan.prices import Prices, Rate
+from ipcluster_azure.plan.vm_sizes import VmSize
 from ipcluster_azure.record.contents import Limits, Record
 from ipcluster_azure.record.cost import CONTROLLER, EXPECTED, Cost
 from ipcluster_azure.start.cost import (

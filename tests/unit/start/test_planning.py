@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.plan.cluster_plan import VmSize
+from ipcluster_azure.plan.vm_sizes import VmSize
 from ipcluster_azure.start.planning import plans_with_room
 
 from ..plans import CLUSTER, SUBNET_ID, settings

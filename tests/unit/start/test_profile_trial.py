@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.record.contents import Preparation
+from ipcluster_azure.record.user_files import Preparation
 from ipcluster_azure.start import profile_trial
 from ipcluster_azure.start.profile_trial import controller_trial, engine_trial, prepare
 from ipcluster_azure.start.request import ProcessSpec

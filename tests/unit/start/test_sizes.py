@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ipcluster_azure.errors import CapacityUnavailable, ConfigurationError, QuotaExceeded
-from ipcluster_azure.plan.cluster_plan import SizeOffer, VmSize
 from ipcluster_azure.plan.quota import Usage
+from ipcluster_azure.plan.vm_sizes import SizeOffer, VmSize
 from ipcluster_azure.start.sizes import (
     Market,
     _cached,
