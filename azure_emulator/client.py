@@ -16,7 +16,6 @@ from . import client_environment, server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
 from .http_client import NoAnswerInTime, ask
-from .nspawn import programs
 from .state_directory import STATE_DIR_VARIABLE as STATE_DIR_VARIABLE
 from .state_directory import default_state_dir as default_state_dir
 from .state_directory import directory_of, prepare
@@ -74,8 +73,11 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     if running:
         return running
     _check_installed()
-    if options.get("machines") == "nspawn" and (problem := programs.missing()):
-        raise EmulatorError(problem)
+    if options.get("machines") == "nspawn":
+        from .nspawn import programs  # not before: a link keeps this module's code, not that one's
+
+        if problem := programs.missing():
+            raise EmulatorError(problem)
     prepare(directory)
     command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
     command += [f"--state-dir={directory}", *arguments]

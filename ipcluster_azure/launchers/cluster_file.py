@@ -22,25 +22,32 @@ OF_MACHINES = "ipcluster_azure.launchers.machines_cluster.MachinesCluster"
 
 def write_in_one_piece(cluster: Any) -> None:
     """Let this Cluster replace its file from now on, so that readers see the old one or the new."""
-    reference = weakref.ref(cluster)  # a cycle would keep a dropped Cluster from being collected
+    # a cycle would keep a dropped Cluster from being collected; one that is stops itself, when the
+    # reference leads nowhere any more
+    reference = weakref.ref(cluster)
+    file, path = RecordFile.of(cluster.profile_dir, cluster.cluster_id), Path(cluster.cluster_file)
     remove = type(cluster).remove_cluster_file
 
     def remove_cluster_file() -> None:
-        cluster: Any = reference()  # there is one, since it calls this
-        if not _stays(cluster):
+        cluster: Any = reference()
+        if _stays(file):
+            return
+        if cluster is None:
+            path.unlink(missing_ok=True)
+        else:
             remove(cluster)
 
     def write_cluster_file() -> None:
-        cluster: Any = reference()  # as above
-        record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).path
-        stays = _stays(cluster)
+        cluster: Any = reference()
+        if cluster is None:
+            return
+        stays = _stays(file)
         if stays and cluster.controller is not None and cluster.controller.state == "after":
             return  # another process goes on with the machines, and with the file
-        if "after" in _states(cluster) and not record.exists():
+        if "after" in _states(cluster) and not file.path.exists():
             # the others learn in a moment that it is gone: a kill now would leave half a file
             cluster.remove_cluster_file()
             return
-        path = Path(cluster.cluster_file)
         # stopped elsewhere just now, with what was half written; or the profile was erased
         with suppress(FileNotFoundError):
             path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -55,10 +62,10 @@ def write_in_one_piece(cluster: Any) -> None:
     )
 
 
-def _stays(cluster: Any) -> bool:
-    """Return whether the machines of a Cluster outlive what it has started on them."""
+def _stays(file: RecordFile) -> bool:
+    """Return whether the machines of a cluster outlive what was started on them."""
     try:
-        record = RecordFile.of(cluster.profile_dir, cluster.cluster_id).read()
+        record = file.read()
     except AzureLauncherError:
         return False
     return record is not None and record.stays and not record.deleting

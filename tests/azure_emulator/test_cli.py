@@ -49,7 +49,8 @@ def test_the_command_line(directory: Path) -> None:
     (line,) = started.stdout.splitlines()
     info = json.loads(line)
     assert set(info) == {
-        *("endpoint", "ca_file", "token_file", "subscription_id", "state_dir", "pid")
+        *("endpoint", "ca_file", "token_file", "subscription_id", "state_dir", "pid"),
+        "network_namespace",
     }
     assert json.loads(command("start", "--state-dir", str(directory)).stdout) == info
     status = command("status", "--json", here)

@@ -74,7 +74,11 @@ def test_the_azure_template_is_the_default(bare_profile: Profile) -> None:
         (1, ["init", "--profile="], "'' is not a profile's name"),
         (1, ["init", "--profile=../up"], "'../up' is not a profile's name"),
         (1, ["status", "--profile=nosuch"], "ipcluster-azure init --profile=nosuch"),
-        (2, ["status", "--profle=x"], "'--profle=x' is not one of its options, --json, --profile."),
+        (
+            2,
+            ["status", "--profle=x"],
+            "'--profle=x' is not one of its options, --json, --profile, --watch.",
+        ),
     ],
 )
 def test_mistakes_are_refused(
