@@ -6,8 +6,8 @@ import ipaddress
 import random
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from ..base import errors
 
@@ -18,7 +18,7 @@ RESERVED_FIRST = 4  # Azure keeps .0 to .3 of every subnet, and the last address
 Network = ipaddress.IPv4Network
 
 
-class Addresses(Protocol):
+class Addresses(ABC):
     """Where the addresses of networks and machines come from.
 
     ssh_port: of all machines; ssh_source: where a user's computer is, for security rules.
@@ -27,20 +27,35 @@ class Addresses(Protocol):
     ssh_port: int
     ssh_source: str
 
+    def __init__(self, public: Network) -> None:
+        self._public_net = public
+        self._public_used: set[str] = set()
+
+    @abstractmethod
     def offer(self, used: Iterable[Network]) -> Network:
-        """Return a prefix for a new virtual network, unlike those in use."""
+        """Return a /24 for a new virtual network, unlike those in use."""
 
     def take_public(self) -> str | None:
         """Return a public address that nobody has; None if there is none."""
+        for host in self._public_net.hosts():
+            if str(host) not in self._public_used:
+                self._public_used.add(str(host))
+                return str(host)
+        return None
 
     def is_public(self, address: str) -> bool:
         """Return whether the address is one of those that this emulator hands out."""
+        try:
+            return ipaddress.IPv4Address(address) in self._public_net
+        except ValueError:
+            return False
 
     def release_public(self, address: str) -> None:
         """Take a public address back."""
+        self._public_used.discard(address)
 
 
-class NamespaceAddresses:
+class NamespaceAddresses(Addresses):
     """Addresses of machines in namespaces of their own, where nobody else's are in the way.
 
     VNets are offered from 10.0.0.0/8, public addresses from the block that is for documentation.
@@ -50,8 +65,7 @@ class NamespaceAddresses:
     ssh_source = "198.51.100.0/24"
 
     def __init__(self) -> None:
-        self._public_net = Network("192.0.2.0/24")
-        self._public_used: set[str] = set()
+        super().__init__(Network("192.0.2.0/24"))
         self._next = 0
 
     def offer(self, used: Iterable[Network]) -> Network:
@@ -63,32 +77,8 @@ class NamespaceAddresses:
             if not any(network.overlaps(net) for net in taken):
                 return network
 
-    def take_public(self) -> str | None:
-        return _take(self._public_net, self._public_used)
 
-    def is_public(self, address: str) -> bool:
-        return _is_within(address, self._public_net)
-
-    def release_public(self, address: str) -> None:
-        self._public_used.discard(address)
-
-
-def _take(network: Network, used: set[str]) -> str | None:
-    for host in network.hosts():
-        if str(host) not in used:
-            used.add(str(host))
-            return str(host)
-    return None
-
-
-def _is_within(address: str, network: Network) -> bool:
-    try:
-        return ipaddress.IPv4Address(address) in network
-    except ValueError:
-        return False
-
-
-class LoopbackAddresses:
+class LoopbackAddresses(Addresses):
     """Loopback addresses, drawn at random, so that several emulators on one computer rarely meet.
 
     VNets are offered from 127.16.0.0 - 127.127.255.255, public addresses from a /24 of 127.128.0.0
@@ -100,10 +90,8 @@ class LoopbackAddresses:
     def __init__(self, stream: random.Random | None = None) -> None:
         self._random = stream or random.SystemRandom()
         self._offered: dict[Network, float] = {}
-        self._public_net = Network(
-            f"127.{self._random.randint(128, 254)}.{self._random.randint(0, 255)}.0/24"
-        )
-        self._public_used: set[str] = set()
+        second, third = self._random.randint(128, 254), self._random.randint(0, 255)
+        super().__init__(Network(f"127.{second}.{third}.0/24"))
         self.ssh_port = self._free_port()
 
     def _free_port(self) -> int:
@@ -129,15 +117,6 @@ class LoopbackAddresses:
             if network not in self._offered and not any(network.overlaps(net) for net in taken):
                 self._offered[network] = now
                 return network
-
-    def take_public(self) -> str | None:
-        return _take(self._public_net, self._public_used)
-
-    def is_public(self, address: str) -> bool:
-        return _is_within(address, self._public_net)
-
-    def release_public(self, address: str) -> None:
-        self._public_used.discard(address)
 
 
 class AddressBook:
