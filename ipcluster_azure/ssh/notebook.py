@@ -50,7 +50,8 @@ async def install(
     `python` is its minor version. Raises BootstrapFailed, or what `packages.carry` raises.
     """
     data = update_upload({f"{FOLDER}/{LOCK}": machine_lock(packages.lock, python)})
-    unpack: list[Command] = [["tar", "-xf", "-"], SET_VARIABLES]
+    # two at once would unlink each other's files
+    unpack: list[Command] = [["flock", ".", "tar", "-xf", "-"], SET_VARIABLES]
     build, receive = ([*words[:-1], IN_FOLDER, words[-1]] for words in (BUILD, RECEIVE))
     await build_environment(gate, packages, unpack, data, on_progress, build, receive)
 

@@ -175,9 +175,13 @@ def test_a_start_that_ends_while_the_profile_is_tried_leaves_nothing(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     profile.environment["TMPDIR"] = str(temporary)
-    (profile.folder / "ipcontroller_config.py").write_text("import time\ntime.sleep(60)\n")
+    tried = tmp_path / "tried"
+    (profile.folder / "ipcontroller_config.py").write_text(
+        f"import time\nopen({str(tried)!r}, 'w').close()\ntime.sleep(60)\n"
+    )
     start = profile.popen("ipcluster", "start", f"--profile={profile.name}", "-n", "1")
-    wait_for(lambda: list(temporary.iterdir()), timeout_s=30)
+    wait_for(tried.exists, timeout_s=30)
+    assert list(temporary.iterdir())
     start.send_signal(number)
     start.communicate(timeout=30)
     wait_for(lambda: not list(temporary.iterdir()), timeout_s=30)
