@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import ipyparallel as ipp
+import psutil
 
 from ipcluster_azure.on_vm.agent import commands
 from ipcluster_azure.ssh.bundle import controller_config
 
 IP = "127.0.0.1"
+
+
+RUN = f"import sys; from {commands.__name__} import main; sys.exit(main(sys.argv[1:]))"
 
 
 class Agent:
@@ -39,9 +43,7 @@ class Agent:
         """Its last event. SystemExit with what it said if it failed."""
         words = [
             *self.prefix,
-            sys.executable,
-            "-m",
-            commands.__name__,
+            *(sys.executable, "-c", RUN),
             command,
             f"--dir={self.dir}",
         ]
@@ -80,6 +82,22 @@ def controller(n_engines: int, prefix: tuple[str, ...] = ()) -> Iterator[Agent]:
         agent.run("controller", f"--ip={IP}")
         yield agent
     finally:
-        with contextlib.suppress(SystemExit):
-            agent.run("stop", "--controller")
+        _kill_all_of(root)
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _kill_all_of(root: Path) -> None:
+    """Kill the controller and the engines, which all name their work directory; none replaces
+    another's after that."""
+    while found := [process for process in psutil.process_iter() if _names(process, root)]:
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=5)
+
+
+def _names(process: psutil.Process, root: Path) -> bool:
+    try:
+        return any(str(root) in word for word in process.cmdline())
+    except psutil.Error:
+        return False
