@@ -15,13 +15,13 @@ from ..resources.views import show
 from ..state import Emulator, merged_tags
 from . import disk_meaning, disks, size_fit
 from .compute_answers import begin
+from .disk_meaning import PERFORMANCE
 
 OPERATIONS = "DiskOperations"
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 LARGEST_GB = 32_767
 UNREAD_GB = 30  # how much is behind a URL, which is not read here
 ECHO = f"{DISK}/firstAnswer"
-PERFORMANCE = ("diskIOPSReadWrite", "diskMBpsReadWrite")
 COPIES = ("Copy", "Restore", "CopyStart")
 
 
@@ -151,7 +151,9 @@ def _change(
         )
     size_fit.check_same_zones(disk, body)
     sku = body.get("sku") or disk.top["sku"]
-    sized = {**properties, "diskSizeGB": size_gb}
+    read_back = {name for name in PERFORMANCE if properties.get(name) == disk.properties.get(name)}
+    changed = {name: value for name, value in properties.items() if name not in read_back}
+    sized = {**changed, "diskSizeGB": size_gb}
     disk_meaning.check(disk.name, {"location": disk.location, "sku": sku, "properties": sized})
     old = disk.properties["creationData"]["createOption"]
     data = properties.get("creationData")
@@ -165,9 +167,9 @@ def _change(
     if size_gb != old_gb or account:
         for name in PERFORMANCE:
             disk.properties.pop(name, None)
-    for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", "diskIOPSReadWrite"):
-        if name in properties:
-            disk.properties[name] = properties[name]
+    for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", *PERFORMANCE):
+        if name in changed:
+            disk.properties[name] = changed[name]
     if size_gb:
         disks.resize(disk, size_gb)
     disk.properties["provisioningState"] = "Updating"

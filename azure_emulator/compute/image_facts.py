@@ -22,12 +22,17 @@ VERSION = re.compile(r"(?P<definition>.+/galleries/[^/]+/images/[^/]+)(/versions
 
 @dataclass(frozen=True)
 class Facts:
-    """An image as requests are compared with it. plan: what it must be bought by, or {}."""
+    """An image as requests are compared with it.
+
+    system: Linux, Windows, or "" if the image doesn't say it; data_disk_luns: where its data disks
+    go; plan: what it must be bought by, or {}.
+    """
 
     generation: str
     architecture: str
     size_gb: int
-    data_disks: int = 0
+    system: str = ""
+    data_disk_luns: tuple[int, ...] = ()
     controllers: tuple[str, ...] = ("SCSI",)
     security: str = ""
     plan: Json = field(default_factory=dict)
@@ -40,6 +45,7 @@ def of(em: Emulator, reference: Json) -> Facts | None:
             images.generation(reference),
             images.architecture(reference),
             images.disk_gb(reference),
+            "Windows" if images.is_windows(reference) else "Linux",
             plan=images.purchase_plan(reference),
             **_of_features(images.features(reference)),
         )
@@ -64,8 +70,13 @@ def _of_managed(image: Resource) -> Facts:
     storage = image.properties.get("storageProfile") or {}
     disk = storage.get("osDisk") or {}
     generation = str(image.properties.get("hyperVGeneration") or "V1")
-    data_disks = len(storage.get("dataDisks") or [])
-    return Facts(generation, "x64", int(disk.get("diskSizeGB") or 0), data_disks)
+    return Facts(
+        generation,
+        "x64",
+        int(disk.get("diskSizeGB") or 0),
+        str(disk.get("osType") or ""),
+        tuple(int(item["lun"]) for item in storage.get("dataDisks") or []),
+    )
 
 
 def _of_gallery(em: Emulator, definition: Resource, version: str | None) -> Facts:
@@ -78,7 +89,8 @@ def _of_gallery(em: Emulator, definition: Resource, version: str | None) -> Fact
         str(said.get("hyperVGeneration") or "V1"),
         str(said.get("architecture") or "x64"),
         int(disk.get("sizeInGB") or 0),
-        len(storage.get("dataDiskImages") or []),
+        str(said.get("osType") or ""),
+        tuple(int(item["lun"]) for item in storage.get("dataDiskImages") or []),
         plan=said.get("purchasePlan") or {},
         **_of_features(said.get("features") or []),
     )

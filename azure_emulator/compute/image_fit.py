@@ -9,7 +9,7 @@ from ..base import errors, skus
 from ..base.messages import Json
 from ..base.store import Resource
 from ..state import Emulator
-from . import image_facts, marketplace
+from . import image_facts, marketplace, vm_words
 from .image_facts import Facts
 
 CONFIDENTIAL = "ConfidentialVM"
@@ -32,6 +32,7 @@ def check(em: Emulator, resource: Resource, size: skus.Size, profile: Json) -> N
     _check_processor(size, facts)
     _check_disks(size, facts, storage)
     _check_security(size, facts, security)
+    vm_words.check_against_image(facts, storage)
     if facts.plan and resource.top.get("plan"):
         marketplace.check_terms(em, facts.plan)
 
@@ -106,7 +107,7 @@ def _check_disks(size: skus.Size, facts: Facts, storage: Json) -> None:
             "or greater size or do not specify an explicit size.",
             target="osDisk.diskSizeGB",
         )
-    if facts.data_disks > skus.max_data_disks(size):
+    if len(facts.data_disk_luns) > skus.max_data_disks(size):
         raise errors.operation_not_allowed(
             "The maximum number of data disks allowed to be attached to a VM of this size is "
             f"{skus.max_data_disks(size)}."

@@ -10,6 +10,7 @@ import re
 from ..base import errors, skus
 from ..base.messages import Json
 from ..base.store import Resource
+from . import vm_words
 
 MINUTES = re.compile(r"PT(?:(?P<hours>\d{1,3})H)?(?:(?P<minutes>\d{1,4})M)?", re.ASCII)
 LARGEST_OS_DISK_GB = 4095
@@ -28,6 +29,7 @@ def check(size: skus.Size, profile: Json) -> None:
         check_data_disk(size, disk)
     _check_price(size, profile)
     _check_durations(profile)
+    vm_words.check(profile)
 
 
 def _check_durations(profile: Json) -> None:

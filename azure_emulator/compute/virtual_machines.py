@@ -28,6 +28,7 @@ from . import (
     vm_extensions,
     vm_lifecycle,
     vm_network,
+    vm_words,
 )
 from .compute_answers import begin
 
@@ -75,6 +76,7 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
     vm_body.check_references(em, vm, vm.properties)
     size = vm_body.checked_size(vm.properties["hardwareProfile"]["vmSize"])
     size_fit.check(size, vm.properties)
+    vm_words.check_single(vm.properties)
     sku_restrictions.check(em.sku_restrictions, size, vm.location, zones)
     quota.check(em, vm.location, size, 1, vm.properties.get("priority"))
     image_fit.check(em, vm, size, vm.properties)
@@ -113,6 +115,7 @@ def _change(
     storage = given.get("storageProfile") or {}
     disks = storage.get("dataDisks")
     size_fit.check(size, {**vm.properties, **given})
+    vm_words.check_single(given)
     if disks is not None:
         disks = storage_profile.data_disks(em, vm, disks, size)
     if "userData" in given:

@@ -15,6 +15,7 @@ from ..guest.addresses import LOOPBACK, Network
 from ..resources.crud import begin_network_write
 from ..resources.references import reduce
 from ..state import Emulator
+from . import service_endpoints
 
 SUBNET_REFERENCES = ("networkSecurityGroup", "routeTable", "natGateway", "serviceEndpointPolicies")
 
@@ -143,6 +144,7 @@ def stored_subnet(em: Emulator, vnet: Resource, body: Json, api_version: str) ->
         properties.setdefault("defaultOutboundAccess", False)
     guarded = includes(ENDPOINT_POLICIES, api_version)
     properties.setdefault("privateEndpointNetworkPolicies", "Enabled" if guarded else "Disabled")
+    service_endpoints.check(properties.get("serviceEndpoints", []))
     properties["serviceEndpoints"] = [
         {"locations": [vnet.location], **item} for item in properties.get("serviceEndpoints", [])
     ]

@@ -15,6 +15,8 @@ WRONG: list[tuple[Any, Any]] = [
     ({"burstingEnabled": True}, {}),
     ({"burstingEnabled": True}, {"sku": {"name": "Premium_LRS"}}),  # too small
     ({"tier": "P30"}, {}),
+    ({"diskIOPSReadWrite": 4000}, {}),
+    ({"diskMBpsReadWrite": 200}, {"sku": {"name": "Premium_LRS"}}),
     ({}, {"zones": ["1", "2"]}),
 ]
 
@@ -35,3 +37,18 @@ def test_taken(site: Site) -> None:
     made = site.put("disks", "disk", large, sku={"name": "Premium_LRS"}, zones=["2"])
     assert made.status == 202, made
     assert site.put("disks", "other", EMPTY, zones=["9"]).code == "InvalidAvailabilityZone"
+
+
+def test_how_fast_a_disk_is_can_be_said_of_some_and_be_read_back_of_all(site: Site) -> None:
+    fast = {**EMPTY, "diskIOPSReadWrite": 4000, "diskMBpsReadWrite": 200}
+    site.cloud.wait_for(site.put("disks", "fast", fast, sku={"name": "PremiumV2_LRS"}))
+    faster = {"diskMBpsReadWrite": 300}
+    site.cloud.wait_for(
+        site.cloud.call("PATCH", site.provider("disks", "fast"), {"properties": faster})
+    )
+    shown = site.get("disks", "fast").body["properties"]
+    assert (shown["diskIOPSReadWrite"], shown["diskMBpsReadWrite"]) == (4000, 300)
+    site.cloud.wait_for(site.put("disks", "slow", EMPTY))
+    read = site.get("disks", "slow").body
+    again = site.cloud.call("PUT", site.provider("disks", "slow"), read)
+    assert again.status in (200, 202), again

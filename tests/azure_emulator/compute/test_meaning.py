@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..cloud import Answer, Cloud, Keys, Site, scale_set_body, vm_body
+from ..cloud import LOCATION, Answer, Cloud, Keys, Site, scale_set_body, vm_body
 
 PLAN = {"publisher": "p", "name": "n", "product": "o"}
 Change = Callable[[dict[str, Any]], Any]
@@ -35,6 +35,14 @@ def spot(price: float) -> Change:
     return lambda body: body["properties"].update(members)
 
 
+def properties(**members: Any) -> Change:
+    return lambda body: body["properties"].update(members)
+
+
+def boot(url: str) -> Change:
+    return properties(diagnosticsProfile={"bootDiagnostics": {"enabled": True, "storageUri": url}})
+
+
 def computer(name: str) -> Change:
     return lambda body: body["properties"]["osProfile"].update(computerName=name)
 
@@ -60,6 +68,13 @@ REFUSED = [
     ("Standard_D2s_v5", spot(-2), "InvalidParameter"),
     ("Standard_D2s_v5", spot(0.0001), "OperationNotAllowed"),
     ("Standard_D2s_v5", computer("a_b"), "InvalidParameter"),
+    ("Standard_D2s_v5", os_disk(osType="Windows"), "InvalidParameter"),
+    ("Standard_D2s_v5", data_disks({"lun": 0, "createOption": "FromImage"}), "InvalidParameter"),
+    ("Standard_D2s_v5", data_disks({"lun": 0, "diskIOPSReadWrite": 500}), "InvalidParameter"),
+    ("Standard_D2s_v5", properties(licenseType="MIT"), "InvalidParameter"),
+    ("Standard_D2s_v5", boot("https://example.com/"), "InvalidParameter"),
+    ("Standard_D2s_v5", boot("not a URL"), "InvalidParameter"),
+    ("Standard_D2s_v5", boot("http://[::1"), "InvalidParameter"),
     ("Standard_D2s_v5", top(zones=["1", "2"]), "InvalidParameter"),
     ("Standard_D2s_v5", top(zones=["9"]), "InvalidAvailabilityZone"),
     ("Standard_D2s_v5", top(tags={"a<b": "c"}), "InvalidTagNameCharacters"),
@@ -69,6 +84,9 @@ TAKEN = [
     ("Standard_D2s_v5", os_disk(diskSizeGB=4095, **PREMIUM)),
     ("Standard_D8ds_v5", os_disk(**EPHEMERAL, diskSizeGB=64)),
     ("Standard_D2s_v5", data_disks({"lun": 63, **PREMIUM})),
+    ("Standard_D2s_v5", os_disk(osType="linux")),
+    ("Standard_D2s_v5", properties(licenseType="UBUNTU_PRO")),
+    ("Standard_D2s_v5", boot("https://logs.blob.core.windows.net/")),
     ("Standard_D2s_v5", spot(-1)),
     ("Standard_D2s_v5", spot(0.05)),
     ("Standard_D2s_v5", top(zones=["3"], tags={"a:b+c*": "<&%>"})),
@@ -153,3 +171,17 @@ def test_zones_stay(site: Site, arm: Cloud, keys: Keys) -> None:
     assert (moved.status, moved.code) == (409, "PropertyChangeNotAllowed")
     same = put(site, body)
     assert same.status == 200, same
+
+
+@pytest.mark.parametrize(("lun", "status"), [(3, 201), (4, 400)])
+def test_data_disks_of_an_image(site: Site, keys: Keys, lun: int, status: int) -> None:
+    image = f"{site.path}/providers/Microsoft.Compute/images/own"
+    system = {"osType": "Linux", "osState": "Generalized", "diskSizeGB": 30}
+    disks = {"osDisk": system, "dataDisks": [{"lun": 3, "diskSizeGB": 8}]}
+    properties = {"hyperVGeneration": "V2", "storageProfile": disks}
+    made = site.cloud.call("PUT", image, {"location": LOCATION, "properties": properties})
+    assert made.status == 201, made
+    body = machine(site, keys)
+    body["properties"]["storageProfile"]["imageReference"] = {"id": made.body["id"]}
+    data_disks({"lun": lun, "createOption": "FromImage"})(body)
+    assert put(site, body).status == status

@@ -85,3 +85,14 @@ def test_group_names_with_wrong_letters_on_every_verb(arm: Cloud, method: str, n
     assert answer.status == 400
     if method != "HEAD":
         assert answer.code == "InvalidResourceGroup"
+
+
+@pytest.mark.parametrize(
+    ("service", "status"), [("Microsoft.Storage", 201), ("microsoft.sql", 201), ("Storage", 400)]
+)
+def test_service_endpoints(site: Site, service: str, status: int) -> None:
+    endpoints = [{"service": service}]
+    subnet = {"addressPrefix": "10.0.0.0/24", "serviceEndpoints": endpoints}
+    space = {"addressPrefixes": ["10.0.0.0/16"]}
+    body = {"addressSpace": space, "subnets": [{"name": "a", "properties": subnet}]}
+    assert site.put("virtualNetworks", "vnet", body).status == status
