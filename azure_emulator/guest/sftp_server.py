@@ -25,7 +25,12 @@ class HomeSFTPServer(asyncssh.SFTPServer):
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: bytes) -> None:
         super().__init__(channel)
-        self._home = home
+        self._channel, self._home = channel, home
+
+    def exit(self) -> None:
+        """End with status 0, as sftp-server does once the client has sent all; without any status
+        scp and sftp end with 1, although everything was copied."""
+        self._channel.exit(0)
 
     def map_path(self, path: bytes) -> bytes:
         return os.path.join(self._home, path)

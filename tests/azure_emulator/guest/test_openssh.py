@@ -263,6 +263,15 @@ async def a_hang_up(server: Server) -> Any:
 
 
 @action
+async def status_of_sftp(server: Server) -> Any:
+    """What scp and sftp take for success at the end of all."""
+    async with server.connect() as connection:
+        process = await connection.create_process(subsystem="sftp", encoding=None)
+        process.stdin.write_eof()
+        return (await process.wait()).exit_status
+
+
+@action
 async def sftp(server: Server) -> Any:
     folder = f"sftp-{os.getpid()}"
     told: list[Any] = []
