@@ -13,12 +13,12 @@ from ..formatting import counted, duration
 from ..private_files import files_in
 from ..record.contents import CREATED, CREATING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
+from ..record.spending import ClusterCost, cost_of, in_words
 from ..resource_manager.answers import GONE, MachineState
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.power import emulator_is_gone
 from ..start.link_process import is_link
-from .cost import ClusterCost, cost_of, in_words
 from .load import Sums, load_of
 from .load_table import load_rows, time_rows
 

@@ -13,6 +13,7 @@ from ..formatting import duration
 from ..notebook import in_notebook
 from ..record.contents import CREATING, READY, EngineSet, Record
 from ..record.file import RecordFile
+from ..record.spending import cost_of, in_words
 
 # the portal of each cloud, by its Resource Manager's host
 PORTALS = {
@@ -54,6 +55,8 @@ def html_of(file: RecordFile, record: Record, now: datetime) -> str:
         ("Machines", escape(_machines(record))),
         ("Engines", escape(_engines(record))),
     ]
+    if cost := _cost(record, now):
+        rows.append(("Cost", escape(cost)))
     if left := _time_left(record, now):
         rows.append(("Ends", escape(left)))
     rows.append(("In Azure", _place(record)))
@@ -84,6 +87,13 @@ def _engines(record: Record) -> str:
     sets = [item for item in record.engine_sets.values() if item.state in (CREATING, READY)]
     wanted, lost = sum(item.n for item in sets), sum(item.lost_engines for item in sets)
     return str(wanted) + (f", {lost} of them lost with a machine, to be replaced" if lost else "")
+
+
+def _cost(record: Record, now: datetime) -> str:
+    """Say what the cluster costs, as `status` does; empty if the record is of a version that
+    didn't know prices."""
+    cost = cost_of(record, now)
+    return in_words(cost) if cost is not None else ""
 
 
 def _time_left(record: Record, now: datetime) -> str:

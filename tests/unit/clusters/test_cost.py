@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from azure_emulator.client import EmulatorInfo
-from ipcluster_azure.clusters.cost import ClusterCost, cost_of, in_words, rates
+from ipcluster_azure.clusters.cost import rates
 from ipcluster_azure.clusters.whereabouts import Whereabouts
 from ipcluster_azure.commands.list import as_text
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan.prices import Rate
 from ipcluster_azure.record.contents import Limits, Record
 from ipcluster_azure.record.cost import CONTROLLER, Cost, CostPart
+from ipcluster_azure.record.spending import ClusterCost, cost_of, in_words
 from ipcluster_azure.resource_manager.discovery import BilledMachine, FoundCluster
 
 from ..record.test_record import _record

@@ -10,6 +10,7 @@ import pytest
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.launchers.cluster_html import html_of
 from ipcluster_azure.record.contents import Controller, Limits
+from ipcluster_azure.record.cost import Cost, CostPart
 from ipcluster_azure.record.file import RecordFile
 
 from ..record.test_record import _record
@@ -58,12 +59,15 @@ def test_machines_engines_time_and_links(file: RecordFile) -> None:
     )
     record.engine_sets["s"].state = "ready"
     record.engine_sets["s"].lost_engines = 1
+    part = CostPart(machines=2, usd=0.2)
+    record.cost = Cost(source="a list", parts={"": part}, since=record.created)
     shown = Cells(html_of(file, record, NOW))
     group = record.plan.resource_group
     assert shown.rows == {
         "State": "running",
         "Machines": f"1 {record.plan.machine.vm_size} for the controller, 1 for engines",
         "Engines": "3, 1 of them lost with a machine, to be replaced",
+        "Cost": "about $0.400 an hour, $1.00 so far, at most $4.80 until it ends (a list)",
         "Ends": "in 9 h 30 min at the latest, 60 min after the last task",
         "In Azure": f"{group} in {record.plan.location}",
         "JupyterLab": "ipcluster-azure notebook --profile=<b> --cluster-id=c1",
