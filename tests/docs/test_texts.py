@@ -17,7 +17,7 @@ HOSTS = frozenset(
     127.0.0.1 github.com ipyparallel.readthedocs.io cosmic-ray.readthedocs.io
     docs.coiled.io packaging.python.org
     keepachangelog.com semver.org
-    learn.microsoft.com shell.azure.com
+    learn.microsoft.com shell.azure.com docs.skypilot.co docs.ray.io docs.coiled.io
     api.ipify.org prices.azure.com
     management.azure.com management.usgovcloudapi.net management.chinacloudapi.cn
     """.split()
