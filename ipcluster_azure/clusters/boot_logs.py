@@ -15,7 +15,7 @@ from ..ssh.connect import connect, engine_target
 from ..ssh.connection import Connection
 from ..ssh.visits import problem
 from .guard_news import log_in
-from .load import CONTROLLER, machines_of
+from .load import CONTROLLER, machines_of, prefix_of
 
 ANSWER_S = 20.0
 MACHINE_S = 5.0
@@ -57,6 +57,8 @@ def _vm_id(api: AzureApi, record: Record, machine: str) -> str:
     found = {controller: record.controller.vm_id}
     for engine_set in record.engine_sets.values():
         found |= {item.name: item.id for item in api.machines(engine_set.scale_set_id)}
+    if (whole := prefix_of(record) + machine) in found:  # as `top` shows it
+        return found[whole]
     if machine not in found:
         raise ConfigurationError(
             f"Azure has no machine {machine!r} of the cluster; there are {some([*found])}."

@@ -77,9 +77,10 @@ class ClusterLoad:
     """`registered`: engines that the hub knows, None if it was not asked or did not answer.
     `time_left_s`: until max_lifetime_h is over, None if it has no limit; `idle_left_s` likewise
     until idle_timeout_min is. `machines` is empty for a cluster that another version has started:
-    its guard tells `idle_s` and `age_s` alone."""
+    its guard tells `idle_s` and `age_s` alone. All their names begin with `prefix`."""
 
     cluster_id: str
+    prefix: str
     registered: int | None
     age_s: float
     idle_s: float
@@ -100,6 +101,7 @@ def load_of(record: Record, told: dict[str, Any]) -> ClusterLoad:
         registered = sum(len(machine["ids"]) for machine in heard)
     return ClusterLoad(
         cluster_id=record.cluster_id,
+        prefix=prefix_of(record),
         registered=registered,
         age_s=age_s,
         idle_s=idle_s,
@@ -127,6 +129,12 @@ def _machines(record: Record, told: dict[str, Any]) -> Iterator[MachineLoad]:
         load = {key: value for key, value in known.items() if key not in ("ids", "engines")}
         engines = [EngineLoad.of(engine) for engine in known.get("engines", ())]
         yield MachineLoad(machine.name, set_id, machine.address, **load, engines=engines)
+
+
+def prefix_of(record: Record) -> str:
+    """Return what the names of all machines of a cluster begin with; what `top` shows of them is
+    the rest."""
+    return record.plan.names.controller.removesuffix(CONTROLLER)
 
 
 def machines_of(record: Record) -> Iterator[tuple[str, Machine]]:

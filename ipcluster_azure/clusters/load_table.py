@@ -18,10 +18,11 @@ OF_ANOTHER_VERSION = (
 def as_text(load: ClusterLoad) -> str:
     """Return the table of machines and engines, with the sums above it."""
     name = f"Cluster {load.cluster_id!r}" if load.cluster_id else "Cluster"
+    name += f", {load.prefix.rstrip('-')}"
     limits = times(load.idle_s, load.idle_left_s, load.time_left_s)
     if not load.machines:
         return "\n".join([f"{name}: {limits}", OF_ANOTHER_VERSION])
-    rows = [row for machine in load.machines for row in _rows(machine)]
+    rows = [row for machine in load.machines for row in _rows(machine, load.prefix)]
     return "\n".join([f"{name}: {busy(load.sums)}", f"  {limits}", "", table(HEADINGS, rows)])
 
 
@@ -71,9 +72,16 @@ def memory(number_bytes: int | None) -> str:
     return f"{number_bytes / GIB:.1f} GiB"
 
 
-def _rows(machine: MachineLoad) -> Iterator[list[str]]:
+def _used(machine: MachineLoad) -> str:
+    """Return a machine's memory in use and its total, whose unit both share where it is GiB."""
+    used, total = memory(machine.memory_bytes), memory(machine.memory_total_bytes)
+    if total == UNKNOWN:
+        return used
+    return f"{used.removesuffix(total[-4:])} of {total}"
+
+
+def _rows(machine: MachineLoad, prefix: str) -> Iterator[list[str]]:
     engines = machine.engines
-    total = f" of {memory(machine.memory_total_bytes)}" if machine.memory_total_bytes else ""
     cpus = f" of {machine.cpus} CPUs" if machine.cpus else ""
     tasks = [""] * 4
     if machine.engine_set:
@@ -83,10 +91,10 @@ def _rows(machine: MachineLoad) -> Iterator[list[str]]:
         tasks = tasks if engines else [UNKNOWN] * 4
     state = "silent" if machine.silent else "all" if machine.engine_set else ""
     yield [
-        machine.name,
+        machine.name.removeprefix(prefix),
         state,
         _number(machine.cpu_percent) + cpus,
-        memory(machine.memory_bytes) + total,
+        _used(machine),
         *tasks,
     ]
     yield from (_engine_row(engine) for engine in engines)

@@ -56,12 +56,13 @@ def hosts(file: RecordFile, record: Record) -> list[SshHost]:
 
 
 def host_of(machine: str, found: list[SshHost]) -> SshHost:
-    """Return the machine of this name, alias or address; `controller` and nothing stand for the
-    controller's. Raises ConfigurationError if there is none."""
+    """Return the machine of this name (or its end, as `top` shows it), alias or address; nothing
+    and `controller` stand for the controller's. Raises ConfigurationError if there is none."""
     if machine in ("", CONTROLLER):
         return found[0]
+    prefix = found[0].aliases[0].removesuffix(CONTROLLER)
     for host in found:
-        if machine in (*host.aliases, host.host):
+        if machine in (*host.aliases, host.host, host.aliases[0].removeprefix(prefix)):
             return host
     known = some([CONTROLLER, *(host.aliases[0] for host in found[1:])])
     raise ConfigurationError(f"There is no machine {machine!r} in the cluster; there are {known}.")
