@@ -7,12 +7,19 @@ from traitlets import Bool, Unicode
 
 from ..clusters.boot_logs import show_boot_logs
 from ..clusters.load import CONTROLLER
-from ..clusters.logs import Wanted, parse_since, show_logs
+from ..clusters.log_reader import Wanted
+from ..clusters.logs import parse_since, show_logs
 from .base import FAILURE, print_now, say
 from .one_cluster import OneClusterCommand
 
-BOOT = "What a machine printed as it booted."
-FOLLOW = "Go on with what is added, until Ctrl-C."
+BOOT = (
+    "With `controller` or `machine NAME`: what the machine printed as it booted, by Azure's boot "
+    "diagnostics, and cloud-init's output where the machine answers."
+)
+FOLLOW = (
+    "Go on with what is added, until Ctrl-C; without further words also with machines that come "
+    "later."
+)
 
 
 class LogsApp(OneClusterCommand):
@@ -39,7 +46,7 @@ class LogsApp(OneClusterCommand):
         config=True,
         help="Only what was logged since then: 30s, 10m, 2h or 1d ago, or a time such as "
         "2026-11-30T09:15.",
-    )
+    ).tag(word="TIME")
 
     boot = Bool(False, config=True, help=BOOT)
 
@@ -57,11 +64,10 @@ class LogsApp(OneClusterCommand):
         file = self.record_file()
         if self.boot:
             problems = asyncio.run(show_boot_logs(file, wanted.name or CONTROLLER, show))
-        else:
-            problems = asyncio.run(show_logs(file, wanted, show))
-        for problem in problems:
-            say(problem)
-        self.exit(FAILURE if problems else 0)
+            for problem in problems:
+                say(problem)
+            self.exit(FAILURE if problems else 0)
+        self.exit(0 if asyncio.run(show_logs(file, wanted, show, say)) else FAILURE)
 
     def _wanted(self) -> Wanted:
         kind, name = ([*self.extra_args, "", ""])[:2]

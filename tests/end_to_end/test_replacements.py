@@ -13,6 +13,7 @@ from ipcluster_azure.resource_manager.api import AzureApi
 from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
+from .test_see import interrupted, until_said
 
 KNOWN_S = 5.0 + 3.0  # until a client knows, and another second or three on a busy computer
 BUSY_S = KNOWN_S + 2.0  # how long each engine computes
@@ -95,7 +96,14 @@ def test_a_machine_with_engines_is_gone(profile: Profile) -> None:
     module.write_text("NAME = 'mine'\n")
     profile.ipcluster("start", "-n", "2", "--daemonize")
     module.unlink()
+    following = profile.popen("ipcluster-azure", "logs", "--follow", f"--profile={profile.name}")
+    until_said(following, ": ipcontroller.log <==")
+    before = {machine.name for machine in the_set(record_of(profile))[1]}
     loses_one(profile, 2, lambda machine: delete_machine(profile, machine))
+    after = {machine.name for machine in the_set(record_of(profile))[1]}
+    until_said(following, f"==> {(after - before).pop()}: ipengine-")
+    assert f"ipcluster-azure: {(before - after).pop()}" in following.said()
+    interrupted(following)
     code = (
         "import os, ipyparallel as ipp\n"
         f"view = ipp.Client(profile={profile.name!r})[:]\n"

@@ -99,8 +99,9 @@ def test_top_shows_each_machine_and_each_engine(running: Cluster) -> None:
     ids = [engine["id"] for machine in found["machines"] for engine in machine["engines"]]
     assert sorted(ids) == [0, 1]
     text = running.run("top", "--once")
-    assert text.startswith("Cluster: 0 of 2 engines compute; ")
-    assert all(name in text for name in names)
+    base = running.record.plan.names.base
+    assert text.startswith(f"Cluster, {base}: 0 of 2 engines compute; ")
+    assert all(name.removeprefix(f"{base}-") in text for name in names)
 
 
 def test_tasks_are_counted_and_those_that_run_are_seen(running: Cluster, tmp_path: Path) -> None:
@@ -133,11 +134,14 @@ def test_top_goes_on_until_ctrl_c(running: Cluster) -> None:
 
 # pexpect makes its terminal by a fork, which Python warns of where threads run
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_top_in_a_terminal_leaves_the_last_numbers(running: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("words", "shown"), [("top", "engines compute"), ("status --watch", "engines registered")]
+)
+def test_in_a_terminal_the_last_numbers_are_left(running: Cluster, words: str, shown: str) -> None:
     profile = running.profile
     terminal = pexpect.spawn(
         str(BIN / "ipcluster-azure"),
-        ["top", f"--profile={profile.name}"],
+        [*words.split(), f"--profile={profile.name}"],
         env={
             **os.environ,
             "TERM": "xterm",
@@ -150,10 +154,10 @@ def test_top_in_a_terminal_leaves_the_last_numbers(running: Cluster) -> None:
         encoding="utf-8",
     )
     terminal.expect(r"\x1b\[\?1049h")  # a screen of its own
-    terminal.expect("engines compute")
+    terminal.expect(shown)
     terminal.sendintr()
-    terminal.expect(r"\x1b\[\?1049l")
-    terminal.expect("engines compute")
+    terminal.expect(r"\x1b\[\?1049l")  # the screen of before
+    terminal.expect(shown)
     terminal.expect("ipcluster-azure: interrupted.")
     terminal.expect(pexpect.EOF)
     terminal.close()
@@ -243,7 +247,7 @@ def test_logs_of_everything_of_one_machine_and_of_one_engine(running: Cluster) -
     assert "==> controller: ipcontroller.log <==" in text
     assert text.count(": ipengine-") == 2
     assert f"==> {second}: ipengine-" in text
-    one = running.run("logs", "machine", first)
+    one = running.run("logs", "machine", first.removeprefix(running.record.plan.names.base + "-"))
     assert f"==> {first}: ipengine-" in one
     assert second not in one
     of_engines = [running.run("logs", "engine", str(number)) for number in (0, 1)]
@@ -332,7 +336,8 @@ def test_a_command_on_any_machine_and_its_exit_status(running: Cluster) -> None:
     output = running.run("ssh", "--", "printf '%s\\n' \"$SSH_CONNECTION\"; exit 7", expect=7)
     assert running.record.controller.host in output
     for _, machine in machines_of(running.record):
-        output = running.run("ssh", machine.name, "--", "printf '%s\\n' \"$SSH_CONNECTION\"")
+        as_top_shows_it = machine.name.removeprefix(f"{running.record.plan.names.base}-")
+        output = running.run("ssh", as_top_shows_it, "--", "printf '%s\\n' \"$SSH_CONNECTION\"")
         assert machine.address in output
     (line,) = running.run("ssh", "vm_1", expect=1).splitlines()
     assert "There is no machine 'vm_1' in the cluster; there are controller, " in line
@@ -358,6 +363,11 @@ def test_the_printed_configuration_serves_openssh_alone(running: Cluster, tmp_pa
             check=False,
         )
         assert (done.returncode, done.stdout) == (0, machine.encode()), done.stderr
+    (tmp_path / "sent").write_text("there and back")
+    for line in (("sent", "azure-1:see-sent"), ("azure-1:see-sent", "back")):
+        copy = ["scp", "-q", "-F", config, "-o", "BatchMode=yes", *line]
+        subprocess.run(copy, cwd=tmp_path, timeout=PATIENCE_S, check=True)
+    assert (tmp_path / "back").read_text() == "there and back"
 
 
 @needs_ssh

@@ -4,7 +4,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from ipcluster_azure.clusters.logs import MAX_BYTES, Wanted, parse_since, whole_lines
+from ipcluster_azure.clusters.log_reader import MAX_BYTES, Wanted, whole_lines
+from ipcluster_azure.clusters.logs import parse_since
 from ipcluster_azure.errors import ConfigurationError
 
 NOW = datetime(2026, 11, 30, 10, 0, tzinfo=timezone.utc)
