@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     arguments: without the program's name, as sys.argv[1:], which is the default; program: how
     the user calls this, for messages and --help. Raises SystemExit after --help and for mistakes.
     """
-    parser, subcommands = _parsers(program)
+    parser, subcommands = parsers(program)
     values, unknown = parser.parse_known_args(arguments)
     if values.subcommand is None:
         parser.print_help()
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     return 0
 
 
-def _parsers(program: str) -> tuple[StrictParser, dict[str, StrictParser]]:
+def parsers(program: str = "azure_emulator") -> tuple[StrictParser, dict[str, StrictParser]]:
     """Return the whole command line's parser, and those of the subcommands by name."""
     parser = StrictParser(
         prog=program,

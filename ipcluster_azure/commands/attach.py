@@ -33,8 +33,10 @@ class AttachApp(Command):
     cluster_id = Unicode("", config=True, help="The cluster's id, if it was started with one.")
     resource_group = Unicode(
         "", config=True, help="Resource group that the cluster was deployed to by its job files."
+    ).tag(word="GROUP")
+    parameters = Unicode("", config=True, help="File of parameters that it was deployed with.").tag(
+        word="FILE"
     )
-    parameters = Unicode("", config=True, help="File of parameters that it was deployed with.")
 
     aliases = {  # noqa: RUF012
         "profile": "AttachApp.profile",

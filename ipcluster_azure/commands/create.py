@@ -20,7 +20,9 @@ class CreateApp(ClusterCommand):
     examples = """
     ipcluster-azure create --profile=azure -n 32
     """
-    n = Integer(1, min=1, config=True, help="Number of engines that the machines are for.")
+    n = Integer(1, min=1, config=True, help="Number of engines that the machines are for.").tag(
+        required=True
+    )
     ended = "What was created is deleted."
 
     aliases = {**ClusterCommand.aliases, "n": "CreateApp.n"}  # noqa: RUF012

@@ -42,10 +42,14 @@ class InitApp(Command):
 
     aliases = {"profile": "InitApp.profile", "template": "InitApp.template"}  # noqa: RUF012
     flags = {  # noqa: RUF012
-        "reset": ({"InitApp": {"reset": True}}, "Overwrite existing files."),
+        "reset": (
+            {"InitApp": {"reset": True}},
+            "Overwrite the three files; otherwise files that exist are kept.",
+        ),
         "update": (
             {"InitApp": {"update": True}},
-            "Write today's names into ipcluster_config.py, and keep all else of it.",
+            "Write today's names into an existing ipcluster_config.py instead, and keep all else "
+            "of it.",
         ),
     }
 

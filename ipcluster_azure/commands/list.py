@@ -55,7 +55,7 @@ class ListApp(SubscriptionCommand):
     """
     as_json = Bool(False, config=True, help="Print JSON instead of text.")
 
-    flags = {"json": ({"ListApp": {"as_json": True}}, "Print JSON.")}  # noqa: RUF012
+    flags = {"json": ({"ListApp": {"as_json": True}}, "Print JSON instead of text.")}  # noqa: RUF012
 
     def act(self) -> None:
         now = datetime.now(timezone.utc)

@@ -36,7 +36,11 @@ class ReapApp(SubscriptionCommand):
     ipcluster-azure reap --yes --expired
     ipcluster-azure reap --name=ipp-azure-1a2b3c4d
     """
-    cluster = Unicode("", config=True, help="Delete the cluster of this name, whatever its state.")
+    cluster = Unicode(
+        "",
+        config=True,
+        help="Delete the cluster of this name, whatever its state; says so if it is foreign.",
+    )
     yes = Bool(False, config=True, help="Don't ask.")
     all_owners = Bool(
         False,

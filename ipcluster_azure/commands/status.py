@@ -38,7 +38,7 @@ class StatusApp(Command):
 
     aliases = {"profile": "StatusApp.profile"}  # noqa: RUF012
     flags = {  # noqa: RUF012
-        "json": ({"StatusApp": {"as_json": True}}, "Print JSON."),
+        "json": ({"StatusApp": {"as_json": True}}, "Print JSON instead of text."),
         "watch": ({"StatusApp": {"watch": True}}, WATCH),
     }
 

@@ -16,9 +16,9 @@ class SubscriptionCommand(Command):
     """A command that asks the subscription of its options or of a profile, or all that it finds."""
 
     endpoint = Unicode(
-        "", config=True, help="Azure Resource Manager's address, https://..., or `emulator`."
+        "", config=True, help="Azure Resource Manager's address, an https URL, or `emulator`."
     )
-    subscription_id = Unicode("", config=True, help="The subscription to ask.")
+    subscription_id = Unicode("", config=True, help="Ask this subscription alone.")
     profile = Unicode("", config=True, help="Profile whose endpoint and subscription to take.")
 
     aliases = {  # noqa: RUF012

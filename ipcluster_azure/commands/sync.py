@@ -20,7 +20,7 @@ from ..stop.results import FOLDER, LIMIT_MB, Fetch
 from .base import FAILURE, Command, log_to_output, say
 
 FORCE = "Also while engines compute: their tasks may see old files and new ones, or end."
-BACK = "Bring home files of these patterns from the engines' folders and JupyterLab."
+BACK = "Bring home files of these patterns from the engines' folders and JupyterLab instead."
 OF_BACK = ("to", "limit_mb")
 OF_SENDING = ("folder", "force")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -53,11 +53,20 @@ class SyncApp(Command):
         config=True,
         help="Folder whose modules and files are sent. Empty: that of before, at first the working "
         "directory of the start.",
-    )
+    ).tag(word="FOLDER")
     force = Bool(False, config=True, help=FORCE)
     back = Bool(False, config=True, help=BACK)
-    to = Unicode(FOLDER, config=True, help="With --back: the folder here.")
-    limit_mb = Float(LIMIT_MB, min=0, config=True, help="With --back: bring no more megabytes.")
+    to = Unicode(
+        FOLDER,
+        config=True,
+        help="With --back: where they go, each machine's into a folder of its own.",
+    ).tag(word="FOLDER")
+    limit_mb = Float(
+        LIMIT_MB,
+        min=0,
+        config=True,
+        help="With --back: bring nothing if there is more, in megabytes.",
+    ).tag(word="N")
 
     aliases = {  # noqa: RUF012
         "profile": "SyncApp.profile",

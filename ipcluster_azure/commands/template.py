@@ -25,9 +25,13 @@ class TemplateApp(Command):
     ipcluster-azure template --profile=azure -n 32 --to=jobs
     """
     profile = Unicode("azure", config=True, help="Name of the profile.")
-    cluster_id = Unicode("", config=True, help="The cluster's id, if it is to have one.")
-    n = Integer(0, config=True, help="Number of engines.")
-    to = Unicode("", config=True, help="Folder for the files. Empty: the profile's own.")
+    cluster_id = Unicode(
+        "", config=True, help="Id for the files' names and the tags, if the cluster is to have one."
+    )
+    n = Integer(0, config=True, help="Number of engines; must be given.").tag(required=True)
+    to = Unicode("", config=True, help="Folder for the files. Empty: the profile's own.").tag(
+        word="FOLDER"
+    )
 
     aliases = {  # noqa: RUF012
         "profile": "TemplateApp.profile",
