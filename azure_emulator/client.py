@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import subprocess
-import sys
 import time
 import urllib.parse
 from pathlib import Path
@@ -15,36 +11,15 @@ from typing import Any
 from . import client_environment, server_options
 from .http_client import EmulatorError as EmulatorError
 from .http_client import EmulatorInfo as EmulatorInfo
-from .http_client import NoAnswerInTime, ask
+from .http_client import ask
+from .server_process import find as find
+from .server_process import launch
 from .state_directory import STATE_DIR_VARIABLE as STATE_DIR_VARIABLE
 from .state_directory import default_state_dir as default_state_dir
-from .state_directory import directory_of, prepare
+from .state_directory import directory_of
 
 END_WITH_PID_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_END_WITH_PID"
-START_TIMEOUT_S = 30.0
-ROOT_FILE_SYSTEM_TIMEOUT_S = 900.0  # it is made once, in a minute, on a busy computer in five
 STOP_TIMEOUT_S = 30.0
-ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses of the server
-LOG_TAIL_LINES = 15
-
-
-def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
-    """Return the emulator of that directory, or None.
-
-    A file that a dead emulator left, or a broken one, counts as none. Raises EmulatorError if
-    something listens there but says nothing, because that may well be the emulator.
-    """
-    try:
-        text = (directory_of(state_dir) / "emulator.json").read_text(encoding="utf-8")
-        values = json.loads(text)
-        info = EmulatorInfo(**{name: values[name] for name in EmulatorInfo.__dataclass_fields__})
-        # Only the process that wrote the file has the key of ca_file and knows the token.
-        ask(info, "GET", "/emulator/status")
-    except NoAnswerInTime:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EmulatorError):
-        return None
-    return info
 
 
 def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
@@ -72,68 +47,7 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
     running = find(directory)
     if running:
         return running
-    _check_installed()
-    if options.get("machines") == "nspawn":
-        from .nspawn import programs  # not before: a link keeps this module's code, not that one's
-
-        if problem := programs.missing():
-            raise EmulatorError(problem)
-    prepare(directory)
-    command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
-    command += [f"--state-dir={directory}", *arguments]
-    if options.get("machines") == "nspawn":
-        return _launch(command, directory, ROOT_FILE_SYSTEM_TIMEOUT_S)
-    return _launch(command, directory, START_TIMEOUT_S)
-
-
-def _check_installed() -> None:
-    for module in ("aiohttp", "yaml", "asyncssh", "trustme"):
-        if importlib.util.find_spec(module) is None:
-            raise EmulatorError(
-                f"the emulator needs {module}, which is not installed: "
-                'pip install "ipcluster-azure[emulator]"'
-            )
-
-
-def _launch(command: list[str], directory: Path, timeout_s: float) -> EmulatorInfo:
-    """Start the server and return when it is up; raises EmulatorError with what went wrong."""
-    log_path = directory / "emulator.log"
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with open(descriptor, "ab") as log_file:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + timeout_s
-    # If another start was faster its server has the lock, and that one will answer.
-    while process.poll() in (None, 0, ALREADY_RUNNING) and time.monotonic() < deadline:
-        info = find(directory)
-        if info:
-            if hasattr(os, "fork"):
-                process.wait(START_TIMEOUT_S)
-            return info
-        time.sleep(0.02)
-    status = process.poll()
-    if status == NOT_LISTENING:
-        raise EmulatorError(
-            f"the emulator did not start (exit status {status}, see {log_path}): "
-            f"{_tail(log_path, 1)}"
-        )
-    raise EmulatorError(
-        f"the emulator did not start (exit status {status}); the end of {log_path}:\n"
-        f"{_tail(log_path, LOG_TAIL_LINES)}"
-    )
-
-
-def _tail(path: Path, lines: int) -> str:
-    try:
-        found = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        return f"({error})"
-    return "\n".join(found[-lines:])
+    return launch(directory, arguments, in_containers=options.get("machines") == "nspawn")
 
 
 def stop(state_dir: str | os.PathLike[str] | None = None) -> bool:

@@ -27,6 +27,7 @@ from ..client_environment import CONFIG_DIR
 from ..guest.machine_interface import MachineHost, NoMachines
 from ..metadata.metadata_server import MetadataServer
 from ..server_options import ServerSettings, parse
+from ..server_process import ALREADY_RUNNING, NOT_LISTENING
 from ..state import Emulator
 from .dispatch import Router
 from .http_front import Front
@@ -34,7 +35,6 @@ from .watched_process import Watched
 
 log = logging.getLogger(__name__)
 
-ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses
 TOKEN_FILE = "token"  # noqa: S105 - a file name
 INFO_FILE = "emulator.json"
 LOCK_FILE = "start.lock"
