@@ -1,27 +1,24 @@
-"""What both launchers do alike: job files, failing without hanging, restoring, stop events."""
+"""What both launchers do alike: job files, restoring, stop events; how they fail: attempts.py."""
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ipyparallel.cluster.launcher import NotRunning
 
-from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged
-from ..progress import notices_to
+from ..errors import AzureLauncherError, ClusterStopped
 from ..record.contents import Record
 from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
-from .caller import Caller, caller, ipcluster_app, is_stopping
+from .caller import ipcluster_app
 from .cluster_file import write_in_one_piece
 from .cluster_html import show_as_html
-from .ending import end_command, keep_file, leave_out_repetitions
-from .on_machines import is_claimed
+from .ending import leave_out_repetitions
 from .own_loop import in_own_loop
-from .server_errors import for_this_program
 from .start_view import progress_of
 from .stop_events import watch
 
@@ -146,77 +143,9 @@ class AzureVMBase:
     def _process(self, args: list[str]) -> ProcessSpec:
         return ProcessSpec(list(args), dict(self.environment))
 
-    async def _start_or_undo(self, starting: Awaitable[None]) -> None:
-        """Await a start; undo it if it fails, unless it fails because the cluster is deleted."""
-        notices_to(self.log)
-        if self.parent is not None:
-            write_in_one_piece(self.parent)
-        self.is_starting = True
-        try:
-            with progress_of(self).reminding():
-                await starting
-        except GeneratorExit:  # its loop was closed; whoever did that stops the cluster
-            raise
-        except BaseException as error:
-            being_deleted = self._being_deleted()
-            stays = is_claimed(self)  # what the failure of a start leaves then is no fault
-            undone = being_deleted or await self._undo_or_say()
-            app = ipcluster_app(self)
-            if not isinstance(error, Exception):
-                raise
-            if app is None:
-                raise for_this_program(error) from (error.__cause__ or error.__context__)
-            if (being_deleted or isinstance(error, ClusterStopped)) and is_stopping(app):
-                # it ends by itself once its stop is through; tornado passes this over
-                raise asyncio.CancelledError from error
-            self.log.critical("%s", error, exc_info=_if_unexpected(error))
-            leave_out_repetitions(app)
-            end_command(app, leave=self.parent if stays or not undone else None)
-        else:
-            self.is_starting = False
-
-    async def _undo_or_say(self) -> bool:
-        """Undo a failed start; if that fails too, say it, and return False: the record stays."""
-        self.ends_here = True
-        try:
-            await self._undo()
-        except Exception as error:
-            self._say_undeleted(error, "run `ipcluster stop`")
-            return False
-        return True
-
-    async def _undo(self) -> None:
+    async def undo(self) -> None:
         """Delete what a failed start has created."""
         raise NotImplementedError
-
-    async def _stop_or_say(self, stopping: Awaitable[None]) -> None:
-        """Await a stop. If it fails the record stays, and the stop can be repeated."""
-        notices_to(self.log)
-        self.ends_here = True
-        try:
-            await stopping
-        except Exception as error:
-            self.ends_here = False
-            self._say_undeleted(error, "run `ipcluster stop` again")
-            app = ipcluster_app(self)
-            if caller() is Caller.CLEAN_UP:
-                keep_file(self.parent)
-            elif app is not None:
-                end_command(app, leave=self.parent)
-            else:
-                raise for_this_program(error) from (error.__cause__ or error.__context__)
-        else:
-            self.stopped()
-
-    def _say_undeleted(self, error: Exception, advice: str) -> None:
-        if isinstance(error, RecordDamaged):
-            advice = "run `ipcluster-azure reap`"
-        self.log.critical(
-            "What is on Azure could not be deleted, and may cost money; %s. %s",
-            advice,
-            error,
-            exc_info=_if_unexpected(error),
-        )
 
     def is_on_record(self, record: Record | None) -> bool:
         """Return whether what this launcher has started may still run."""
@@ -226,7 +155,7 @@ class AzureVMBase:
         """Return whether stop_cluster came so early that the Cluster forgot this launcher."""
         raise NotImplementedError
 
-    def _being_deleted(self) -> bool:
+    def being_deleted(self) -> bool:
         """Return whether the cluster that this launcher began to start is, or will be, deleted."""
         if self.state == "before":
             return False
@@ -243,12 +172,6 @@ class AzureVMBase:
     def _read_logs(self, set_id: str) -> str:
         paths = self.record_file.log_paths(set_id)
         return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
-
-
-def _if_unexpected(error: BaseException) -> bool:
-    """Return whether only a traceback tells what happened: the mistake is ours, not Azure's or the
-    user's."""
-    return not isinstance(error, AzureLauncherError)
 
 
 def restore(launcher: Any) -> None:

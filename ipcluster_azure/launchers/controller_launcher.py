@@ -21,6 +21,7 @@ from ..settings.value_checks import wide_sources
 from ..settings.values import A_DAY_S
 from ..start.request import ProcessSpec
 from . import on_machines
+from .attempts import start_or_undo, stop_or_say
 from .bad_values import check_sections, check_waits
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, engines_to_start
@@ -71,7 +72,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         """
         engines_follow = caller() is Caller.START_CLUSTER
         with start_shown(self, first=True, last=not engines_follow):
-            await self._start_or_undo(self._start())
+            await start_or_undo(self, self._start())
 
     async def _start(self) -> None:
         settings, engines = self.settings(), self._engines_to_come()
@@ -163,7 +164,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
     def _was_dropped(self) -> bool:
         return self.parent is not None and self.parent.controller is not self
 
-    async def _undo(self) -> None:
+    async def undo(self) -> None:
         """Delete what this start created; a cluster that was there before is none of that."""
         if self.claimed:
             await on_machines.undo(self)
@@ -235,7 +236,7 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
     async def stop(self) -> None:
         """Delete the cluster. Returns when Azure has accepted; harmless when repeated."""
-        await self._stop_or_say(self._delete_cluster())
+        await stop_or_say(self, self._delete_cluster())
 
     async def signal(self, sig: int) -> None:
         """Send a signal to ipcontroller."""

@@ -16,6 +16,7 @@ from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
 from ..start.request import ProcessSpec
 from . import on_machines
+from .attempts import start_or_undo, stop_or_say
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app
 from .cluster_file import add_engine_set, remove_engine_set
@@ -50,7 +51,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     async def start(self, n: int) -> None:
         """Start n engines; returns when they are registered with the controller."""
         with start_shown(self, first=caller() is not Caller.START_CLUSTER, last=True):
-            await self._start_or_undo(self._start(n))
+            await start_or_undo(self, self._start(n))
         if (app := ipcluster_app(self)) is not None:
             expect_no_early_end(app)
 
@@ -68,7 +69,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..start import deployment, planning
         from ..start.controller_request import rest_of_request
         from ..start.request import EngineSetSpec
-        from ..stop import teardown
+        from ..stop import engine_set
 
         context, job, set_id = self._context(), self._job(n), self.engine_set_id
         files = await self._files_to_run(file, record)
@@ -81,7 +82,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
                 "engine_set_id, or end those engines first with Cluster.stop_engines()."
             )
         if kept is not None and (kept.state != KEPT or kept.n != n):
-            await teardown.delete_engine_set(file, set_id, context.progress)
+            await engine_set.delete_engine_set(file, set_id, context.progress)
             kept = None
         others: Sequence[EngineSetPlan] = ()
         if kept is None:
@@ -164,7 +165,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     def _was_dropped(self) -> bool:
         return bool(self.state == "after")
 
-    async def _undo(self) -> None:
+    async def undo(self) -> None:
         """Delete these engines; the whole cluster if its first start is what failed."""
         file, progress = self.record_file, Progress(self.log)
         record = file.read()
@@ -174,7 +175,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             await on_machines.undo(self.parent.controller)
             return
 
-        from ..stop.teardown import delete_cluster, delete_engine_set
+        from ..stop.engine_set import delete_engine_set
+        from ..stop.teardown import delete_cluster
 
         if self._was_dropped():  # stop() was here first; this may have come after it
             await delete_engine_set(file, self.engine_set_id, progress)
@@ -200,7 +202,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         to wait for new ones. They are deleted with the cluster at its stop, or by its own guard
         when idle_timeout_min or max_lifetime_h is over.
         """
-        await self._stop_or_say(self._stop())
+        await stop_or_say(self, self._stop())
         self._leave_cluster_file()
 
     def _leave_cluster_file(self) -> None:
@@ -208,7 +210,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             remove_engine_set(Path(self._cluster_file), self.engine_set_id)
 
     async def _stop(self) -> None:
-        from ..stop import teardown
+        from ..stop import engine_set, teardown
 
         file, progress = self.record_file, Progress(self.log)
         try:
@@ -229,9 +231,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
                 self.engine_set_id,
             )
         if who in (Caller.RESTART_ENGINES, Caller.UNKNOWN):
-            await teardown.stop_engine_processes(file, self.engine_set_id, progress)
+            await engine_set.stop_engine_processes(file, self.engine_set_id, progress)
         else:
-            await teardown.delete_engine_set(file, self.engine_set_id, progress)
+            await engine_set.delete_engine_set(file, self.engine_set_id, progress)
 
     async def signal(self, sig: int) -> None:
         """Send a signal to every engine of the set."""

@@ -1,4 +1,7 @@
-"""Recorded ids -> gone. Every part may be repeated, and may run while another does the same."""
+"""Recorded ids -> gone. Every part may be repeated, and may run while another does the same.
+
+One engine set of a cluster that goes on: engine_set.py.
+"""
 
 import functools
 from collections.abc import AsyncIterator
@@ -9,7 +12,7 @@ from ..endpoint import Endpoint
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged, RecordOfOtherVersion
 from ..private_files import erase
 from ..progress import Progress
-from ..record.contents import DELETING, KEPT, READY, Record
+from ..record.contents import DELETING, READY, Record
 from ..record.file import RecordFile, held, read_core
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
@@ -24,7 +27,6 @@ from .visit_process import bring_results, visit_machines
 
 LOGS_TIMEOUT_S = 5.0
 RESULTS_TIMEOUT_S = 60.0  # with sync_back alone
-ENGINES_STOP_TIMEOUT_S = 20.0
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
 
@@ -89,7 +91,7 @@ async def _delete_recorded(file: RecordFile, record: Record, progress: Progress)
     import_beside()
     if record.controller.state == READY and file.key_file.exists():
         if not emulator_is_gone(record.endpoint):
-            await _bring_home(file, record, progress)
+            await bring_home(file, record, progress)
         await bridge(_fetch_logs, file)
     _forget_secrets(file, record)
     if emulator_is_gone(record.endpoint):
@@ -120,7 +122,7 @@ async def _delete_by_core(
     progress.say(f"Azure has accepted the deletion of cluster {core.cluster}")
 
 
-async def _bring_home(
+async def bring_home(
     file: RecordFile, record: Record, progress: Progress, set_id: str = ""
 ) -> None:
     """Bring home what the setting sync_back names; says what came, and what could not."""
@@ -174,70 +176,6 @@ def _forget_secrets(file: RecordFile, record: Record) -> None:
         erase(Path(name))
     with suppress(ClusterStopped), file.edit() as changed:
         changed.forget_secrets()
-
-
-async def delete_engine_set(file: RecordFile, set_id: str, progress: Progress) -> None:
-    """Delete one engine set and leave the rest of the cluster as it is.
-
-    Does nothing if the set is gone, or goes with its cluster.
-    """
-    async with one_teardown(file):
-        if not _mark_set_deleting(file, set_id):
-            return
-        await bridge(creates_in_flight.wait, file.path)
-        record = file.require()
-        engine_set = record.engine_sets[set_id]
-        import_beside()
-        if engine_set.machines:
-            await _bring_home(file, record, progress, set_id)
-            await bridge(_sign_off, file, set_id, LOGS_TIMEOUT_S)
-        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-            await bridge(api.delete, engine_set.scale_set_id)
-        with file.edit() as record:
-            if list(record.engine_sets)[-1] == set_id:  # the secure parameters are of the last one
-                erase(file.engine_set_parameters)
-            del record.engine_sets[set_id]
-            record.cost.change(azure_now(record.endpoint), set_id, None)
-        progress.say(f"Azure has accepted the deletion of engine set {set_id}")
-
-
-def _mark_set_deleting(file: RecordFile, set_id: str) -> bool:
-    """Tell a start of this set that is still under way to give up; False if the set is gone."""
-    try:
-        with file.edit() as record:
-            if _is_gone(record, set_id):
-                return False
-            record.engine_sets[set_id].state = DELETING
-    except ClusterStopped:
-        return False
-    return True
-
-
-def _is_gone(record: Record, set_id: str) -> bool:
-    return record.deleting or set_id not in record.engine_sets
-
-
-async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progress) -> None:
-    """End the engines of a set and keep its machines, for a restart.
-
-    Does nothing if the set is gone, or goes with its cluster.
-    """
-    async with one_teardown(file):
-        record = file.read()
-        if record is None or _is_gone(record, set_id):
-            return
-        if not await bridge(_sign_off, file, set_id, ENGINES_STOP_TIMEOUT_S):
-            raise AzureLauncherError(
-                f"The engines of set {set_id} could not be stopped on all machines. Run "
-                "`ipcluster stop` to delete the cluster."
-            )
-        with file.edit() as record:
-            record.engine_sets[set_id].state = KEPT
-        progress.say(f"Stopped the engines of set {set_id}; their machines are kept")
-
-
-def _sign_off(file: RecordFile, set_id: str, timeout_s: float) -> bool:
-    return visit_machines(file, set_id=set_id, stop=True, timeout_s=timeout_s)
 
 
 async def sweep(file: RecordFile, progress: Progress) -> None:

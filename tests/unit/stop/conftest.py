@@ -10,7 +10,7 @@ from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
-from ipcluster_azure.stop import teardown
+from ipcluster_azure.stop import engine_set, teardown
 
 from .made_clusters import (
     endpoint_of,
@@ -47,5 +47,6 @@ def visits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(options)
         return len(asked) == 1
 
-    monkeypatch.setattr(teardown, "visit_machines", note)
+    for module in (teardown, engine_set):
+        monkeypatch.setattr(module, "visit_machines", note)
     return asked

@@ -20,7 +20,7 @@ from ipcluster_azure.record.contents import FORMAT, READY, Record
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.start.provision import creates_in_flight
-from ipcluster_azure.stop import teardown
+from ipcluster_azure.stop import engine_set, teardown
 
 from ..conftest import Clock
 from ..record.test_record import _record
@@ -193,7 +193,7 @@ async def test_a_deletion_waits_for_creates_in_flight(
     deletion = (
         teardown.delete_cluster(file, a_progress())
         if whole
-        else teardown.delete_engine_set(file, "s", a_progress())
+        else engine_set.delete_engine_set(file, "s", a_progress())
     )
     deleting = asyncio.ensure_future(deletion)
     await asyncio.sleep(0.3)
