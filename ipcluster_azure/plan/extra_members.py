@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .machine_properties import literal
 from .resource_types import Json
+from .template_language import literal
 
 
 def merged(body: Json, extra: Mapping[str, Any]) -> Json:

@@ -3,17 +3,13 @@
 from .cluster_plan import MachinePlan
 from .image import CONFIDENTIAL
 from .resource_types import Json
+from .template_language import literal
 
 # where an id is not that of a resource in a group
 ID_MEMBERS = {
     "communitygalleries": "communityGalleryImageId",
     "sharedgalleries": "sharedGalleryImageId",
 }
-
-
-def literal(text: str) -> str:
-    """Return what a template must say for `text`: Azure would evaluate what is in brackets."""
-    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 
 def zones(machine: MachinePlan) -> Json:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
 from ..naming import CREATED_TAG, TAG_PREFIX
-from .arm_template import ADDRESS_GOES, resource_id_expression
 from .cluster_plan import ClusterPlan, EngineSetPlan
 from .custom_data import custom_data, parameter, quoted
-from .machine_properties import literal
+from .network import ADDRESS_GOES
 from .resource_types import (
     AUTHORIZATION_API,
     COMPUTE_API,
@@ -26,6 +25,7 @@ from .resource_types import (
     VIRTUAL_MACHINE,
     Json,
 )
+from .template_language import literal, resource_id_expression
 
 CUSTOM_DATA_LIMIT = 65_535  # bytes, before they become base64
 GUARD_PORT = 8787  # of the controller, in the virtual network: machines must know it beforehand

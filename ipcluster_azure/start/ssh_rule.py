@@ -5,7 +5,7 @@ import urllib.request
 from dataclasses import replace
 
 from ..errors import ConfigurationError
-from ..plan.arm_template import SSH_RULE
+from ..plan.network import SSH_RULE
 from ..plan.requests import ResourceRequest
 from ..plan.resource_types import NETWORK_API, NSG, Json
 from ..record.abort import require_alive

@@ -11,11 +11,8 @@ import pytest
 from azure_emulator.templates.plan import Plan
 from azure_emulator.templates.scope import Surroundings
 from ipcluster_azure.errors import ConfigurationError
-from ipcluster_azure.plan.arm_template import (
-    ADDRESS_GOES,
-    controller_template,
-    engine_set_template,
-)
+from ipcluster_azure.plan.arm_template import controller_template, engine_set_template
+from ipcluster_azure.plan.network import ADDRESS_GOES
 from ipcluster_azure.plan.requests import requests
 from ipcluster_azure.plan.resource_types import ROLE_ASSIGNMENT, SCALE_SET, VIRTUAL_MACHINE, Json
 from ipcluster_azure.plan.self_start import (
