@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
-from ..base.resource_types import VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
 from ..base.timestamps import compute_timestamp
@@ -15,9 +14,8 @@ from ..guest.machine_interface import Script, ScriptResult
 from ..state import Emulator
 from .compute_answers import begin
 from .run_command import COMMANDS, SHOWN_BYTES, check_running, variables_of
+from .vm_children import Children, expanded, vm_of, writable_vm_of
 
-TYPE = f"{VM}/runCommands"
-SECRET = ("runAsPassword", "protectedParameters")
 DEFAULT_TIMEOUT_S = 5400  # 90 minutes, Microsoft's default
 SOURCES = ("script", "commandId", "scriptUri", "galleryScriptReferenceId")
 
@@ -31,16 +29,19 @@ class Command:
     run: asyncio.Task[None] | None = field(default=None, compare=False)
 
 
+CHILDREN = Children[Command]("runCommands", "command", ("runAsPassword", "protectedParameters"))
+
+
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = _vm(em, request)
-    existing = _known(vm).get(request.params["command"].lower())
+    vm = writable_vm_of(em, request)
+    existing = CHILDREN.find(vm, request)
     body = check_compute("VirtualMachineRunCommand", request.json_object(), write_to(existing))
     return _begin(em, request, vm, existing, body, dict(body.get("properties") or {}))
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = _vm(em, request)
-    old = _found(vm, request)
+    vm = writable_vm_of(em, request)
+    old = CHILDREN.require(vm, request)
     body = check_compute("VirtualMachineRunCommandUpdate", request.json_object(), "patch")
     given = {**old.shown["properties"], **(body.get("properties") or {})}
     return _begin(em, request, vm, old, {**old.shown, **body}, given)
@@ -55,7 +56,7 @@ def _begin(
         old.run.cancel()
     name = old.shown["name"] if old else request.params["command"]
     command = Command(_shown(vm, name, body, given), _view(em, "Running"))
-    _known(vm)[name.lower()] = command
+    CHILDREN.of(vm)[name.lower()] = command
     command.run = em.operations.spawn(_carry_out(em, vm, command, script))
     properties = command.shown["properties"]
     properties["provisioningState"] = "Creating" if old is None else "Updating"
@@ -115,14 +116,8 @@ def _script(given: Json) -> Script:
 
 
 def _shown(vm: Resource, name: str, body: Json, given: Json) -> Json:
-    shown: Json = {"name": name, "id": f"{vm.id}/runCommands/{name}", "type": TYPE}
-    shown |= {"location": vm.location}
-    if body.get("tags") is not None:
-        shown["tags"] = body["tags"]
     defaults = {"asyncExecution": False, "timeoutInSeconds": DEFAULT_TIMEOUT_S}
-    properties = {**defaults, **given}
-    shown["properties"] = {key: item for key, item in properties.items() if key not in SECRET}
-    return shown
+    return CHILDREN.shown(vm, name, body, {**defaults, **given})
 
 
 def _view(em: Emulator, state: str) -> Json:
@@ -164,46 +159,22 @@ def _outcome(result: ScriptResult) -> Json:
     }
 
 
-def _vm(em: Emulator, request: ArmRequest) -> Resource:
-    em.store.writable_group(request.params["group"])
-    return em.store.get(request.params["group"], VM, request.params["name"])
-
-
-def _known(vm: Resource) -> dict[str, Command]:
-    """Return the VM's run commands, by their names in lower case."""
-    found: dict[str, Command] = vm.hidden.setdefault("run_commands", {})
-    return found
-
-
-def _found(vm: Resource, request: ArmRequest) -> Command:
-    name = request.params["command"]
-    found = _known(vm).get(name.lower())
-    if found is None:
-        raise errors.resource_not_found(VM, f"{vm.name}/runCommands/{name}", vm.group)
-    return found
-
-
-def _expanded(request: ArmRequest, command: Command) -> Json:
-    if request.query.get("$expand", "").lower() != "instanceview":
-        return command.shown
-    properties = {**command.shown["properties"], "instanceView": command.view}
-    return {**command.shown, "properties": properties}
-
-
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return ArmResponse(200, _expanded(request, _found(vm, request)))
+    vm = vm_of(em, request)
+    command = CHILDREN.require(vm, request)
+    return ArmResponse(200, expanded(request, command.shown, command.view))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
-    return page([_expanded(request, command) for command in _known(vm).values()])
+    vm = vm_of(em, request)
+    known = CHILDREN.of(vm).values()
+    return page([expanded(request, command.shown, command.view) for command in known])
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
     """Delete a run command; a script that still runs is ended."""
-    vm = _vm(em, request)
-    command = _known(vm).pop(request.params["command"].lower(), None)
+    vm = writable_vm_of(em, request)
+    command = CHILDREN.of(vm).pop(CHILDREN.key(request), None)
     if command is None:
         return ArmResponse(204)
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from ..base import errors
 from ..base.messages import ArmRequest, ArmResponse, Json, page
-from ..base.resource_types import VM
 from ..base.schema import check_compute, write_to
 from ..base.store import Resource
 from ..guest.machine_interface import Script
 from ..state import Emulator
 from . import disk_encryption
 from .compute_answers import begin
+from .vm_children import Children, expanded, vm_of, writable_vm_of
 
 SECRET = ("protectedSettings", "protectedSettingsFromKeyVault")
+CHILDREN = Children[Json]("extensions", "extension", (*SECRET, "instanceView"))
 # What a machine that is a process can do.
 SCRIPT = ("microsoft.azure.extensions", "customscript")
 
 
 def put(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = _vm(em, request)
-    existing = _known(vm).get(request.params["extension"].lower())
+    vm = writable_vm_of(em, request)
+    existing = CHILDREN.find(vm, request)
     body = check_compute("VirtualMachineExtension", request.json_object(), write_to(existing))
     given = {**(existing or {}).get("properties", {}), **(body.get("properties") or {})}
     for name in ("publisher", "type", "typeHandlerVersion"):
@@ -33,8 +34,8 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = _vm(em, request)
-    old = _found(vm, request)
+    vm = writable_vm_of(em, request)
+    old = CHILDREN.require(vm, request)
     body = check_compute("VirtualMachineExtensionUpdate", request.json_object(), "patch")
     given = {**old["properties"], **(body.get("properties") or {})}
     _check_possible(em, given)
@@ -44,26 +45,13 @@ def patch(em: Emulator, request: ArmRequest) -> ArmResponse:
 
 
 def _extension(vm: Resource, name: str, body: Json, given: Json) -> Json:
-    """Return the extension as it is shown, without secret settings."""
-    shown: Json = {
-        "name": name,
-        "id": f"{vm.id}/extensions/{name}",
-        "type": f"{VM}/extensions",
-        "location": vm.location,
-    }
-    if body.get("tags") is not None:
-        shown["tags"] = body["tags"]
-    properties = {"autoUpgradeMinorVersion": False, **given}
-    shown["properties"] = {
-        key: item for key, item in properties.items() if key not in (*SECRET, "instanceView")
-    }
-    return shown
+    return CHILDREN.shown(vm, name, body, {"autoUpgradeMinorVersion": False, **given})
 
 
 def _begin(
     em: Emulator, request: ArmRequest, vm: Resource, extension: Json, given: Json, *, created: bool
 ) -> ArmResponse:
-    _known(vm)[extension["name"].lower()] = extension
+    CHILDREN.of(vm)[extension["name"].lower()] = extension
     body = {**extension, "properties": dict(extension["properties"])}
 
     async def finish() -> None:
@@ -102,40 +90,19 @@ async def _run(em: Emulator, vm: Resource, given: Json) -> None:
         await em.machines.run(vm.properties["vmId"], Script(command))
 
 
-def _vm(em: Emulator, request: ArmRequest) -> Resource:
-    em.store.writable_group(request.params["group"])
-    return em.store.get(request.params["group"], VM, request.params["name"])
-
-
-def _known(vm: Resource) -> dict[str, Json]:
-    """Return the VM's extensions, by their names in lower case."""
-    found: dict[str, Json] = vm.hidden.setdefault("extensions", {})
-    return found
-
-
-def _found(vm: Resource, request: ArmRequest) -> Json:
-    name = request.params["extension"]
-    found = _known(vm).get(name.lower())
-    if found is None:
-        raise errors.resource_not_found(VM, f"{vm.name}/extensions/{name}", vm.group)
-    return found
-
-
 def get(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
-    body = _found(vm, request)
-    if request.query.get("$expand", "").lower() == "instanceview":
-        body = {**body, "properties": {**body["properties"], "instanceView": view(body)}}
-    return ArmResponse(200, body)
+    vm = vm_of(em, request)
+    body = CHILDREN.require(vm, request)
+    return ArmResponse(200, expanded(request, body, view(body)))
 
 
 def list_(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
+    vm = vm_of(em, request)
     return page(all_of(vm))
 
 
 def all_of(vm: Resource) -> list[Json]:
-    return list(_known(vm).values())
+    return list(CHILDREN.of(vm).values())
 
 
 def view(extension: Json) -> Json:
@@ -171,13 +138,13 @@ def handler(extension: Json) -> Json:
 
 
 def delete(em: Emulator, request: ArmRequest) -> ArmResponse:
-    vm = em.store.get(request.params["group"], VM, request.params["name"])
-    name = request.params["extension"].lower()
-    if name not in _known(vm):
+    vm = vm_of(em, request)
+    name = CHILDREN.key(request)
+    if name not in CHILDREN.of(vm):
         return ArmResponse(204)
 
     async def finish() -> None:
-        _known(vm).pop(name, None)
+        CHILDREN.of(vm).pop(name, None)
 
     duration_s = em.durations.draw("run_command")
     return begin(em, request, vm.location, finish, duration_s=duration_s, notified=True)
