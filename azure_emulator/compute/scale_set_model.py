@@ -9,6 +9,7 @@ from ..base.timestamps import compute_timestamp
 from ..state import Emulator
 from . import os_profile, storage_profile, vm_body
 from .scale_set_extensions import check_possible
+from .scale_set_interfaces import check_interfaces, complete_interfaces
 from .vm_extensions import SECRET
 
 LARGEST = 1000
@@ -65,8 +66,8 @@ def set_properties(em: Emulator, scale_set: Resource, given: Json) -> None:
     sku = scale_set.top["sku"]
     if profile:
         profile, scale_set.hidden = _profile(em, profile, sku["name"])
-        _check_network(profile.get("networkProfile") or {}, uniform)
-        _complete_network(profile["networkProfile"])
+        check_interfaces(profile.get("networkProfile") or {}, uniform)
+        complete_interfaces(profile["networkProfile"])
     common: Json = {
         "provisioningState": "Creating",
         "uniqueId": em.new_uuid(),
@@ -174,16 +175,6 @@ def _profile(em: Emulator, profile: Json, size_name: str) -> tuple[Json, Json]:
     return profile, hidden
 
 
-def _check_names(configurations: list[Json]) -> None:
-    """Refuse network configurations without a name, which the schema lets a PATCH leave out."""
-    for item in configurations:
-        properties = item.get("properties") or {}
-        for entry in (item, *(properties.get("ipConfigurations") or [])):
-            public = (entry.get("properties") or {}).get("publicIPAddressConfiguration")
-            if not entry.get("name") or (public is not None and not public.get("name")):
-                raise errors.missing_parameter("name")
-
-
 def _without_secrets(extensions: Json) -> Json:
     items = [
         {**item, "properties": {k: v for k, v in item["properties"].items() if k not in SECRET}}
@@ -192,44 +183,6 @@ def _without_secrets(extensions: Json) -> Json:
         for item in extensions.get("extensions") or []
     ]
     return {**extensions, "extensions": items}
-
-
-def _check_network(network: Json, uniform: bool) -> None:
-    configurations = network.get("networkInterfaceConfigurations")
-    if not configurations:
-        raise errors.missing_parameter("networkInterfaceConfigurations")
-    if not uniform and "networkApiVersion" not in network:
-        raise errors.missing_parameter("networkApiVersion")
-    primary = [item for item in configurations if (item.get("properties") or {}).get("primary")]
-    if len(configurations) > 1 and len(primary) != 1:
-        raise errors.invalid_parameter(
-            "networkInterfaceConfigurations",
-            "Exactly one network interface configuration must be the primary one.",
-        )
-
-
-def _complete_network(network: Json) -> None:
-    """Fill in, in place, what Azure shows of each interface."""
-    _check_names(network["networkInterfaceConfigurations"])
-    several = len(network["networkInterfaceConfigurations"]) > 1
-    for item in network["networkInterfaceConfigurations"]:
-        properties = item.setdefault("properties", {})
-        properties.setdefault("primary", not several)
-        properties.setdefault("enableAcceleratedNetworking", False)
-        properties.setdefault("enableIPForwarding", False)
-        properties.setdefault("dnsSettings", {"dnsServers": []}).setdefault("dnsServers", [])
-        for entry in properties.get("ipConfigurations") or []:
-            configuration = entry.setdefault("properties", {})
-            configuration.setdefault("privateIPAddressVersion", "IPv4")
-            for pools in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"):
-                if not configuration.get(pools, True):
-                    del configuration[pools]
-            public = configuration.get("publicIPAddressConfiguration")
-            if public:
-                shown = public.setdefault("properties", {})
-                shown.setdefault("idleTimeoutInMinutes", 4)
-                shown.setdefault("ipTags", [])
-                shown.setdefault("publicIPAddressVersion", "IPv4")
 
 
 def change(em: Emulator, scale_set: Resource, given: Json) -> None:
@@ -277,7 +230,7 @@ def _changed_profile(em: Emulator, scale_set: Resource, model: Json, new: Json) 
     network = new.get("networkProfile") or {}
     if network.get("networkInterfaceConfigurations"):
         merged["networkProfile"] = {**model["networkProfile"], **network}
-        _complete_network(merged["networkProfile"])
+        complete_interfaces(merged["networkProfile"])
     if "userData" in new:
         os_profile.check_user_data(new["userData"])
         scale_set.hidden["userData"] = new["userData"]

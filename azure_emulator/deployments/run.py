@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple
 
 from ..base import errors
 from ..base.errors import ArmError
 from ..base.messages import ArmRequest, ArmResponse
 from ..base.store import Group
 from ..state import Emulator
-from ..templates.evaluation import Evaluator
 from ..templates.expand import Planned
 from ..templates.expressions import ExpressionError
-from ..templates.plan import asking
-from ..templates.values import UNKNOWN, Unknown, is_known
 from .cleanup import clean_up
 from .internal_requests import send
+from .lookups import Lookups
 from .record import Deployment, Json, Step
 from .views import error_of
 
@@ -29,15 +25,6 @@ FAILED = (
     "At least one resource deployment operation failed. Please list deployment operations for "
     "details. Please see https://aka.ms/DeployOperations for usage details."
 )
-
-
-class Ask(NamedTuple):
-    """What a template function wants to know of a resource; body: JSON, or empty."""
-
-    method: str
-    path: str
-    version: str
-    body: str = ""
 
 
 def canceled() -> ArmError:
@@ -52,6 +39,7 @@ class Run:
         self._request = request
         self._group = group
         self._deployment = deployment
+        self._lookups = Lookups(em, request, deployment.plan)
         self._tasks: dict[Planned, asyncio.Task[bool]] = {}
         self._details: list[Json] = []
 
@@ -159,7 +147,7 @@ class Run:
         )
 
     async def _put(self, planned: Planned, step: Step) -> None:
-        body = await self._known(planned.evaluator, planned.body)
+        body = await self._lookups.known(planned.evaluator, planned.body)
         found = await send(self._em, self._request, "PUT", planned.id, planned.api_version, body)
         step.status_code = _name(found.status)
         step.service_request_id = self._em.new_uuid()
@@ -179,55 +167,6 @@ class Run:
                 raise operation.error
             step.status_code = "OK"
 
-    async def _known(self, evaluator: Evaluator, evaluate: Callable[[Evaluator], Json]) -> Json:
-        """Return what is evaluated, once everything that reference() asks for has been read."""
-        read: dict[Ask, Json] = {}
-        while True:
-            self._deployment.plan.budget.renew()
-            unread: list[Ask] = []
-            value = evaluate(self._referring(evaluator, read, unread))
-            if not unread:
-                return value
-            for ask in dict.fromkeys(unread):
-                body = json.loads(ask.body) if ask.body else None
-                answer = await send(
-                    self._em, self._request, ask.method, ask.path, ask.version, body
-                )
-                read[ask] = answer.body
-
-    def _referring(
-        self, evaluator: Evaluator, read: Mapping[Ask, Json], unread: list[Ask]
-    ) -> Evaluator:
-        """Return an evaluator whose functions show what has been read and note what has not."""
-        directory = self._deployment.plan.directory
-
-        def answer(ask: Ask) -> Any:
-            if ask not in read:
-                unread.append(ask)
-                return UNKNOWN
-            return read[ask]
-
-        def reference(name: str, version: str | None = None, full: str | None = None) -> Any:
-            target = directory.reference(name, version is not None)
-            identifier = target.id if target else name
-            used = version or (target.api_version if target else "")
-            body = answer(Ask("GET", identifier, used))
-            if isinstance(body, Unknown):
-                return body
-            return _full(identifier, used, body) if full else body.get("properties", {})
-
-        def references(name: str, full: str | None = None) -> Any:
-            found = [reference(one.id, None, full) for one in directory.copies(name)]
-            return found if is_known(found) else UNKNOWN
-
-        def list_(action: str, name: str, version: str, body: Any = None) -> Any:
-            target = directory.reference(name, True)
-            sent = json.dumps(body) if body is not None else ""
-            path = f"{target.id if target else name}/{action}"
-            return answer(Ask("POST", path, version, sent))
-
-        return evaluator.also(asking(reference, references, list_))
-
     async def _clean_up(self, step: Step) -> None:
         em = self._em
         keep = [planned.key for planned in self._deployment.plan.deployed]
@@ -240,26 +179,7 @@ class Run:
 
     async def _evaluate_outputs(self, step: Step) -> None:
         plan = self._deployment.plan
-        self._deployment.outputs = await self._known(plan.evaluator, plan.outputs.values)
-
-
-def _full(identifier: str, version: str, body: Json) -> Json:
-    shown = {key: body[key] for key in body if key not in ("id", "name", "type", "etag")}
-    parts = identifier.split("/")
-    in_group = len(parts) > 4 and parts[3].lower() == "resourcegroups"
-    return shown | {
-        "apiVersion": version,
-        "subscriptionId": parts[2],
-        **({"resourceGroupName": parts[4]} if in_group else {}),
-        "scope": "",
-        "resourceId": identifier.split("/providers/", 1)[-1],
-        "referenceApiVersion": version,
-        "condition": True,
-        "isConditionTrue": True,
-        "isTemplateResource": False,
-        "isAction": False,
-        "provisioningOperation": "Read",
-    }
+        self._deployment.outputs = await self._lookups.known(plan.evaluator, plan.outputs.values)
 
 
 def _name(status: int) -> str:
