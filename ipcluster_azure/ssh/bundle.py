@@ -12,7 +12,7 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,20 @@ ON_VM = Path(on_vm.__file__).parent
 # Names on the machines are a protocol: other versions, older and newer, run these files there.
 SCRIPTS = {
     "vm_concurrently.py": "concurrently.py",
-    "vm_depot.py": "depot.py",
     "vm_fetch.py": "fetch.py",
 }
 TAKE_SCRIPT = "vm_take.py"  # takes the bundle, so that it comes before it
 # what the entries run are packages, with relative imports there as here; their names are not ours,
 # since engines may have the real one installed
-PACKAGES = {"ipcluster_azure_vm": "agent", "ipcluster_azure_install": "install"}
+PACKAGES = {
+    "ipcluster_azure_vm": "agent",
+    "ipcluster_azure_install": "install",
+    "ipcluster_azure_depot": "depot",
+}
 ENTRIES = {
     "vm_agent.py": "ipcluster_azure_vm.commands",
     "vm_boot.py": "ipcluster_azure_vm.boot",
+    "vm_depot.py": "ipcluster_azure_depot.commands",
     "vm_environment.py": "ipcluster_azure_install.commands",
     "vm_guard.py": "ipcluster_azure_vm.guard",
 }
@@ -79,12 +83,7 @@ def bundle_of(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> Bundle:
 
 def bundle_files(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> dict[str, bytes]:
     """Return the files of a bundle, by name."""
-    files = {name: (ON_VM / "scripts" / here).read_bytes() for name, here in SCRIPTS.items()}
-    for package, folder in PACKAGES.items():
-        for path in sorted((ON_VM / folder).glob("*.py")):
-            files[f"{package}/{path.name}"] = path.read_bytes()
-    for name, module in ENTRIES.items():
-        files[name] = ENTRY.format(module=module).encode()
+    files = programs([*SCRIPTS, *ENTRIES])
     files |= {f"profile/{name}": text for name, text in engine_files(profile_dir).items()}
     for name, text in controller_files(profile_dir).items():
         if name.endswith(".json"):  # the other one is different on the controller's machine
@@ -99,6 +98,20 @@ def bundle_files(profile_dir: Path, run: Sequence[tuple[str, str]] = ()) -> dict
         sent.append((name, stored))
     if sent:
         files[f"profile/{SENT_FILES}"] = json.dumps(sent).encode()
+    return files
+
+
+def programs(names: Iterable[str]) -> dict[str, bytes]:
+    """Return these files of SCRIPTS and ENTRIES, by name, with the packages that they run."""
+    files = {}
+    for name in names:
+        if name in SCRIPTS:
+            files[name] = (ON_VM / "scripts" / SCRIPTS[name]).read_bytes()
+            continue
+        files[name] = ENTRY.format(module=ENTRIES[name]).encode()
+        package = ENTRIES[name].partition(".")[0]
+        for path in sorted((ON_VM / PACKAGES[package]).glob("*.py")):
+            files[f"{package}/{path.name}"] = path.read_bytes()
     return files
 
 
@@ -153,12 +166,7 @@ def controller_upload(
 def update_upload(files: Mapping[str, bytes]) -> bytes:
     """Return an archive of these files, and of what installs packages: machines that another
     version set up may have another."""
-    folder, name = "ipcluster_azure_install", "vm_environment.py"
-    programs = {here: (ON_VM / "scripts" / there).read_bytes() for here, there in SCRIPTS.items()}
-    for path in sorted((ON_VM / PACKAGES[folder]).glob("*.py")):
-        programs[f"{folder}/{path.name}"] = path.read_bytes()
-    programs[name] = ENTRY.format(module=ENTRIES[name]).encode()
-    return tar_of({**programs, **files})
+    return tar_of({**programs([*SCRIPTS, "vm_depot.py", "vm_environment.py"]), **files})
 
 
 def engine_upload(engine_info: Mapping[str, Any], variables: Mapping[str, str]) -> bytes:

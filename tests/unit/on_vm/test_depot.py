@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,11 +23,11 @@ from typing import Any
 import psutil
 import pytest
 
+from ipcluster_azure.on_vm.depot.server import TRANSFERS
 from ipcluster_azure.on_vm.scripts import fetch
-from ipcluster_azure.on_vm.scripts.depot import TRANSFERS
 from ipcluster_azure.on_vm.scripts.fetch import ask
 from ipcluster_azure.on_vm.scripts.take import main as take_main
-from ipcluster_azure.ssh.bundle import ON_VM, SCRIPTS
+from ipcluster_azure.ssh.bundle import ON_VM, programs
 from ipcluster_azure.ssh.commands import BARE
 
 from .agents import wait_for
@@ -38,8 +37,9 @@ SIZE = 16_000_000  # more than fits between two sockets: a transfer lasts until 
 
 
 def command(folder: Path, script: str, *args: str) -> list[str]:
-    for name in ("vm_depot.py", "vm_fetch.py"):
-        shutil.copy(ON_VM / "scripts" / SCRIPTS[name], folder / name)
+    for name, content in programs(["vm_depot.py", "vm_fetch.py"]).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
     return [sys.executable, script, *args]
 
 
@@ -106,6 +106,7 @@ def test_a_machine_gets_the_environment_once(controller: tuple[str, str], tmp_pa
     assert {path.name for path in machine.iterdir()} == {
         "env",
         "fetched.sha256",
+        "ipcluster_azure_depot",
         "vm_depot.py",
         "vm_fetch.py",
     }

@@ -16,8 +16,8 @@ from threading import Thread
 import psutil
 import pytest
 
-from ipcluster_azure.on_vm.scripts import depot
-from ipcluster_azure.on_vm.scripts.depot import Depot
+from ipcluster_azure.on_vm.depot import commands, server
+from ipcluster_azure.on_vm.depot.server import TRANSFERS, Depot
 
 from .agents import wait_for
 
@@ -169,22 +169,22 @@ def test_no_body_is_read_without_the_path(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            depot.serve(tmp_path, ADDRESS)
+            commands.serve(tmp_path, ADDRESS)
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
     url = urllib.parse.urlsplit((tmp_path / "depot.json").read_text().split('"')[-2])
     wait_for(lambda: len(listening(url.port or 0)) == 1)  # the processes before it have ended
-    (server,) = listening(url.port or 0)
+    (daemon,) = listening(url.port or 0)
     try:
-        before = server.memory_info().rss
+        before = daemon.memory_info().rss
         for path in ("/wrong/pass-on", f"{url.path}/pass-on"):
             for length in (-1, 600_000_000):
                 flood(str(url.hostname), url.port or 0, path, length)
-                assert server.memory_info().rss - before < 10_000_000
-        assert server.num_threads() == 1
+                assert daemon.memory_info().rss - before < 10_000_000
+        assert daemon.num_threads() == 1
     finally:
-        server.kill()
+        daemon.kill()
 
 
 def listening(port: int) -> list[psutil.Process]:
@@ -245,7 +245,7 @@ def ended(connection: socket.socket) -> bool:
 def test_when_too_many_are_silent_the_oldest_are_hung_up_on(
     served: Depot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(depot, "UNKNOWN", 10)
+    monkeypatch.setattr(server, "UNKNOWN", 10)
     with ExitStack() as stack:
         silent = [stack.enter_context(connect(served)) for _ in range(30)]
         wait_for(lambda: [ended(item) for item in silent] == [True] * 20 + [False] * 10)
@@ -265,7 +265,7 @@ def test_who_is_slow_is_hung_up_on(
     served: Depot, monkeypatch: pytest.MonkeyPatch, limit: str, request_: bytes
 ) -> None:
     """Slow at sending, however often a byte comes, or at reading."""
-    monkeypatch.setattr(depot, limit, 0.5)
+    monkeypatch.setattr(server, limit, 0.5)
     began = time.monotonic()
     with connect(served) as connection, suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(request_.replace(b"TOKEN", served.token.encode()))
@@ -273,4 +273,4 @@ def test_who_is_slow_is_hung_up_on(
             connection.sendall(b"x")
             time.sleep(0.1)
     assert time.monotonic() - began < LONGEST_S
-    assert served._turns == depot.TRANSFERS
+    assert served._turns == TRANSFERS

@@ -89,7 +89,7 @@ def test_no_script_is_forgotten() -> None:
 
 
 def test_names_on_the_machines_are_those_that_other_versions_run() -> None:
-    names = {"vm_agent.py", "vm_boot.py", "vm_environment.py", "vm_guard.py"}
+    names = {"vm_agent.py", "vm_boot.py", "vm_depot.py", "vm_environment.py", "vm_guard.py"}
     assert names == {*ENTRIES}
 
 
@@ -124,10 +124,12 @@ def test_what_crosses_the_users_line_for_each_machine_is_small() -> None:
     assert len(upload) < 1600
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS.values(), *SENT_BY_THEMSELVES])
-def test_the_oldest_python_of_an_image_can_read_the_scripts(name: str) -> None:
-    source = (ON_VM / "scripts" / name).read_text()
-    ast.parse(source, feature_version=(3, 8))
+@pytest.mark.parametrize("folder", ["scripts", "install", "depot"])
+def test_the_oldest_python_of_an_image_can_read_what_it_runs(folder: str) -> None:
+    paths = list((ON_VM / folder).glob("*.py"))
+    assert paths
+    for path in paths:
+        ast.parse(path.read_text(), feature_version=(3, 8))
 
 
 def test_the_profile_wins_over_our_heartbeat(tmp_path: Path) -> None:

@@ -1,12 +1,4 @@
-"""Runs on the machines, with any Python from 3.8 on and its standard library alone.
-
-    serve     offers the files of DIR/depot to the virtual network, for good      (controller)
-    pass-on   offers an engine's copy of the environment to others for a while    (engines)
-
-Many machines want the same 130 MB at once, and one line would carry them one after the other. So
-the controller sends the environment to a few machines at a time; those that pass it on say so
-when they have it, and the next are sent to them: a tree that grows by itself. vm_fetch.py is the
-other side.
+"""The server: a folder's files, below a path that nobody can guess.
 
 Neighbours in an existing subnet reach this server. Who doesn't know the path costs a few kilobytes
 for HEAD_S at most: nothing else of a request is looked at before the path is right, and when too
@@ -15,16 +7,10 @@ many are slow to say it, the oldest are hung up on.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
-import fcntl
-import json
 import os
 import re
-import resource
 import secrets
-import signal
 import socket
 import stat
 import urllib.parse
@@ -37,7 +23,6 @@ PASSING_ON = "pass-on"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 TRANSFERS = 4  # of the environment at once, for the controller and for each that passes it on
 TRANSFER_S = 300.0  # that one answer may take to be sent
-PASS_ON_S = 600.0  # an engine's machine stops offering its copy this long after it got it
 HEAD_LIMIT, HEAD_S = 8192, 10.0  # of a request's first lines: bytes, and seconds until all are here
 BODY_LIMIT, BODY_S = 500, 10.0
 UNKNOWN = 2048  # connections that have not shown the path yet: more than machines ask at once
@@ -191,103 +176,3 @@ def _head(status: HTTPStatus, **headers: str) -> bytes:
 def _no_link(path: str, flags: int) -> int:
     """An opener for open(): follows no link, and waits for nobody who writes to a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-async def serve_for_good(depot: Depot) -> None:
-    await (await depot.start()).serve_forever()
-
-
-def serve(root: Path, address: str) -> None:
-    """Leave a server behind that offers DIR/depot, unless there is one that answers."""
-    state, pid_file = root / "depot.json", root / "depot.pid"
-    with open(root / "depot.lock", "w") as lock:  # several may find the server dead at once
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        before = json.loads(state.read_text())["url"] if state.exists() else ""
-        if before and answers(before, pid_file):
-            print(state.read_text(), flush=True)
-            return
-        depot = Depot(address, root / "depot", before)
-        event = json.dumps({"event": "serving", "url": depot.url})
-        state.write_text(event)
-        if detach():
-            print(event, flush=True)
-            return
-        pid_file.write_text(str(os.getpid()))
-    asyncio.run(serve_for_good(depot))
-
-
-def answers(url: str, pid_file: Path) -> bool:
-    """Return whether the server at this URL runs; has it go on if a signal has stopped it."""
-    with contextlib.suppress(OSError, ValueError):
-        os.kill(int(pid_file.read_text()), signal.SIGCONT)
-    place = urllib.parse.urlsplit(url)
-    try:
-        socket.create_connection((place.hostname, place.port or 0), HEAD_S).close()
-    except OSError:
-        return False
-    return True
-
-
-def pass_on(root: Path, origin: str, address: str) -> None:
-    """Leave a server behind that offers this machine's copy for PASS_ON_S, known to `origin`, the
-    controller's URL."""
-    depot = Depot(address, root / "depot")
-    if detach():
-        return
-    try:
-        asyncio.run(serve_for_a_while(depot, origin))
-    finally:
-        (depot.folder / ENVIRONMENT).unlink()
-        os._exit(0)  # transfers that still go on end here; their machines ask the controller
-
-
-async def serve_for_a_while(depot: Depot, origin: str) -> None:
-    await depot.start()
-    await asyncio.wait_for(tell(origin, f"{depot.url}/{ENVIRONMENT}"), TRANSFER_S)
-    await asyncio.sleep(PASS_ON_S)
-
-
-async def tell(origin: str, url: str) -> None:
-    """Tell the controller at `origin` where a copy is."""
-    parts = urllib.parse.urlsplit(origin)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    lines = [f"POST {parts.path}/{PASSING_ON} HTTP/1.0", f"Content-Length: {len(url)}", "", url]
-    writer.write("\r\n".join(lines).encode())
-    await reader.read(HEAD_LIMIT)
-    writer.close()
-
-
-def detach() -> bool:
-    """Fork a daemon: True in the process that was called, False in the daemon."""
-    if os.fork():
-        return True
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # an SSH session lasts until these are closed
-        os.dup2(null, descriptor)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return False
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dir", type=Path, default=Path())
-    commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve")
-    passing_on = commands.add_parser(PASSING_ON)
-    passing_on.add_argument("--origin", required=True)
-    for command in (serving, passing_on):
-        command.add_argument("--address", required=True)
-    options = parser.parse_args()
-    root = options.dir.absolute()
-    if options.command == "serve":
-        serve(root, options.address)
-    else:
-        pass_on(root, options.origin, options.address)
-
-
-if __name__ == "__main__":
-    main()
