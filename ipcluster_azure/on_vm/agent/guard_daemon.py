@@ -17,14 +17,13 @@ import resource
 import secrets
 import time
 import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from .controller_watch import ControllerWatch
 from .heard_machines import Roll
 from .heartbeat import LINE_LIMIT, sign, verified
-from .hub import LINGER_S, Hub, HubSilent, hub_of
+from .hub import Hub, HubSilent
+from .hub_questions import HubQuestions
 from .instance_metadata import INSTANCE, created_s, metadata
 from .joining import Joins
 from .limits import Idleness, Lifetime
@@ -33,15 +32,12 @@ from .processes import Json, identify
 from .strangers import Strangers
 from .work_dir import WorkDir, read_json, say, write_json
 
-T = TypeVar("T")
-
 TICK_S = 0.25
 LATE_S = 1.0  # by which we were kept from listening ourselves: that is nobody's silence
 LINE_S = 10.0  # of silence on a connection until it is closed
 SAVE_S = 30.0
 TIME_LOOK_S = 5.0
 AGAIN_S = 5.0  # after an error of ours
-REGISTERED_S = 5.0  # for the hub to say which engines it knows
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 30.0  # at the hub
 
 
@@ -61,12 +57,12 @@ class Guard:
         self.idleness = Idleness(self.lifetime.age_s)
         self.roll = Roll.read(saved, time.monotonic())
         self.controller, self.loads = ControllerWatch(work), Loads()
+        self.hub = HubQuestions(work)
         self.idle = self.expired = False
         self.joins = Joins(work, saved)
         self.port = int(saved.get("port") or settings.get("port", 0))
         self._told: Json = {}
         self._strangers = Strangers()
-        self._looking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -144,27 +140,6 @@ class Guard:
 
     # --- the hub
 
-    def hub_info(self) -> Json:
-        """Return the content of the engines' connection file; empty while there is none."""
-        files = read_json(self.work.controller_file).get("files", {})
-        return read_json(Path(files["engine"])) if files else {}
-
-    async def ask_hub(self, question: Callable[[Hub], T]) -> T:
-        """Return what `question` learns from the hub.
-
-        Raises HubSilent if the hub does not answer, also when there is none yet.
-        """
-        info = self.hub_info()
-        if not info:
-            raise HubSilent("no controller was started on this machine")
-
-        def ask() -> T:
-            with hub_of(info) as hub:
-                return question(hub)
-
-        async with self._looking:
-            return await asyncio.to_thread(ask)
-
     async def look_at_hub_now_and_then(self) -> None:
         while True:
             timeout_s = self.settings.get("idle_timeout_min", 0) * 60
@@ -177,7 +152,7 @@ class Guard:
 
     async def look_at_hub(self) -> None:
         with contextlib.suppress(HubSilent):
-            load = await self.ask_hub(Hub.load)
+            load = await self.hub.ask(Hub.load)
             self.idleness.note_load(load)
             self.roll.compare(load.engines, time.monotonic())
 
@@ -190,7 +165,7 @@ class Guard:
             nonce, count = secrets.token_hex(16), 0
             writer.write(json.dumps({"nonce": nonce}).encode() + b"\n")
             while line := await asyncio.wait_for(reader.readline(), LINE_S):
-                key = self.hub_info()["key"].encode()
+                key = self.hub.info()["key"].encode()
                 request = verified(key, nonce, "machine", line)
                 stranger.close()
                 count += 1
@@ -233,27 +208,17 @@ class Guard:
     async def unregister(self, address: str) -> Json:
         """Have the hub forget the engines of a machine; clients and schedulers hear it at once."""
         machine = self.roll.machines.get(address)
-        ids = sorted(machine.ids) if machine else []
-
-        def tell(hub: Hub) -> list[int]:
-            for engine_id in ids:
-                hub.tell("unregistration_request", id=engine_id)
-            return sorted(set(ids) & hub.engines(timeout_s=LINGER_S))  # it has done it then
-
         try:
-            left = await self.ask_hub(tell)
+            forgotten = await self.hub.forget(machine.ids if machine else ())
         except HubSilent as error:
             return {"ids": [], "reason": str(error)}
-        self.roll.unknown.update(set(ids) - set(left))
-        return {"ids": sorted(set(ids) - set(left))}
+        self.roll.unknown.update(forgotten)
+        return {"ids": sorted(forgotten)}
 
     async def load(self, *, ask_hub: bool) -> Json:
         """Return what guard.py tells as "load"; `registered` are the engines that the hub knows,
         None if it doesn't answer or isn't to be asked."""
-        registered = None
-        if ask_hub:
-            with contextlib.suppress(HubSilent):
-                registered = len(await self.ask_hub(lambda hub: hub.engines(REGISTERED_S)))
+        registered = await self.hub.registered() if ask_hub else None
         times = {"idle_s": self.idleness.idle_s(), "age_s": self.lifetime.age_s()}
         return {
             "registered": registered,
