@@ -11,31 +11,35 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import signal
-import subprocess
-import sys
-import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import uv
-
 from ipcluster_azure.environment.prepare import prepare
 from ipcluster_azure.environment.selection import Selection, Target
-from ipcluster_azure.ssh.bundle import bundle_of
-from ipcluster_azure.ssh.machine_lock import LOCK, machine_lock
+from ipcluster_azure.ssh.machine_lock import machine_lock
 
+from .environment_machines import (
+    PYTHON,
+    SHARED,
+    UV,
+    Took,
+    Words,
+    clear,
+    compress,
+    install,
+    machine,
+    run,
+    script,
+    step,
+    timed,
+)
 from .report import Section, Table, at_most, figure, in_turns, run_alone, say
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PACKAGES = (
     "ipyparallel numpy scipy pandas scikit-learn matplotlib numba polars pyarrow jupyter jupyterlab"
     " seaborn statsmodels xarray dask distributed sympy networkx bokeh plotly requests sqlalchemy"
@@ -46,9 +50,7 @@ CONTROLLER = "127.77.1.4"
 LINES_GBIT = (1.0, 12.5)
 TRANSFERS = 4  # that the controller serves at once; then those that have it serve, too
 LIMIT = 1.5
-SHARED = "package-cache"
-UV = uv.find_uv_bin()
-Words = Sequence[str | Path]
+Way = tuple[Callable[[], Any], Path, Callable[[Path, Path], Any]]
 Noted = Callable[[str, Callable[[], Any]], "Took"]
 HOW = """
 {count} packages, {wheels:.0f} MB of wheels, from the package index to a controller and {machines}
@@ -83,25 +85,6 @@ def measure(rounds: int = 3, machines: int = 8, packages: str = PACKAGES) -> Sec
     how += WAYS.format(machines=machines)
     title = "An environment of 150 packages on 8 machines"
     return Section("environments", title, how, [whole, ways])
-
-
-@dataclass(frozen=True)
-class Took:
-    """Seconds on the clock, and seconds of processors, which other work delays less."""
-
-    wall_s: float
-    cpu_s: float
-
-    def __add__(self, other: Took) -> Took:
-        return Took(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
-
-
-def timed(work: Callable[[], Any]) -> Took:
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    work()
-    after, took_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Took(took_s, used)
 
 
 # --- the whole way, against uv and cp
@@ -180,36 +163,6 @@ def start(folder: Path, lock: Path, machines: int, noted: Noted) -> Took:
     return took
 
 
-def machine(folder: Path, lock: Path | None = None) -> Path:
-    """Make a folder with what is sent to a machine."""
-    (folder / "depot").mkdir(parents=True)
-    with tarfile.open(fileobj=BytesIO(bundle_of(folder / "no-profile").data)) as bundle:
-        bundle.extractall(folder, filter="data")
-    if lock:
-        (folder / LOCK).write_bytes(machine_lock(lock, PYTHON))
-    return folder
-
-
-def step(folder: Path, command: str) -> dict[str, Any]:
-    return script(folder, "vm_environment.py", command)
-
-
-def script(folder: Path, *words: str) -> dict[str, Any]:
-    """Run one of the machine's scripts there; returns its last event."""
-    left_out = ("UV_CACHE_DIR", "PYTHONDONTWRITEBYTECODE")
-    variables = {name: value for name, value in os.environ.items() if name not in left_out}
-    cache = folder.parent / SHARED
-    if cache.exists():
-        variables |= {"UV_CACHE_DIR": str(cache), "UV_LINK_MODE": "copy"}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=variables, stdout=subprocess.PIPE, text=True
-    )
-    event: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if done.returncode:
-        raise SystemExit(f"{words} failed: {event['reason']}")
-    return event
-
-
 # --- the three ways from the controller to the machines
 
 
@@ -223,25 +176,7 @@ def three_ways(folder: Path, lock: Path, machines: int) -> tuple[Table, float]:
             *(f"computed at {line:g} Gbit/s" for line in LINES_GBIT),
         )
     )
-    env: Words = [controller / "env.tar", "--directory", controller, "env"]
-    ways: dict[str, tuple[Callable[[], Any], Path, Callable[[Path, Path], Any]]] = {
-        "tar of the environment": (
-            lambda: run(["tar", "-cf", *env]),
-            controller / "env.tar",
-            lambda archive, target: run(["tar", "-xf", archive, "-C", target]),
-        ),
-        "tar and `zstd -1`": (
-            lambda: compress(env, controller / "env.tar"),
-            controller / "env.tar.zst",
-            lambda archive, target: run(["tar", "-I", "zstd", "-xf", archive, "-C", target]),
-        ),
-        "wheels, installed by uv": (
-            lambda: step(controller, "pack"),
-            controller / "depot" / "environment.tar",
-            install,
-        ),
-    }
-    for name, (pack, archive, unpack) in ways.items():
+    for name, (pack, archive, unpack) in ways_from(controller).items():
         packing = timed(pack)
         target = folder / "machine"
         target.mkdir()
@@ -259,19 +194,26 @@ def three_ways(folder: Path, lock: Path, machines: int) -> tuple[Table, float]:
     return table, wheels
 
 
-def clear(folder: Path) -> None:
-    run(["rm", "-rf", folder])
-
-
-def compress(env: Words, archive: Path) -> None:
-    run(["tar", "-cf", *env])
-    run(["zstd", "-1", "--quiet", "--force", archive])
-
-
-def install(archive: Path, target: Path) -> None:
-    target = machine(target / "machine")
-    run(["tar", "-xf", archive, "-C", target])
-    step(target, "install")
+def ways_from(controller: Path) -> dict[str, Way]:
+    """By name: how the controller packs, what comes of it, and how a machine unpacks that."""
+    env: Words = [controller / "env.tar", "--directory", controller, "env"]
+    return {
+        "tar of the environment": (
+            lambda: run(["tar", "-cf", *env]),
+            controller / "env.tar",
+            lambda archive, target: run(["tar", "-xf", archive, "-C", target]),
+        ),
+        "tar and `zstd -1`": (
+            lambda: compress(env, controller / "env.tar"),
+            controller / "env.tar.zst",
+            lambda archive, target: run(["tar", "-I", "zstd", "-xf", archive, "-C", target]),
+        ),
+        "wheels, installed by uv": (
+            lambda: step(controller, "pack"),
+            controller / "depot" / "environment.tar",
+            install,
+        ),
+    }
 
 
 def spread_s(size: int, line_gbit: float, machines: int) -> float:
@@ -281,10 +223,6 @@ def spread_s(size: int, line_gbit: float, machines: int) -> float:
         have += TRANSFERS * have
         generations += 1
     return once_s * TRANSFERS * generations
-
-
-def run(command: Words) -> None:
-    subprocess.run([str(word) for word in command], check=True)
 
 
 if __name__ == "__main__":

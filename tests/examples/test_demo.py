@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ipcluster_azure.examples import demo
+from ipcluster_azure.examples import demo, demo_commands
 from ipcluster_azure.examples.monte_carlo_options.model import Model
 from ipcluster_azure.examples.monte_carlo_options.surface import price_surface
 
@@ -51,7 +51,7 @@ def state(tmp_path, monkeypatch):
     (folder / "status").write_text('{"resource_groups": [], "virtual_machines": []}\n')
     (folder / "start").write_text("true\n")
     (folder / "stop").write_text("true\n")
-    monkeypatch.setattr(demo, "BIN", folder)
+    monkeypatch.setattr(demo_commands, "BIN", folder)
     monkeypatch.setattr(demo, "GONE_TIMEOUT_S", 0.5)
     monkeypatch.setattr(demo, "price", small_surface)
     monkeypatch.setattr(demo, "show", lambda surface: None)
@@ -158,10 +158,10 @@ def test_a_process_left_behind_is_a_failure(state, tmp_path, command, capfd):
 
 
 def test_a_command_that_takes_too_long_is_ended(state, monkeypatch):
-    monkeypatch.setattr(demo, "COMMAND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(demo_commands, "COMMAND_TIMEOUT_S", 0.3)
     (state / "start").write_text(f"echo $$ > {state}/left; echo waiting; exec sleep 60\n")
-    with pytest.raises(demo.DemoError, match=r"took more than 0 s\n   \| waiting"):
-        demo.run("ipcluster", "start")
+    with pytest.raises(demo_commands.DemoError, match=r"took more than 0 s\n   \| waiting"):
+        demo_commands.run("ipcluster", "start")
     assert ends(int((state / "left").read_text()))
 
 
@@ -172,10 +172,10 @@ def test_a_missing_command_is_a_reason_not_a_traceback(state, capfd):
 
 
 def test_an_answer_that_is_not_the_json_expected():
-    assert demo.last_json('log\n{"pid": 1}\n', "pid") == {"pid": 1}
+    assert demo_commands.last_json('log\n{"pid": 1}\n', "pid") == {"pid": 1}
     for output in ("", "log\n", "[1]\n", '{"other": 1}\n'):
-        with pytest.raises(demo.DemoError, match="JSON with pid was expected"):
-            demo.last_json(output, "pid")
+        with pytest.raises(demo_commands.DemoError, match="JSON with pid was expected"):
+            demo_commands.last_json(output, "pid")
 
 
 def test_the_output_folder_falls_back_on_a_temporary_one(tmp_path, monkeypatch):
@@ -194,9 +194,9 @@ def test_ctrl_c_half_way_ends_the_command_and_cleans_up(state, signal_number):
     # a while after it has begun: a signal in the moment of the fork would find no child to end
     (state / "start").write_text(f"sleep 0.3; echo $$ > {state}/left; exec sleep 60\n")
     script = (
-        "import pathlib, signal, sys; from ipcluster_azure.examples import demo;"
+        "import pathlib, signal, sys; from ipcluster_azure.examples import demo, demo_commands;"
         "signal.signal(signal.SIGTERM, signal.default_int_handler);"
-        "demo.BIN = pathlib.Path(sys.argv[1]); sys.exit(demo.main())"
+        "demo_commands.BIN = pathlib.Path(sys.argv[1]); sys.exit(demo.main())"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(state)], stdout=subprocess.PIPE, text=True
@@ -222,8 +222,8 @@ def test_a_missing_extra_is_named_before_anything_is_started(state):
         "import pathlib, sys; sys.modules['matplotlib'] = None\n"
         "import importlib.util; find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name: None if name == 'matplotlib' else find(name)\n"
-        "from ipcluster_azure.examples import demo\n"
-        "demo.BIN = pathlib.Path(sys.argv[1]); sys.exit(demo.main())"
+        "from ipcluster_azure.examples import demo, demo_commands\n"
+        "demo_commands.BIN = pathlib.Path(sys.argv[1]); sys.exit(demo.main())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(state)], capture_output=True, text=True, timeout=60
