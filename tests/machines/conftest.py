@@ -15,15 +15,12 @@ import pytest
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from azure_emulator.nspawn import programs
-from tests.end_to_end.conftest import wait_for
+from tests.end_to_end.conftest import TWO_LINES, wait_for
 from tests.end_to_end.outputs import assert_no_traceback
 
 WANTED = "IPCLUSTER_AZURE_TEST_MACHINES"
 PROFILE = "real"
-SETTINGS = """
-c = get_config()
-c.Cluster.controller_launcher_class = "azurevm"
-c.Cluster.engine_launcher_class = "azurevm"
+SETTINGS = f"""{TWO_LINES}
 c.Cluster.delay = 0
 c.AzureVMLauncher.endpoint = "emulator"
 c.AzureVMLauncher.vm_size = "Standard_D2s_v5"
