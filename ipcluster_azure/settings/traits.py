@@ -13,6 +13,7 @@ from traitlets.config import Config
 from traitlets.config.loader import DeferredConfig
 
 from ..errors import ConfigurationError
+from .fields import frozen
 from .placement import (
     CONTROLLER,
     ENGINES,
@@ -32,7 +33,7 @@ from .string_checks import (
 )
 from .trait_words import first_refused
 from .value_checks import check_combinations, check_values, region_name
-from .values import TRAITS, Settings, frozen
+from .values import TRAITS, Settings
 
 
 class AzureVMLauncher(BaseLauncher):  # type: ignore[misc]

@@ -6,12 +6,13 @@ works from.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, List, TraitType, Unicode, Union
 
 from ..naming import NAME_TEMPLATE
+from .fields import setting
 from .numbers import BoundedFloat, BoundedInteger
 
 EMULATOR = "emulator"
@@ -28,20 +29,15 @@ OF_EITHER_SIDE = frozenset("vm_size zones image os_disk_gb boot_timeout_s extra_
 OF_ENGINES = frozenset(
     "priority max_engines min_engines engines_per_vm engine_identity extra_scale_set".split()
 )
-
-
-def setting(trait: TraitType[Any, Any], help: str) -> Any:
-    """Return a field of `Settings` that users set as `trait`, with its default and this `help`."""
-    trait.help = trait.__doc__ = help
-    return field(metadata={"trait": trait.tag(config=True)})
-
-
-def frozen(trait: TraitType[Any, Any], value: Any) -> Any:
-    """Return what a field of `Settings` holds for its trait's `value`: a tuple for a list, also
-    where users may give a single text instead of a list of one."""
-    if isinstance(value, list):
-        return tuple(value)
-    return (value,) if isinstance(trait, Union) else value
+# Machines or their network are made by these: under machines that are there they may not change.
+MADE_BY = frozenset(
+    (
+        "endpoint subscription_id location resource_group tags name_template vm_size zones image"
+        " boot_diagnostics os_disk_gb admin_username ssh_port address_prefix subnet_id public_ip"
+        " max_lifetime_h max_cost self_deletion priority engines_per_vm engine_identity"
+        " extra_vm extra_scale_set extra_nic"
+    ).split()
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,38 +20,26 @@ from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.images import find_image
 from ..resource_manager.power import NOT_RUNNING, emulator_is_gone
 from ..settings.image_reference import parse_image
-from ..settings.values import Settings
+from ..settings.values import MADE_BY, OF_EITHER_SIDE, OF_ENGINES, Settings
 from .own_files import put_beside
 from .planning import Site, environment_for
 from .preflight import Place
 from .request import ProcessSpec
 
-# the settings that machines and their network are made by
-OF_BOTH = ("vm_size", "zones", "image", "os_disk_gb", "boot_diagnostics", "extra_nic")
-OF_CLUSTER = (
-    *("endpoint", "subscription_id", "location", "resource_group", "tags", "admin_username"),
-    *("ssh_port", "address_prefix", "subnet_id", "public_ip", "max_lifetime_h", "self_deletion"),
-    *("max_cost", "name_template", "extra_vm"),
-    *OF_BOTH,
-)
-OF_ENGINES = (
-    *OF_BOTH,
-    *("priority", "engines_per_vm", "engine_identity", "extra_scale_set"),
-)
 CLUSTER, ENGINES = "cluster", "engines"
 
 
 def asked_by(settings: Settings, engine_settings: Settings | None) -> dict[str, Any]:
     """Return for a record which settings its machines are made by; None: no engines come next."""
-    asked = {CLUSTER: _values(settings, OF_CLUSTER)}
+    asked = {CLUSTER: _values(settings, MADE_BY - OF_ENGINES)}
     if engine_settings is not None:
-        asked[ENGINES] = _values(engine_settings, OF_ENGINES)
+        asked[ENGINES] = _values(engine_settings, MADE_BY & (OF_EITHER_SIDE | OF_ENGINES))
     return asked
 
 
 def _values(settings: Settings, names: Iterable[str]) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(
-        json.dumps({name: getattr(settings, name) for name in names})
+        json.dumps({name: getattr(settings, name) for name in sorted(names)})
     )
     return values
 
