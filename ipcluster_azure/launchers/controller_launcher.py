@@ -18,7 +18,7 @@ from ..record.user_files import Preparation
 from ..settings.numbers import BoundedFloat
 from ..settings.traits import AzureVMLauncher
 from ..settings.value_checks import wide_sources
-from ..settings.values import A_DAY_S
+from ..settings.values import A_DAY_S, Settings
 from ..start.request import ProcessSpec
 from . import on_machines
 from .attempts import start_or_undo, stop_or_say
@@ -80,7 +80,6 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         check_sections(self.config, self.record_file.profile_dir)
         for source in wide_sources(settings.ssh_source):
             self.log.warning("ssh_source %s: much of the internet may try the SSH port", source)
-        file = self.record_file
         engine_settings = engines.settings() if engines is not None else None
 
         def trying() -> Coroutine[Any, Any, Preparation]:
@@ -93,11 +92,20 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
                 engines=engines.trial() if engines is not None else None,
             )
 
+        file = self.record_file
         if takes(self, file.read()):
             await on_machines.start_controller(self, settings, engine_settings, trying)
             return
         await self._clear_the_way(file)
+        await self._start_anew(settings, engine_settings, trying)
 
+    async def _start_anew(
+        self,
+        settings: Settings,
+        engine_settings: Settings | None,
+        trying: Callable[[], Coroutine[Any, Any, Preparation]],
+    ) -> None:
+        """Find out where the cluster can be, and ask for its network and the controller there."""
         from ..ssh.keys import make_login_key
 
         making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
@@ -108,10 +116,9 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         from ..start.created import asked_by
         from ..stop import teardown
 
-        context = self._context()
-        finding = deployment.find_site(
-            file, settings, engine_settings, engines_to_start(self.parent)
-        )
+        file, context = self.record_file, self._context()
+        n = engines_to_start(self.parent)
+        finding = deployment.find_site(file, settings, engine_settings, n)
         site = await find_out(context, settings, finding, trying())
         site = replace(site, asked=asked_by(settings, engine_settings))
         await teardown.sweep(file, context.progress)
@@ -122,16 +129,12 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         login_key = await making_key
         if self._was_dropped():
             raise ClusterStopped("The cluster was stopped before anything was created.")
+        job, process = self._job(1), self.process()
 
         def request(on_network: Callable[[], None]) -> Coroutine[Any, Any, None]:
+            ways = {"announce": self._announce, "on_network": on_network}
             return deployment.request_controller(
-                context,
-                site,
-                self._job(1),
-                self.process(),
-                login_key=login_key,
-                announce=self._announce,
-                on_network=on_network,
+                context, site, job, process, login_key=login_key, **ways
             )
 
         engines_follow = caller() is Caller.START_CLUSTER

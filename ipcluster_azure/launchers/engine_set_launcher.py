@@ -11,7 +11,7 @@ from traitlets import List, Unicode
 from ..errors import ConfigurationError, RecordOfOtherVersion
 from ..naming import this_process
 from ..progress import Progress
-from ..record.contents import CREATING, DELETING, KEPT, READY, Record
+from ..record.contents import CREATING, DELETING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
 from ..start.request import ProcessSpec
@@ -76,11 +76,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         process = replace(self.process(), files=files)
         spec = EngineSetSpec(set_id, settings, process)
         kept = record.engine_sets.get(self.engine_set_id)
-        if kept is not None and kept.state in (CREATING, READY):
-            raise ConfigurationError(
-                f"The cluster has an engine set {self.engine_set_id!r} already. Choose another "
-                "engine_set_id, or end those engines first with Cluster.stop_engines()."
-            )
+        self._check_not_running(kept)
         if kept is not None and (kept.state != KEPT or kept.n != n):
             await engine_set.delete_engine_set(file, set_id, context.progress)
             kept = None
@@ -101,6 +97,13 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
 
         await bring_up(context, spec, requesting, others=others, job=job)
+
+    def _check_not_running(self, engine_set: EngineSet | None) -> None:
+        if engine_set is not None and engine_set.state in (CREATING, READY):
+            raise ConfigurationError(
+                f"The cluster has an engine set {self.engine_set_id!r} already. Choose another "
+                "engine_set_id, or end those engines first with Cluster.stop_engines()."
+            )
 
     def process(self) -> ProcessSpec:
         """Return what these engines are started with, but for the files that they run."""

@@ -55,20 +55,13 @@ async def build_environment(
     `receive` takes wheels for it.
     Returns once it is there. Raises BootstrapFailed, or what `packages.carry` raises.
     """
-    here = {path.name: path for path in packages.wheels}
-    sending: list[asyncio.Task[None]] = []
-
-    def send(names: Sequence[str]) -> None:
-        if files := [here[name] for name in names if name in here]:
-            work = send_wheels(connection, files, on_progress, receive)
-            sending.append(asyncio.ensure_future(work))
-
+    sending = _Sending(connection, packages, on_progress, receive)
     tell = telling(on_progress)
 
     def on_event(event: dict[str, Any]) -> None:
         tell(event)
         if event["event"] == "needed":
-            send(event["files"])
+            sending.begin(event["files"])
 
     steps = [*before, command]
     try:
@@ -79,23 +72,59 @@ async def build_environment(
                 timeout_s=BUILD_TIMEOUT_S + len(data) / SLOWEST,
                 on_event=on_event,
             )
-            await asyncio.gather(*sending)
+            await sending.finish()
             if "environment" in events:
                 return
-            lacking = [name for name in _lacking(events) if name not in here]
-            if lacking:
-                why = events.get("unreachable", {}).get("why", "they have no address")
-                here |= {path.name: path for path in await packages.carry(lacking, why)}
-                if still := [name for name in lacking if name not in here]:
-                    raise BootstrapFailed(f"{connection.name} can't have {', '.join(still)}: {why}")
-                send(lacking)
-                await asyncio.gather(*sending)
+            await sending.carry(_lacking(events), events.get("unreachable", {}).get("why"))
             steps, data = [SET_VARIABLES, command], b""
         raise BootstrapFailed(f"{connection.name} does not find {', '.join(_lacking(events))}")
     finally:
-        for task in sending:
+        await sending.cancel()
+
+
+class _Sending:
+    """Wheels on their way to a machine, beside what else it does."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        packages: Packages,
+        on_progress: Callable[[str], None],
+        receive: Command,
+    ) -> None:
+        self._connection, self._packages = connection, packages
+        self._on_progress, self._receive = on_progress, receive
+        self._here = {path.name: path for path in packages.wheels}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Begin to send those of the named wheels that are here."""
+        if files := [self._here[name] for name in names if name in self._here]:
+            work = send_wheels(self._connection, files, self._on_progress, self._receive)
+            self._tasks.append(asyncio.ensure_future(work))
+
+    async def finish(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+    async def carry(self, names: Sequence[str], why: str | None) -> None:
+        """Get those of the named wheels that are not here, and send them.
+
+        `why` the machine can't get them itself. Raises BootstrapFailed if some can't be had.
+        """
+        lacking = [name for name in names if name not in self._here]
+        if not lacking:
+            return
+        why = why or "they have no address"
+        self._here |= {path.name: path for path in await self._packages.carry(lacking, why)}
+        if still := [name for name in lacking if name not in self._here]:
+            raise BootstrapFailed(f"{self._connection.name} can't have {', '.join(still)}: {why}")
+        self.begin(lacking)
+        await self.finish()
+
+    async def cancel(self) -> None:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def telling(on_progress: Callable[[str], None]) -> Callable[[dict[str, Any]], None]:
