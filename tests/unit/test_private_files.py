@@ -1,3 +1,5 @@
+"""Private files: whole or not at all, their owner's alone; and what can't be read is said."""
+
 import os
 import signal
 import stat
@@ -7,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ipcluster_azure.errors import AzureLauncherError
 from ipcluster_azure.private_files import (
     erase,
     erase_unfinished,
+    files_in,
     write_private,
     write_private_bytes,
 )
@@ -77,6 +81,19 @@ def test_a_new_file_is_whole_before_it_is_seen(path: Path, monkeypatch: pytest.M
     assert seen == [False]
 
 
+@pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
+def test_all_of_it_is_on_the_disk_before_it_has_its_name(
+    path: Path, nameless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Python still holds back is not synced, and after a power cut it would be missing."""
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    write_private(path, "text")
+    assert synced == [4]
+
+
 @needs_nameless
 @pytest.mark.parametrize("step", ["fdopen", "fsync", "link"])
 def test_a_first_write_that_is_killed_leaves_nothing(path: Path, step: str) -> None:
@@ -95,6 +112,14 @@ def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str
     assert path.exists() == bool(old)
     erase_unfinished(path)
     assert list(path.parent.iterdir()) == [path] * bool(old)
+
+
+def test_two_may_erase_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One finds what the other has removed by then."""
+    left = path.with_name(".cluster-.json.a1b2c3d4")
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [left])
+    erase(path)
+    assert list(path.parent.iterdir()) == []
 
 
 def test_what_belongs_to_another_file_is_not_erased(path: Path) -> None:
@@ -147,3 +172,47 @@ def test_a_failed_write_leaves_the_old_text_and_nothing_else(path: Path, before:
     with pytest.raises(TypeError):
         write_private_bytes(path, None)  # type: ignore[arg-type]
     assert [item.read_text() for item in path.parent.iterdir()] == [before] * bool(before)
+
+
+def test_a_write_that_fails_when_its_file_is_erased_says_what_failed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+    def erased_meanwhile(descriptor: int) -> None:
+        erase(path)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", erased_meanwhile)
+    with pytest.raises(OSError, match="No space left"):
+        write_private(path, "text")
+
+
+def test_files_are_found_by_a_pattern_and_sorted(path: Path) -> None:
+    for name in ("c2.json", "c10.json", "c1.txt"):
+        path.with_name(name).touch()
+    found = [path.with_name("c10.json"), path.with_name("c2.json")]
+    assert files_in(path.parent, "*.json") == found
+
+
+def test_there_is_nothing_where_there_is_no_folder(path: Path) -> None:
+    assert files_in(path.parent / "none", "*") == []
+    path.touch()
+    assert files_in(path, "*") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(PermissionError(13, "Permission denied"), "Permission denied"), (OSError("odd"), "odd")],
+)
+def test_what_cannot_be_read_is_not_taken_for_nothing(
+    path: Path, error: OSError, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(AzureLauncherError) as caught:
+        files_in(path.parent, "*")
+    assert str(caught.value).startswith(f"{path.parent} can't be read ({reason}), so what it has")
+    assert caught.value.__cause__ is error
