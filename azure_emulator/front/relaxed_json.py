@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 import re
 
+# What is not closed is matched up to the end, and stays: a search that gave it up would begin again
+# at the next character, and take hours for a body of some megabytes.
 STRING_OR_COMMENT = re.compile(
-    r"(?P<string>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/",
+    r"(?:\"(?:[^\"\\]|\\.)*(?P<double>\")?|'(?:[^'\\]|\\.)*(?P<single>')?)"
+    r"|//[^\n]*|/\*(?:[^*]|\*(?!/))*(?P<end>\*/)?",
     re.DOTALL,
 )
 STRING_NAME_OR_COMMA = re.compile(
-    r"\"(?:[^\"\\]|\\.)*\"|(?P<name>(?<![\w.])[A-Za-z_$][\w$]*)(?=\s*:)|(?P<comma>,)(?=\s*[\]}])"
+    r"\"(?:[^\"\\]|\\.)*\"?"
+    r"|(?P<name>(?<![\w.$])[A-Za-z_$][\w$]*)(?=\s*:)|(?P<comma>,)(?=\s*[\]}])",
+    re.DOTALL,
 )
 ESCAPE_OR_CONTROL = re.compile(r"\\.|[\t\n\r]|\"", re.DOTALL)
 
@@ -30,8 +35,11 @@ def to_json(text: str) -> str:
 
 
 def _string_or_space(match: re.Match[str]) -> str:
-    text = match["string"]
-    return f'"{ESCAPE_OR_CONTROL.sub(_in_string, text[1:-1])}"' if text else " "
+    text = match[0]
+    if match["double"] or match["single"]:
+        return f'"{ESCAPE_OR_CONTROL.sub(_in_string, text[1:-1])}"'
+    is_comment = text.startswith("//") or match["end"]
+    return " " if is_comment else text
 
 
 def _quoted_or_left_out(match: re.Match[str]) -> str:
