@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -253,6 +254,8 @@ def main() -> int:
         log.info("another emulator runs in %s", settings.state_dir)
         return ALREADY_RUNNING
     raise_file_limit()
+    gc.collect()
+    gc.freeze()  # what was imported stays: the collector needn't walk through it again and again
 
     async def serve() -> None:
         await Server(settings, watched, report).run()

@@ -132,7 +132,7 @@ class Cloud:
     def wait_for(self, answer: Answer) -> Any:
         """The end of an operation, by its Azure-AsyncOperation URL."""
         assert answer.status < 300, answer
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             state = self.call("GET", answer.headers["azure-asyncoperation"]).body
             if state["status"] != "InProgress":
@@ -142,7 +142,7 @@ class Cloud:
 
     def wait_for_group(self, name: str) -> None:
         """Delete a resource group and wait for its end."""
-        self.resource.resource_groups.begin_delete(name).wait(20)
+        self.resource.resource_groups.begin_delete(name).wait(60)
 
 
 class Keys:

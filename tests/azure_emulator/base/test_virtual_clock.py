@@ -84,7 +84,7 @@ def test_hours_pass_in_moments_for_many_machines(still: Cloud, keys: Keys) -> No
     created = still.call("PUT", path, scale_set_body(keys, subnet, 200))
     began = time.monotonic()
     client.advance(still.info, 6 * 3600)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # 1 s on an idle computer
     assert operation(still, created)["status"] == "Succeeded"
     states = [
         vm["properties"]["provisioningState"] for vm in site.get("virtualMachines").body["value"]

@@ -304,4 +304,4 @@ def test_requests_are_answered_quickly(arm: Cloud, site: Site) -> None:
     began = time.perf_counter()
     for _ in range(20):
         arm.call("GET", site.path)
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 10  # 0.1 s on an idle computer

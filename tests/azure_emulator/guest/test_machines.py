@@ -98,7 +98,7 @@ async def test_the_status_waits_for_whoever_holds_the_output(host: Host) -> None
         assert time.monotonic() - began > 0.35
         began = time.monotonic()
         await connection.run("nohup sleep 30 >/dev/null 2>&1 </dev/null & echo free")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20  # of its 30
 
 
 async def test_ten_sessions_per_connection(host: Host) -> None:
@@ -315,7 +315,7 @@ async def test_deleting_kills_every_process_quickly(host: Host) -> None:
         await until(lambda: len(processes.find(vm_ids)) >= 4, "the processes have not started")
         began = time.monotonic()
         host.site.deleted("virtualMachines", "controller", "?forceDeletion=true")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 10  # 0.1 s on an idle computer; they would last 300
         assert processes.find(vm_ids) == []
         await connection.wait_closed()
     assert not host.directory.exists()

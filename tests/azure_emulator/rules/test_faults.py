@@ -158,7 +158,7 @@ def test_an_operation_never_ends(arm: Cloud, site: Site) -> None:
         for _ in range(3):
             state = arm.call("GET", answer.headers["azure-asyncoperation"]).body
             assert state["status"] == "InProgress"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
     assert site.get("publicIPAddresses", "ip").body["properties"]["provisioningState"] == "Updating"
 
 

@@ -17,6 +17,8 @@ from tests.processes import is_alive
 
 from .agents import TIMEOUT_S, Agent, Json, connect, wait_for
 
+AT_ONCE_S = 10.0  # 0.1 s on an idle computer; by missing heartbeats alone the hub would take 200
+
 # tasks; interactive: sent as code, since engines can't import this file
 
 
@@ -81,7 +83,7 @@ def test_engines_twice_is_once(agent: Agent) -> None:
 def test_daemons_hold_no_pipe_of_the_command(agent: Agent) -> None:
     started = time.monotonic()
     (engine,) = agent.engines("pipes", 1)["engines"]  # run() waits for the end of its pipes
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # the engine runs on
     assert is_alive(engine["pid"])
     supervisor = agent.state("pipes")["supervisor"]["pid"]
     controller = json.loads((agent.dir / "controller.json").read_text())["pid"]
@@ -94,8 +96,8 @@ def test_a_killed_engine_leaves_the_hub_at_once_and_is_replaced(agent: Agent) ->
     before = agent.engines("killed", 2)["engines"]
     with connect(agent, 2) as client:
         os.kill(before[1]["pid"], signal.SIGKILL)
-        assert wait_for(lambda: before[1]["id"] not in client.ids) < 2
-        assert wait_for(lambda: len(client.ids) == 2) < 5
+        assert wait_for(lambda: before[1]["id"] not in client.ids) < AT_ONCE_S
+        assert wait_for(lambda: len(client.ids) == 2) < 20
         seen = client[:].apply_async(os.getpid).get_dict(timeout=TIMEOUT_S)
     state = agent.state("killed")["engines"]
     assert seen == {engine["id"]: engine["pid"] for engine in state}
@@ -158,7 +160,7 @@ def test_curve_encrypted_hub_is_told_too(bare: Agent) -> None:
     (engine,) = bare.engines("curve", 1)["engines"]
     with connect(bare, 1) as client:
         os.kill(engine["pid"], signal.SIGKILL)
-        assert wait_for(lambda: engine["id"] not in client.ids) < 2
+        assert wait_for(lambda: engine["id"] not in client.ids) < AT_ONCE_S
 
 
 def test_wrong_key(agent: Agent, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_unreachable_controller_ends_the_engines(agent: Agent, tmp_path: Path) -
     failed = agent.failed(
         "engines", "--set=far", "--count=1", f"--engine-file={file}", "--timeout-s=1.5"
     )
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert "0 of 1 engines registered" in failed["reason"]
     # registration gives up after the same time, so nothing that failed comes to life later
     wait_for(lambda: agent.state("far")["engines"][0]["state"] == "exited")

@@ -69,7 +69,7 @@ def test_a_second_time_there_is_nothing_to_do(machine: Machine, index: PackageIn
     index.asked.clear()
     began = time.monotonic()
     assert machine.ok("build")["environment"]["seconds"] < 0.1
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert index.asked == []
 
 

@@ -314,7 +314,7 @@ def test_calls_of_another_cluster_are_not_waited_for(
     thread.start()
     started = time.monotonic()
     assert flights.wait(tmp_path / "b")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4  # of the 5 that it would wait for its own
     monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 0.1)
     assert not flights.wait(tmp_path / "a")
     monkeypatch.setattr(provision, "IN_FLIGHT_TIMEOUT_S", 20.0)
