@@ -1,11 +1,13 @@
 """Runs `ipcluster` many times from one process that has imported everything.
 
-A fork takes milliseconds where the imports take a second; what runs is a process like any other,
-which can be killed. Used by the soak and by the tests of all ways to die.
+A fork takes milliseconds where the imports take a second, and the end of an interpreter that has
+imported all that a third of one; what runs is a process like any other, which can be killed. Used
+by the end-to-end tests, but for those of imports, and by the soak.
 """
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -14,6 +16,8 @@ import subprocess
 import sys
 import threading
 import time
+import types
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +73,7 @@ class Server:
         self._asking = threading.Lock()
 
     def run(self, command: list[str], environment: Mapping[str, str], cwd: Path) -> Client:
-        """`command`: `ipcluster ...`, `ipcluster-azure ...` or `python -c CODE`."""
+        """`command`: `ipcluster ...`, `ipcluster-azure ...` or `python -c CODE ...`."""
         number = next(self._numbers)
         log = self._folder / f"{number}.log"
         log.touch(mode=0o600)
@@ -113,13 +117,24 @@ def fork_server(folder: Path) -> Iterator[Server]:
 
 
 def _import_everything() -> None:
-    # all but launchers.py, which ipcluster finds and runs as it starts
-    import IPython  # noqa: F401
+    # all but the launchers, which ipcluster finds and runs as it starts, and ipyparallel's
+    # programs, whose classes keep the working directory in which they were imported; what is
+    # imported late, beside an answer of Azure's, costs a client as much as what it imports first
+    import azure.mgmt.compute  # noqa: F401
+    import IPython.core.completer  # noqa: F401
 
+    import ipcluster_azure.clusters.reap
     import ipcluster_azure.commands.app
+    import ipcluster_azure.environment.prepare
+    import ipcluster_azure.start.bring_up
     import ipcluster_azure.start.deployment
+    import ipcluster_azure.start.job_files
     import ipcluster_azure.stop.last_visit
     import ipcluster_azure.stop.teardown  # noqa: F401
+
+    # else each client's collector would walk through all of that, and copy it, as the client ends
+    gc.collect()
+    gc.freeze()
 
 
 def _serve() -> dict[str, object] | None:
@@ -151,8 +166,7 @@ def _become(asked: dict[str, Any]) -> None:
     os.dup2(log, 2)
     words: list[str] = asked["run"]
     if words[0] == "python":
-        sys.argv = ["-c"]
-        exec(compile(words[2], "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102
+        _run_program(*words[2:])
         return
     sys.argv = words
     if words[0] == "ipcluster":
@@ -160,6 +174,15 @@ def _become(asked: dict[str, Any]) -> None:
     else:
         from ipcluster_azure.commands.app import main
     sys.exit(main())
+
+
+def _run_program(code: str, *arguments: str) -> None:
+    """As `python -W ignore -c CODE ARGUMENT...`."""
+    warnings.simplefilter("ignore")
+    sys.argv = ["-c", *arguments]
+    sys.path.insert(0, "")
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    exec(compile(code, "<string>", "exec"), vars(main))  # noqa: S102
 
 
 if __name__ == "__main__":

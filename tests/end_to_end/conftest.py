@@ -23,6 +23,7 @@ from tests.forked_client import Server, fork_server
 from .outputs import Outputs, Process, assert_no_traceback
 
 BIN = Path(sys.executable).parent
+PATIENCE_S = 60.0  # what takes 2 s on an idle computer took 12 where eight others ran tests
 TWO_LINES = """
 c = get_config()
 c.Cluster.controller_launcher_class = "AzureVMControllerLauncher"
@@ -124,8 +125,16 @@ class Profile:
         return self.run("ipcluster", command, profile, *args, expect=expect).stdout
 
     def python(self, code: str) -> str:
-        """What a program of the user's prints, in a process of its own."""
-        return self.run("python", "-W", "ignore", "-c", code).stdout.strip()
+        """What a program of the user's prints, in a process of its own.
+
+        It is forked from one that has imported everything; where imports matter, use `run`.
+        """
+        if self.server is None:
+            return self.run("python", "-W", "ignore", "-c", code).stdout.strip()
+        status, output = self._run_forked(self.server, ("python", "-c", code), 90)
+        assert status == 0, output
+        assert_no_traceback(output)
+        return output.strip()
 
     @contextmanager
     def client(self) -> "Iterator[ipp.Client]":
@@ -187,7 +196,8 @@ def local_controllers(profile: Profile) -> list[int]:
     return found
 
 
-def wait_for(condition: object, timeout_s: float = 10.0) -> None:
+def wait_for(condition: object, timeout_s: float = PATIENCE_S) -> None:
+    """Fail if the condition does not become true; a shorter time than the usual is a promise."""
     deadline = time.monotonic() + timeout_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

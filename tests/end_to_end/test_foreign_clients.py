@@ -19,6 +19,7 @@ CLIENT = """
 import json, os
 import ipyparallel as ipp
 client = ipp.Client({file!r})
+client.queue_status()  # a way to the hub and back: outputs are subscribed to by then
 view, balanced = client[:], client.load_balanced_view()
 
 def printed(result):
