@@ -16,6 +16,12 @@ from . import spending
 from .groups import TaggedGroups, client_of_azure, client_of_emulator
 
 TAG = "ipcluster-test-run"
+# with the interpreter of the tests: theirs is large, and tests/end_to_end/test_same_python sends it
+ON_EMULATOR = f"""
+c.AzureVMLauncher.endpoint = "emulator"
+c.AzureVMLauncher.python_environment = "image"
+c.AzureVMLauncher.image_python = {sys.executable!r}
+"""
 LOCATION = os.environ.get("IPCLUSTER_AZURE_TEST_LOCATION", "eastus")
 
 
@@ -95,7 +101,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         info: EmulatorInfo = request.getfixturevalue("emulator")
         client = client_of_emulator(info)
         groups = TaggedGroups(client, TAG, value, poll_interval_s=0.1)
-        target = Target("emulator", groups, 'c.AzureVMLauncher.endpoint = "emulator"\n', 90, 30)
+        target = Target("emulator", groups, ON_EMULATOR, 90, 30)
     with client:
         assert groups.names() == []  # and the login works, before anything is created
         print(f"Everything carries the tag {TAG}={value}")

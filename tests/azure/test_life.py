@@ -35,11 +35,7 @@ def test_delete_by_tag_takes_a_running_cluster(user: User, target: Target) -> No
     """What the end of every test here relies on."""
     if target.name == "azure":
         pytest.skip("would pay for machines only to see what every test sees at its end")
-    user.configure(
-        "import sys\n"
-        "c.AzureVMLauncher.python_environment = 'image'\n"
-        "c.AzureVMLauncher.image_python = sys.executable\n"
-    )
+    user.configure()
     user.ipcluster("start", "-n", "1", "--daemonize")
     others = target.groups.with_value("of-another")
     others.create("of-another", "eastus")

@@ -22,6 +22,7 @@ from ipcluster_azure.plan.resource_types import NETWORK_API, NSG
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
 from .test_login import POLL_S, IdentityServer, cloud, identity
@@ -186,6 +187,7 @@ def test_this_computer_gets_another_address(
     assert record_of(cloud).plan.own_source == f"{ELSEWHERE}/32"
 
 
+@variant  # of test_this_computer_gets_another_address
 def test_attach_from_elsewhere_after_a_restart(
     cloud: Profile, behind_nat: Nat, addresses: AddressServer, emulator: EmulatorInfo
 ) -> None:

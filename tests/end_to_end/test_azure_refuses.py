@@ -92,6 +92,7 @@ def test_the_next_size_is_tried(profile: Profile, case: str) -> None:
     profile.assert_nothing_left()
 
 
+@variant  # of test_the_next_size_is_tried
 def test_a_size_that_is_refused_at_once_follows_one_that_failed_later(profile: Profile) -> None:
     _add(profile, TWO_SIZES.replace("]", ', "Standard_D2s_v5"]'))
     later = testing.fault("fail", operation=f"{VM}/write", **LATER)

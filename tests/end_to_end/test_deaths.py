@@ -15,7 +15,7 @@ import ipyparallel as ipp
 import psutil
 import pytest
 
-from ..complete import variant
+from ..complete import variant, variants_but
 from ..processes import is_alive
 from .conftest import Profile, wait_for
 from .test_caretaker import VIEWS, link_log, record_of, told, waiting_client
@@ -99,13 +99,9 @@ class Processes:
 
 KINDS = ["supervisor", "helper", "engine", "guard", "link", "watcher"]
 OFTEN = {
-    ("supervisor",),
     ("helper",),
-    ("supervisor", "engine"),
     ("supervisor", "another_supervisor"),
-    ("supervisor", "guard"),
     ("supervisor", "depot"),
-    ("supervisor", "link"),
     ("engine", "link"),
     ("guard", "link"),
 }
@@ -172,7 +168,8 @@ def test_what_is_killed_comes_again(
 
 
 @pytest.mark.parametrize(
-    "kind", ["supervisor", "guard", pytest.param("helper", marks=variant), "controller"]
+    "kind",
+    variants_but(["supervisor", "controller"], ["supervisor", "guard", "helper", "controller"]),
 )
 def test_what_is_stopped_goes_on(cluster: tuple[Profile, Any], kind: str) -> None:
     profile, client = cluster
@@ -204,7 +201,8 @@ def test_a_part_of_the_controller_is_killed(profile: Profile, channel: str) -> N
     profile.assert_nothing_left()
 
 
-@pytest.mark.parametrize("other", ["link", pytest.param("guard", marks=variant)])
+@variant  # of test_caretaker, where the controller alone is killed
+@pytest.mark.parametrize("other", ["link", "guard"])
 def test_the_controller_and_another_are_killed(profile: Profile, other: str) -> None:
     profile.ipcluster("start", "-n", "2", "--daemonize")
     waiting = waiting_client(profile, 10)

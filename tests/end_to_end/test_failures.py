@@ -13,6 +13,7 @@ import pytest
 
 from azure_emulator import client
 
+from ..complete import variant
 from .conftest import IMAGE, TWO_LINES, Profile
 
 # in a configuration, which is tried on this computer as well
@@ -150,6 +151,7 @@ def test_engines_added_later_get_the_profile_as_it_is_then(profile: Profile) -> 
     profile.assert_nothing_left()
 
 
+@variant  # of test_same_python
 def test_the_same_python_runs_everywhere(bare_profile: Profile) -> None:
     bare_profile.configure(
         f'{EMULATED}{MINIMAL}c.AzureVMLauncher.requirements = ["colorama==0.4.6"]\n'

@@ -14,6 +14,7 @@ from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.resource_manager.credentials import FileToken
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_eviction import guard_file
 
@@ -48,6 +49,7 @@ def role_assignments(record: Record) -> list[dict[str, Any]]:
         return api.listed(path, "2022-04-01", doing="listing")
 
 
+@variant  # of test_self_deletion
 def test_in_a_shared_group_it_may_delete_its_machines_alone(profile: Profile) -> None:
     _configure(profile, 'c.AzureVMLauncher.resource_group = "team"\n')
     endpoint = _endpoint(profile)

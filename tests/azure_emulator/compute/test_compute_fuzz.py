@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
+from ...complete import COMPLETE
 from ..cloud import LOCATION, Keys, Site, vm_body
 from .test_uniform import uniform_body
 
 GONE = "(gone)"
 WRONG = (GONE, None, [], {}, "x", -1, True, [{}])
+Mutation: TypeAlias = tuple[tuple[Any, ...], Any]
 
 
-def mutations(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def mutations(body: Any, path: tuple[Any, ...] = ()) -> Iterator[Mutation]:
     """(path, what to put there): each member and item of the body, with each wrong value."""
     items = body.items() if isinstance(body, dict) else enumerate(body)
     for key, value in items:
@@ -24,6 +26,14 @@ def mutations(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any
             yield here, wrong
         if isinstance(value, dict | list):
             yield from mutations(value, here)
+
+
+def a_share_of(all_of_them: Iterator[Mutation]) -> Iterator[Mutation]:
+    """All if COMPLETE, else two for each member or item, of its own: the others are much alike."""
+    for number, (place, wrong) in enumerate(all_of_them):
+        turn = number // len(WRONG)
+        if COMPLETE or number % len(WRONG) in (turn % len(WRONG), (turn + 3) % len(WRONG)):
+            yield place, wrong
 
 
 def mutated(body: dict[str, Any], path: tuple[Any, ...], wrong: Any) -> dict[str, Any]:
@@ -65,9 +75,9 @@ def test_wrong_bodies_are_refused_or_taken(
     answer = site.cloud.call("PUT", path, body)
     assert answer.status in (201, 202), answer
     changeable = {key: item for key, item in body.items() if key not in ("location", "zones")}
-    for place, wrong in mutations(body):
+    for place, wrong in a_share_of(mutations(body)):
         answer = site.cloud.call("PUT", path, mutated(body, place, wrong))
         assert answer.status < 500, (place, wrong, answer)
-    for place, wrong in mutations(changeable):
+    for place, wrong in a_share_of(mutations(changeable)):
         answer = site.cloud.call("PATCH", path, mutated(changeable, place, wrong))
         assert answer.status < 500, (place, wrong, answer)
