@@ -76,5 +76,5 @@ class AzureApp(Command):
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command; entry.py calls it."""
     AzureApp.launch_instance()

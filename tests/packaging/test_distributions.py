@@ -78,7 +78,7 @@ def test_entry_points(wheel: zipfile.ZipFile) -> None:
     controller = "ipcluster_azure.launchers:AzureVMControllerLauncher"
     engines = "ipcluster_azure.launchers:AzureVMEngineSetLauncher"
     assert {section: dict(parser[section]) for section in parser.sections()} == {
-        "console_scripts": {"ipcluster-azure": "ipcluster_azure.commands.app:main"},
+        "console_scripts": {"ipcluster-azure": "ipcluster_azure.commands.entry:main"},
         "ipyparallel.controller_launchers": {
             "azurevm": controller,
             "AzureVMControllerLauncher": controller,
