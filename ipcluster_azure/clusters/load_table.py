@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..formatting import counted, duration, table
 from .load import ClusterLoad, EngineLoad, MachineLoad, Sums
 
-HEADINGS = ["MACHINE", "ENGINE", "CPU %", "MEMORY", "BEGUN", "RUNNING", "DONE", "DONE/S"]
+HEADINGS = ["MACHINE", "ENGINE", "CPU %", "MEMORY", "BEGUN", "RUN", "DONE", "DONE/S"]
 UNKNOWN = "-"
 COMPUTING_S = 3.0  # the machines tell of their tasks each second
 MIB, GIB = 1 << 20, 1 << 30
@@ -82,7 +82,7 @@ def _used(machine: MachineLoad) -> str:
 
 def _rows(machine: MachineLoad, prefix: str) -> Iterator[list[str]]:
     engines = machine.engines
-    cpus = f" of {machine.cpus} CPUs" if machine.cpus else ""
+    cpus = f", {machine.cpus} CPUs" if machine.cpus else ""
     tasks = [""] * 4
     if machine.engine_set:
         rates = sum(engine.done_per_s or 0.0 for engine in engines)

@@ -67,9 +67,9 @@ def test_the_table_has_a_row_for_each_machine_and_each_engine() -> None:
         "6 done, 1.00"
     )
     assert times == "  idle for 5 min; no end of its lifetime"
-    assert rows[0].split() == "MACHINE ENGINE CPU % MEMORY BEGUN RUNNING DONE DONE/S".split()
+    assert rows[0].split() == "MACHINE ENGINE CPU % MEMORY BEGUN RUN DONE DONE/S".split()
     assert rows[1].split()[0] == "controller"  # without what all names begin with
-    assert rows[2].split() == "vm_1 all 25 of 4 CPUs 3.0 of 16.0 GiB 7 1 6 1.00".split()
+    assert rows[2].split() == "vm_1 all 25, 4 CPUs 3.0 of 16.0 GiB 7 1 6 1.00".split()
     assert rows[3].split() == "0 50 100 MiB 5 1 4 0.50".split()
     assert rows[5].split()[:2] == ["vm_10", "silent"]
     assert len(rows) == 6
