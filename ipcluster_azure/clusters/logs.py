@@ -23,16 +23,17 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def parse_since(text: str, now: datetime) -> float:
     """Return how many seconds ago `text` is: 30s, 10m, 2h, 1d, or a time in ISO 8601, which is this
-    computer's unless it names a zone. Raises ConfigurationError."""
+    computer's unless it names a zone; at most 1970, as no clock of a machine knows what was before.
+    Raises ConfigurationError."""
     if found := SINCE.fullmatch(text):
-        return float(found[1]) * SECONDS[found[2]]
+        return min(float(found[1]) * SECONDS[found[2]], now.timestamp())
     try:
         at = datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise ConfigurationError(
             f"--since={text} is no time: 30s, 10m, 2h, 1d, or 2026-11-30T09:15 are."
         ) from None
-    return max(0.0, (now - at).total_seconds())
+    return min(max(0.0, (now - at).total_seconds()), now.timestamp())
 
 
 async def show_logs(

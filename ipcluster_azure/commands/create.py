@@ -1,8 +1,8 @@
 """`ipcluster-azure create`: the machines and the network of a cluster, with nothing on them."""
 
-from traitlets import Integer
-
 from ..clusters.steps import create
+from ..settings.numbers import BoundedInteger
+from ..settings.values import MOST_ENGINES
 from .cluster_command import ClusterCommand
 
 
@@ -20,9 +20,13 @@ class CreateApp(ClusterCommand):
     examples = """
     ipcluster-azure create --profile=azure -n 32
     """
-    n = Integer(1, min=1, config=True, help="Number of engines that the machines are for.").tag(
-        required=True
-    )
+    n = BoundedInteger(
+        1,
+        min=1,
+        max=MOST_ENGINES,
+        config=True,
+        help="Number of engines that the machines are for.",
+    ).tag(required=True)
     ended = "What was created is deleted."
 
     aliases = {**ClusterCommand.aliases, "n": "CreateApp.n"}  # noqa: RUF012

@@ -3,12 +3,14 @@
 import json
 
 from IPython.paths import get_ipython_dir
-from traitlets import Bool, Integer
+from traitlets import Bool
 
 from ..clusters.doctor import FAILED, Examination
 from ..clusters.profiles import profile_dir
 from ..formatting import printable
 from ..resource_manager.role import role_definition
+from ..settings.numbers import BoundedInteger
+from ..settings.values import MOST_ENGINES
 from .subscription_options import SubscriptionCommand
 
 DEFAULT_PROFILE = "azure"
@@ -29,7 +31,9 @@ class DoctorApp(SubscriptionCommand):
     ipcluster-azure doctor --role --subscription-id=ID > role.json
     az role definition create --role-definition @role.json
     """
-    n = Integer(1, min=1, config=True, help="How many engines the quota must allow.")
+    n = BoundedInteger(
+        1, min=1, max=MOST_ENGINES, config=True, help="How many engines the quota must allow."
+    )
     role = Bool(False, config=True, help="Print the least-privilege role as JSON instead.")
     self_deletion = Bool(
         False, config=True, help="With --role: also what the setting self_deletion needs."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from IPython.paths import get_ipython_dir
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Unicode
 
 from ..clusters.profiles import profile_dir
 from ..clusters.results import Brought, bring_back
@@ -16,11 +16,13 @@ from ..clusters.sync_outcome import Outcome
 from ..clusters.sync_settings import settings_now
 from ..progress import Progress
 from ..record.file import RecordFile
+from ..settings.numbers import BoundedFloat
 from ..stop.results import FOLDER, LIMIT_MB, Fetch
 from .base import FAILURE, Command, log_to_output, say
 
 FORCE = "Also while engines compute: their tasks may see old files and new ones, or end."
 BACK = "Bring home files of these patterns from the engines' folders and JupyterLab instead."
+MOST_MB = 1e9  # a petabyte: no limit
 OF_BACK = ("to", "limit_mb")
 OF_SENDING = ("folder", "force")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -61,9 +63,10 @@ class SyncApp(Command):
         config=True,
         help="With --back: where they go, each machine's into a folder of its own.",
     ).tag(word="FOLDER")
-    limit_mb = Float(
+    limit_mb = BoundedFloat(
         LIMIT_MB,
         min=0,
+        max=MOST_MB,
         config=True,
         help="With --back: bring nothing if there is more, in megabytes.",
     ).tag(word="N")

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from IPython.paths import get_ipython_dir
-from traitlets import Integer, Unicode
+from traitlets import Unicode
 
 from ..clusters.profiles import profile_dir
 from ..clusters.templates import write_templates
+from ..settings.numbers import BoundedInteger
+from ..settings.values import MOST_ENGINES
 from .base import Command, log_to_output
 
 
@@ -28,7 +30,9 @@ class TemplateApp(Command):
     cluster_id = Unicode(
         "", config=True, help="Id for the files' names and the tags, if the cluster is to have one."
     )
-    n = Integer(0, config=True, help="Number of engines; must be given.").tag(required=True)
+    n = BoundedInteger(
+        0, min=0, max=MOST_ENGINES, config=True, help="Number of engines; must be given."
+    ).tag(required=True)
     to = Unicode("", config=True, help="Folder for the files. Empty: the profile's own.").tag(
         word="FOLDER"
     )

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, List, TraitType, Unicode, Union
@@ -15,6 +16,12 @@ EXPECTED = re.compile(
     r"The '(?P<name>\w+)' trait of an? (?P<owner>\w+) instance expected (?P<kind>.+), "
     r"not the \w+ (?P<value>.+)\.$",
     re.DOTALL,
+)
+# "The value of the 'n' trait of an Engines instance should not be less than 1, but a value of 0 was
+# specified"
+TOO_SMALL = re.compile(
+    r"The value of the '(?P<name>\w+)' trait of an? (?P<owner>\w+) instance should not be "
+    r"less than (?P<least>\S+), but a value of (?P<value>\S+) was specified"
 )
 KINDS = {"an int": "a whole number", "a float": "a number", "a unicode string": "a text"}
 
@@ -69,11 +76,17 @@ def _close(trait: TraitType[Any, Any], value: Any) -> str:
     return "".join(f" Did you mean {by_lower[found]!r}?" for found in close)
 
 
-def in_words(message: str) -> str:
-    """Return one of traitlets' own messages in words, or as it is if it is none that is known."""
-    found = EXPECTED.fullmatch(message)
-    if found is None:
+def in_words(message: str, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return one of traitlets' own messages in words, or as it is if it is none that is known.
+
+    `names` says by trait what the user calls it; without, it is Class.trait.
+    """
+    expected, too_small = EXPECTED.fullmatch(message), TOO_SMALL.fullmatch(message)
+    if (found := expected or too_small) is None:
         return message
+    name = names.get(found["name"], f"{found['owner']}.{found['name']}")
+    if expected is None:
+        return f"{name} must be at least {found['least']}, not {found['value']}."
     kinds = found["kind"].split(" or ")
     words = " or ".join(KINDS.get(kind, kind) for kind in kinds if kind != "None")
-    return f"{found['owner']}.{found['name']} must be {words}, not {found['value']}."
+    return f"{name} must be {words}, not {found['value']}."

@@ -21,6 +21,10 @@ NOW = datetime(2026, 11, 30, 10, 0, tzinfo=timezone.utc)
         ("2026-11-30T09:59:00+00:00", 60.0),
         ("2026-11-30T12:59:00+03:00", 60.0),
         ("2026-12-30T10:00:00+00:00", 0.0),  # the future
+        # before 1970, where clocks begin: a machine can't express it
+        ("1900-01-01T00:00:00+00:00", NOW.timestamp()),
+        ("9" * 20 + "h", NOW.timestamp()),
+        ("9" * 400 + "d", NOW.timestamp()),
     ],
 )
 def test_a_time(text: str, seconds: float) -> None:

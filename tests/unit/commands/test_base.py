@@ -4,19 +4,27 @@ import pytest
 
 from ipcluster_azure.commands.attach import AttachApp
 from ipcluster_azure.commands.base import Command
+from ipcluster_azure.commands.create import CreateApp
+from ipcluster_azure.commands.delete import DeleteApp
+from ipcluster_azure.commands.deploy import DeployApp
 from ipcluster_azure.commands.doctor import DoctorApp
 from ipcluster_azure.commands.init import InitApp
 from ipcluster_azure.commands.list import ListApp
+from ipcluster_azure.commands.logs import LogsApp
 from ipcluster_azure.commands.notebook import NotebookApp
 from ipcluster_azure.commands.reap import ReapApp
+from ipcluster_azure.commands.ssh import SshApp
 from ipcluster_azure.commands.ssh_config import SshConfigApp
 from ipcluster_azure.commands.status import StatusApp
+from ipcluster_azure.commands.sync import SyncApp
+from ipcluster_azure.commands.template import TemplateApp
 from ipcluster_azure.commands.top import TopApp
 
 COMMANDS = (
     *(InitApp, StatusApp, AttachApp, NotebookApp, ListApp, ReapApp, DoctorApp, TopApp),
-    SshConfigApp,
+    *(SshConfigApp, CreateApp, DeployApp, DeleteApp, TemplateApp, SyncApp),
 )
+WITH_WORDS = (LogsApp, SshApp)  # that are no options
 
 
 def _refused(kind: type[Command], words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -49,7 +57,7 @@ def test_a_name_alone_is_meant_as_a_profile(capsys: pytest.CaptureFixture[str]) 
     assert _refused(InitApp, ["trial"], capsys).endswith(" Did you mean --profile=trial?")
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("kind", COMMANDS + WITH_WORDS)
 def test_examples_are_aligned(kind: type[Command]) -> None:
     examples = "\n".join(kind().emit_examples()).splitlines()[3:]
     indented = {len(line) - len(line.lstrip()) for line in examples if line}
@@ -68,10 +76,16 @@ def test_traits_of_other_classes_and_of_none(
     ("kind", "words", "message"),
     [
         (ReapApp, ["--expired=maybe"], "'--expired=maybe' is not one of its options"),
-        (ReapApp, ["--ReapApp.expired=maybe"], "expected a boolean, not the str 'maybe'"),
-        (DoctorApp, ["--n=0"], "should not be less than 1"),
-        (DoctorApp, ["-n", "x"], "expected an int, not the str 'x'"),
-        (InitApp, ["--template=x"], "any of ['azure', 'emulator'], not the str 'x'"),
+        (ReapApp, ["--ReapApp.expired=maybe"], "--ReapApp.expired must be a boolean, not 'maybe'."),
+        (DoctorApp, ["--n=0"], "-n must be a whole number from 1 to 2,000,000, not 0."),
+        (DoctorApp, ["-n", "x"], "-n must be a whole number from 1 to 2,000,000, not 'x'."),
+        (CreateApp, ["-n", "-1"], "-n must be a whole number from 1 to 2,000,000, not -1."),
+        (CreateApp, ["-n", "9" * 30], "-n must be a whole number from 1"),
+        (TemplateApp, ["-n", "nan"], "-n must be a whole number from 0 to 2,000,000, not 'nan'."),
+        (SyncApp, ["--limit-mb=nan"], "--limit-mb must be a number from 0 to 1,000,000,000, not"),
+        (SyncApp, ["--limit-mb=inf"], "--limit-mb must be a number"),
+        (SyncApp, ["--limit-mb=x"], "--limit-mb must be a number"),
+        (InitApp, ["--template=x"], "--template must be any of ['azure', 'emulator'], not 'x'."),
         (ListApp, ["--profile"], "--profile needs a value"),
         (ListApp, ["--profile", "--json"], "--profile needs a value"),
         (ListApp, ["--profile=a", "--profile", "b"], "--profile is given twice"),
