@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,22 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     arguments: without the program's name, as sys.argv[1:], which is the default; program: how
     the user calls this, for messages and --help. Raises SystemExit after --help and for mistakes.
     """
+    try:
+        try:
+            return _run(arguments, program)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:  # of standard output: others are EmulatorErrors
+        # what is left to be written is lost, or the interpreter would fail at it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+            return 0
+        print(f"{program}: {error.strerror or error}.", file=sys.stderr)
+        return FAILED
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
     parser, subcommands = parsers(program)
     values, unknown = parser.parse_known_args(arguments)
     if values.subcommand is None:

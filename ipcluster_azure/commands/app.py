@@ -3,6 +3,7 @@
 import shlex
 
 from .base import HELP, MISTAKE, Command, say_and_exit
+from .output import output_that_may_close
 
 COMMANDS = "ipcluster_azure.commands"
 OF_IPCLUSTER = ("start", "stop", "engines", "clean")
@@ -77,4 +78,5 @@ class AzureApp(Command):
 
 def main() -> None:
     """Run the command; entry.py calls it."""
-    AzureApp.launch_instance()
+    with output_that_may_close():
+        AzureApp.launch_instance()

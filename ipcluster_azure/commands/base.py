@@ -2,9 +2,9 @@
 
 import importlib.metadata
 import logging
-import os
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from inspect import cleandoc
 from typing import NoReturn, TextIO
 
@@ -12,6 +12,8 @@ from traitlets import TraitError, Unicode
 from traitlets.config import Application, Config
 
 from ..errors import AzureLauncherError
+from ..settings.trait_words import in_words
+from .output import LogHandler, Output
 
 FAILURE, MISTAKE, INTERRUPTED = 1, 2, 130  # exit status
 HELP = frozenset(["-h", "--help", "--help-all", "--version", "-V"])
@@ -19,24 +21,13 @@ HELP = frozenset(["-h", "--help", "--help-all", "--version", "-V"])
 
 def say(message: str) -> None:
     """Print one line for the user to standard error: standard output is for what was asked for."""
-    print(f"ipcluster-azure: {message}", file=sys.stderr)
-
-
-class OutputClosed(Exception):
-    """Nobody reads what is printed any more, as in `ipcluster-azure logs | head`."""
+    with suppress(OSError):  # nobody reads that either
+        print(f"ipcluster-azure: {message}", file=sys.stderr)
 
 
 def print_now(text: str) -> None:
-    """Print for who reads it as it comes.
-
-    Raises OutputClosed: BrokenPipeError could be taken for that of a connection.
-    """
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # else the interpreter would fail at it once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputClosed from None
+    """Print for who reads it as it comes."""
+    print(text, flush=True)
 
 
 def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
@@ -44,16 +35,21 @@ def say_and_exit(message: str, status: int = FAILURE) -> NoReturn:
     sys.exit(status)
 
 
-def log_to_output(name: str, stream: TextIO | None = None) -> logging.Logger:
+def log_to_output(name: str, stream: TextIO | Output | None = None) -> logging.Logger:
     """Return a logger whose lines go to standard output, or to `stream`, as they are."""
     log = logging.getLogger(name)
     if not log.handlers:
-        handler = logging.StreamHandler(stream or sys.stdout)
+        handler = LogHandler(stream or sys.stdout)
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
     return log
+
+
+def _is_value(word: str) -> bool:
+    """Return whether a word is an option's value, and not the next option: -1 is a number."""
+    return not word.startswith("-") or word[1:2].isdigit()
 
 
 class Command(Application):
@@ -76,8 +72,6 @@ class Command(Application):
             say_and_exit(str(error))
         except KeyboardInterrupt:
             say_and_exit("interrupted.", INTERRUPTED)
-        except OutputClosed:  # it has what it wanted
-            sys.exit(0)
 
     def act(self) -> None:
         raise NotImplementedError
@@ -101,7 +95,10 @@ class Command(Application):
         try:
             super().update_config(config)
         except TraitError as error:
-            self._refuse(str(error))
+            names = {trait: option for option, trait in self._traits_by_option().items()}
+            for alias, target in self.aliases.items():
+                names[target.rpartition(".")[2]] = f"-{alias}" if len(alias) == 1 else f"--{alias}"
+            self._refuse(in_words(str(error), names))
 
     def _check(self, words: list[str]) -> None:
         """Refuse what traitlets would drop with a warning, or explain in terms of its own."""
@@ -112,7 +109,7 @@ class Command(Application):
         for word in rest:
             option, has_value, _ = word.partition("=")
             if option in traits:
-                if not has_value and next(rest, "-").startswith("-"):
+                if not has_value and not _is_value(next(rest, "-")):
                     self._refuse(f"{option} needs a value: {option}=...")
                 if traits[option] in given:
                     self._refuse(f"{option} is given twice.")
