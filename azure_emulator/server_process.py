@@ -21,6 +21,13 @@ START_TIMEOUT_S = 30.0
 ROOT_FILE_SYSTEM_TIMEOUT_S = 900.0  # it is made once, in a minute, on a busy computer in five
 ALREADY_RUNNING, NOT_LISTENING = 3, 4  # exit statuses of the server
 LOG_TAIL_LINES = 15
+# As `python -m` does, but with the working directory's modules out of its way: a random.py there
+# would be taken for Python's own. (-P does that from Python 3.11 on.) The folder of this package is
+# named for those who import it from their working directory.
+RUN_MODULE = (
+    "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv.pop(1)]; "
+    "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
 
 
 def find(state_dir: str | os.PathLike[str] | None = None) -> EmulatorInfo | None:
@@ -55,8 +62,9 @@ def launch(directory: Path, arguments: Sequence[str], *, in_containers: bool) ->
         if problem := programs.missing():
             raise EmulatorError(problem)
     prepare(directory)
-    command = [sys.executable, "-m", "azure_emulator.front.serve", "--detach"]
-    command += [f"--state-dir={directory}", *arguments]
+    packages = str(Path(__file__).absolute().parent.parent)
+    command = [sys.executable, "-c", RUN_MODULE, packages, "azure_emulator.front.serve"]
+    command += ["--detach", f"--state-dir={directory}", *arguments]
     timeout_s = ROOT_FILE_SYSTEM_TIMEOUT_S if in_containers else START_TIMEOUT_S
     return _launched(command, directory / "emulator.log", timeout_s)
 

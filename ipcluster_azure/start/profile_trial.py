@@ -26,6 +26,11 @@ from .request import ProcessSpec
 LIMIT_S = 10.0  # both take about a second
 LOOK_S = 0.02
 END_S = 2.0  # what a process has to end by itself, at its limit or without its standard input
+# The working directory's modules come last: a random.py there is not taken for Python's own.
+RUN_TRIAL = (
+    "import sys; sys.path.sort(key=lambda entry: not entry); "
+    f"from {__package__}.trial import main; main()"
+)
 GIVEN, OUTCOME = "given.json", "outcome.json"  # files of trial.py
 LOOPBACK = "127.0.0.1"
 NO_CONNECTION = {  # an engine reads it, but does not get as far as to use it
@@ -156,7 +161,7 @@ def _begin(trial: Trial, folder: Path, cluster_id: str) -> "subprocess.Popen[byt
     }
     (folder / GIVEN).write_text(json.dumps(given), encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, "-m", f"{__package__}.trial", str(folder)],
+        [sys.executable, "-c", RUN_TRIAL, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,8 +1,8 @@
 """A process that tries a profile's configuration of ipcontroller or ipengine, before it costs.
 
-`python -m ipcluster_azure.start.trial FOLDER`, where profile_trial.py has put given.json and a copy
-of the profile. It is an ipcontroller itself, on the loopback network, until that is ready; or an
-ipengine until it would connect. Nothing of the user's set-up of engines is run.
+Run by profile_trial.py, with a folder where that has put given.json and a copy of the profile. It
+is an ipcontroller itself, on the loopback network, until that is ready; or an ipengine until it
+would connect. Nothing of the user's set-up of engines is run.
 
 What it finds is in outcome.json then: {"refused": [...], "warned": [...], "files": [...]}, the last
 with name and path of each file that engines would run. It ends, and with it all that it or the
@@ -71,7 +71,3 @@ def main() -> NoReturn:
         if not outcome.refused:
             outcome.add(error, given["profile"])
     outcome.end()
-
-
-if __name__ == "__main__":
-    main()

@@ -239,3 +239,13 @@ def test_an_option_before_the_subcommand_is_told_its_place(
     with pytest.raises(SystemExit):
         cli.main(["--state-dir=x", "start"])
     assert "'--state-dir' belongs behind the subcommand" in capsys.readouterr().err
+
+
+def test_modules_in_the_working_directory_are_not_taken_for_pythons(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a random.py of somebody's who tries out random numbers."""
+    for name in ("random", "types", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["start", f"--state-dir={directory}", "--machines=none"]) == 0

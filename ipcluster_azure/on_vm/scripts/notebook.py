@@ -32,6 +32,11 @@ LAB = ROOT / "notebook"
 EXAMPLES = LAB / "examples"  # sent with this program, as a package
 SENT = ROOT / "files.json"  # notebook_files.py makes it
 START_S, LOOK_S = 120.0, 0.1
+# not -m: it is started in the home directory, where a random.py of the user's would be Python's own
+RUN_JUPYTERLAB = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from jupyterlab.labapp import main; sys.exit(main())"
+)
 LOG_TAIL = 2000  # characters
 JsonObject = dict[str, Any]
 
@@ -202,7 +207,7 @@ def launch(python: str) -> JsonObject:
     log.parent.mkdir(mode=0o700, exist_ok=True)
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         daemon = subprocess.Popen(
-            [program(python), "-m", "jupyterlab"],
+            [program(python), "-c", RUN_JUPYTERLAB],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

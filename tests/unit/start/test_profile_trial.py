@@ -249,3 +249,14 @@ def test_an_extension_that_nothing_brings_is_named(
     _try_engines(profile, "c.InteractiveShellApp.extensions = ['autoreload', 'nosuch.magic']\n")
     (line,) = caplog.messages
     assert "extension nosuch.magic is of no package that is installed here" in line
+
+
+def test_modules_in_the_working_directory_are_not_taken_for_pythons(
+    profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They aren't on the machines, either; what Python doesn't have is found there after all."""
+    for name in ("random", "types"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    (tmp_path / "of_mine.py").touch()
+    monkeypatch.chdir(tmp_path)
+    _try_controller(profile, "import of_mine\nc.HeartMonitor.period = 500\n")
