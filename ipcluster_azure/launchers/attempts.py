@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AzureLauncherError, ClusterStopped, RecordDamaged
 from ..progress import notices_to
+from ..record.abort import as_stopped
 from .caller import Caller, caller, ipcluster_app, is_stopping
 from .cluster_file import write_in_one_piece
 from .ending import end_command, keep_file, leave_out_repetitions
@@ -38,6 +39,8 @@ async def start_or_undo(launcher: "AzureVMBase", starting: Awaitable[None]) -> N
         app = ipcluster_app(launcher)
         if not isinstance(error, Exception):
             raise
+        if being_deleted:
+            error = as_stopped(launcher.record_file, error)
         if app is None:
             raise for_this_program(error) from (error.__cause__ or error.__context__)
         if (being_deleted or isinstance(error, ClusterStopped)) and is_stopping(app):

@@ -11,6 +11,7 @@ from typing import Any
 from ipyparallel.cluster.launcher import NotRunning
 
 from ..errors import AzureLauncherError, ClusterStopped
+from ..record.abort import STOPPED
 from ..record.contents import Record
 from ..record.file import RecordFile
 from ..start.request import JobFile, ProcessSpec, StartContext
@@ -94,7 +95,7 @@ class AzureVMBase:
         """Write the job file; from here on there may be something to stop."""
         self._began = True
         if self._was_dropped():
-            raise ClusterStopped("The cluster was stopped while it was starting.")
+            raise ClusterStopped(STOPPED)
         self._template = template
         self.write_job_file(n)
         if self.state != "running":  # else it is another try, in another size or zone

@@ -1,9 +1,9 @@
 """The abort mark: each step looks at the record after each wait, and gives up once it says so."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from ..errors import ClusterStopped
+from ..errors import AzureLauncherError, ClusterStopped
 from .contents import DELETING, EngineSet, Record
 from .file import RecordFile
 
@@ -39,6 +39,23 @@ def _check(record: Record, set_id: str) -> None:
         set_id not in record.engine_sets or record.engine_sets[set_id].state == DELETING
     ):
         raise ClusterStopped("The engines were stopped while they were starting.")
+
+
+def as_stopped(file: RecordFile, error: Exception) -> Exception:
+    """Return as what the failure of a start is told whose cluster is being deleted, or gone.
+
+    That is why connections break and machines are missing; unless the cluster's own link deletes
+    it, for a reason that is on record and is told.
+    """
+    if not isinstance(error, AzureLauncherError) or isinstance(error, ClusterStopped):
+        return error
+    with suppress(AzureLauncherError):
+        record = file.read()
+        if record is not None and record.ended_because:
+            return error
+    stopped = ClusterStopped(STOPPED)
+    stopped.__cause__ = error
+    return stopped
 
 
 @contextmanager
