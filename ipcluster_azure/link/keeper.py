@@ -4,7 +4,8 @@
 
 Started by `ipcluster-azure create`, and by whoever ends what runs on machines that stay. It ends
 once a controller runs there, and its guard, or the cluster is deleted; where the process that
-deletes it dies, it does the rest.
+deletes it dies, it does the rest. A watcher (watcher.py) starts it again if it is killed, and it
+the watcher.
 """
 
 import asyncio
@@ -20,7 +21,9 @@ from ..progress import Progress
 from ..record.contents import READY, Limits, Record
 from ..record.file import RecordFile, held
 from ..resource_manager.azure_time import azure_now, passed_s
+from .partner import POSSIBLE, Inheritance, Partner, inherit
 
+MODULE = "ipcluster_azure.link.keeper"
 LOOK_S = 0.5
 RETRY_S = 30.0
 H_S, MIN_S = 3600.0, 60.0
@@ -38,9 +41,12 @@ def over(limits: Limits, age_s: float, idle_s: float) -> str:
 
 
 class Keeper:
-    """Keeps one cluster; there is one keeper of it at a time."""
+    """Keeps one cluster; there is one keeper of it at a time.
 
-    def __init__(self, file: RecordFile) -> None:
+    `left` is what the watcher hands on that has started this process, if one has.
+    """
+
+    def __init__(self, file: RecordFile, left: Inheritance | None = None) -> None:
         self._file, self._began = file, passed_s()
         self._idle_since = self._began
         with file.edit() as record:
@@ -49,8 +55,21 @@ class Keeper:
                 record.keeper_pid = os.getpid()
         self._cluster, self._age_s = record.plan.names.base, _age_s(record)
         self._deployments = record.deployments
+        self._partner: Partner | None = None
+        if POSSIBLE:
+            self._partner = Partner(file.path, self._cluster, lambda pid: None, MODULE)
+            if left is not None:
+                self._partner.adopt(left)
 
     async def run(self) -> None:
+        """Keep the cluster until that is over; then the watcher ends as well."""
+        watching = asyncio.ensure_future(self._partner.run()) if self._partner else None
+        await self._keep()
+        if self._partner is not None and watching is not None:
+            watching.cancel()
+            self._partner.say_goodbye()
+
+    async def _keep(self) -> None:
         while self.needed:
             await asyncio.sleep(LOOK_S)
             try:
@@ -105,7 +124,7 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:
-        keeper = Keeper(RecordFile(Path(sys.argv[1])))
+        keeper = Keeper(RecordFile(Path(sys.argv[1])), inherit())
     except AzureLauncherError:  # it has been deleted just now
         return
     with suppress(OSError):  # who has started it may have been killed

@@ -70,11 +70,15 @@ def _take(inheritance: Inheritance, message: Json, sock: socket.socket) -> None:
 class Partner:
     """Keeps a watcher for a cluster's link, and sockets with it.
 
-    `on_change` is called with the pid of each watcher that is started.
+    `on_change` is called with the pid of each watcher that is started. `module` is what that
+    starts again, if it is not the link: this process.
     """
 
-    def __init__(self, record: Path, cluster: str, on_change: Callable[[int], None]) -> None:
+    def __init__(
+        self, record: Path, cluster: str, on_change: Callable[[int], None], module: str = ""
+    ) -> None:
         self._record, self._cluster, self._on_change = record, cluster, on_change
+        self._words = [str(record), *([module] if module else [])]
         self._kept: dict[str, tuple[Json, int]] = {}
         self._numbers = itertools.count()
         self._channel: Channel | None = None
@@ -150,7 +154,7 @@ class Partner:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-IS", watcher.__file__, str(self._record)],
+                [sys.executable, "-IS", watcher.__file__, *self._words],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=self._record.parent,

@@ -1,6 +1,8 @@
 """Starts a cluster's link again when it dies, and keeps its sockets meanwhile.
 
-    python -IS watcher.py RECORD      by the link, with a socket to it as standard input
+    python -IS watcher.py RECORD [MODULE]     by the link, with a socket to it as standard input
+
+MODULE is what is started again: the link, or the keeper of machines on which nothing runs.
 
 Each of the two watches the other: that socket ends with the process that holds its other end. A
 client that connects while there is no link waits at the port, which stays open, and what it has
@@ -35,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+LINK = "ipcluster_azure.link"
 BEAT_S = 2.0
 QUIET_BEATS = 15  # without a word; then the other is made to end, as it hangs or was stopped
 STARTING_BEATS = 30  # more, until the first word
@@ -135,10 +138,10 @@ class Quiet:
 
 
 class Watcher:
-    """Watches the link of the cluster of one record."""
+    """Watches the link of the cluster of one record, or what else runs as `module`."""
 
-    def __init__(self, record: Path, channel: Channel) -> None:
-        self._record, self._channel = record, channel
+    def __init__(self, record: Path, channel: Channel, module: str = LINK) -> None:
+        self._record, self._channel, self._module = record, channel, module
         self._link_pid, self._cluster = 0, ""
         self._kept: dict[str, tuple[Json, int]] = {}
         self._pause = Pause()
@@ -207,7 +210,7 @@ class Watcher:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ipcluster_azure.link", str(self._record)],
+                [sys.executable, "-m", self._module, str(self._record)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=self._record.parent,
@@ -234,7 +237,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    Watcher(Path(sys.argv[1]), channel).run()
+    Watcher(Path(sys.argv[1]), channel, *sys.argv[2:3]).run()
 
 
 if __name__ == "__main__":

@@ -4,9 +4,13 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+
+from tests.processes import is_alive
 
 from ..complete import variant
 from .conftest import ON_EMULATOR, Profile, read_json, wait_for
@@ -66,8 +70,34 @@ def test_machines_are_there_and_nothing_runs_on_them(created: Profile) -> None:
     assert "Cluster: created, nothing runs on its machines" in text
     assert "created, 1 VM (1 Succeeded) for 2 engines" in text
     assert not {"ipcontroller-client.json", "azure-.client"} & created.files()
-    (keeper,) = created.processes()
-    assert "ipcluster_azure.link.keeper" in keeper.cmdline()
+    keeper, watcher = kept_by(created)
+    assert {process.pid for process in created.processes()} == {keeper, watcher}
+
+
+def kept_by(profile: Profile) -> tuple[int, int]:
+    """Return the pids of the keeper that is on record and of its watcher, once both run."""
+    found: dict[str, int] = {}
+
+    def both_run() -> bool:
+        found.clear()
+        for process in profile.processes():
+            with suppress(psutil.Error):
+                is_watcher = any(word.endswith("watcher.py") for word in process.cmdline())
+                found["watcher" if is_watcher else "keeper"] = process.pid
+        return len(found) == 2 and found["keeper"] == record(profile)["keeper_pid"]
+
+    wait_for(both_run, 30)
+    return found["keeper"], found["watcher"]
+
+
+@pytest.mark.parametrize("killed", ["keeper", "watcher"])
+def test_who_sees_to_the_limits_is_started_again(created: Profile, killed: str) -> None:
+    """Else machines on which nothing runs would cost until their lifetime's end, or longer."""
+    before = dict(zip(("keeper", "watcher"), kept_by(created), strict=True))
+    psutil.Process(before[killed]).kill()
+    wait_for(lambda: not is_alive(before[killed]))
+    after = dict(zip(("keeper", "watcher"), kept_by(created), strict=True))
+    assert {name for name in after if after[name] != before[name]} == {killed}
 
 
 @pytest.mark.parametrize(

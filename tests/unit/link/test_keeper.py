@@ -42,7 +42,9 @@ def test_it_stays_where_who_has_started_it_was_killed(
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "ipcluster_azure.link.keeper", str(file.path)]
-    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, text=True
+    ) as process:
         os.close(writer)
         try:
             while file.require().keeper_pid != process.pid:
