@@ -34,9 +34,11 @@ def own_address(service: str) -> str:
         # an address and nothing wider, whatever the service says, and however slowly
         return f"{ipaddress.IPv4Address(within(2 * PUBLIC_IP_TIMEOUT_S, ask).strip())}/32"
     except (OSError, ValueError, TimedOut) as error:
+        cause = getattr(error, "reason", error)  # of urllib's errors
+        why = getattr(cause, "strerror", None) or cause
         raise ConfigurationError(
             f"ssh_source is 'auto', but {service} did not tell this computer's public address "
-            f"({error}). Set c.AzureVMLauncher.ssh_source = 'A.B.C.D/32'."
+            f"({why}). Set c.AzureVMLauncher.ssh_source = 'A.B.C.D/32'."
         ) from error
 
 

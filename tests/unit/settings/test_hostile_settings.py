@@ -1,7 +1,9 @@
 """Hostile texts in settings: refused, or passed on as they are."""
 
 import asyncio
+import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +23,7 @@ from ipcluster_azure.plan.requests import requests
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_manager.subscription import find_subscription
 from ipcluster_azure.settings.value_checks import wide_sources
-from ipcluster_azure.start import preflight
+from ipcluster_azure.start import preflight, ssh_rule
 
 from ..plans import CLUSTER, ENGINES, launcher
 
@@ -191,3 +193,12 @@ def test_the_service_can_open_the_door_to_one_address_alone(service: str, answer
         asyncio.run(preflight.find_place(settings))
     _Answer.text = b"203.0.113.7\n"
     assert asyncio.run(preflight.find_place(settings)).ssh_sources == ("203.0.113.7/32",)
+
+
+def test_why_the_service_does_not_answer_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(urllib.request, "urlopen", unknown)
+    with pytest.raises(ConfigurationError, match=r"address \(Name or service not known\)\. Set"):
+        ssh_rule.own_address("https://nosuch.invalid")
