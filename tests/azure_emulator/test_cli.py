@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import socket
@@ -143,7 +144,7 @@ def test_a_mistake_is_one_line_and_starts_nothing(
 def test_a_failure_is_one_line(
     directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert cli.main(["start", f"--state-dir={directory}"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
