@@ -114,6 +114,13 @@ def test_what_another_write_that_is_killed_leaves_is_found(path: Path, step: str
     assert list(path.parent.iterdir()) == [path] * bool(old)
 
 
+def test_with_a_file_goes_what_a_killed_write_of_it_left(path: Path) -> None:
+    path.write_text("secret")
+    path.with_name(".cluster-.json.a1b2c3d4").write_text("sec")
+    erase(path)
+    assert list(path.parent.iterdir()) == []
+
+
 def test_two_may_erase_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One finds what the other has removed by then."""
     left = path.with_name(".cluster-.json.a1b2c3d4")
