@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -274,7 +275,7 @@ def test_importing_the_client_needs_no_extras() -> None:
 
 
 def test_a_missing_extra_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(client.EmulatorError, match=r'pip install "ipcluster-azure\[emulator\]"'):
         client.start(directory)
 
