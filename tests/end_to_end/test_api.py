@@ -157,7 +157,6 @@ async def test_engines_stopped_during_their_start_leave_the_cluster_alone(
     await asyncio.to_thread(bare_profile.assert_nothing_left)
 
 
-@variant  # of test_engines_added_and_stopped_by_themselves
 async def test_engine_sets_of_one_id(bare_profile: Profile, config: Config) -> None:
     """ipyparallel's ids are seconds: two processes that add engines may come upon the same."""
     cluster = _cluster(bare_profile, config)
@@ -180,7 +179,6 @@ async def test_engine_sets_of_one_id(bare_profile: Profile, config: Config) -> N
     await asyncio.to_thread(bare_profile.assert_nothing_left)
 
 
-@variant  # of test_a_stop_during_the_start_ends_it
 async def test_a_cancelled_start_is_undone(bare_profile: Profile, config: Config) -> None:
     cluster = _cluster(bare_profile, config, n=1)
     starting = asyncio.ensure_future(cluster.start_cluster())

@@ -131,7 +131,6 @@ def test_the_controllers_machine_is_gone(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
-@variant  # of test_the_controllers_machine_is_gone
 def test_the_controllers_machine_crashes(profile: Profile) -> None:
     """Nothing is heard of it any more, not even that connections are closed."""
     crash = fault("dies", type=VIRTUAL_MACHINE, running=True)
@@ -162,7 +161,6 @@ def test_a_stop_that_is_killed_is_ended_by_the_link(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
-@variant  # of test_a_stop_that_is_killed_is_ended_by_the_link
 def test_a_stop_that_azure_does_not_hear_is_repeated_by_the_link(profile: Profile) -> None:
     profile.ipcluster("start", "-n", "1", "--daemonize")
     refused = fault("refuse", method="DELETE", status=409, code="Conflict", times=None)

@@ -15,7 +15,7 @@ import ipyparallel as ipp
 import psutil
 import pytest
 
-from ..complete import variant, variants_but
+from ..complete import one_in, variant, variants_but
 from ..processes import is_alive
 from .conftest import Profile, wait_for
 from .test_caretaker import VIEWS, link_log, record_of, told, waiting_client
@@ -201,8 +201,7 @@ def test_a_part_of_the_controller_is_killed(profile: Profile, channel: str) -> N
     profile.assert_nothing_left()
 
 
-@variant  # of test_caretaker, where the controller alone is killed
-@pytest.mark.parametrize("other", ["link", "guard"])
+@pytest.mark.parametrize("other", one_in(2, ["link", "guard"]))
 def test_the_controller_and_another_are_killed(profile: Profile, other: str) -> None:
     profile.ipcluster("start", "-n", "2", "--daemonize")
     waiting = waiting_client(profile, 10)

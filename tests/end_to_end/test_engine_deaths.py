@@ -71,7 +71,6 @@ def shared_client(shared_profile: Profile) -> Iterator[ipp.Client]:
         yield client
 
 
-@variant  # of test_all_killed_at_once_are_replaced_again_and_again
 def test_a_killed_engine_is_replaced(shared_client: ipp.Client) -> None:
     (victim,) = shared_client.ids[:1]
     os.kill(shared_client[victim].apply_sync(os.getpid), signal.SIGKILL)

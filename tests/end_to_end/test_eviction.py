@@ -8,7 +8,6 @@ import ipyparallel as ipp
 
 from azure_emulator.testing import fault, faults
 
-from ..complete import variant
 from .conftest import Profile, wait_for
 
 NOTICE_S = 12.0
@@ -58,7 +57,6 @@ def test_no_task_is_lost_with_an_evicted_machine(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
-@variant  # of test_no_task_is_lost_with_an_evicted_machine
 def test_a_task_that_takes_too_long_goes_with_its_machine(profile: Profile) -> None:
     with open(profile.folder / "ipcluster_config.py", "a", encoding="utf-8") as config:
         config.write('c.AzureVMLauncher.priority = "Spot"\n')

@@ -164,7 +164,6 @@ def test_there_is_no_room_for_another(profile: Profile) -> None:
     profile.assert_nothing_left()
 
 
-@variant  # of test_there_is_no_room_for_another
 def test_a_replacement_that_fails_is_deleted(profile: Profile) -> None:
     add_settings(profile, "AzureVMLauncher.engines_per_vm = 1")
     profile.ipcluster("start", "-n", "2", "--daemonize")
