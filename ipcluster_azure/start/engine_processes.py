@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ..errors import ClusterStopped
 from ..formatting import counted
 from ..progress import Progress
 from ..record.abort import require_alive
@@ -134,7 +135,12 @@ async def start_engine_processes(
     or can't be. What `kit` raises is raised, what a single machine raises is returned.
     """
     preparing = asyncio.ensure_future(kit)
-    record = require_alive(context.file, set_id)
+    try:
+        record = require_alive(context.file, set_id)
+    except ClusterStopped:  # else asyncio would print, later, what the kit fails with
+        preparing.cancel()
+        await asyncio.gather(preparing, return_exceptions=True)
+        raise
     looking = asyncio.ensure_future(booting.look(gate, record))
     slots, registered = asyncio.Semaphore(CONNECTIONS), dict[str, int]()
     faults, warned = Counter[str](), set[str]()

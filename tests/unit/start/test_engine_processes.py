@@ -154,6 +154,16 @@ async def test_what_the_controller_fails_with_ends_the_start(context: StartConte
 
 
 @pytest.mark.usefixtures("ssh")
+async def test_a_stop_just_before_leaves_no_task_whose_failure_is_printed_later(
+    context: StartContext,
+) -> None:
+    context.file.erase()
+    with pytest.raises(ClusterStopped):
+        await _start(context, _booting(), asyncio.sleep(3600))
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.usefixtures("ssh")
 async def test_engines_that_are_stopped_meanwhile_do_not_count(context: StartContext) -> None:
     async def kit() -> EngineKit:
         with context.file.edit() as record:
