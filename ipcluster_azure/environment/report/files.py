@@ -73,8 +73,8 @@ class Everyone:
                 expected.update(conda_digests(record))
         left = []
         for name in changed:
-            path = os.path.normpath(os.path.join(found.location, name))
-            digest = expected.get(path)
+            path = os.path.join(found.location, name)
+            digest = expected.get(same_file(path))
             if name.endswith(".py") if digest is None else not has_digest(path, "sha256", digest):
                 left.append(name)
         return left
@@ -125,11 +125,17 @@ def conda_digests(record: bytes) -> dict[str, str]:
     try:
         for file in json.loads(record.decode("utf-8"))["paths_data"]["paths"]:
             digest = bytes.fromhex(file.get("sha256_in_prefix") or file["sha256"])
-            path = os.path.normpath(os.path.join(sys.prefix, file["_path"]))
+            path = same_file(os.path.join(sys.prefix, file["_path"]))
             digests[path] = base64.urlsafe_b64encode(digest).decode("ascii")
     except (ValueError, KeyError, TypeError):  # of an older conda, which kept none
         return digests
     return digests
+
+
+def same_file(path: str) -> str:
+    """Return what two spellings of a path have in common: Windows knows no upper and lower case,
+    and conda writes Lib where sys.path has lib."""
+    return os.path.normcase(os.path.normpath(path))
 
 
 def has_digest(path: str, algorithm: str, digest: str) -> bool:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import ntpath
 import os
 import shutil
 import sys
 import time
+import types
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from ipcluster_azure.environment import installed
 from ipcluster_azure.environment.installed import Distribution, Installed, parse, read_environment
+from ipcluster_azure.environment.report import files as report
 from ipcluster_azure.errors import ConfigurationError
 
 from ...complete import variant
@@ -125,6 +128,21 @@ def test_conda(tmp_path: Path) -> None:
     assert not one(read_environment(venv.python), "lib-c").patched
     (venv.site / "lib_c/core.so").write_text("and this was changed by hand\n")
     assert one(read_environment(venv.python), "lib-c").changed == ("lib_c/core.so",)
+
+
+def test_conda_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes paths otherwise than sys.path has them; to Windows they are the same."""
+    monkeypatch.setattr(report, "os", types.SimpleNamespace(path=ntpath))
+    monkeypatch.setattr(report, "sys", types.SimpleNamespace(prefix=r"C:\Users\Ada\conda"))
+    row = {"_path": "Lib/site-packages/lib_c/core.py", "sha256_in_prefix": "00ff"}
+    record = json.dumps({"info": "lib_c-1.0.dist-info/", "paths_data": {"paths": [row]}}).encode()
+    monkeypatch.setattr(report, "conda_records", lambda: [record])
+    monkeypatch.setattr(report, "has_digest", lambda path, kind, digest: digest == "AP8=")
+    location = r"c:\users\ada\conda\lib\site-packages"
+    found = types.SimpleNamespace(location=location, info="lib_c-1.0.dist-info")
+    everyone = report.Everyone([])
+    changed = ["lib_c/core.py", "lib_c/other.py"]
+    assert everyone._not_by_distributor(found, changed) == ["lib_c/other.py"]
 
 
 def test_debian(tmp_path: Path) -> None:
