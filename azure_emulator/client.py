@@ -19,7 +19,7 @@ from .state_directory import default_state_dir as default_state_dir
 from .state_directory import directory_of
 
 END_WITH_PID_VARIABLE = "IPCLUSTER_AZURE_EMULATOR_END_WITH_PID"
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 120.0  # its machines may have gigabytes of packages, which it deletes
 
 
 def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> EmulatorInfo:
