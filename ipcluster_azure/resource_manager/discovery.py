@@ -24,6 +24,9 @@ RESOURCES_API = "2025-04-01"
 WITH_TAG = f"tagName eq '{CLUSTER_TAG}'"
 # without a machine for so long after its creation, a cluster's start has failed or was killed
 CREATING_S = 600.0
+# an address and an interface follow a network within seconds; where there are none, the machines
+# were there, and were deleted by the cluster's own guard, which can't delete their network
+NETWORK_ALONE_S = 60.0
 CREATING, RUNNING, DELETING = "creating", "running", "deleting"
 EXPIRED, LEFT_BEHIND, HALF_DELETED = "expired", "left behind", "half deleted"
 GOING = "Deleting"  # Azure's word for what it is deleting
@@ -118,9 +121,16 @@ class FoundCluster:
         if (machines or scale_sets) == {GOING}:
             return HALF_DELETED
         if not machines:
-            young = (self.age_s(now) or CREATING_S) < CREATING_S
+            longest_s = NETWORK_ALONE_S if self._is_network_alone else CREATING_S
+            young = (self.age_s(now) or longest_s) < longest_s
             return CREATING if young else LEFT_BEHIND
         return CREATING if machines & {"Creating", "Updating"} else RUNNING
+
+    @property
+    def _is_network_alone(self) -> bool:
+        kinds = {parse_id(item).type.lower() for item in self.states}
+        networks = {resource_types.VIRTUAL_NETWORK.lower(), resource_types.NSG.lower()}
+        return bool(kinds) and kinds <= networks
 
     def _states_of(self, kind: str) -> set[str]:
         return {

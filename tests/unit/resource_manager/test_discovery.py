@@ -27,6 +27,8 @@ ROOT = "/subscriptions/s/resourceGroups"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
 VM = "Microsoft.Compute/virtualMachines"
 NSG = "Microsoft.Network/networkSecurityGroups"
+PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
+VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
 ENDPOINT = Endpoint("https://management.azure.com", "https://management.azure.com")
 
 
@@ -203,6 +205,24 @@ def test_a_scale_set_without_machines(azure: Any, hours_ago: float, state: str, 
     azure.resource("team", SET, "set", tags("ipp-a", hours_ago=hours_ago), state)
     (found,) = find_clusters(azure, ME)
     assert found.state(NOW) == word
+
+
+@pytest.mark.parametrize(
+    ("age_min", "others", "word"),
+    [
+        (0.5, [], "creating"),
+        (2, [], "left behind"),  # by a guard, which can't delete the network of its own machine
+        (2, [PUBLIC_IP], "creating"),
+    ],
+)
+def test_a_network_without_anything_in_it(
+    azure: Any, age_min: float, others: list[str], word: str
+) -> None:
+    for kind in (NSG, VIRTUAL_NETWORK, *others):
+        azure.resource("team", kind, "one", tags("ipp-a", hours_ago=age_min / 60))
+    (found,) = find_clusters(azure, ME)
+    assert found.state(NOW) == word
+    assert reason_to_reap(found, None, Choice(), NOW) in ("", "not on record in any profile here")
 
 
 def test_machines_go_with_their_scale_set(azure: Any) -> None:
