@@ -68,7 +68,7 @@ async def start_controller(
         await wind_down(file, context.progress, force=force)
     launcher.took_over = True
     launcher._announce()
-    created.take_over(file, site, launcher._process(launcher.controller_args))
+    created.take_over(file, site, launcher.process())
     launcher.notify_start({"record": str(file.path)})
     watch(launcher)
     await let_in(file)
@@ -89,7 +89,7 @@ async def start_engines(launcher: Any, n: int) -> None:
     if _asked(launcher) is not None or n != os.cpu_count():  # else ipyparallel has chosen n
         created.check_count(file, record, record.engines if _replaces(launcher) else n)
     files = await launcher._files_to_run(file, record)
-    process = replace(launcher._process(launcher.engine_args), files=files)
+    process = replace(launcher.process(), files=files)
     work = []
     for set_id, count in created.rename_sets(file, launcher.engine_set_id).items():
         first = set_id == launcher.engine_set_id

@@ -158,6 +158,7 @@ def take_over(file: RecordFile, site: Site, process: ProcessSpec) -> None:
         record.limits.idle_timeout_min = settings.idle_timeout_min
         controller = record.controller
         controller.args, controller.variables = list(process.args), dict(process.variables)
+        controller.cmd = list(process.cmd)
         controller.boot_timeout_s = settings.boot_timeout_s
     put_beside(file, site.own_files)
 

@@ -13,6 +13,14 @@ from .conftest import IMAGE, TWO_LINES, Profile, local_controllers, wait_for
 EMULATED = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n'
 
 MISTAKES = {
+    "another program": (
+        f"{EMULATED}c.AzureVMEngineSetLauncher.engine_cmd = ['nice', 'python']\n",
+        "engine_cmd must end in 'ipengine'",
+    ),
+    "a command of two lines": (
+        f"{EMULATED}c.AzureVMControllerLauncher.controller_cmd = ['a\\nb', 'ipcontroller']\n",
+        "controller_cmd must end in 'ipcontroller'",
+    ),
     "unknown size": (
         f'{EMULATED}c.AzureVMLauncher.vm_size = "Standard_D4s_v55"',
         "Did you mean Standard_D4s_v5?",
