@@ -30,8 +30,9 @@ class EngineSetStatus:
     """An engine set as it is on record, and its machines as Azure sees them.
 
     `engines`: how many were asked for; `placed`: how many of them the `vms` on record run, `lost`:
-    how many were on machines that died and are to be replaced. While the set is being made, `vms`
-    are those asked for, and run all.
+    how many were on machines that died and are to be replaced, `joining`: how many join by
+    themselves after the start, as their machines boot; `problem` says why some did not. While the
+    set is being made, `vms` are those asked for, and run all.
     `machines`: provisioning state in Azure, or GONE -> number of those VMs; `idle_machines`: the
     same of VMs that are not on record, and run no engine. None: Azure could not be asked.
     """
@@ -41,6 +42,8 @@ class EngineSetStatus:
     state: str
     placed: int
     lost: int = 0
+    joining: int = 0
+    problem: str = ""
     machines: dict[str, int] | None = None
     idle_machines: dict[str, int] | None = None
 
@@ -50,7 +53,15 @@ class EngineSetStatus:
             vms = -(-item.n // item.engines_per_vm)
             return cls(item.n, vms, item.state, item.n)
         placed = sum(machine.engines for machine in item.machines)
-        return cls(item.n, len(item.machines), item.state, placed, item.lost_engines)
+        return cls(
+            item.n,
+            len(item.machines),
+            item.state,
+            placed,
+            item.lost_engines,
+            item.yet_to_join,
+            item.joining.problem,
+        )
 
     def see(self, on_record: Iterable[str], found: Iterable[MachineState]) -> None:
         """Note what Azure says; `on_record`: names of the machines that are."""
@@ -207,6 +218,7 @@ def _lines(status: ClusterStatus) -> list[str]:
         + ("; its machine is not there" if status.controller_exists is False else ""),
     ]
     lines += [f"  engine set {key}: {_in_words(item)}" for key, item in status.engine_sets.items()]
+    lines += [f"  {item.problem}" for item in status.engine_sets.values() if item.problem]
     lines += [f"  cost: {in_words(status.cost)}"] if status.cost else []
     lines.append(f"  tunnels for clients: {'open' if status.tunnels_open else 'closed'}")
     lines += load_rows(status.load, status.unheard)
@@ -249,6 +261,8 @@ def _in_words(item: EngineSetStatus) -> str:
     parts = [f"{item.state}, {vms} for {engines}"]
     if missing > 0:
         parts.append(f"{counted(missing, 'engine')} did not start")
+    if item.joining:
+        parts.append(f"{counted(item.joining, 'engine')} yet to join as their machines boot")
     if item.lost:
         parts.append(f"{counted(item.lost, 'engine')} lost with a machine, to be replaced")
     return "; ".join(parts) + idle

@@ -22,6 +22,7 @@ CLUSTER_MODULE = "ipyparallel.cluster.cluster"
 # good, and those that stop what a program has left
 STARTS = frozenset({"start_controller", "start_engines"})
 STOPS = frozenset({"stop_engines", "stop_controller", "stop_cluster", "__exit__", "__aexit__"})
+WAITING = (CLUSTER_MODULE, "start_and_connect")
 CLEAN_UPS = frozenset({"_atexit_cleanup_clusters", "__del__"})
 
 
@@ -54,6 +55,16 @@ def caller() -> Caller:
     if names & CLEAN_UPS:
         return Caller.CLEAN_UP
     return Caller.OTHER if names <= STARTS | STOPS else Caller.UNKNOWN
+
+
+def is_waited_for() -> bool:
+    """Return whether ipyparallel itself will wait for all engines once the start has returned.
+
+    It gives them a minute, which is for their registration and not for machines that boot.
+    """
+    return any(
+        (frame.f_globals.get("__name__"), frame.f_code.co_name) == WAITING for frame in _stack()
+    )
 
 
 def engines_to_start(cluster: Any) -> int | None:

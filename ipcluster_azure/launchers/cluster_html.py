@@ -86,7 +86,9 @@ def _count_machines(item: EngineSet) -> int:
 def _engines(record: Record) -> str:
     sets = [item for item in record.engine_sets.values() if item.state in (CREATING, READY)]
     wanted, lost = sum(item.n for item in sets), sum(item.lost_engines for item in sets)
-    return str(wanted) + (f", {lost} of them lost with a machine, to be replaced" if lost else "")
+    joining = sum(item.yet_to_join for item in sets)
+    text = str(wanted) + (f", {lost} of them lost with a machine, to be replaced" if lost else "")
+    return text + (f", {joining} of them yet to join as their machines boot" if joining else "")
 
 
 def _cost(record: Record, now: datetime) -> str:

@@ -14,11 +14,12 @@ from ..progress import Progress
 from ..record.contents import CREATING, DELETING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
+from ..settings.values import Settings
 from ..start.request import ProcessSpec
 from . import on_machines
 from .attempts import start_or_undo, stop_or_say
 from .base import AzureVMBase, restore
-from .caller import Caller, caller, ipcluster_app
+from .caller import Caller, caller, ipcluster_app, is_waited_for
 from .cluster_file import add_engine_set, remove_engine_set
 from .ending import expect_no_early_end
 from .foreign_controller import wait_until_started
@@ -58,7 +59,7 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
     async def _start(self, n: int) -> None:
         from ..plan.cluster_plan import check_engine_count
 
-        settings, file = self.settings(), self.record_file
+        settings, file = self._settings_of_start(), self.record_file
         if on_machines.is_claimed(self):
             await on_machines.start_engines(self, n)
             return
@@ -104,6 +105,11 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
                 f"The cluster has an engine set {self.engine_set_id!r} already. Choose another "
                 "engine_set_id, or end those engines first with Cluster.stop_engines()."
             )
+
+    def _settings_of_start(self) -> Settings:
+        """Return the settings; where ipyparallel waits for all engines, the start does, too."""
+        settings = self.settings()
+        return replace(settings, ready_engines=0) if is_waited_for() else settings
 
     def process(self) -> ProcessSpec:
         """Return what these engines are started with, but for the files that they run."""

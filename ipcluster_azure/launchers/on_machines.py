@@ -85,7 +85,7 @@ async def start_engines(launcher: Any, n: int) -> None:
     from ..start.request import EngineSetSpec, JobFile
 
     file, context, cluster = launcher.record_file, launcher._context(), launcher.parent
-    record, settings = file.require(), launcher.settings()
+    record, settings = file.require(), launcher._settings_of_start()
     if _asked(launcher) is not None or n != os.cpu_count():  # else ipyparallel has chosen n
         created.check_count(file, record, record.engines if _replaces(launcher) else n)
     files = await launcher._files_to_run(file, record)
@@ -97,7 +97,7 @@ async def start_engines(launcher: Any, n: int) -> None:
         one.n = count
         one.notify_start({"record": str(file.path)})
         watch(one)
-        own = settings if first else replace(settings, min_engines=0)
+        own = settings if first else replace(settings, min_engines=0, ready_engines=0)
         spec = EngineSetSpec(set_id, own, process)
         requesting = rest_of_request(record.plan.names.base)
         job = JobFile(launcher._job(count).path, lambda template: None)

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import AzureLauncherError
 from ..record.contents import Record
 from ..record.file import WATCH_INTERVAL_S
+from .join_news import JoinNews
 
 
 def watch(launcher: Any) -> None:
@@ -28,7 +29,7 @@ def watch(launcher: Any) -> None:
 
 
 def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
-    told, deployment = False, None
+    told, deployment, news = False, None, _join_news(reference())
     while (launcher := reference()) is not None and launcher.state != "after":
         try:
             record = launcher.record_file.read()
@@ -38,6 +39,8 @@ def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
             gone = another or not launcher.is_on_record(record)
         except AzureLauncherError:
             record, gone, another = None, False, False
+        if news is not None:
+            news.hear(record)
         if record is not None and record.ended_because and not told:
             told = True
             if speaks:
@@ -53,6 +56,11 @@ def _watch(reference: "weakref.ref[Any]", speaks: bool) -> None:
             return
         del launcher
         time.sleep(WATCH_INTERVAL_S)
+
+
+def _join_news(launcher: Any) -> JoinNews | None:
+    set_id = getattr(launcher, "engine_set_id", "")
+    return JoinNews(launcher.log, set_id) if set_id else None
 
 
 def _is_another(record: Record | None, deployment: int | None) -> bool:

@@ -14,6 +14,7 @@ from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, as_news, died, end_of
+from .joining_sets import see_to_joining
 from .reconnect import is_silent, is_superseded, keep_connected
 from .tunnels import Tunnels
 
@@ -100,6 +101,7 @@ class Caretaker:
         self._on_open()
         if any(engine_set.lost_engines for engine_set in record.engine_sets.values()):
             self._get_replacements().go_on()
+        joining = asyncio.ensure_future(see_to_joining(self._file, ssh, self._get_replacements))
         try:
             while True:
                 try:
@@ -110,7 +112,9 @@ class Caretaker:
                     log.exception("The guard's news can't be understood")
                 await asyncio.sleep(FOLLOW_AGAIN_S)
         finally:
+            joining.cancel()
             self._tunnels.detach()
+            await asyncio.gather(joining, return_exceptions=True)
 
     def _hear(self, event: Event) -> None:
         """Act on an event that vm_guard.py on the controller's machine has printed."""

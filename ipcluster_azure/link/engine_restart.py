@@ -15,7 +15,8 @@ from ..record.abort import require_alive
 from ..record.contents import READY, Machine
 from ..record.file import RecordFile
 from ..ssh.connection import Connection
-from ..start.engine_processes import BootingMachines, prepare_kit, start_engine_processes
+from ..start.booting import BootingMachines
+from ..start.engine_processes import prepare_kit, start_engine_processes
 from ..start.request import StartContext, process_on_record
 
 REACHED_S = 30.0

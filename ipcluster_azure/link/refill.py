@@ -21,12 +21,8 @@ from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import OPERATION_LOOK_S, until
 from ..ssh.connection import Connection
 from ..start import scheduled_end
-from ..start.engine_processes import (
-    BootingMachines,
-    prepare_kit,
-    start_engine_processes,
-    tell_of_faults,
-)
+from ..start.booting import BootingMachines
+from ..start.engine_processes import prepare_kit, start_engine_processes, tell_of_faults
 from ..start.provision import create
 from ..start.request import StartContext, process_on_record
 
@@ -190,6 +186,8 @@ class _Refill:
                 if machine.name not in started.failures:
                     found.machines.append(machine)
                     found.lost_engines = max(0, found.lost_engines - machine.engines)
+            if not found.lost_engines:
+                found.joining.problem = ""
         for error in started.failures.values():
             raise error
 

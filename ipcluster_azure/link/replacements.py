@@ -20,6 +20,7 @@ from .refill import delete_machine, machine_id, refill
 
 LONGEST_ASK_S = 15.0
 UNREGISTER_TIMEOUT_S = 10.0
+NONE_TO_BE_HAD = "No machines can be had in the place of those that were lost"
 PAUSES_S = (0.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # before each attempt; then it goes on with fewer
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,17 @@ class Replacements:
         for set_id, engine_set in self._file.require().engine_sets.items():
             if engine_set.lost_engines:
                 self._begin(self._refill(set_id))
+
+    def replace(self, set_id: str, machines: Sequence[Machine]) -> None:
+        """Have others take the place of machines that never ran an engine, and count as lost."""
+        self._begin(self._replace(set_id, machines))
+
+    async def _replace(self, set_id: str, machines: Sequence[Machine]) -> None:
+        record = require_alive(self._file, set_id)
+        for machine in machines:
+            with suppress(AzureLauncherError):  # refill deletes whatever is not on record
+                await bridge(delete_machine, record, set_id, machine.name)
+        await self._refill(set_id)
 
     async def close(self) -> None:
         """Cancel whatever is under way; what is left to do is on record."""
@@ -128,6 +140,8 @@ class Replacements:
                 return
             engine_set.machines.remove(machine)
             engine_set.lost_engines += machine.engines
+            if machine.name in engine_set.joining.machines:
+                engine_set.joining.machines.remove(machine.name)
         unregister = guard_command(record.environment, "unregister", f"--machine={machine.address}")
         try:
             if (gate := self._gate()) is not None:
@@ -154,13 +168,15 @@ class Replacements:
                         break
                 if not self._missing(set_id):
                     return
-            log.error(
-                "No machines can be had in the place of those that were lost; the cluster goes on "
-                "without %s.",
-                counted(self._missing(set_id), "engine"),
-            )
+            without = counted(self._missing(set_id), "engine")
+            self._give_up(set_id, f"{NONE_TO_BE_HAD}; the cluster goes on without {without}.")
         finally:
             self._refilling.discard(set_id)
+
+    def _give_up(self, set_id: str, why: str) -> None:
+        log.error("%s", why)
+        with edited_set(self._file, set_id) as engine_set:  # for launchers and `status` to say
+            engine_set.joining.problem = why
 
     def _missing(self, set_id: str) -> int:
         engine_set = require_alive(self._file, set_id).engine_sets[set_id]

@@ -244,8 +244,8 @@ def check_engine_count(settings: Settings, n: int) -> None:
             f"{n} engines are more than max_engines = {settings.max_engines} allows; set "
             f"c.AzureVMLauncher.max_engines = {n} if you mean it."
         )
-    if settings.min_engines > n:
-        raise ConfigurationError(
-            f"min_engines = {settings.min_engines} is more than the number of engines that are "
-            f"asked for, {n}."
-        )
+    for name in ("min_engines", "ready_engines"):
+        if (wanted := getattr(settings, name)) > n:
+            raise ConfigurationError(
+                f"{name} = {wanted} is more than the number of engines that are asked for, {n}."
+            )

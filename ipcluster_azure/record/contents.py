@@ -22,6 +22,7 @@ from ..plan.cluster_plan import ClusterPlan, MachinePlan
 from ..plan.vm_sizes import VmSize
 from .cost import Cost, CostPart
 from .environment import Environment
+from .joining import Joining
 from .user_files import OwnFiles, Preparation
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class EngineSet:
     `args`, `variables` and `files` are the further command-line arguments of its engines, their
     environment variables and what they run (Preparation), and `cmd` is what runs them
     (ProcessSpec), for machines that take the place of others; `lost_engines` were on machines that
-    died, and are to be replaced.
+    died, and are to be replaced; `joining` are those that a start did not wait for.
     """
 
     scale_set_id: str
@@ -115,6 +116,12 @@ class EngineSet:
     files: list[tuple[str, str]] = field(default_factory=list)
     gpus: int = 0  # of each machine
     cmd: list[str] = field(default_factory=list)
+    joining: Joining = field(default_factory=Joining)
+
+    @property
+    def yet_to_join(self) -> int:
+        """How many engines are on the machines of `joining`, those that are registered included."""
+        return sum(one.engines for one in self.machines if one.name in self.joining.machines)
 
 
 @dataclass
@@ -253,7 +260,9 @@ def _controller(data: Mapping[str, Any]) -> Controller:
 
 def _engine_set(data: Mapping[str, Any]) -> EngineSet:
     machines = [_made(Machine, item) for item in data["machines"]]
-    return _made(EngineSet, {**data, "machines": machines, "files": _files(data)})
+    joining = _made(Joining, data.get("joining", {}))
+    made = {"machines": machines, "joining": joining, "files": _files(data)}
+    return _made(EngineSet, {**data, **made})
 
 
 def _plan(data: Mapping[str, Any]) -> ClusterPlan:

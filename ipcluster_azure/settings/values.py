@@ -27,7 +27,8 @@ MOST_SYNC_MB = 2_000  # it is all in memory for a moment
 # the sides, those of engines are read by their launcher alone; the others hold for the cluster.
 OF_EITHER_SIDE = frozenset("vm_size zones image os_disk_gb boot_timeout_s extra_nic".split())
 OF_ENGINES = frozenset(
-    "priority max_engines min_engines engines_per_vm engine_identity extra_scale_set".split()
+    "priority max_engines min_engines ready_engines engines_per_vm engine_identity "
+    "extra_scale_set".split()
 )
 # Machines or their network are made by these: under machines that are there they may not change.
 MADE_BY = frozenset(
@@ -228,6 +229,12 @@ class Settings:
     min_engines: int = setting(
         BoundedInteger(0, min=0, max=MOST_ENGINES),
         "Engines of a set that must register for the start to count as a success. 0: all.",
+    )
+    ready_engines: int = setting(
+        BoundedInteger(0, min=0, max=MOST_ENGINES),
+        "Engines of a set that must register for the start to return; the others join by "
+        "themselves as their machines boot. 0: all. `start_and_connect` waits for all of them, "
+        "whatever this says.",
     )
     engines_per_vm: int = setting(
         BoundedInteger(0, min=0, max=MOST_ENGINES_PER_VM),

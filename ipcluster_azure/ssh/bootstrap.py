@@ -18,6 +18,7 @@ from .commands import (
     Command,
     agent,
     concurrently,
+    one_at_a_time,
     replace_file,
     shell,
     system_python,
@@ -192,7 +193,7 @@ def _engine_steps(
         steps.append(["python3", "vm_environment.py", "install"])
     words = [f"--set={set_id}", f"--count={count}", f"--cores={engine_set.vcpus}"]
     words += [f"--engine-file={ENGINE_FILE}", f"--timeout-s={START_TIMEOUT_S:.0f}", *rest]
-    return [*steps, agent(environment, "engines", *words)]
+    return [one_at_a_time(*steps, agent(environment, "engines", *words))]
 
 
 def _wrapper(cmd: Sequence[str]) -> list[str]:

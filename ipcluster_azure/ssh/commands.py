@@ -7,7 +7,7 @@ the files of the version that started it.
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..record.environment import Environment
 
@@ -23,7 +23,7 @@ def shell(*steps: Command) -> str:
     What a word holds is never read as shell.
     """
     prepare: list[Command] = [["umask", "077"], ["mkdir", "-p", WORK_DIR], ["cd", WORK_DIR]]
-    return " && ".join(shlex.join(step) for step in [*prepare, *steps])
+    return _in_turn([*prepare, *steps])
 
 
 def replace_file(path: str) -> list[Command]:
@@ -35,6 +35,19 @@ def concurrently(environment: Environment, *chains: Sequence[Command]) -> Comman
     """Return a step that runs chains of commands at once, by vm_concurrently.py of the bundle."""
     python = system_python(environment)
     return [python, BARE, "vm_concurrently.py", *(json.dumps([*chain]) for chain in chains)]
+
+
+def one_at_a_time(*steps: Command) -> Command:
+    """Return a step that runs `steps` in turn, once nobody else on the machine does so.
+
+    What a start has begun there goes on for a while when its connection is gone, and the link may
+    begin the same anew. The daemons that the steps start do not hold the lock, which is WORK_DIR's.
+    """
+    return ["flock", "-o", ".", "sh", "-c", _in_turn(steps)]
+
+
+def _in_turn(steps: Iterable[Command]) -> str:
+    return " && ".join(shlex.join(step) for step in steps)
 
 
 def system_python(environment: Environment) -> str:

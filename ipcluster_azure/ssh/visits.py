@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BootTimeout
-from ..record.contents import NOTEBOOK, READY, Record
+from ..record.contents import NOTEBOOK, READY, EngineSet, Machine, Record
 from ..record.file import RecordFile
 from .connect import connect, controller_target, engine_target
 from .connection import Connection
@@ -56,7 +56,7 @@ class Visits:
             machine.name: (set_id, machine)
             for set_id, engine_set in record.engine_sets.items()
             for machine in engine_set.machines
-            if (only_set == set_id or (not only_set and engine_set.state == READY))
+            if (only_set == set_id or (not only_set and _runs(engine_set, machine)))
             and machine.name not in besides
         }
 
@@ -70,6 +70,11 @@ class Visits:
 
         outcomes = await asyncio.gather(*map(one, machines), return_exceptions=True)
         return dict(zip(machines, outcomes, strict=True))
+
+
+def _runs(engine_set: EngineSet, machine: Machine) -> bool:
+    """Return whether the engines of the machine run, and it does not boot still."""
+    return engine_set.state == READY and machine.name not in engine_set.joining.machines
 
 
 @asynccontextmanager

@@ -35,7 +35,8 @@ async def bring_up(
     controller; what it raises is raised. Where there is no room for the engines' machines after
     all, those of the `others` are asked for.
 
-    Returns how many engines registered, which is at least settings.min_engines.
+    Returns how many engines registered, which is at least settings.min_engines, or
+    settings.ready_engines: then the link sees to the others.
     Raises BootTimeout, BootstrapFailed, EnginesMissing, or what Azure said of the machines.
     """
     record = require_alive(context.file, spec.set_id)

@@ -3,22 +3,24 @@
 import asyncio
 import json
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter as CounterOfAll
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from ..errors import ClusterStopped
 from ..formatting import counted
-from ..progress import Progress
+from ..progress import Counter, Progress
 from ..record.abort import require_alive
 from ..record.contents import KEPT, READY, Machine, Record
 from ..resource_manager.waiting import all_or_none
 from ..ssh import bootstrap
 from ..ssh.bundle import Bundle, bundle_of, engine_upload
-from ..ssh.connect import Target, boot_timeout, connect, engine_target
+from ..ssh.connect import connect, engine_target
 from ..ssh.connection import Connection
+from .booting import BootingMachines
+from .enough import ALL, Enough, unless
 from .request import ProcessSpec, StartContext
 
 # open at a time through the controller: its sshd may have no more than 1,024 files open, and each
@@ -32,12 +34,14 @@ SHORTEST_LOGIN_S = 5.0  # for a machine that answers just before the deadline
 class Started:
     """How many engines registered on each machine, by its name, and what is wrong with others.
 
-    `faults` are those in what prepares engines, with the number of engines that have each.
+    `faults` are those in what prepares engines, with the number of engines that have each;
+    `pending` are machines that were not waited for, as enough engines were registered.
     """
 
     registered: Mapping[str, int]
     failures: Mapping[str, BaseException]
     faults: Mapping[str, int] = field(default_factory=dict)
+    pending: Set[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -76,99 +80,122 @@ async def prepare_kit(
     return EngineKit(record, bundle, data, process.args, process.cmd)
 
 
-class BootingMachines:
-    """Machines of an engine set, and which of them answer over SSH as the controller's sees them.
-
-    `deadline`, in the loop's time, is when they must.
-    """
-
-    def __init__(self, machines: Sequence[Machine], deadline: float) -> None:
-        self.machines, self._deadline = machines, deadline
-        self._settled = {machine.address: asyncio.Event() for machine in machines}
-        self._given_up: dict[str, BaseException] = {}
-
-    @property
-    def engine_count(self) -> int:
-        return sum(machine.engines for machine in self.machines)
-
-    def left_s(self) -> float:
-        """Return how many seconds there are until the deadline, at least 0."""
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
-
-    async def look(self, gate: Connection, record: Record) -> None:
-        """Have the controller's machine look until all of them answer, or the deadline is over."""
-        addresses = list(self._settled)
-        await bootstrap.see_booted(
-            gate, record, addresses, timeout_s=self.left_s(), on_answer=self._note
-        )
-
-    def _note(self, address: str) -> None:
-        self._settled[address].set()
-
-    def give_up(self, address: str, why: BaseException) -> None:
-        """Wait no longer for the machine at this address, if it has not answered so far."""
-        settled = self._settled.get(address)
-        if settled is not None and not settled.is_set():
-            self._given_up[address] = why
-            settled.set()
-
-    async def wait_for(self, target: Target) -> None:
-        """Return once the machine answers; raises BootTimeout, or why it was given up."""
-        try:
-            await asyncio.wait_for(self._settled[target.host].wait(), self.left_s())
-        except asyncio.TimeoutError:
-            raise boot_timeout(target, "boot_timeout_s") from None
-        if target.host in self._given_up:
-            raise self._given_up[target.host]
-
-
 async def start_engine_processes(
     context: StartContext,
     set_id: str,
     booting: BootingMachines,
     gate: Connection,
     kit: Awaitable[EngineKit],
+    *,
+    enough: Enough = ALL,
+    on_done: Callable[[Machine], None] = lambda machine: None,
 ) -> Started:
     """Log in to the machines through `gate` as they boot, and start their engines with the `kit`.
 
     All are started at once: a slow machine delays no other. Returns once each engine is registered,
-    or can't be. What `kit` raises is raised, what a single machine raises is returned.
+    or can't be; or `enough` are. `on_done` hears of each machine whose engines all are registered.
+    What `kit` raises is raised, what a single machine raises is returned.
     """
-    preparing = asyncio.ensure_future(kit)
+    preparing, over = asyncio.ensure_future(kit), asyncio.Event()
     try:
         record = require_alive(context.file, set_id)
     except ClusterStopped:  # else asyncio would print, later, what the kit fails with
         preparing.cancel()
         await asyncio.gather(preparing, return_exceptions=True)
         raise
-    looking = asyncio.ensure_future(booting.look(gate, record))
-    slots, registered = asyncio.Semaphore(CONNECTIONS), dict[str, int]()
-    faults, warned = Counter[str](), set[str]()
-    teller = Teller(context.progress)
+    looking = asyncio.ensure_future(unless(over, booting.look(gate, record)))
     with context.progress.counting("engines registered", booting.engine_count) as counter:
-
-        def note(machine: Machine, count: int) -> None:
-            registered[machine.name] = count
-            counter.set(sum(registered.values()))
-
-        async def start(machine: Machine) -> None:
-            target = engine_target(context.file, record, set_id, machine)
-            await booting.wait_for(target)
-            timeout_s = max(SHORTEST_LOGIN_S, booting.left_s())
-            async with slots, await connect(target, timeout_s=timeout_s, through=gate) as ssh:
-                kit = await asyncio.shield(preparing)
-                ready = await _start_on(ssh, set_id, machine, kit, note, teller.tell)
-                faults.update({text: len(ids) for text, ids in ready.get("faults", {}).items()})
-                for warning in {*ready["warnings"]} - warned:  # machines are mostly alike
-                    context.progress.log.warning(warning)
-                    warned.add(warning)
-
-        starting = asyncio.gather(*map(start, booting.machines), return_exceptions=True)
+        machines = _Machines(context, record, set_id, booting, enough, counter, on_done)
+        starting = asyncio.ensure_future(machines.start(gate, preparing, over))
         await all_or_none(looking, preparing, starting)
     require_alive(context.file, set_id)
-    outcomes = zip(booting.machines, starting.result(), strict=True)
-    failures = {machine.name: it for machine, it in outcomes if isinstance(it, BaseException)}
-    return Started(registered, failures, faults)
+    return machines.outcome()
+
+
+class _Machines:
+    """The machines of one call of start_engine_processes, and what has become of each."""
+
+    def __init__(
+        self,
+        context: StartContext,
+        record: Record,
+        set_id: str,
+        booting: BootingMachines,
+        enough: Enough,
+        counter: Counter,
+        on_done: Callable[[Machine], None],
+    ) -> None:
+        self._context, self._record, self._set_id = context, record, set_id
+        self._booting, self._enough, self._counter = booting, enough, counter
+        self._on_done = on_done
+        self._slots, self._changed = asyncio.Semaphore(CONNECTIONS), asyncio.Event()
+        self._registered, self._faults = dict[str, int](), CounterOfAll[str]()
+        self._failures: dict[str, BaseException] = {}
+        self._warned, self._teller = set[str](), Teller(context.progress)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._settled = set[str]()  # complete, with all engines listed by the hub, or given up
+
+    async def start(
+        self, gate: Connection, kit: "asyncio.Future[EngineKit]", over: asyncio.Event
+    ) -> None:
+        """Start all; sets `over` at the end, when those that are not done are cancelled."""
+        self._tasks = {
+            machine.name: asyncio.ensure_future(self._outcome(machine, gate, kit))
+            for machine in self._booting.machines
+        }
+        try:
+            while not self._is_over():
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            over.set()
+
+    def _is_over(self) -> bool:
+        left = len(self._tasks) - len(self._settled)
+        if not left or not self._enough.ready:
+            return not left
+        settled = [one for one in self._booting.machines if one.name in self._settled]
+        registered = sum(self._registered.get(one.name, 0) for one in settled)
+        failed = sum(one.engines for one in settled) - registered
+        return self._enough.is_met(registered, failed, self._booting.engine_count)
+
+    def outcome(self) -> Started:
+        pending = {name for name, task in self._tasks.items() if task.cancelled()}
+        return Started(self._registered, self._failures, self._faults, pending)
+
+    async def _outcome(
+        self, machine: Machine, gate: Connection, kit: "asyncio.Future[EngineKit]"
+    ) -> None:
+        try:
+            await self._start(machine, gate, kit)
+        except Exception as error:
+            self._failures[machine.name] = error
+        self._settled.add(machine.name)
+        self._changed.set()
+
+    async def _start(
+        self, machine: Machine, gate: Connection, kit: "asyncio.Future[EngineKit]"
+    ) -> None:
+        target = engine_target(self._context.file, self._record, self._set_id, machine)
+        await self._booting.wait_for(target)
+        timeout_s = max(SHORTEST_LOGIN_S, self._booting.left_s())
+        async with self._slots, await connect(target, timeout_s=timeout_s, through=gate) as ssh:
+            given = await asyncio.shield(kit)
+            ready = await _start_on(
+                ssh, self._set_id, machine, given, self._note, self._teller.tell
+            )
+        self._faults.update({text: len(ids) for text, ids in ready.get("faults", {}).items()})
+        for warning in {*ready["warnings"]} - self._warned:  # machines are mostly alike
+            self._context.progress.log.warning(warning)
+            self._warned.add(warning)
+        self._on_done(machine)
+
+    def _note(self, machine: Machine, count: int) -> None:
+        self._registered[machine.name] = count
+        self._counter.set(sum(self._registered.values()))
 
 
 class Teller:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..errors import AzureLauncherError, BootTimeout, EnginesMissing
@@ -10,6 +10,7 @@ from ..plan.cluster_plan import EngineSetPlan
 from ..record.abort import edited, edited_set, require_alive
 from ..record.contents import READY, Machine, Record
 from ..record.file import RecordFile
+from ..record.joining import Joining
 from ..resource_manager.answers import MachineState
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
@@ -19,17 +20,20 @@ from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from . import scheduled_end
 from .boot_logs import Silent, keep_boot_logs
+from .booting import BootingMachines
 from .controller_wait import controller_requested
 from .engine_processes import (
-    BootingMachines,
     EngineKit,
     Started,
     prepare_kit,
     start_engine_processes,
     tell_of_faults,
 )
+from .enough import Enough
+from .left_to_link import leave_to_link
 from .machine_creation import Fleet, dispensable, machines_made, watch_machines
 from .machine_requests import request_machines
+from .missing import missing_because
 from .next_place import first_with_room, next_plan
 from .request import EngineSetSpec, JobFile, StartContext
 from .self_deletion import allow_self_deletion
@@ -128,6 +132,9 @@ class EngineSetStart:
         limiting = asyncio.ensure_future(self._limit(fleet))
         await while_watching(watch, all_or_none(starting, limiting))
         started = starting.result()
+        if started.pending:
+            await self._let_go(replace(started, failures={}), fleet)
+            return leave_to_link(self.context, self.spec, started, booting)
         await self._keep_boot_logs(started, fleet)
         registered = self._count(sum(counts), started, fleet)
         await self._let_go(started, fleet)
@@ -153,13 +160,17 @@ class EngineSetStart:
             for machine, count in zip(fleet.ready, counts, strict=False)
         ]
         with edited_set(self.context.file, self.spec.set_id) as engine_set:
-            engine_set.machines = machines
+            engine_set.machines, engine_set.joining = machines, Joining()
         return machines
 
     async def _start_processes(self, booting: BootingMachines) -> Started:
         gate = await asyncio.shield(self.controller.gate)
         kit = self._kit(gate)
-        return await start_engine_processes(self.context, self.spec.set_id, booting, gate, kit)
+        settings, n = self.spec.settings, booting.engine_count
+        enough = Enough(settings.ready_engines, settings.min_engines or n)
+        return await start_engine_processes(
+            self.context, self.spec.set_id, booting, gate, kit, enough=enough
+        )
 
     async def _kit(self, gate: Connection) -> EngineKit:
         await asyncio.shield(self.controller.running)
@@ -210,7 +221,7 @@ class EngineSetStart:
         failures: Mapping[str, BaseException] = {**fleet.failures, **started.failures}
         if not failures:
             return registered
-        message = f"{registered} of {n} engines registered; missing because: {_told(failures)}"
+        message = missing_because(registered, n, failures)
         if registered < (self.spec.settings.min_engines or n):
             raise EnginesMissing(message)
         self.context.progress.log.warning(message)
@@ -231,18 +242,6 @@ class EngineSetStart:
         with edited(self.context.file) as record:
             record.engine_sets[self.spec.set_id].machines = used
             record.cost.have_machines(azure_now(record.endpoint), self.spec.set_id, len(used))
-
-
-def _told(failures: Mapping[str, BaseException]) -> str:
-    """What is wrong with each machine, and behind it once what may have caused time-outs."""
-    reasons, causes = [], dict[str, None]()
-    for name, error in sorted(failures.items()):
-        if isinstance(error, BootTimeout):
-            reasons.append(f"{name}: {error.message}")
-            causes[error.causes] = None
-        else:
-            reasons.append(f"{name}: {error}")
-    return " ".join(["; ".join(reasons), *filter(None, causes)])
 
 
 def note_ready(file: RecordFile, spec: EngineSetSpec) -> None:

@@ -8,6 +8,7 @@ from ..private_files import erase
 from ..progress import Progress
 from ..record.contents import DELETING, KEPT, Record
 from ..record.file import RecordFile
+from ..record.joining import Joining
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.compute import import_beside
@@ -68,6 +69,9 @@ async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progres
         record = file.read()
         if record is None or _is_gone(record, set_id):
             return
+        if record.engine_sets[set_id].joining.machines:  # before the link starts engines there
+            with file.edit() as record:
+                record.engine_sets[set_id].state = KEPT
         if not await bridge(_sign_off, file, set_id, ENGINES_STOP_TIMEOUT_S):
             raise AzureLauncherError(
                 f"The engines of set {set_id} could not be stopped on all machines. Run "
@@ -75,6 +79,7 @@ async def stop_engine_processes(file: RecordFile, set_id: str, progress: Progres
             )
         with file.edit() as record:
             record.engine_sets[set_id].state = KEPT
+            record.engine_sets[set_id].joining = Joining()
         progress.say(f"Stopped the engines of set {set_id}; their machines are kept")
 
 

@@ -15,7 +15,8 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ if __name__ == "__main__":
 
     process.launchers_run_here = False
 
-from ..errors import AzureLauncherError, MachineFailed
+from ..errors import AzureLauncherError, BootTimeout, MachineFailed
 from ..progress import Progress
-from ..record.contents import Machine, Record
+from ..record.contents import EngineSet, Machine, Record
 from ..record.file import RecordFile
 from ..ssh.commands import agent_command
 from ..ssh.connect import connect, controller_target, engine_target
@@ -38,6 +39,7 @@ CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
 CONCURRENT_MACHINES = 100
 MAX_LOG_BYTES = 200_000
+Visit = Callable[..., Coroutine[Any, Any, None]]
 
 
 async def _collect(
@@ -70,6 +72,14 @@ async def _visit(
         await _collect(connection, file, path, record.environment, selection)
 
 
+async def _visit_if_there(
+    file: RecordFile, record: Record, gate: Connection, set_id: str, machine: Machine, stop: bool
+) -> None:
+    """As _visit, of a machine that may not have booted so far: then nothing runs there."""
+    with suppress(BootTimeout):
+        await _visit(file, record, gate, set_id, machine, stop)
+
+
 async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
     """Visit the machines of engine set `only_set`, or of the whole cluster if that is empty.
 
@@ -81,9 +91,9 @@ async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
     target = controller_target(file, record)
     async with await connect(target, timeout_s=CONNECT_TIMEOUT_S) as gate:
         visits: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            functools.partial(_visit, file, record, gate, set_id, machine, stop)
+            functools.partial(visit, file, record, gate, set_id, machine, stop)
             for set_id, engine_set in sets.items()
-            for machine in engine_set.machines
+            for machine, visit in _visits(engine_set, stop)
         ]
         if not only_set:
             path = file.log_path("", "controller")
@@ -95,6 +105,15 @@ async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if failures:
         raise MachineFailed("; ".join(map(str, failures)))
+
+
+def _visits(engine_set: EngineSet, stop: bool) -> Iterator[tuple[Machine, Visit]]:
+    """Return the machines to visit, and how. Those that still boot have no logs."""
+    for machine in engine_set.machines:
+        if machine.name not in engine_set.joining.machines:
+            yield machine, _visit
+        elif stop:
+            yield machine, _visit_if_there
 
 
 async def _gather_limited(

@@ -10,6 +10,7 @@ from ..progress import Progress
 from ..record.abort import ENDED, STOPPED
 from ..record.contents import CREATED, CREATING, KEPT, Record
 from ..record.file import RecordFile
+from ..record.joining import Joining
 from ..resource_manager.api import AzureApi, bridge
 from ..ssh.endings import end_all, require_idle
 from ..ssh.visits import visiting
@@ -90,6 +91,7 @@ def _forget_processes(file: RecordFile) -> None:
         controller.depot_url = controller.bundle_sha256 = ""
         for engine_set in record.engine_sets.values():
             engine_set.state, engine_set.lost_engines = KEPT, 0
+            engine_set.joining = Joining()
         secrets = [file.client_file, file.open_requests, *file.connection_files.values()]
     for path in secrets:
         erase(path)

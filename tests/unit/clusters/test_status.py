@@ -16,6 +16,7 @@ from ipcluster_azure.clusters.status import (
 from ipcluster_azure.formatting import duration
 from ipcluster_azure.record.contents import EngineSet, Machine
 from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.record.joining import Joining
 from ipcluster_azure.resource_manager.answers import MachineState
 
 NEWER = json.loads((Path(__file__).parents[2] / "golden" / "record-1.json").read_text())
@@ -31,10 +32,12 @@ def engine_set(
     *,
     n: int = 4,
     lost: int = 0,
+    joining: Joining | None = None,
 ) -> EngineSetStatus:
     """`on_record`: machine's name -> its engines; `found`: its name -> its state in Azure."""
     machines = [Machine(name, "10.0.0.1", engines) for name, engines in on_record.items()]
     item = EngineSet("id", n, 2, 2, "key", state=state, machines=machines, lost_engines=lost)
+    item.joining = joining or Joining()
     shown = EngineSetStatus.of(item)
     if found is not None:
         shown.see(on_record, [MachineState("", name, "", it) for name, it in found.items()])
@@ -115,6 +118,16 @@ BOTH = {"a": 2, "b": 2}
         (
             engine_set("ready", BOTH, {"b": SUCCEEDED}),
             "ready, 2 VMs (1 Succeeded, 1 gone) for 4 engines",
+        ),
+        # their start did not wait for one
+        (
+            engine_set("ready", BOTH, {"a": SUCCEEDED, "b": "Creating"}, joining=Joining(["b"])),
+            "ready, 2 VMs (1 Creating, 1 Succeeded) for 4 engines; 2 engines yet to join as their"
+            " machines boot",
+        ),
+        (
+            engine_set("ready", {"a": 2}, {"a": SUCCEEDED}, joining=Joining(problem="b: no SSH")),
+            "for 2 of 4 engines; 2 engines did not start\n  b: no SSH\n",
         ),
         # taken back, and another is on its way
         (

@@ -39,6 +39,7 @@ def test_exactly_n_engines_on_as_few_machines_as_hold_them(
         ({}, -3, "at least 1"),
         ({"max_engines": 100}, 101, "max_engines = 101"),
         ({"min_engines": 9}, 8, "min_engines"),
+        ({"ready_engines": 9}, 8, "ready_engines = 9 is more than"),
         ({"engines_per_vm": 1, "max_engines": 2000}, 1001, "room for 1000"),
     ],
 )
@@ -74,6 +75,7 @@ def test_in_an_existing_subnet_azure_chooses_the_address() -> None:
     [
         ({"max_engines": 100}, 100),
         ({"min_engines": 8}, 8),
+        ({"ready_engines": 8}, 8),
         ({"engines_per_vm": 1, "max_engines": 2000}, 1000),
     ],
 )

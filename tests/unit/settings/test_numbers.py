@@ -45,6 +45,7 @@ BOUNDS = [
     ("max_cost", 0, 10000000),
     ("max_engines", 1, 2000000),
     ("min_engines", 0, 2000000),
+    ("ready_engines", 0, 2000000),
     ("engines_per_vm", 0, 2000),
 ]
 

@@ -102,6 +102,7 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "self_deletion": ("off", _setting("self_deletion"), WHOLE_CLUSTER),
     "max_engines": (7, ABOUT_ENGINES, _setting("max_engines")),
     "min_engines": (7, ABOUT_ENGINES, _setting("min_engines")),
+    "ready_engines": (7, ABOUT_ENGINES, _setting("ready_engines")),
     "engines_per_vm": (7, ABOUT_ENGINES, _setting("engines_per_vm")),
     "engine_identity": (IDENTITY_ID, ABOUT_ENGINES, _setting("engine_identity")),
     "extra_scale_set": ({"properties": {}}, ABOUT_ENGINES, _setting("extra_scale_set")),

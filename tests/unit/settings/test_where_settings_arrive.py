@@ -259,6 +259,11 @@ ROWS = {
     "min_engines": Row(
         2, _said_of(1), "min_engines = 2 is more than the number of engines that are asked for, 1"
     ),
+    "ready_engines": Row(
+        2,
+        _said_of(1),
+        "ready_engines = 2 is more than the number of engines that are asked for, 1",
+    ),
     "engines_per_vm": Row(
         3, lambda s: (s.body(SCALE_SET)["sku"]["capacity"], s.engines.engines_on(0)), (3, 3)
     ),

@@ -48,14 +48,18 @@ class Recorder:
     commands: list[list[list[str]]] = field(default_factory=list)
 
     async def events(self, command: str, **options: Any) -> dict[str, dict[str, Any]]:
-        steps: list[list[str]] = [[]]
-        for word in shlex.split(command):
-            if word == "&&":
-                steps.append([])
-            else:
-                steps[-1].append(word)
-        self.commands.append(steps[3:])  # those that make the work directory come first
+        self.commands.append(_steps(command)[3:])  # those that make the work directory come first
         return {"ready": {**READY}, "environment": {"event": "environment"}}
+
+
+def _steps(command: str) -> list[list[str]]:
+    steps: list[list[str]] = [[]]
+    for word in shlex.split(command):
+        if word == "&&":
+            steps.append([])
+        else:
+            steps[-1].append(word)
+    return steps
 
 
 async def nothing_to_carry(names: Sequence[str], why: str) -> Sequence[Path]:
@@ -121,8 +125,10 @@ async def _engine_steps(machines: int, cmd: Sequence[str] = ("ipengine",)) -> li
         on_registered=heard.append,
         on_progress=lambda doing: None,
     )
-    (steps,) = recorder.commands
-    return steps
+    (((*lock, steps),),) = recorder.commands
+    # what an earlier login has begun there comes to its end before; daemons don't have the lock
+    assert lock == ["flock", "-o", ".", "sh", "-c"]
+    return _steps(steps)
 
 
 async def test_engines_machines_take_the_bundle_and_the_environment_from_the_controller() -> None:

@@ -15,12 +15,13 @@ from ipcluster_azure.record.contents import DELETING, Machine
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.ssh.bundle import Bundle
 from ipcluster_azure.start import engine_processes
+from ipcluster_azure.start.booting import BootingMachines
 from ipcluster_azure.start.engine_processes import (
-    BootingMachines,
     EngineKit,
     Started,
     start_engine_processes,
 )
+from ipcluster_azure.start.enough import Enough
 from ipcluster_azure.start.request import StartContext
 
 from ..record.test_record import _record
@@ -134,6 +135,44 @@ async def test_one_that_is_given_up_is_not_waited_for(ssh: Ssh, context: StartCo
     booting.give_up("10.9.9.9", why)  # none of these
     booting.give_up("10.0.0.4", why)
     assert await starting == Started({"b": 1}, {"a": why})
+
+
+async def test_enough_engines_are_not_held_up_by_the_others(
+    ssh: Ssh, context: StartContext
+) -> None:
+    ssh.answering = ["10.0.0.4"]
+    done: list[str] = []
+    started = await asyncio.wait_for(
+        start_engine_processes(
+            context,
+            "s",
+            _booting(),
+            GATE,
+            _kit(),
+            enough=Enough(ready=2, required=3),
+            on_done=lambda machine: done.append(machine.name),
+        ),
+        5,
+    )
+    assert started == Started({"a": 2}, {}, {}, {"b"})
+    assert done == ["a"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize(
+    ("ready", "required", "registered", "failed", "met"),
+    [
+        (0, 4, 4, 0, False),  # all are waited for
+        (2, 4, 1, 0, False),
+        (2, 4, 2, 0, True),
+        (2, 4, 3, 1, False),  # the start fails, as it would without ready_engines
+        (2, 3, 3, 1, True),
+    ],
+)
+def test_when_engines_are_enough(
+    ready: int, required: int, registered: int, failed: int, met: bool
+) -> None:
+    assert Enough(ready, required).is_met(registered, failed, total=4) == met
 
 
 async def test_what_went_wrong_in_the_preparation_is_counted(
