@@ -22,7 +22,7 @@ from ..record.file import RecordFile
 from ..resource_manager.api import bridge
 from ..settings.environment_checks import LOCK
 from ..ssh import package_updates
-from ..ssh.bootstrap import FEW_MACHINES, keep_offering
+from ..ssh.bootstrap import keep_offering
 from ..ssh.connection import Connection
 from ..ssh.machine_lock import machine_lock
 from ..ssh.visits import Visits, problem
@@ -34,7 +34,6 @@ from .new_engines import StartedAnew, start_anew
 from .package_changes import Changes, Wanted, changes, is_up_to_date, needs_new_start, spans
 from .sync_settings import selection_now
 
-LARGE = 100_000_000  # bytes, to many machines: not from the controller's alone
 OF_IMAGE = "The packages are those of the image, and stay as they are."
 OLDER = "The packages stay as they are: an older version of ipcluster-azure started the cluster."
 
@@ -128,7 +127,7 @@ class PackageSync:
         }
         offers = environment.made_of == wanted.digest and is_up_to_date(controller, wanted)
         if not offers or len(outcomes) < len(looks):
-            record = await self._update(record, outcomes, looks)
+            record = await self._update(record, outcomes)
         outdated = [name for name, it in outcomes.items() if it is True]
         anew = StartedAnew()
         if outdated:
@@ -141,14 +140,10 @@ class PackageSync:
         problems = [problem(name, error) for name, error in (failures | anew.failures).items()]
         return PackagesOutcome(lines, problems)
 
-    async def _update(
-        self, record: Record, outcomes: dict[str, Any], looks: Mapping[str, Any]
-    ) -> Record:
+    async def _update(self, record: Record, outcomes: dict[str, Any]) -> Record:
         """Update the controller's machine and those that are not in `outcomes`, which is added to:
         whether engines there may have old packages loaded, or what failed."""
-        sizes = await self._offer(record)
-        lacking = [_lacking(it, sizes, self.plan.wanted) for it in looks.values()]
-        whole = len(looks) > FEW_MACHINES and max(lacking) > LARGE
+        await self._offer(record)
         tell = Teller(self.progress).tell
         for _ in range(2):  # machines that came meanwhile have started with what was there before
             record = require_alive(self.visits.file)
@@ -157,13 +152,13 @@ class PackageSync:
                 machine: Connection, name: str, set_id: str, record: Record = record
             ) -> bool:
                 return await package_updates.update_machine(
-                    machine, record, self.plan.wanted.lock, whole=whole, on_progress=tell
+                    machine, record, self.plan.wanted.lock, tell
                 )
 
             outcomes |= await self.visits.make(record, update, besides=outcomes)
         return require_alive(self.visits.file)
 
-    async def _offer(self, record: Record) -> Mapping[str, int]:
+    async def _offer(self, record: Record) -> None:
         """Update the controller's machine, and put on record what it offers from then on."""
         prepared, plan, gate = self.plan.prepared, self.plan, self.visits.gate
         await keep_offering(gate, record)
@@ -182,20 +177,12 @@ class PackageSync:
             new.packages = dict(offered.packages)
             changed.environment = new
             changed.controller.environment_sha256 = offered.sha256
-        return offered.sizes
 
 
 def _first(looks: Sequence[Any], wanted: Wanted) -> Changes:
     """Return what changes on the controller's machine, or else on the first of the others."""
     found = (changes(look, wanted) for look in looks if isinstance(look, Mapping))
     return next(filter(None, found), Changes())
-
-
-def _lacking(look: Any, sizes: Mapping[str, int], wanted: Wanted) -> int:
-    """Return the size in bytes of the wheels that a machine has not installed."""
-    made = look["made"] if isinstance(look, Mapping) else None
-    there = set(made[1].values()) if made else set()
-    return sum(sizes[sha256] for sha256 in wanted.hashes.values() if sha256 not in there)
 
 
 def _said(found: Changes, anew: StartedAnew) -> str:

@@ -26,11 +26,10 @@ DIRECT = ["env", "no_proxy=*", "NO_PROXY=*"]  # the controller's machine needs n
 
 @dataclass(frozen=True)
 class Offered:
-    """What the controller's machine offers: the archive's hash, wheels' sizes in bytes by their
-    hashes, and the versions that clients should have too."""
+    """What the controller's machine offers: the hash of the archive for machines that come later,
+    and the versions that clients should have too."""
 
     sha256: str
-    sizes: Mapping[str, int]
     packages: Mapping[str, str]
 
 
@@ -60,33 +59,23 @@ async def update_controller(
     )
     compared = events["compared"]
     check_versions(compared, environment, gate.name)
-    return Offered(events["packed"]["sha256"], events["offered"]["sizes"], compared["packages"])
+    return Offered(events["packed"]["sha256"], compared["packages"])
 
 
 async def update_machine(
-    machine: Connection,
-    record: Record,
-    lock: bytes,
-    *,
-    whole: bool,
-    on_progress: Callable[[str], None],
+    machine: Connection, record: Record, lock: bytes, on_progress: Callable[[str], None]
 ) -> bool:
-    """Bring an engines' machine up to date with what the controller's machine offers.
+    """Bring an engines' machine up to date with what the controller's machine offers: it takes the
+    wheels that it lacks.
 
-    It takes the archive if `whole`, else the wheels that it lacks. Returns whether its engines may
-    have old packages loaded; raises BootstrapFailed, before or after the packages have changed.
+    Returns whether its engines may have old packages loaded; raises BootstrapFailed, before or
+    after the packages have changed.
     """
     depot, sha256 = record.controller.depot_url, record.controller.environment_sha256
-    files = {f"{FETCHED}.new": sha256.encode()}
-    steps: list[Command] = [["tar", "-xf", "-"], SET_VARIABLES]
-    if whole:
-        fetch = [f"--url={depot}", f"--sha256={sha256}", "--pass-on"]
-        steps.append(["python3", "vm_fetch.py", *fetch])
-    else:
-        files[LOCK] = offered_by(depot, lock)
-    data = update_upload(files)
+    steps: list[Command] = [["tar", "-xf", "-"], SET_VARIABLES, [*DIRECT, *UPDATE]]
+    data = update_upload({f"{FETCHED}.new": sha256.encode(), LOCK: offered_by(depot, lock)})
     events = await machine.events(
-        shell(*steps, [*DIRECT, *UPDATE]),
+        shell(*steps),
         stdin=data,
         timeout_s=BUILD_TIMEOUT_S + len(data) / SLOWEST,
         on_event=telling(on_progress),

@@ -16,7 +16,7 @@ sends. Prints one JSON object a line; the log is DIR/log/environment.log:
     {"event": "unreachable", "files": [...], "why"}       wheels that can't be had from here
     {"event": "environment", "seconds"}                   it is made; `update` adds "outdated"
     {"event": "packed", "sha256"}                         of DIR/depot/environment.tar
-    {"event": "offered", "sizes": {...}}                  in bytes, by the wheels' hashes
+    {"event": "offered"}                                  all wheels, in DIR/depot
     {"event": "failed", "reason", "log_tail"}             with status 1
 
 If wheels are missing, `build` and `update` end without "environment", with status 0: the launcher
@@ -111,7 +111,8 @@ def update(root: Path) -> None:
 
 def offer(root: Path) -> None:
     """Have vm_depot.py serve each wheel of the lock, too, for machines that lack few."""
-    emit("offered", sizes=offer_wheels(root, Lock.read(root / LOCK).packages))
+    offer_wheels(root, Lock.read(root / LOCK).packages)
+    emit("offered")
 
 
 def receive(root: Path) -> None:

@@ -11,18 +11,14 @@ from .lock import Made, Package
 from .wheels import CHUNK, share
 
 
-def offer_wheels(root: Path, packages: Sequence[Package]) -> dict[str, int]:
-    """Have in DIR/depot all wheels of a lock, by their hashes, and no others; returns the sizes in
-    bytes, by hash."""
+def offer_wheels(root: Path, packages: Sequence[Package]) -> None:
+    """Have in DIR/depot all wheels of a lock, by their hashes, and no others."""
     depot, names = root / "depot", {f"{package.sha256}.whl" for package in packages}
     for path in depot.glob("*.whl"):
         if path.name not in names:
             path.unlink()
     for package in packages:
         share(root / "wheels" / package.file, depot / f"{package.sha256}.whl")
-    return {
-        package.sha256: (depot / f"{package.sha256}.whl").stat().st_size for package in packages
-    }
 
 
 def hash_of(path: Path) -> str:
