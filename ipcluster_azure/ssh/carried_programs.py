@@ -101,11 +101,11 @@ def archive(files: Mapping[str, bytes]) -> str:
 
 
 def stripped(name: str, source: bytes) -> bytes:
-    """Return one of our own programs without comments, docstrings and the types of arguments;
-    other files as they are."""
+    """Return one of our own programs without comments, docstrings and the types of arguments and
+    variables; other files as they are."""
     if name.startswith("profile/") or not name.endswith(".py"):
         return source
-    tree = ast.parse(source)
+    tree = _Untyped().visit(ast.parse(source))
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             node.returns = None
@@ -113,7 +113,32 @@ def stripped(name: str, source: bytes) -> bytes:
             node.annotation = None
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             _strip(node)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    tree.body = [one for one in tree.body if not _is_of_types(one, used)]
     return ast.unparse(tree).encode()
+
+
+def _is_of_types(node: ast.stmt, used: set[str]) -> bool:
+    """Whether it imports only names that types were made of; such names go."""
+    if not isinstance(node, ast.ImportFrom) or node.module not in ("typing", "collections.abc"):
+        return False
+    node.names = [one for one in node.names if one.name in used]
+    return not node.names
+
+
+class _Untyped(ast.NodeTransformer):
+    """Takes away the types of variables, but for those of classes: NamedTuples are made of them."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.body = [
+            one if isinstance(one, ast.AnnAssign) else self.visit(one) for one in node.body
+        ]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 def _strip(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -33,7 +33,6 @@ from __future__ import annotations
 import argparse
 import errno
 import fcntl
-import os
 import shutil
 import sys
 import time
@@ -44,14 +43,14 @@ from pathlib import Path
 from .addresses import find_addresses
 from .bytecode import compile_start
 from .fitting import require_fitting
+from .installing import MADE, install_wheels
 from .lock import Lock, Made
 from .offers import forget_namesakes, forget_others, hash_of, offer_wheels
 from .steps import Failed, emit, log_file, run
 from .uv import download_uv, find_uv, make_empty, own_uv
-from .wheels import get_wheels, keep, kept_wheels, receive_wheels
+from .wheels import get_wheels, receive_wheels
 
-LOCK, MADE, ARCHIVE, BYTECODE = "wheels.json", "environment.json", "environment.tar", "bytecode.tar"
-OUTDATED = "outdated"
+LOCK, ARCHIVE, BYTECODE, OUTDATED = "wheels.json", "environment.tar", "bytecode.tar", "outdated"
 NO_UV = "the controller's image has uv, and this machine's has none: add it there"
 
 
@@ -130,35 +129,6 @@ def prepare(root: Path, uv: Path, lock: Lock, **variables: str) -> None:
     made = Made.read(root / MADE)
     if made is None or made.python != lock.python:
         make_empty(root, uv, lock.python, **variables)
-
-
-def install_wheels(root: Path, uv: Path, lock: Lock) -> None:
-    """Bring DIR/env to what the lock says, from DIR/wheels alone."""
-    made, wanted, before = root / MADE, root / "requirements.txt", Made.read(root / MADE)
-    links = "".join(f"--find-links {folder.as_uri()}\n" for folder in folders_of(root, lock))
-    wanted.write_text(links + lock.requirements(), encoding="utf-8")
-    sync: list[str | Path] = [uv, "pip", "sync", "--offline", "--no-config", "--no-build"]
-    sync += ["--no-index", "--require-hashes"]
-    if before:  # uv looks at versions alone
-        for name, sha256 in lock.hashes.items():
-            if before.hashes.get(name, sha256) != sha256:
-                sync.append(f"--reinstall-package={name}")
-    sync += ["--python", root / "env" / "bin" / "python", wanted]
-    if made.exists():
-        made.unlink()
-    cache = os.environ.get("UV_CACHE_DIR", str(root / "cache"))
-    run(root, "installing the packages", sync, UV_CACHE_DIR=cache)
-    Made(lock.python, lock.hashes).write(made)
-
-
-def folders_of(root: Path, lock: Lock) -> list[Path]:
-    """Return where the wheels of the lock are."""
-    kept = kept_wheels()
-    if kept is None:
-        return [root / "wheels"]
-    for package in lock.packages:
-        keep(kept, package, root / "wheels" / package.file)
-    return [kept / package.sha256 for package in lock.packages]
 
 
 def pack(root: Path) -> None:

@@ -8,18 +8,17 @@ import hashlib
 import http.client
 import os
 import shutil
-import ssl
 import tarfile
 import threading
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO
 
+from .lines import Lines
 from .lock import Package
 from .steps import PROGRESS_S, Failed, emit
 
@@ -51,9 +50,7 @@ class Download:
         self._silent: dict[str, str] = {}  # host that does not answer -> why
         self._done, self._bytes, self._lock = 0, 0, threading.Lock()
         self._over = threading.Event()  # one has failed: the others end, too
-        # one for all: to read the certificates takes longer than most downloads
-        https = urllib.request.HTTPSHandler(context=ssl.create_default_context())
-        self._opener = urllib.request.build_opener(https)
+        self._lines = Lines(SILENCE_S)
 
     def why(self) -> str:
         return "; ".join(sorted({*self.unreachable.values()}))
@@ -62,7 +59,7 @@ class Download:
         """Return when all are there, or known to be out of reach; raises Failed for a wrong hash,
         and OSError for what can't be written."""
         began = time.monotonic()
-        with ThreadPoolExecutor(THREADS) as pool:
+        with contextlib.closing(self._lines), ThreadPoolExecutor(THREADS) as pool:
             # the largest first: else all wait for one at the end
             packages = sorted(self.packages, key=lambda package: -package.size)
             todo: set[Future[None]] = {pool.submit(self._fetch, one) for one in packages}
@@ -141,7 +138,7 @@ class Download:
         """Write what is at an address to a file; returns its SHA-256."""
         give_up_at, digest, size = time.monotonic() + FILE_S, hashlib.sha256(), 0
         try:
-            with self._opener.open(url, timeout=SILENCE_S) as reply, open(part, "wb") as file:
+            with self._lines.get(url) as reply, open(part, "wb") as file:
                 expected = reply.headers.get("Content-Length")
                 for chunk in iter(lambda: reply.read(CHUNK), b""):
                     digest.update(chunk)
