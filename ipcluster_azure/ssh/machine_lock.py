@@ -3,7 +3,7 @@
 import hashlib
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,14 +12,17 @@ from ..environment.lock import read_toml
 LOCK = "wheels.json"  # in the machines' work directory; on_vm/install/lock.py reads it
 
 
-def machine_lock(lock: Path, python: str) -> bytes:
+def machine_lock(lock: Path, python: str, imported: Sequence[str] = ()) -> bytes:
     """Return what the machines are to install, for a Python with this minor version.
 
     `lock` is a pylock.toml (PEP 751) with exactly one wheel for each package, which has a SHA-256
-    and either an address or a path: a file that is sent. Raises ConfigurationError for no TOML.
+    and either an address or a path: a file that is sent. `imported` are modules that engines will
+    soon import, as clients have; they are compiled once on each machine. Raises ConfigurationError
+    for no TOML.
     """
-    packages = read_toml(lock)["packages"]
-    return json.dumps({"python": python, "packages": [*map(_package, packages)]}).encode()
+    packages = [*map(_package, read_toml(lock)["packages"])]
+    content = {"python": python, "packages": packages, "imported": [*imported]}
+    return json.dumps(content).encode()
 
 
 def digest_of(lock: bytes) -> str:

@@ -45,6 +45,13 @@ def imported_here(modules: Mapping[str, object]) -> frozenset[str]:
     return frozenset(tops - sys.stdlib_module_names - set(sys.builtin_module_names))
 
 
+def modules_of_packages(modules: Mapping[str, object]) -> list[str]:
+    """Return the names of all modules among these that don't belong to Python itself, in their
+    order: what this process has imported, engines will soon import."""
+    tops = imported_here(modules)
+    return [name for name in modules if name.partition(".")[0] in tops]
+
+
 def expected_target(settings: Settings) -> Target:
     """Return what the machines will run, as far as it is known before Azure is asked."""
     arm = any(ARM_SIZE.match(size) for size in settings.vm_size[:1])

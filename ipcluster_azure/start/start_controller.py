@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
@@ -22,6 +23,7 @@ from .boot_logs import Silent, keep_boot_logs
 from .carried import packages_of
 from .controller_wait import controller_requested
 from .link_process import ensure_link
+from .machine_python import modules_of_packages
 from .next_place import first_with_room, move_controller
 from .own_files import read_archive
 from .request import StartContext
@@ -115,7 +117,10 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     bundle = bundle_of(file.profile_dir, record.preparation.files)
     config = controller_config(file.profile_dir, n_engines)
     packages = packages_of(record.environment)
-    lock = machine_lock(packages.lock, record.environment.python) if packages else b""
+    lock = b""
+    if packages:
+        imported = modules_of_packages({**sys.modules})  # other threads import meanwhile
+        lock = machine_lock(packages.lock, record.environment.python, imported)
     own_files = read_archive(file)
     context.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(

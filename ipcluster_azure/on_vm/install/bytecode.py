@@ -1,10 +1,12 @@
-"""Compiled modules for the engines' machines: once here what each of them would compile else."""
+"""Compiled modules for the engines' machines: once what each engine would compile else."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from .steps import run
+from .steps import log_file, run
 
 IMPORTED_BY_ENGINES = "ipyparallel.engine.app, ipykernel.ipkernel, numpy"
 # A compiled module has the date of its source in its head, or as here the source's hash: so it fits
@@ -32,6 +34,30 @@ with tarfile.open(archive + ".new", "w") as tar:
         tar.addfile(entry, io.BytesIO(data))
 os.replace(archive + ".new", archive)
 """
+# py_compile puts a whole file in place, or none: engines may import the module meanwhile.
+COMPILE_IMPORTED = """
+import importlib.util, os, py_compile, site, sys
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+for name in sys.stdin.read().split():
+    for folder in site.getsitepackages():
+        place = os.path.join(folder, *name.split("."))
+        for source in (place + ".py", os.path.join(place, "__init__.py")):
+            made = importlib.util.cache_from_source(source)
+            if os.path.exists(source) and not os.path.exists(made):
+                py_compile.compile(source, doraise=False, quiet=2)
+"""
+
+
+def compile_imported(root: Path, modules: Sequence[str]) -> None:
+    """Begin to compile those of these modules that DIR/env has, and return meanwhile.
+
+    It takes only time that processors are idle: engines start beside it.
+    """
+    names, python = root / "imported.txt", root / "env" / "bin" / "python"
+    names.write_text("\n".join(modules), encoding="utf-8")
+    with open(names, "rb") as given, open(log_file(root), "ab") as log:
+        command: list[str | Path] = [python, "-c", COMPILE_IMPORTED]
+        subprocess.Popen(command, stdin=given, stdout=log, stderr=log, start_new_session=True)
 
 
 def compile_start(root: Path, archive: Path) -> None:

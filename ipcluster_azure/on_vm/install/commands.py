@@ -41,7 +41,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from .addresses import find_addresses
-from .bytecode import compile_start
+from .bytecode import compile_imported, compile_start
 from .fitting import require_fitting
 from .installing import MADE, install_wheels
 from .lock import Lock, Made
@@ -84,6 +84,7 @@ def install(root: Path) -> None:
         install_wheels(root, uv, lock)
         command: list[str | Path] = ["tar", "--extract", "--file", root / BYTECODE]
         run(root, "unpacking the compiled modules", [*command, "--directory", root])
+        compile_imported(root, lock.imported)
     emit("environment", seconds=round(time.monotonic() - started, 2))
 
 

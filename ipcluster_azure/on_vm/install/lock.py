@@ -23,26 +23,22 @@ class Package(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """`python` is a minor version, as 3.11."""
+    """`python` is a minor version, as 3.11; `imported` are modules that engines will soon need."""
 
     python: str
     packages: list[Package]
+    imported: list[str]
 
     @classmethod
     def read(cls, path: Path) -> Lock:
         """Read {"python": "3.11", "packages": [{"name", "version", "file", ...}, ...]}."""
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["python"], [Package(**one) for one in content["packages"]])
+        packages = [Package(**one) for one in content["packages"]]
+        return cls(content["python"], packages, content.get("imported", []))
 
     @property
     def hashes(self) -> dict[str, str]:
         return {package.name: package.sha256 for package in self.packages}
-
-    def requirements(self) -> str:
-        """Return the lines of a requirements file that names the very wheels."""
-        return "".join(
-            f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in self.packages
-        )
 
 
 class Made(NamedTuple):

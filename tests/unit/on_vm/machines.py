@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ class Machine:
         data = bundle_of(folder / "no profile").data
         subprocess.run(["/bin/tar", "-xzf", "-"], input=data, cwd=folder, check=True)
 
-    def lock(self, packages: Iterable[Json], python: str = PYTHON) -> None:
-        content = {"python": python, "packages": list(packages)}
+    def lock(
+        self, packages: Iterable[Json], python: str = PYTHON, imported: Sequence[str] = ()
+    ) -> None:
+        content = {"python": python, "packages": list(packages), "imported": [*imported]}
         (self.dir / LOCK).write_text(json.dumps(content))
 
     def start(self, *words: str, **variables: str) -> "subprocess.Popen[str]":

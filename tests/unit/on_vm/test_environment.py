@@ -63,6 +63,24 @@ def test_engines_have_what_the_controller_has(
     assert engines.versions() == machine.versions() == {"one": "1.0", "two": "1.0"}
 
 
+def test_what_clients_have_imported_is_compiled(
+    machine: Machine, index: PackageIndex, tmp_path: Path
+) -> None:
+    """By the machine, once, while its engines start; other modules are not."""
+    machine.lock(files(index, "one-1.0", "two-1.0"), imported=["absent.module", "one", "one.none"])
+    machine.ok("build")
+    machine.ok("pack")
+    engines = Machine(tmp_path / "engines")
+    archive = machine.dir / "depot" / "environment.tar"
+    subprocess.run(["/bin/tar", "-xf", archive, "-C", engines.dir], check=True)
+    engines.ok("install")
+    give_up_at = time.monotonic() + 30
+    while not (made := list(engines.env.glob("lib/*/site-packages/__pycache__/*.pyc"))):
+        assert time.monotonic() < give_up_at, "nothing was compiled"
+        time.sleep(0.05)
+    assert [path.name.partition(".")[0] for path in made] == ["one"]
+
+
 def test_a_second_time_there_is_nothing_to_do(machine: Machine, index: PackageIndex) -> None:
     machine.lock(files(index, "one-1.0"))
     machine.ok("build")

@@ -9,6 +9,7 @@ from ipcluster_azure.plan.image import Image
 from ipcluster_azure.start.machine_python import (
     expected_target,
     imported_here,
+    modules_of_packages,
     selection_of,
     target_of,
 )
@@ -55,4 +56,6 @@ def test_what_is_imported_here_counts_unless_another_interpreter_is_read() -> No
 
 def test_modules_of_python_itself_are_left_out() -> None:
     names = ["os.path", "sys", "_thread", "numpy.linalg", "numpy", "zmq.sugar"]
-    assert imported_here({name: types.ModuleType(name) for name in names}) == {"numpy", "zmq"}
+    modules = {name: types.ModuleType(name) for name in names}
+    assert imported_here(modules) == {"numpy", "zmq"}
+    assert modules_of_packages(modules) == ["numpy.linalg", "numpy", "zmq.sugar"]
