@@ -63,11 +63,12 @@ schemas: $(STAMP) ## the emulator's body schemas, anew from the installed Azure 
 test-azure: $(STAMP) ## tests/azure on a real subscription; costs money
 	$(PYTEST) tests/azure --target=azure
 
-# Everyday commands of az on the emulator, about 6 minutes. az has an environment of its own: it is
-# large, and its SDK is not of the launchers' versions.
+# Everyday commands of az on the emulator, and job files, about 8 minutes. az has an environment of
+# its own: it is large, and its SDK is not of the launchers' versions.
 AZ_VENV := .venv-az
-test-az: $(STAMP) $(AZ_VENV)/.installed ## everyday commands of az on the emulator, about 6 minutes
-	IPCLUSTER_AZURE_TEST_AZ=$(abspath $(AZ_VENV))/bin/az $(PYTEST) tests/az -n 0
+AZ_TESTS := tests/az tests/end_to_end/test_job_files.py::test_az_deploys_the_same_and_twice_what_it_once_did
+test-az: $(STAMP) $(AZ_VENV)/.installed ## everyday commands of az on the emulator, and job files, about 8 minutes
+	IPCLUSTER_AZURE_TEST_AZ=$(abspath $(AZ_VENV))/bin/az $(PYTEST) $(AZ_TESTS) -n 0
 
 $(AZ_VENV)/.installed: $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AZ_VENV)

@@ -10,11 +10,11 @@ from .profiles import profile_config
 
 
 def write_templates(
-    profile_dir: Path, cluster_id: str, n: int, folder: Path, log: Any
+    profile_dir: Path, cluster_id: str, n: int, folder: Path, log: Any, *, nested: bool
 ) -> list[Path]:
     """Write the job files of a cluster with `n` engines to `folder`, and their secrets.
 
-    Returns the paths: the controller's, the engines', the secrets'. Raises AzureLauncherError.
+    Returns the paths as write_job_files does. Raises AzureLauncherError.
     """
     given = {
         "config": profile_config(profile_dir),
@@ -22,4 +22,4 @@ def write_templates(
         "cluster_id": cluster_id,
     }
     controller, engines = AzureVMControllerLauncher(**given), AzureVMEngineSetLauncher(**given)
-    return asyncio.run(write_job_files(controller, engines, n, folder, log))
+    return asyncio.run(write_job_files(controller, engines, n, folder, log, nested=nested))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from IPython.paths import get_ipython_dir
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from ..clusters.profiles import profile_dir
 from ..clusters.templates import write_templates
@@ -25,6 +25,7 @@ class TemplateApp(Command):
     examples = """
     ipcluster-azure template --profile=azure -n 32
     ipcluster-azure template --profile=azure -n 32 --to=jobs
+    ipcluster-azure template --profile=azure -n 32 --nested
     """
     profile = Unicode("azure", config=True, help="Name of the profile.")
     cluster_id = Unicode(
@@ -36,12 +37,19 @@ class TemplateApp(Command):
     to = Unicode("", config=True, help="Folder for the files. Empty: the profile's own.").tag(
         word="FOLDER"
     )
+    nested = Bool(False, config=True, help="One template that deploys both, one after the other.")
 
     aliases = {  # noqa: RUF012
         "profile": "TemplateApp.profile",
         "cluster-id": "TemplateApp.cluster_id",
         "n": "TemplateApp.n",
         "to": "TemplateApp.to",
+    }
+    flags = {  # noqa: RUF012
+        "nested": (
+            {"TemplateApp": {"nested": True}},
+            "One template that deploys both, one after the other.",
+        )
     }
 
     def act(self) -> None:
@@ -50,12 +58,12 @@ class TemplateApp(Command):
             self._refuse("it needs the number of engines: -n 32.")
         target = Path(self.to).expanduser().absolute() if self.to else folder
         log = log_to_output("ipcluster_azure.template")
-        paths = write_templates(folder, self.cluster_id, self.n, target, log)
+        paths = write_templates(folder, self.cluster_id, self.n, target, log, nested=self.nested)
         for path in paths:
             print(f"Wrote {path}")
-        controller, engines, parameters = paths
+        *templates, parameters = paths
         print(f"Keep {parameters} secret: who has it can log in to the machines. Next:")
-        for path in (controller, engines):
+        for path in templates:
             print(
                 f"  az deployment group create --resource-group GROUP --template-file {path} "
                 f"--parameters @{parameters}"

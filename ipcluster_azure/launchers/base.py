@@ -98,6 +98,7 @@ class AzureVMBase:
             raise ClusterStopped(STOPPED)
         self._template = template
         self.write_job_file(n)
+        self._template = None  # at its end the start completes the file
         if self.state != "running":  # else it is another try, in another size or zone
             self.notify_start({"record": str(self.record_file.path)})
             self._save()
@@ -110,10 +111,10 @@ class AzureVMBase:
             self.parent.update_cluster_file()
 
     def write_job_file(self, n: int) -> None:
-        """Write job_file for `n` engines, or for the controller.
+        """Write job_file for `n` engines, or for the controller, as a start submits it.
 
-        A launcher that has not been started writes, without asking Azure, the job files of both for
-        a cluster of `n` engines, with their secrets: they start it by themselves.
+        Called by anybody but a start it writes, without asking Azure, the job files of both for a
+        new cluster of `n` engines, with their secrets: they start it by themselves.
         """
         if self._template is None:
             in_own_loop(self._write_both(n))

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from .engine_set_launcher import AzureVMEngineSetLauncher
 
 
+def nested_file(folder: Path, cluster_id: str) -> Path:
+    """Return where both job files are as one template."""
+    return folder / f"azure_cluster-{cluster_id}.json"
+
+
 def parameters_file(folder: Path, cluster_id: str) -> Path:
     """Return where the secrets of both job files are: the parameters that have no default."""
     return folder / f"azure_cluster-{cluster_id}.parameters.json"
@@ -26,12 +31,16 @@ async def write_job_files(
     n: int,
     folder: Path,
     log: Any,
+    *,
+    nested: bool = False,
 ) -> list[Path]:
     """Write the job files of a new cluster with `n` engines, and their secrets, to a folder.
 
-    Returns the paths: the controller's, the engines', the secrets'. Azure is asked for nothing.
-    Raises AzureLauncherError.
+    Returns the paths in the order in which they are deployed, the secrets' last: the controller's
+    and the engines', or one with both if `nested`. Azure is asked for nothing. Raises
+    AzureLauncherError.
     """
+    from ..plan.nested import in_one
     from ..start.job_files import Wish, make_job_files
     from ..start.profile_trial import prepare
 
@@ -50,8 +59,11 @@ async def write_job_files(
     contents = {
         folder / Path(controller.job_file).name: made.controller,
         folder / Path(engines.job_file).name: made.engines,
-        parameters_file(folder, controller.cluster_id): made.parameters,
     }
+    if nested:
+        both = in_one(made.controller, made.engines, made.base)
+        contents = {nested_file(folder, controller.cluster_id): both}
+    contents[parameters_file(folder, controller.cluster_id)] = made.parameters
     for path, content in contents.items():
         _write(path, content, private=content is made.parameters)
     return list(contents)

@@ -15,10 +15,12 @@ VIRTUAL_MACHINE = "Microsoft.Compute/virtualMachines"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 DISK = "Microsoft.Compute/disks"
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+DEPLOYMENT = "Microsoft.Resources/deployments"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 NETWORK_API, COMPUTE_API, AUTHORIZATION_API = "2025-01-01", "2025-04-01", "2022-04-01"
 DISKS_API = "2024-03-02"  # disks have versions of their own
+DEPLOYMENTS_API = "2025-04-01"
 IDENTITY_API = "2023-01-31"
 
 Json = dict[str, Any]

@@ -3,16 +3,16 @@
 So they are without comments and docstrings, which are half of them, and packed as small as can be.
 """
 
-import ast
-import base64
 import json
-import lzma
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..record.environment import Environment
+from . import archive_process
 from .bundle import ENTRIES, ENTRY, ON_VM, TAKE_SCRIPT, bundle_files, controller_config
 from .machine_lock import LOCK, machine_lock
 from .packages import Packages
@@ -35,27 +35,50 @@ def controller_programs(
     n_engines: int,
     packages: Packages | None,
     environment: Environment,
-) -> str:
-    """Return all that the controller's machine is given, as an archive in text.
+) -> dict[str, bytes]:
+    """Return all that the controller's machine is given, as files by their names.
 
     `run` as for bundle_of. Raises ConfigurationError for packages that no template can carry.
     """
-    files = {name: stripped(name, data) for name, data in bundle_files(profile_dir, run).items()}
-    take = (ON_VM / "scripts" / "take.py").read_bytes()
-    files[TAKE_SCRIPT] = stripped(TAKE_SCRIPT, take)
+    files = dict(bundle_files(profile_dir, run))
+    files[TAKE_SCRIPT] = (ON_VM / "scripts" / "take.py").read_bytes()
     files[f"profile/{CONTROLLER_CONFIG}.py"] = controller_config(profile_dir, n_engines)
     if packages is not None:
         files[LOCK] = pins(machine_lock(packages.lock, environment.python))
-    return archive(files)
+    return files
 
 
-def engine_programs() -> str:
-    """Return what an engines' machine needs to join, as an archive in text."""
+def engine_programs() -> dict[str, bytes]:
+    """Return what an engines' machine needs to join, as files by their names."""
     paths = {name: ON_VM / "agent" / f"{name}.py" for name in FOR_JOINING}
     files = {f"{AGENT}/{path.name}": path.read_bytes() for path in paths.values()}
     files[BOOT] = ENTRY.format(module=ENTRIES[BOOT]).encode()
     files[TAKE_SCRIPT] = (ON_VM / "scripts" / "take.py").read_bytes()
-    return archive({name: stripped(name, data) for name, data in files.items()})
+    return files
+
+
+def archives(*programs: Mapping[str, bytes]) -> list[str]:
+    """Pack programs, each into an archive in text. Blocking, for half a second.
+
+    In a process of its own, as two threads may not parse Python at a time: in CPython 3.11 and 3.12
+    one of them fails (https://github.com/python/cpython/issues/106905), perhaps a user's cell.
+    """
+    texts = [
+        {name: data.decode(errors="surrogateescape") for name, data in files.items()}
+        for files in programs
+    ]
+    done = subprocess.run(
+        [sys.executable, "-IS", archive_process.__file__],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        encoding="ascii",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows: no console window
+    )
+    if done.returncode:
+        raise OSError(f"{archive_process.__file__} has failed: {done.stderr.strip()[-500:]}")
+    made: list[str] = json.loads(done.stdout)
+    return made
 
 
 def pins(lock: bytes) -> bytes:
@@ -89,63 +112,3 @@ def pins(lock: bytes) -> bytes:
 def _has_secret(url: str) -> bool:
     parts = urlsplit(url)
     return bool(parts.username or parts.password or parts.query)
-
-
-def archive(files: Mapping[str, bytes]) -> str:
-    """Pack files as small as can be: what unpacks them is UNPACK of plan/self_start.py."""
-    content = json.dumps(
-        {name: data.decode(errors="surrogateescape") for name, data in files.items()}
-    )
-    packed = lzma.compress(content.encode(), preset=9 | lzma.PRESET_EXTREME)
-    return base64.b85encode(packed).decode()
-
-
-def stripped(name: str, source: bytes) -> bytes:
-    """Return one of our own programs without comments, docstrings and the types of arguments and
-    variables; other files as they are."""
-    if name.startswith("profile/") or not name.endswith(".py"):
-        return source
-    tree = _Untyped().visit(ast.parse(source))
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.returns = None
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            _strip(node)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    tree.body = [one for one in tree.body if not _is_of_types(one, used)]
-    return ast.unparse(tree).encode()
-
-
-def _is_of_types(node: ast.stmt, used: set[str]) -> bool:
-    """Whether it imports only names that types were made of; such names go."""
-    if not isinstance(node, ast.ImportFrom) or node.module not in ("typing", "collections.abc"):
-        return False
-    node.names = [one for one in node.names if one.name in used]
-    return not node.names
-
-
-class _Untyped(ast.NodeTransformer):
-    """Takes away the types of variables, but for those of classes: NamedTuples are made of them."""
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        node.body = [
-            one if isinstance(one, ast.AnnAssign) else self.visit(one) for one in node.body
-        ]
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
-        if node.value is None:
-            return None
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
-
-
-def _strip(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    if ast.get_docstring(node, clean=False) is None:
-        return
-    if isinstance(node, ast.Module):  # some say it, as their help
-        said = node.body[0].value.value.splitlines()[0]  # type: ignore[attr-defined]
-        node.body[0] = ast.Expr(ast.Constant(said))
-    else:
-        node.body = node.body[1:] or [ast.Pass()]

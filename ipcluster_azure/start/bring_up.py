@@ -18,6 +18,7 @@ from .controller_wait import controller_requested
 from .engine_set import ControllerTasks, EngineSetStart, note_ready
 from .request import EngineSetSpec, JobFile, StartContext
 from .start_controller import open_gate, open_tunnels, start_controller
+from .submitted_files import Packing
 
 
 async def bring_up(
@@ -42,6 +43,8 @@ async def bring_up(
     record = require_alive(context.file, spec.set_id)
     async with AsyncExitStack() as connections:
         api = connections.enter_context(AzureApi(record.endpoint, record.plan.subscription_id))
+        packing = Packing(context, record, spec.set_id)
+        connections.callback(packing.give_up)
         gate = asyncio.ensure_future(open_gate(context, record, connections))
         running = asyncio.ensure_future(_run_controller(context, record, gate))
         tunnels = asyncio.ensure_future(_open_tunnels(context, running))
@@ -49,7 +52,8 @@ async def bring_up(
         starting = EngineSetStart(api, context, spec, controller).run(others, job)
         engines = asyncio.ensure_future(starting)
         await all_or_none(requesting, gate, running, tunnels, engines)
-    note_ready(context.file, spec)
+        note_ready(context.file, spec)
+        await packing.complete(job.path)
     return engines.result()
 
 

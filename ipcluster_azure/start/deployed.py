@@ -26,8 +26,8 @@ from ..settings.values import Settings
 from ..ssh.commands import shell
 from ..ssh.connect import connect, controller_target
 from ..ssh.connection import Connection
-from .job_files import RESOURCES
 from .preflight import find_place
+from .self_starting import RESOURCES
 from .ssh_rule import let_in
 from .start_controller import open_way
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import ipyparallel as ipp
 import psutil
 import pytest
 
+from azure_emulator.client import environment
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan import resource_types
 from ipcluster_azure.plan.requests import ResourceRequest
@@ -23,15 +26,19 @@ from .conftest import ON_EMULATOR, Profile, wait_for
 
 GROUP = "lab"
 CONTROLLER, ENGINES = "azure_controller-", "azure_engineset-"
-PARAMETERS = "azure_cluster-.parameters.json"
+PARAMETERS = "azure_controller-.parameters.json"  # of a start; they serve both
 # three engines on two machines: not all of a scale set's machines can have the same number
+WRAPPED = ["sh", "-c", """echo "it's $1" >> "$HOME/wrapped"; shift; exec "$@" """, "sh"]
 CONFIG = f"""{ON_EMULATOR}
 c.AzureVMLauncher.engines_per_vm = 2
 c.AzureVMLauncher.sync_paths = []
-c.AzureVMLauncher.engine_cmd = ["nice", "-n", "3", "ipengine"]
+c.AzureVMControllerLauncher.controller_cmd = {[*WRAPPED, "a controller", "ipcontroller"]}
+c.AzureVMEngineSetLauncher.engine_cmd = {[*WRAPPED, "engines", "nice", "-n", "3", "ipengine"]}
 """
 N = 3
 SOON_S = 90.0
+AZ = os.environ.get("IPCLUSTER_AZURE_TEST_AZ", "")
+AZ_S = 180
 DEPLOY = """
 import json, sys, time
 from pathlib import Path
@@ -40,7 +47,7 @@ sys.modules["ipcluster_azure"] = sys.modules["azure_emulator"] = None  # else an
 from azure.core.credentials import AccessToken
 from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 
-url, subscription, ca_file, token_file, group, folder, *names = sys.argv[1:]
+url, subscription, ca_file, token_file, group, parameters, also, *names = sys.argv[1:]
 
 class Login:
     def get_token(self, *scopes, **options):
@@ -50,9 +57,10 @@ client = DeploymentsMgmtClient(
     Login(), subscription, base_url=url, credential_scopes=[f"{url}/.default"],
     connection_verify=ca_file, polling_interval=1,
 )
-given = json.loads(Path(folder, "azure_cluster-.parameters.json").read_text())["parameters"]
+given = json.loads(Path(parameters).read_text())["parameters"]
+given.update((name, {"value": value}) for name, value in json.loads(also).items())
 for name in names:
-    template = json.loads(Path(folder, f"{name}.json").read_text())
+    template = json.loads(Path(f"{name}.json").read_text())
     body = {"properties": {"mode": "Incremental", "template": template, "parameters": given}}
     made = client.deployments.begin_create_or_update(group, name, body).result()
     assert made.properties.provisioning_state == "Succeeded", made
@@ -60,18 +68,33 @@ for name in names:
 
 
 class Lab:
-    """A profile whose job files are deployed to a group that has something of a stranger's."""
+    """Job files of a profile, deployed to a group that has something of a stranger's."""
 
-    def __init__(self, profile: Profile, api: AzureApi) -> None:
-        self.profile, self.api = profile, api
-        self.folder = profile.ipython_dir.parent / "jobs"
-        self.scope = group_scope(api.subscription_id, GROUP)
+    def __init__(self, profile: Profile, api: AzureApi, group: str, parameters: str) -> None:
+        self.profile, self.api, self.group = profile, api, group
+        self.folder = profile.ipython_dir.parent / f"jobs-{group}"
+        self.parameters = self.folder / parameters
+        self.wrapped_at_the_start: list[str] = []
+        scope = group_scope(api.subscription_id, group)
+        api.put_group(group, "eastus", {})
+        identity = resource_id(scope, resource_types.DISK, "strangers")
+        disk: dict[str, Any] = {
+            "location": "eastus",
+            "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
+        }
+        api.put(
+            ResourceRequest(
+                resource_types.DISK, "strangers", identity, resource_types.DISKS_API, (), disk
+            )
+        )
 
-    def deploy(self, *names: str) -> None:
+    def deploy(self, *names: str, **given: str) -> None:
+        """Deploy the templates of these names, one after the other, with values of parameters."""
         info = self.profile.emulator
         place = [info.endpoint, info.subscription_id, str(info.ca_file), str(info.token_file)]
+        words = [json.dumps(given), *names]
         done = subprocess.run(
-            [sys.executable, "-c", DEPLOY, *place, GROUP, str(self.folder), *names],
+            [sys.executable, "-c", DEPLOY, *place, self.group, str(self.parameters), *words],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -79,14 +102,39 @@ class Lab:
         )
         assert done.returncode == 0, done.stderr
 
+    def deploy_by_az(self, *names: str) -> None:
+        """The same by the command line, with its own login to the emulator."""
+        variables = {**os.environ, **environment(self.profile.emulator)}
+        commands = [["login", "--identity"]]
+        for name in names:
+            given = ["-f", f"{name}.json", "-p", f"@{self.parameters.name}"]
+            commands.append(["deployment", "group", "create", "-g", self.group, *given])
+        for words in commands:
+            done = subprocess.run(
+                [AZ, *words, "--output=none"],
+                env=variables,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=AZ_S,
+            )
+            assert done.returncode == 0, f"az {' '.join(words)}: {done.stderr}"
+
     def resources(self) -> dict[str, str]:
         """Types and names of all that is in the group, with the stranger's."""
-        found = self.api.listed(f"resourceGroups/{GROUP}/resources", "2025-04-01", doing="listing")
+        found = self.api.listed(
+            f"resourceGroups/{self.group}/resources", "2025-04-01", doing="listing"
+        )
         return {item["name"]: parse_id(item["id"]).type.rpartition("/")[2] for item in found}
+
+    def wrapped(self) -> list[str]:
+        """What the commands have written that run ipcontroller and ipengine, by machines."""
+        state_dir = Path(self.profile.emulator.state_dir)
+        return sorted(path.read_text() for path in state_dir.glob("machines/*/home/*/wrapped"))
 
     def machines(self) -> dict[str, str]:
         """The machines' ids that are theirs alone, by name."""
-        path = f"resourceGroups/{GROUP}/providers/{resource_types.VIRTUAL_MACHINE}"
+        path = f"resourceGroups/{self.group}/providers/{resource_types.VIRTUAL_MACHINE}"
         found = self.api.listed(path, resource_types.COMPUTE_API, doing="listing")
         return {item["name"]: item["properties"]["vmId"] for item in found}
 
@@ -97,19 +145,14 @@ def lab(shared_profile: Profile) -> Iterator[Lab]:
     endpoint = Endpoint(info.endpoint, info.endpoint, str(info.ca_file), str(info.token_file))
     shared_profile.configure(CONFIG)
     with AzureApi(endpoint, info.subscription_id) as api:
-        api.put_group(GROUP, "eastus", {})
-        made = Lab(shared_profile, api)
-        identity = resource_id(made.scope, resource_types.DISK, "strangers")
-        disk: dict[str, Any] = {
-            "location": "eastus",
-            "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
-        }
-        api.put(
-            ResourceRequest(
-                resource_types.DISK, "strangers", identity, resource_types.DISKS_API, (), disk
-            )
-        )
-        shared_profile.run("ipcluster-azure", "template", "-n", str(N), f"--to={made.folder}")
+        made = Lab(shared_profile, api, GROUP, PARAMETERS)
+        shared_profile.ipcluster("start", "-n", str(N), "--daemonize")
+        made.wrapped_at_the_start = made.wrapped()
+        made.folder.mkdir()
+        for name in (f"{CONTROLLER}.json", f"{ENGINES}.json", PARAMETERS):
+            shutil.copy(shared_profile.folder / name, made.folder)
+        assert not (shared_profile.folder / f"{ENGINES}.parameters.json").exists()
+        shared_profile.ipcluster("stop")
         made.deploy(CONTROLLER, ENGINES)
         yield made
         api.delete_group(GROUP)
@@ -118,21 +161,26 @@ def lab(shared_profile: Profile) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def elsewhere(lab: Lab) -> Profile:
     """Another computer: it has the file of parameters, and nothing else."""
+    return attached(lab, "far")
+
+
+def attached(lab: Lab, name: str) -> Profile:
+    """A profile of an IPython directory of its own, which the file of parameters was carried to."""
     there = Profile(
-        lab.profile.ipython_dir.parent / "elsewhere" / "ipython",
+        lab.profile.ipython_dir.parent / name / "ipython",
         lab.profile.emulator,
-        name="far",
+        name=name,
         server=lab.profile.server,
     )
     there.configure(ON_EMULATOR)
     carried = there.ipython_dir / PARAMETERS
-    carried.write_bytes((lab.folder / PARAMETERS).read_bytes())
+    carried.write_bytes(lab.parameters.read_bytes())
     carried.chmod(0o600)
     said = there.run(
-        *("ipcluster-azure", "attach", f"--resource-group={GROUP}"),
-        *(f"--parameters={carried}", "--profile=far"),
+        *("ipcluster-azure", "attach", f"--resource-group={lab.group}"),
+        *(f"--parameters={carried}", f"--profile={name}"),
     ).stdout
-    assert "Client(profile='far')" in said
+    assert f"Client(profile='{name}')" in said
     return there
 
 
@@ -143,15 +191,23 @@ def _client(profile: Profile) -> Iterator[ipp.Client]:
         yield client
 
 
+def _listed(profile: Profile) -> dict[str, list[str]]:
+    """The lines of `ipcluster-azure list`, by the name of the group."""
+    lines = profile.run("ipcluster-azure", "list", "--json").stdout
+    return {
+        one["resource_group"]: [one["state"], str(one["machines"]), "here" * bool(one["here"])]
+        for one in (json.loads(lines) if lines.startswith("[") else [])
+    }
+
+
 def _pids(profile: Profile) -> set[int]:
     with _client(profile) as client:
         return set(client[:].apply_sync(os.getpid))
 
 
 def test_the_secrets_are_in_one_file_for_you_alone(lab: Lab) -> None:
-    parameters = lab.folder / PARAMETERS
-    assert parameters.stat().st_mode & 0o077 == 0
-    content = json.loads(parameters.read_text())
+    assert lab.parameters.stat().st_mode & 0o077 == 0
+    content = json.loads(lab.parameters.read_text())
     secrets = [item["value"] for item in content["parameters"].values() if item["value"]]
     secrets.append(content["metadata"]["loginKey"])
     for name in (CONTROLLER, ENGINES):
@@ -170,7 +226,12 @@ def test_a_client_elsewhere_maps_over_its_engines(elsewhere: Profile) -> None:
     assert len(_pids(elsewhere)) == N
 
 
-def test_the_command_of_the_configuration_runs_the_engines(elsewhere: Profile) -> None:
+def test_a_start_and_the_job_files_run_the_commands_of_the_configuration(
+    lab: Lab, elsewhere: Profile
+) -> None:
+    ran = ["it's a controller\n", "it's engines\n", "it's engines\n"]
+    assert lab.wrapped_at_the_start == ran
+    wait_for(lambda: lab.wrapped() == ran, SOON_S)
     inherited = psutil.Process(elsewhere.emulator.pid).nice()
     with _client(elsewhere) as client:
         assert set(client[:].apply_sync(os.nice, 0)) == {min(19, inherited + 3)}
@@ -178,7 +239,7 @@ def test_the_command_of_the_configuration_runs_the_engines(elsewhere: Profile) -
 
 def test_what_can_not_be_attached_is_said_and_changes_nothing(lab: Lab, elsewhere: Profile) -> None:
     attach = ("ipcluster-azure", "attach", f"--profile={lab.profile.name}")
-    secrets = f"--parameters={lab.folder / PARAMETERS}"
+    secrets = f"--parameters={lab.parameters}"
     template = f"--parameters={lab.folder / CONTROLLER}.json"
     for words, status, why in (
         ((f"--resource-group={GROUP}",), 2, "belong together"),
@@ -205,13 +266,15 @@ def test_what_can_not_be_attached_is_said_and_changes_nothing(lab: Lab, elsewher
 def test_what_job_files_can_not_have_is_named(lab: Lab, setting: str, said: str) -> None:
     (lab.profile.ipython_dir / "mine.csv").write_text("1")
     config = lab.profile.folder / "ipcluster_config.py"
+    before = [(path, path.stat().st_mtime_ns) for path in lab.profile.folder.glob("azure_*")]
     try:
         config.write_text(f"{CONFIG}c.AzureVMLauncher.{setting}\n")
         refusal = lab.profile.run("ipcluster-azure", "template", "-n", "2", expect=1).stdout
     finally:
         config.write_text(CONFIG)
     assert said in refusal
-    assert not [*lab.profile.folder.glob("azure_*.json")]
+    after = [(path, path.stat().st_mtime_ns) for path in lab.profile.folder.glob("azure_*")]
+    assert after == before
 
 
 def test_it_is_listed_and_left_alone(lab: Lab, elsewhere: Profile) -> None:
@@ -225,7 +288,8 @@ def test_it_is_listed_and_left_alone(lab: Lab, elsewhere: Profile) -> None:
 
 def test_to_deploy_it_again_changes_nothing(lab: Lab, elsewhere: Profile) -> None:
     machines, pids, resources = lab.machines(), _pids(elsewhere), lab.resources()
-    lab.deploy(CONTROLLER, ENGINES)
+    earlier = datetime.now(timezone.utc) - timedelta(minutes=5)
+    lab.deploy(CONTROLLER, ENGINES, created=earlier.strftime("%Y-%m-%dT%H:%M:%S"))
     assert lab.machines() == machines
     assert lab.resources() == resources
     assert _pids(elsewhere) == pids
@@ -248,5 +312,53 @@ def test_the_idle_limit_ends_it_and_nothing_of_a_stranger(lab: Lab, elsewhere: P
         SOON_S,
     )
     assert [name for name, kind in lab.resources().items() if kind == "disks"] == list(free)
+    assert _listed(lab.profile)[GROUP] == ["left behind", "0", ""]
     elsewhere.ipcluster("stop")
     assert lab.resources() == free
+
+
+def test_one_template_for_both_is_reaped_when_its_time_is_over(lab: Lab) -> None:
+    group = "nested"
+    other = Lab(lab.profile, lab.api, group, "azure_cluster-.parameters.json")
+    try:
+        words = ("-n", str(N), "--nested", f"--to={other.folder}")
+        said = lab.profile.run("ipcluster-azure", "template", *words).stdout
+        assert said.count("az deployment group create") == 1
+        assert group not in _listed(lab.profile)
+        other.deploy("azure_cluster-")
+        assert len(other.machines()) == 3
+        assert _listed(lab.profile)[group] == ["running", "3", ""]
+        there = attached(other, "third")
+        assert len(_pids(there)) == N
+        assert "nothing to delete" in lab.profile.run("ipcluster-azure", "reap", "--yes").stdout
+
+        other.deploy("azure_cluster-", created="2026-01-01T00:00:00")  # its tags alone change
+        assert _listed(lab.profile)[group] == ["expired", "3", ""]
+        assert _listed(there)[group] == ["expired", "3", "here"]
+        there.kill_link()
+        said = lab.profile.run("ipcluster-azure", "reap", "--yes", "--expired").stdout
+        assert "its time is over" in said
+        assert group not in _listed(lab.profile)
+        assert [*other.resources()] == ["strangers"]
+        there.ipcluster("stop")
+    finally:
+        lab.api.delete_group(group)
+
+
+@pytest.mark.skipif(not AZ, reason="needs az, which `make test-az` gets from the package index")
+@pytest.mark.timeout(600)
+def test_az_deploys_the_same_and_twice_what_it_once_did(lab: Lab) -> None:
+    group = "by-az"
+    other = Lab(lab.profile, lab.api, group, PARAMETERS)
+    try:
+        shutil.copytree(lab.folder, other.folder)
+        other.deploy_by_az(CONTROLLER, ENGINES)
+        there = attached(other, "fourth")
+        machines, pids, resources = other.machines(), _pids(there), other.resources()
+        assert (len(machines), len(pids)) == (3, N)
+        other.deploy_by_az(CONTROLLER, ENGINES)
+        assert (other.machines(), _pids(there), other.resources()) == (machines, pids, resources)
+        there.ipcluster("stop")
+        assert [*other.resources()] == ["strangers"]
+    finally:
+        lab.api.delete_group(group)

@@ -56,8 +56,10 @@ def test_job_files_are_written_and_submitted(running: Cluster) -> None:
         template = read_json(folder / name)
         assert template["contentVersion"] == "1.0.0.0"
         assert f"Submitting {folder / name}" in running.output
-        secrets = folder / name.replace(".json", ".parameters.json")
-        assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+        assert template["parameters"]["programs"]["defaultValue"]  # they start it by themselves
+    (secrets,) = folder.glob("*.parameters.json")
+    assert secrets.name == "azure_controller-.parameters.json"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
 
 
 def test_job_files_parameters_go_with_the_cluster(stopped: Profile) -> None:

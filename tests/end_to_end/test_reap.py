@@ -101,6 +101,9 @@ def reap(profile: Profile, *args: str, expect: int = 0) -> str:
 def test_a_cluster_that_is_on_record_is_listed_and_left_alone(
     profile: Profile, azure: Azure
 ) -> None:
+    (profile.ipython_dir / "mine.py").write_text("x = 1")  # then its job files make machines only
+    config = (profile.folder / "ipcluster_config.py").read_text()
+    profile.configure(f"{config}c.AzureVMLauncher.sync_paths = ['mine.py']\n")
     profile.ipcluster("start", "-n", "5", "--daemonize")
     with page_size(profile.emulator, 2):  # each list has several pages
         ((name, found),) = listed(profile).items()

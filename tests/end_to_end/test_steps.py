@@ -52,6 +52,9 @@ def record(profile: Profile) -> dict[str, object]:
     return read_json(profile.folder / "security" / "azure-.json")
 
 
+NICE = 'c.AzureVMEngineSetLauncher.engine_cmd = ["nice", "-n", "3", "ipengine"]\n'
+
+
 @pytest.fixture(scope="module")
 def created(shared_profile: Profile) -> Iterator[Profile]:
     """A profile whose machines are there; each test leaves it with them, and nothing else."""
@@ -210,13 +213,19 @@ def test_what_runs_is_replaced_and_its_engines_start_once(created: Profile) -> N
     (line,) = azure(created, "deploy", expect=1).splitlines()
     assert "Nothing was changed, as engines compute: 0, 1, 2." in line
     assert pids_on_record(created) == before
+    created.configure(f"{ON_EMULATOR}{NICE}")
     output = azure(created, "deploy", "--force")
+    created.configure(ON_EMULATOR)
     assert "Clients connect with ipyparallel.Client(profile='azure')" in output
     task.communicate(timeout=LONG_S)
     assert "ended: " in task.said()
     after = pids(created)
     assert len(after) == 3
     assert not after & before
+    inherited = psutil.Process(created.emulator.pid).nice()
+    assert {psutil.Process(pid).nice() for pid in after} == {min(19, inherited + 3)}
+    template = read_json(created.folder / "azure_engineset-.json")
+    assert template["parameters"]["engineCmd"]["defaultValue"][0] == "nice"  # type: ignore[index]
     assert restarts(created) == [0, 0, 0]
     assert len(set_states(created)) == 2  # of the ended ones nothing is left
     foreground.communicate(timeout=LONG_S)

@@ -12,16 +12,12 @@ from azure_emulator.templates.plan import Plan
 from azure_emulator.templates.scope import Surroundings
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.plan.arm_template import controller_template, engine_set_template
+from ipcluster_azure.plan.job_parameters import CUSTOM_DATA_LIMIT, SECRETS, SelfStart
+from ipcluster_azure.plan.nested import in_one
 from ipcluster_azure.plan.network import ADDRESS_GOES
 from ipcluster_azure.plan.requests import requests
 from ipcluster_azure.plan.resource_types import ROLE_ASSIGNMENT, SCALE_SET, VIRTUAL_MACHINE, Json
-from ipcluster_azure.plan.self_start import (
-    CUSTOM_DATA_LIMIT,
-    SECRETS,
-    SelfStart,
-    starting_controller,
-    starting_engines,
-)
+from ipcluster_azure.plan.self_start import StartingSet, starting_controller, starting_engines
 
 from ..plans import CLUSTER, ENGINES, SUBNET_ID
 
@@ -43,9 +39,16 @@ PARTS = SelfStart(
     tags={"ipcluster-azure-profile": "azure", "note": ODD},
 )
 GIVEN = {name: {"value": f"<{name}> {ODD}"} for name in SECRETS}
+STARTING = StartingSet(
+    set_id=ENGINES.set_id,
+    scale_set=ENGINES.scale_set,
+    n=ENGINES.n,
+    engines_per_vm=ENGINES.engines_per_vm,
+    vcpus=ENGINES.vcpus,
+)
 TEMPLATES = {
     "controller": starting_controller(controller_template(PLAN), PLAN, PARTS),
-    "engines": starting_engines(engine_set_template(PLAN, ENGINES), PLAN, ENGINES, PARTS),
+    "engines": starting_engines(engine_set_template(PLAN, ENGINES), PLAN, STARTING, PARTS),
 }
 SUBSCRIPTION = CLUSTER.subscription_id
 
@@ -185,3 +188,20 @@ def test_what_can_not_be_carried_is_refused() -> None:
     office = replace(PLAN, subnet_id=SUBNET_ID)
     with pytest.raises(ConfigurationError, match="Leave subnet_id empty"):
         starting_controller(controller_template(office), office, PARTS)
+
+
+def test_one_template_deploys_both_with_the_parameters_of_both() -> None:
+    both = in_one(TEMPLATES["controller"], TEMPLATES["engines"], "n")
+    given = {**GIVEN, "engineArgs": {"value": ["--changed"]}, "selfDeletion": {"value": False}}
+    plan = Plan(both, given, _around())
+    first, second = plan.deployed
+    assert second.after == [first]
+    for planned, side in ((first, "controller"), (second, "engines")):
+        properties = planned.body(plan.evaluator)["properties"]
+        assert properties["expressionEvaluationOptions"] == {"scope": "inner"}
+        inner = Plan(properties["template"], properties["parameters"], _around())
+        of_its_own = {"engineArgs": ["--changed"]} if side == "engines" else {}
+        alone = _deployed(side, selfDeletion=False, **of_its_own)
+        for name in ("customData", "tags", "location"):
+            assert inner.parameters.get(name) == alone.parameters.get(name)
+        assert len(inner.deployed) == len(alone.deployed)

@@ -12,14 +12,14 @@ import pytest
 
 from ipcluster_azure.errors import ConfigurationError
 from ipcluster_azure.plan.custom_data import UNPACK
-from ipcluster_azure.plan.self_start import CUSTOM_DATA_LIMIT
+from ipcluster_azure.plan.job_parameters import CUSTOM_DATA_LIMIT
 from ipcluster_azure.record.environment import Environment
+from ipcluster_azure.ssh.archive_process import stripped
 from ipcluster_azure.ssh.carried_programs import (
-    archive,
+    archives,
     controller_programs,
     engine_programs,
     pins,
-    stripped,
 )
 from ipcluster_azure.ssh.packages import Packages
 
@@ -53,20 +53,22 @@ async def _carry(names: Any, why: str) -> list[Path]:
 
 
 def test_files_arrive_as_they_were(tmp_path: Path) -> None:
-    files = {"a/b.txt": "grüße\n".encode(), "startup/odd.py": b"x = '\xff'\n", "empty": b""}
-    assert _unpacked(archive(files), tmp_path) == files
+    files = {"a/b.txt": "grüße\n".encode(), "profile/odd.py": b"x = '\xff'\n", "empty": b""}
+    nothing, text = archives({}, files)
+    assert _unpacked(text, tmp_path) == files
+    assert nothing != text
 
 
 def test_programs_lose_comments_docstrings_and_nothing_else() -> None:
     source = (
-        b'"""One line.\n\nMore.\n"""\n'
-        b"class A(NamedTuple):\n"
-        b'    """What."""\n'
-        b"    x: int = 1  # why\n"
-        b"    def f(self, y: str, *z: int) -> str:\n"
-        b'        """Only this."""\n'
+        '"""One line.\n\nMore.\n"""\n'
+        "class A(NamedTuple):\n"
+        '    """What."""\n'
+        "    x: int = 1  # why\n"
+        "    def f(self, y: str, *z: int) -> str:\n"
+        '        """Only this."""\n'
     )
-    assert stripped("vm_x.py", source).decode().split("\n") == [
+    assert stripped("vm_x.py", source).split("\n") == [
         '"""One line."""',
         "",
         "class A(NamedTuple):",
@@ -80,7 +82,7 @@ def test_programs_lose_comments_docstrings_and_nothing_else() -> None:
 
 def test_what_is_carried_can_be_read_by_the_oldest_python_of_an_image(tmp_path: Path) -> None:
     folders = tmp_path / "controller", tmp_path / "engines"
-    texts = controller_programs(tmp_path, (), 8, None, MINIMAL), engine_programs()
+    texts = archives(controller_programs(tmp_path, (), 8, None, MINIMAL), engine_programs())
     for folder, text in zip(folders, texts, strict=True):
         folder.mkdir()
         for name, source in _unpacked(text, folder).items():
@@ -102,7 +104,7 @@ def test_what_is_carried_can_be_read_by_the_oldest_python_of_an_image(tmp_path: 
 def test_two_hundred_pins_fit_beside_the_programs(tmp_path: Path) -> None:
     urls = [f"{PYPI}/{hashlib.sha256(f'u{n}'.encode()).hexdigest()}/p-{n}.whl" for n in range(195)]
     packages = Packages(_lock(tmp_path, urls), (), _carry)
-    text = controller_programs(tmp_path, (), 8, packages, MINIMAL)
+    (text,) = archives(controller_programs(tmp_path, (), 8, packages, MINIMAL))
     assert len(text) < CUSTOM_DATA_LIMIT - 5_000
     folder = tmp_path / "machine"
     folder.mkdir()
