@@ -23,6 +23,7 @@ from ipcluster_azure.clusters import steps
 from ipcluster_azure.errors import AzureLauncherError
 from ipcluster_azure.record.contents import READY
 from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.ssh import keys
 from ipcluster_azure.start import bring_up, machines_alone
 from ipcluster_azure.start.request import EngineSetSpec, StartContext
 from ipcluster_azure.stop import teardown, wind_down
@@ -156,6 +157,8 @@ def bare(info: EmulatorInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     async def nothing(*_: Any, **__: Any) -> None:
         """There is no machine to do it on."""
 
+    pair = keys.make_login_key()  # hundreds of them would be the greatest part of the CPU used
+    monkeypatch.setattr(keys, "make_login_key", lambda: pair)
     monkeypatch.setattr(bring_up, "bring_up", started)
     monkeypatch.setattr(wind_down, "_end_processes", nothing)
     monkeypatch.setattr(wind_down, "require_idle_engines", nothing)
