@@ -50,7 +50,7 @@ class Output:
         raise OutputClosed from None
 
 
-class LogHandler(logging.StreamHandler[Any]):
+class LogHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic in Python 3.10
     """Logs to a stream; when nobody reads that any more, the work that is told of goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
