@@ -38,7 +38,7 @@ def custom_data(plan: ClusterPlan, system_python: str, side: str, given: Mapping
         for command, given_by in ((unpack, parameter("programs")), (start, boot))
     )
     config = (
-        "createObject('ssh_deletekeys', true(), 'ssh_genkeytypes', createArray(), 'ssh_keys', "
+        "createObject('ssh_deletekeys', true(), 'ssh_keys', "
         f"{keys}, 'runcmd', createArray({commands}))"
     )
     return f"[base64(concat('#cloud-config\n', string({config})))]"

@@ -70,13 +70,13 @@ def _deployed(side: str, around: Surroundings | None = None, **given: Any) -> Pl
     return Plan(TEMPLATES[side], values, around or _around())
 
 
-def _custom_data(side: str, around: Surroundings | None = None, **given: Any) -> str:
+def custom_data_of(side: str, around: Surroundings | None = None, **given: Any) -> str:
     return str(_deployed(side, around, **given).parameters.get("customData"))
 
 
 def _boot(side: str, **given: Any) -> Json:
     """What the machine's program is told."""
-    config = _config(_custom_data(side, **given))
+    config = _config(custom_data_of(side, **given))
     encoded = config["runcmd"][1].split("\n")[1]
     content: Json = json.loads(base64.b64decode(encoded))
     return content
@@ -91,7 +91,7 @@ def _config(custom_data: str) -> Json:
 
 @pytest.mark.parametrize("side", TEMPLATES)
 def test_custom_data_fits_and_has_the_host_key_and_the_programs(side: str) -> None:
-    data = _custom_data(side)
+    data = custom_data_of(side)
     assert len(base64.b64decode(data)) < CUSTOM_DATA_LIMIT
     config = _config(data)
     prefix = {"controller": "controller", "engines": "engine"}[side]
@@ -133,7 +133,7 @@ def test_what_is_changed_in_a_template_arrives() -> None:
 
 @pytest.mark.parametrize("side", TEMPLATES)
 def test_a_later_deployment_has_the_same_custom_data_and_later_tags(side: str) -> None:
-    assert _custom_data(side, _around(day=4)) == _custom_data(side)
+    assert custom_data_of(side, _around(day=4)) == custom_data_of(side)
     before, after = (_deployed(side, _around(day=day)).parameters.get("tags") for day in (3, 4))
     assert before["ipcluster-azure-created"] == "2026-02-03T04:05:06+00:00"
     assert before["ipcluster-azure-expires"] == "2026-02-03T16:05:06+00:00"
