@@ -19,6 +19,7 @@ SUITE = "bookworm"
 PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "procps", "iproute2", "ifupdown", "isc-dhcp-client"),
     *("openssh-server", "cloud-init", "sudo", "ca-certificates", "python3", "python3-venv"),
+    "libfaketime",  # of machines whose clock is wrong
 )
 # cloud-init asks neither for its data source nor whether it is in a container, as on Azure.
 FILES = {
@@ -53,12 +54,12 @@ def make(say: Callable[[str], None]) -> Path:
             return folder
         say(f"making the root file system of the machines in {folder}, once")
         unfinished = folder.with_name(f"{folder.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _remove(unfinished)
         try:
             _debootstrap(unfinished)
             _complete(unfinished)
         except (OSError, subprocess.CalledProcessError) as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _remove(unfinished)
             said = getattr(error, "stderr", None) or str(error)
             raise NoRootFileSystem(said.strip().rpartition("\n")[2]) from error
         unfinished.rename(folder)
@@ -68,9 +69,17 @@ def make(say: Callable[[str], None]) -> Path:
 def _debootstrap(folder: Path) -> None:
     sources = sorted(str(path) for path in Path("/etc/apt/sources.list.d").glob("*.sources"))
     sources += [path for path in ("/etc/apt/sources.list",) if os.path.exists(path)]
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root"]
+    # It mounts /sys and /dev/shm of this computer there: in a namespace of its own, which goes with
+    # it, so that whoever removes an unfinished folder removes nothing else.
+    command = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private"]
+    command += ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root"]
     command += [f"--include={','.join(PACKAGES)}", SUITE, str(folder), *sources]
     subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, and nothing of what may be mounted in it."""
+    subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=False)  # noqa: S607
 
 
 def _complete(folder: Path) -> None:
