@@ -27,7 +27,7 @@ def start(state_dir: str | os.PathLike[str] | None = None, **options: Any) -> Em
 
     options, for a new one only: machines ("process", "none" or "nspawn"), clock ("real" or
     "virtual"), time_scale (0: operations complete at once; 1: they take as long as in Azure), seed,
-    throttle, idle_timeout_s, end_with_pid, port, quota_cores.
+    throttle, idle_timeout_s, end_with_pid, port, quota_cores, root_layer.
 
     A test suite gives `end_with_pid=os.getpid()`: then the emulator ends, with all its machines
     and their processes, when the suite's process has ended in whatever way, SIGKILL included. The

@@ -32,6 +32,7 @@ class ServerSettings:
     end_with_pid: int | None = None
     port: int = 0
     quota_cores: int = 10_000
+    root_layer: Path | None = None
 
     @property
     def machines_dir(self) -> Path:
@@ -76,6 +77,14 @@ def _number(low: float, high: float, kind: type = int) -> Callable[[str], Any]:
         return value
 
     return convert
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    # the kernel takes them apart by colons
+    if not path.is_dir() or ":" in text:
+        raise argparse.ArgumentTypeError(f"must be a folder without : in its path, not '{text}'")
+    return path.resolve()
 
 
 def _running_process(text: str) -> int:
@@ -146,6 +155,14 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_number(0, math.inf),
         help="vCPUs that the subscription may have in a region (default: %(default)d)",
+    )
+
+    add(
+        "--root-layer",
+        metavar="FOLDER",
+        type=_folder,
+        help="nspawn: what lies over the machines' root file system, as an image of one's own "
+        "has it (default: nothing)",
     )
 
 

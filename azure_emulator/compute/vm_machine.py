@@ -45,7 +45,10 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
         host_name=profile["computerName"],
         mac_address=nic.properties.get("macAddress", ""),
         defects=Defects(
-            no_ssh=has_fault(vm, "no_ssh"), wrong_host_key=has_fault(vm, "wrong_host_key")
+            no_ssh=has_fault(vm, "no_ssh"),
+            wrong_host_key=has_fault(vm, "wrong_host_key"),
+            disk_mb=max((fault.disk_mb for fault in vm.hidden["faults"]), default=0),
+            ahead_s=sum(fault.ahead_s for fault in vm.hidden["faults"]),
         ),
     )
 

@@ -13,6 +13,7 @@ from ..base.resource_types import VM
 from ..compute import machine_faults, quota
 from ..network.networks import networks_in_use
 from ..rules import sku_restrictions
+from ..rules.fault_rules import OF_REAL_MACHINES
 from ..state import Emulator
 from ..subscription import groups
 
@@ -118,6 +119,12 @@ async def advance_clock(request: ControlRequest) -> Json:
 
 
 def declare_fault(request: ControlRequest) -> Json:
+    machines = request.em.settings.machines
+    if request.body.get("kind") in OF_REAL_MACHINES and machines != "nspawn":
+        raise errors.operation_not_allowed(
+            f"A fault {request.body['kind']} needs machines with a system of their own: "
+            f"--machines=nspawn, not {machines}."
+        )
     fault = request.em.faults.declare(request.body)
     machine_faults.strike_running(request.em, fault["id"])
     return fault

@@ -75,7 +75,7 @@ def make_machines(settings: ServerSettings) -> MachineHost:
         from ..nspawn.machines import NspawnMachines
 
         shutil.rmtree(settings.machines_dir, ignore_errors=True)
-        return NspawnMachines(settings.state_dir)
+        return NspawnMachines(settings.state_dir, settings.root_layer)
     # Imported here: it needs /proc and terminals, so Linux.
     from ..guest import processes
     from ..guest.process_machines import ProcessMachines

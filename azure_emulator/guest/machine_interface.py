@@ -59,10 +59,15 @@ class MachineNetwork(Protocol):
 
 @dataclass(frozen=True)
 class Defects:
-    """What is wrong with a machine from its first boot on."""
+    """What is wrong with a machine from its first boot on.
+
+    disk_mb: all that its disk has room for, 0: enough; ahead_s: by how much its clock is fast.
+    """
 
     no_ssh: bool = False
     wrong_host_key: bool = False
+    disk_mb: int = 0
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,22 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .machine_interface import Script, ScriptResult
 from .vm_environment import LOGIN_UMASK
 
 
-async def run(script: Script, cwd: Path, environment: Mapping[str, str]) -> ScriptResult:
-    """Return what becomes of the script; all of its session is killed if this is cancelled."""
+async def run(
+    script: Script, cwd: Path, environment: Mapping[str, str], *, within: Sequence[str] = ()
+) -> ScriptResult:
+    """Return what becomes of the script; all of its session is killed if this is cancelled.
+
+    within: the words by which a shell is started where the script belongs, if that isn't here.
+    """
     process = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-s"),
+        *(*within, "/bin/sh", "-s"),
         cwd=cwd,
         env=environment,
         stdin=asyncio.subprocess.PIPE,

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import urllib.request
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..guest.machine_interface import MachineSpec, Script, ScriptResult
 from . import root_file_system
 from .container import REBOOTED, Container
 from .network import Network
-from .platform import Platform
+from .platform import Health, Platform
 from .programs import ProgramFailed
 
 log = logging.getLogger(__name__)
@@ -30,13 +30,14 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class NspawnMachines:
     """Machines that are as real as a container can be (--machines=nspawn); Linux, as root."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, root_layer: Path | None = None) -> None:
         self._directory = state_dir / "machines"
         digest = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:6]
         self.network = Network(f"ipcaz-{digest}", self._directory)
         self.platform = Platform(self.network.router, self._find)
         self._containers: dict[str, Container] = {}
-        self._root: Path | None = None
+        self._layer = root_layer
+        self._root: tuple[Path, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _find(self, address: str) -> MachineSpec | None:
@@ -46,7 +47,8 @@ class NspawnMachines:
     async def open(self) -> str:
         """Make the network and, if it isn't there, the root file system."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._root = await asyncio.to_thread(root_file_system.make, log.info)
+        root = await asyncio.to_thread(root_file_system.make, log.info)
+        self._root = (self._layer, root) if self._layer else (root,)
         await self.network.open()
         await self.platform.start()
         return self.network.laptop
@@ -55,37 +57,35 @@ class NspawnMachines:
         """Take the addresses: in namespaces of its own nobody else has them."""
 
     async def boot(self, spec: MachineSpec) -> None:
-        await self.halt([spec.vm_id])
         position = spec.network.position()
-        if position is None or self._root is None:
+        if position is None:
             return  # its interface is being deleted
-        known = self._containers.get(spec.vm_id)
-        namespace = self.network.namespace(spec)
-        container = known or Container(spec, self._directory / spec.vm_id, self._root, namespace)
-        container.spec = spec
-        self._containers[spec.vm_id] = container
-        await self.network.attach(spec, position)
-        await self.network.find_again(spec)
-        await self._route()
-        first = container.is_first_boot
-        health = self.platform.health(spec.vm_id)
-        await container.boot(lambda status: self._ended(spec, status))
-        if first:
-            try:
-                await asyncio.wait_for(health.told.wait(), PROVISIONING_LIMIT_S)
-            except asyncio.TimeoutError:
-                raise provider_errors.os_provisioning_timed_out(spec.name) from None
-            if health.problem:
-                raise _provisioning_failed(spec.name, health.problem)
+        container = self._containers.get(spec.vm_id)
+        if container is None:
+            place = self._directory / spec.vm_id
+            container = Container(spec, place, self._root, self.network.namespace(spec))
+            self._containers[spec.vm_id] = container
+        async with container.changing:
+            await container.power_off()
+            if self._containers.get(spec.vm_id) is not container:
+                return  # deleted meanwhile
+            container.spec = spec
+            await self.network.attach(spec, position)
+            await self.network.find_again(spec)
+            await self._route()
+            health = self.platform.health(spec.vm_id) if container.is_first_boot else None
+            await container.boot(lambda status: self._ended(container, status))
+        if health is not None:
+            await _provisioned(spec.name, health)
 
-    def _ended(self, spec: MachineSpec, status: int) -> None:
+    def _ended(self, container: Container, status: int) -> None:
         """Take note that the machine was shut down or restarted from inside."""
+        spec = container.spec
         if status not in (0, REBOOTED):
-            said = self._containers[spec.vm_id].console.read_text(errors="replace").splitlines()
-            health = self.platform.health(spec.vm_id)
-            health.problem = f"systemd-nspawn ended: {said[-1] if said else status}"
-            health.told.set()
-            log.error("%s: %s", spec.name, health.problem)
+            said = container.console.read_text(errors="replace").splitlines()
+            problem = f"systemd-nspawn ended: {said[-1] if said else status}"
+            self.platform.health(spec.vm_id).tell(problem)
+            log.error("%s: %s", spec.name, problem)
         action = "restart" if status == REBOOTED else "off"
         self._spawn(_post(f"{spec.metadata_url}/power/{action}"))
 
@@ -119,19 +119,34 @@ class NspawnMachines:
     def _known(self, vm_ids: Sequence[str]) -> list[Container]:
         return [self._containers[vm_id] for vm_id in vm_ids if vm_id in self._containers]
 
+    async def _each(
+        self, vm_ids: Sequence[str], act: Callable[[Container], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Do something to each of these machines that is there, one thing at a time to each."""
+
+        async def alone(container: Container) -> None:
+            async with container.changing:
+                if self._containers.get(container.spec.vm_id) is container:
+                    await act(container)
+
+        await asyncio.gather(*(alone(container) for container in self._known(vm_ids)))
+
     async def lose_network(self, vm_ids: Sequence[str]) -> None:
-        await asyncio.gather(*(self.network.lose(known.spec) for known in self._known(vm_ids)))
+        await self._each(vm_ids, lambda container: self.network.lose(container.spec))
 
     async def restore_network(self, vm_ids: Sequence[str]) -> None:
-        known = self._known(vm_ids)
-        await asyncio.gather(*(self.network.find_again(one.spec) for one in known))
+        await self._each(vm_ids, lambda container: self.network.find_again(container.spec))
 
     async def crash(self, vm_ids: Sequence[str]) -> None:
         await self.lose_network(vm_ids)
         await self.halt(vm_ids)
 
     async def halt(self, vm_ids: Sequence[str]) -> None:
-        await asyncio.gather(*(container.power_off() for container in self._known(vm_ids)))
+        await self._each(vm_ids, self._halt)
+
+    async def _halt(self, container: Container) -> None:
+        await container.power_off()
+        self.platform.health(container.spec.vm_id).tell("")  # it will say no more of this boot
 
     async def run(self, vm_id: str, script: Script) -> ScriptResult:
         container = self._containers.get(vm_id)
@@ -142,12 +157,14 @@ class NspawnMachines:
         return container.serial_log() if container else None
 
     async def destroy(self, vm_ids: Sequence[str]) -> None:
-        gone = self._known(vm_ids)
-        await asyncio.gather(*(container.erase() for container in gone))
-        for container in gone:
-            await self.network.detach(container.spec)
-            self.platform.forget(container.spec.vm_id)
-            self._containers.pop(container.spec.vm_id, None)
+        await self._each(vm_ids, self._destroy)
+
+    async def _destroy(self, container: Container) -> None:
+        spec = container.spec
+        del self._containers[spec.vm_id]
+        await container.erase()
+        await self.network.detach(spec)
+        self.platform.forget(spec.vm_id)
 
     async def close(self) -> None:
         await self.destroy(list(self._containers))
@@ -165,6 +182,19 @@ async def _post(url: str) -> None:
         await asyncio.to_thread(NO_PROXY.open, request, None, 30)
     except OSError as error:
         log.warning("what a machine said of its power was not heard: %s", error)
+
+
+async def _provisioned(name: str, health: Health) -> None:
+    """Wait until the guest says that it is ready, or is stopped or deleted before it could.
+
+    Raises ArmError if it says that it is not ready, or nothing in the time that Azure gives it.
+    """
+    try:
+        await asyncio.wait_for(health.told.wait(), PROVISIONING_LIMIT_S)
+    except asyncio.TimeoutError:
+        raise provider_errors.os_provisioning_timed_out(name) from None
+    if health.problem:
+        raise _provisioning_failed(name, health.problem)
 
 
 def _provisioning_failed(name: str, reason: str) -> errors.ArmError:

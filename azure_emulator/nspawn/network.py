@@ -14,18 +14,21 @@ import contextlib
 import hashlib
 import ipaddress
 import logging
-import shutil
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..guest.machine_interface import MachineSpec, Position
-from . import filters, namespaces
+from . import filters, leftovers, namespaces
 from .package_index import Relay, look_up
 from .programs import ProgramFailed, run
 
 log = logging.getLogger(__name__)
 
+PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
 DHCP_AZURE = "a8:3f:81:10"  # option 245: the address of what hears the machines' health
 
 
@@ -52,13 +55,15 @@ class Network:
         self._relay: Relay | None = None
         self._relay_port = 0
         self._dns: asyncio.subprocess.Process | None = None
+        self._tidying: subprocess.Popen[bytes] | None = None
         self._applied: dict[str, str] = {}
         self._applying = asyncio.Lock()
         self._bridging = asyncio.Lock()  # machines of one network boot at the same time
 
     async def open(self) -> None:
         """Make router and laptop; removes what a killed emulator left under the same names."""
-        await self._remove_namespaces()
+        await asyncio.to_thread(leftovers.remove, self.prefix)
+        self._have_leftovers_removed()
         self._index = await asyncio.to_thread(look_up)
         for name in (self.router, self.laptop):
             await namespaces.add(name)
@@ -86,6 +91,16 @@ class Network:
         await self._relay.start()
         await self._serve_names()
         await self.route({}, frozenset())
+
+    def _have_leftovers_removed(self) -> None:
+        """Start the program that removes the namespaces if this process is killed.
+
+        Its environment is empty, as who kills by that, such as a test suite, shall not find it.
+        """
+        command = [sys.executable, "-IS", leftovers.__file__, str(os.getpid()), self.prefix]
+        self._tidying = subprocess.Popen(
+            command, env={"PATH": PROGRAMS}, stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
     async def _settle(self, setting: str) -> None:
         await run("ip", "netns", "exec", self.router, "sysctl", "-qw", setting)
@@ -213,12 +228,7 @@ class Network:
                 await _end(process)
         if self._relay:
             self._relay.close()
-        await self._remove_namespaces()
-
-    async def _remove_namespaces(self) -> None:
-        for path in namespaces.FOLDER.glob(f"{self.prefix}-*"):
-            await namespaces.remove(path.name)
-        shutil.rmtree(Path("/etc/netns") / self.laptop, ignore_errors=True)
+        await asyncio.to_thread(leftovers.remove, self.prefix)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -9,22 +9,62 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import struct
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from ..guest.vm_environment import way_out
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PYPI = ("pypi.org", "files.pythonhosted.org")
-VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX")
+VARIABLES = (
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
+    *("UV_DEFAULT_INDEX", "UV_INDEX"),
+)
 SO_ORIGINAL_DST = 80
 CHUNK = 1 << 16
+LOGIN = re.compile(r"//[^/@\s]*@")
+
+
+def _addresses() -> Iterator[str]:
+    """Yield the indexes that pip and uv are configured to ask; uv's may begin with `name=`."""
+    for name in VARIABLES:
+        for word in os.environ.get(name, "").split():
+            address = word[word.index("http") :] if "http" in word else word
+            yield address
 
 
 def names() -> list[str]:
     """Return the hosts of the indexes that pip and uv are configured to ask."""
-    words = [word for name in VARIABLES for word in os.environ.get(name, "").split()]
-    hosts = [urlsplit(word.rpartition("=")[2]).hostname for word in words]
+    hosts = [urlsplit(address).hostname for address in _addresses()]
     return sorted({*PYPI, *(host for host in hosts if host)})
+
+
+def environment() -> str:
+    """Return /etc/environment of a machine with a way out: the index, as it is configured here.
+
+    What names files of this computer is left out, but for the certificates that the root file
+    system has a copy of. Everybody can read that file: logins are in logins().
+    """
+    return "".join(
+        f'{name}="{LOGIN.sub("//", value)}"\n'
+        for name, value in way_out().items()
+        if value == str(CERTIFICATES) or (name in VARIABLES and "://" in value)
+    )
+
+
+def logins() -> str:
+    """Return the indexes' logins as a .netrc, which pip and uv read; empty if there are none."""
+    lines = []
+    for address in _addresses():
+        parts = urlsplit(address)
+        if parts.hostname and parts.username is not None:
+            login = f"login {unquote(parts.username)} password {unquote(parts.password or '')}"
+            lines.append(f"machine {parts.hostname} {login}\n")
+    return "".join(dict.fromkeys(lines))
 
 
 def look_up() -> dict[str, str]:

@@ -38,6 +38,11 @@ class Health:
         self.told = asyncio.Event()
         self.problem = ""
 
+    def tell(self, problem: str) -> None:
+        """Take note of what it says; empty: it is ready, or nothing more is heard of it."""
+        self.problem = problem
+        self.told.set()
+
 
 class Platform:
     """The two servers. `find` returns the machine that has a private address, if one has."""
@@ -54,7 +59,8 @@ class Platform:
         return self._health.setdefault(vm_id, Health())
 
     def forget(self, vm_id: str) -> None:
-        self._health.pop(vm_id, None)
+        if health := self._health.pop(vm_id, None):
+            health.tell("")
 
     async def start(self) -> None:
         self._client = aiohttp.ClientSession(auto_decompress=False)
@@ -114,12 +120,11 @@ class Platform:
         with contextlib.suppress(ElementTree.ParseError):
             report = ElementTree.fromstring(await request.read())  # noqa: S314 - no entities there
             state = report.findtext(".//State", "")
-            if state == "NotReady":
-                status = report.findtext(".//SubStatus", "")
-                health.problem = f"{status}: {report.findtext('.//Description', '')}"
+            status = report.findtext(".//SubStatus", "")
+            problem = f"{status}: {report.findtext('.//Description', '')}"
             if state in ("Ready", "NotReady"):
+                health.tell(problem if state == "NotReady" else "")
                 log.info("%s says that it is %s %s", spec.name, state, health.problem)
-                health.told.set()
         return web.Response(status=200)
 
 

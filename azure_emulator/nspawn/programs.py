@@ -16,6 +16,7 @@ NEEDED = {
     "ip": "iproute2",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "mkfs.ext4": "e2fsprogs",
 }
 
 

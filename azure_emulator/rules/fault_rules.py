@@ -9,7 +9,19 @@ from fnmatch import translate
 
 from ..base import errors
 from ..base.calls import Call
-from ..base.declared import COUNT, FLAG, LIMIT, SECONDS, SHARE, STATUS, TEXT, Rule, checked, or_null
+from ..base.declared import (
+    COUNT,
+    FLAG,
+    LIMIT,
+    SECONDS,
+    SHARE,
+    SIGNED_SECONDS,
+    STATUS,
+    TEXT,
+    Rule,
+    checked,
+    or_null,
+)
 from ..base.messages import Json
 
 MATCHING: dict[str, Rule] = {
@@ -42,10 +54,19 @@ MACHINE_KINDS: dict[str, dict[str, Rule]] = {
     "no_network": {"running": FLAG, "after_s": SECONDS, "for_s": SECONDS},
     "dies": {"running": FLAG, "after_s": SECONDS},
     "evicted": {"running": FLAG, "after_s": SECONDS, "notice_s": SECONDS},
+    "small_disk": {"disk_mb": LIMIT},
+    "wrong_clock": {"ahead_s": SIGNED_SECONDS},
 }
+# Those that only machines with a disk and a system of their own can have (--machines=nspawn).
+OF_REAL_MACHINES = ("small_disk", "wrong_clock")
 KINDS = REQUEST_KINDS | MACHINE_KINDS
 WRITES_ONLY = ("fail", "never_ends", "not_found")
-REQUIRED = {"delay": ("delay_s",), "slow_reply": ("bytes_per_s",)}
+REQUIRED = {
+    "delay": ("delay_s",),
+    "slow_reply": ("bytes_per_s",),
+    "small_disk": ("disk_mb",),
+    "wrong_clock": ("ahead_s",),
+}
 
 CAPACITY = (
     "Allocation failed. We do not have sufficient capacity for the requested VM size in this {}. "

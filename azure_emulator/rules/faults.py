@@ -20,9 +20,11 @@ kinds can meet the same request.
 
 Of machines (fault_rules.MACHINE_KINDS): never_boots, no_ssh, wrong_host_key, no_network (after_s,
 for_s), dies (after_s), evicted (after_s, notice_s); the latter three meet machines that are made
-later, after_s from their boot on, or with `running` those that run now. `name` is the VM's, `type`
-tells apart Microsoft.Compute/virtualMachines and ...virtualMachineScaleSets/virtualMachines, scale
-sets' instances. Whoever makes a VM asks for_machine() once and does to the machine what it says.
+later, after_s from their boot on, or with `running` those that run now. small_disk (disk_mb) and
+wrong_clock (ahead_s) are for real machines, and refused where machines are processes. `name` is
+the VM's, `type` tells apart Microsoft.Compute/virtualMachines and
+...virtualMachineScaleSets/virtualMachines, scale sets' instances. Whoever makes a VM asks
+for_machine() once and does to the machine what it says.
 """
 
 from __future__ import annotations
@@ -47,13 +49,16 @@ class MachineFault:
     """What happens to one machine.
 
     kind: one of fault_rules.MACHINE_KINDS; after_s: counted from the machine's boot, or from now if
-    it runs already; for_s: how long it lasts, None: for ever.
+    it runs already; for_s: how long it lasts, None: for ever; disk_mb: what can be written to its
+    disk; ahead_s: of the true time, below 0: behind it.
     """
 
     kind: str
     after_s: float = 0.0
     notice_s: float = 0.0
     for_s: float | None = None
+    disk_mb: int = 0
+    ahead_s: float = 0.0
 
 
 @dataclass
@@ -156,6 +161,8 @@ class Faults:
                 fault.seconds("after_s") or 0,
                 fault.seconds("notice_s") or 0,
                 fault.seconds("for_s"),
+                fault.body.get("disk_mb", 0),
+                fault.seconds("ahead_s") or 0,
             )
             for fault in chosen
             if fault.fits(call) and fault.fires(self._random)

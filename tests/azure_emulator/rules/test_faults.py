@@ -303,6 +303,15 @@ def test_withdrawing(arm: Cloud) -> None:
     assert client.faults(arm.info) == []
 
 
+@pytest.mark.parametrize(
+    "kind", [{"kind": "small_disk", "disk_mb": 60}, {"kind": "wrong_clock", "ahead_s": -5}]
+)
+def test_what_only_real_machines_can_have_is_refused(arm: Cloud, kind: dict[str, Any]) -> None:
+    with pytest.raises(client.EmulatorError, match=r"needs machines .*--machines=nspawn, not none"):
+        client.declare_fault(arm.info, **kind)
+    assert client.faults(arm.info) == []
+
+
 def some_faults() -> Iterator[dict[str, Any]]:
     yield {"kind": "dies", "name": "engine_*", "after_s": 3, "times": None}
     yield {"kind": "evicted", "type": "*ScaleSets/virtualMachines", "notice_s": 30, "skip": 1}
