@@ -5,23 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 from azure_emulator.testing import fault, faults
 from tests.end_to_end.conftest import wait_for
 
-from .conftest import PROFILE, Laptop
+from .conftest import Laptop
 
 NOTICE_S = 20.0
 TASKS, TASK_S = 24, 2.0
 
 
 def test_no_task_is_lost_with_an_evicted_machine(laptop: Laptop) -> None:
-    profile = laptop.home / f"ipython/profile_{PROFILE}"
-    config, begun = profile / "ipcluster_config.py", laptop.home / "begun"
-    before = config.read_text()
-    config.write_text(f'{before}c.AzureVMLauncher.priority = "Spot"\n')
+    laptop = laptop.with_profile("spot", 'c.AzureVMLauncher.priority = "Spot"\n')
+    begun = laptop.home / "begun"
     # all tasks are handed out at once, so that the engines have a queue to pass on
-    controller = profile / "ipcontroller_config.py"
+    controller = laptop.folder / "ipcontroller_config.py"
     controller.write_text("c = get_config()\nc.TaskScheduler.hwm = 0\n")
     code = f"""
 import ipyparallel as ipp, pathlib, time
-client = ipp.Client(profile={PROFILE!r})
+client = ipp.Client(profile={laptop.profile!r})
 first = set(client.ids)
 def work(seconds):
     import time
@@ -35,7 +33,9 @@ while (len(client.ids) < 4 or first <= set(client.ids)) and time.monotonic() < d
     time.sleep(0.5)
 print(len(first), done == [42] * {TASKS}, len(client.ids), len(first & set(client.ids)))
 """
-    evicted = fault("evicted", type="*ScaleSets/virtualMachines", running=True, notice_s=NOTICE_S)
+    evicted = fault(
+        "evicted", type="*ScaleSets/virtualMachines", name="*spot*", running=True, notice_s=NOTICE_S
+    )
     laptop.ipcluster("start", "-n", "4", "--daemonize")
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -46,5 +46,3 @@ print(len(first), done == [42] * {TASKS}, len(client.ids), len(first & set(clien
             assert met.fired == [1]
     finally:
         laptop.ipcluster("stop", expect=None)
-        config.write_text(before)
-        controller.unlink()
