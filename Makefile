@@ -30,8 +30,9 @@ test: $(STAMP) ## all tests, on the emulator
 again: $(STAMP) ## the tests that failed last time, one after the other
 	$(PYTEST) --last-failed --last-failed-no-failures none
 
-test-machines: $(STAMP) ## tests/machines, on containers with systemd; as root on Linux, minutes
+test-machines: $(STAMP) ## tests on containers with systemd; as root on Linux, half an hour
 	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/machines
+	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/end_to_end
 
 lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ import pytest
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 
-from . import ended_runs
+from . import ended_runs, real_machines
 from .azure import spending
 
 # Nothing is left of a run that is ended from outside, whoever starts an emulator for it.
@@ -50,10 +50,12 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorInfo]
     patch = pytest.MonkeyPatch()
     patch.setenv(client.STATE_DIR_VARIABLE, str(state_dir))
     # it ends with the tests, and not while a worker is at those that don't need it
-    info = client.start(state_dir, idle_timeout_s=86_400)
+    options = real_machines.options(tmp_path_factory.mktemp("image"))
+    info = client.start(state_dir, idle_timeout_s=86_400, **options)
+    real_machines.stand_in_front_of(info)
     yield info
     nothing: dict[str, list[str]] = {"resource_groups": [], "virtual_machines": []}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * real_machines.SLOWNESS
     while (left := client.status(state_dir)) != nothing and time.monotonic() < deadline:
         time.sleep(0.05)  # the last deletion was accepted a moment ago
     client.stop(state_dir)

@@ -19,7 +19,9 @@ import pytest
 from azure_emulator import client
 from azure_emulator.client import EmulatorInfo
 from tests.forked_client import Server, fork_server
+from tests.real_machines import IMAGE_PYTHON, REAL, SLOWNESS
 
+from . import on_machines
 from .outputs import Outputs, Process, assert_no_traceback
 
 BIN = Path(sys.executable).parent
@@ -31,7 +33,7 @@ c.Cluster.engine_launcher_class = "AzureVMEngineSetLauncher"
 """
 IMAGE = f"""
 c.AzureVMLauncher.python_environment = "image"
-c.AzureVMLauncher.image_python = {sys.executable!r}
+c.AzureVMLauncher.image_python = {IMAGE_PYTHON if REAL else sys.executable!r}
 """
 ON_EMULATOR = f'{TWO_LINES}c.AzureVMLauncher.endpoint = "emulator"\n{IMAGE}'
 
@@ -89,8 +91,11 @@ class Profile:
     ) -> "subprocess.CompletedProcess[str]":
         """Run to the end; the exit status must be as expected (None: any).
 
+        `timeout_s` is for machines that boot in a moment.
+
         The output must have no traceback, unless `traceback_because` says why it has one.
         """
+        timeout_s *= SLOWNESS
         if self.server is not None and command[0] in ("ipcluster", "ipcluster-azure"):
             status, output = self._run_forked(self.server, command, timeout_s)
         else:
@@ -198,14 +203,22 @@ def local_controllers(profile: Profile) -> list[int]:
 
 def wait_for(condition: object, timeout_s: float = PATIENCE_S) -> None:
     """Fail if the condition does not become true; a shorter time than the usual is a promise."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s * SLOWNESS
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_machines.choose(items)
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Server]:
+    if REAL:  # it must be in front of the machines, too
+        request.getfixturevalue("emulator")
     with fork_server(tmp_path_factory.mktemp("clients")) as server:
         yield server
 
@@ -244,12 +257,20 @@ def profile(bare_profile: Profile) -> Profile:
 
 
 @pytest.fixture(scope="module")
-def shared_profile(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[Profile]:
+def shared_profile(
+    tmp_path_factory: pytest.TempPathFactory, server: Server, request: pytest.FixtureRequest
+) -> Iterator[Profile]:
     """As `profile`, for a cluster that several tests of a module use.
 
-    On an emulator of its own: the module's other tests assert that nothing is left on theirs.
+    On an emulator of its own: the module's other tests assert that nothing is left on theirs. Not
+    on real machines: there is one laptop, and on_machines.py chooses tests that get along.
     """
     folder = tmp_path_factory.mktemp("shared")
+    if REAL:
+        with new_profile(folder, request.getfixturevalue("emulator"), server) as profile:
+            profile.configure(ON_EMULATOR)
+            yield profile
+        return
     own = client.start(folder / "emulator", idle_timeout_s=86_400)
     try:
         with new_profile(folder, own, server) as profile:

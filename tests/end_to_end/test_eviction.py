@@ -8,6 +8,7 @@ import ipyparallel as ipp
 
 from azure_emulator.testing import fault, faults
 
+from ..real_machines import home_files
 from .conftest import Profile, wait_for
 
 NOTICE_S = 12.0
@@ -26,8 +27,7 @@ def work(seconds: float) -> int:
 
 
 def guard_file(profile: Profile) -> Path:
-    machines = Path(profile.emulator.state_dir) / "machines"
-    (found,) = machines.glob("*/home/*/.ipcluster-azure/guard.json")
+    (found,) = home_files(profile.emulator.state_dir, ".ipcluster-azure/guard.json")
     return found
 
 

@@ -22,6 +22,7 @@ from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.resource_ids import group_scope, parse_id, resource_id
 from ipcluster_azure.resource_manager.api import AzureApi
 
+from ..real_machines import home_files
 from .conftest import ON_EMULATOR, Profile, wait_for
 
 GROUP = "lab"
@@ -297,8 +298,8 @@ def test_to_deploy_it_again_changes_nothing(lab: Lab, elsewhere: Profile) -> Non
 
 def test_the_idle_limit_ends_it_and_nothing_of_a_stranger(lab: Lab, elsewhere: Profile) -> None:
     elsewhere.kill_link()
-    (settings_file,) = Path(elsewhere.emulator.state_dir).glob(
-        "machines/*/home/*/.ipcluster-azure/guard_settings.json"
+    (settings_file,) = home_files(
+        elsewhere.emulator.state_dir, ".ipcluster-azure/guard_settings.json"
     )
     settings = json.loads(settings_file.read_text())
     assert settings["idle_timeout_min"] == 60.0

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from ..complete import variant
+from ..real_machines import home_files, id_here
 from .conftest import ON_EMULATOR, TWO_LINES, Profile, wait_for
 from .jupyter import TIMEOUT_S, Jupyter, browsing, needs_chromium
 from .test_caretaker import record_of
@@ -60,10 +61,8 @@ def lab(shared_profile: Profile) -> Iterator[Jupyter]:
 
 def server_of(profile: Profile) -> int:
     """Return the process id of JupyterLab, as its machine has noted it."""
-    machines = Path(profile.emulator.state_dir) / "machines"
-    (noted,) = machines.glob("*/home/*/.ipcluster-azure/notebook/server.json")
-    pid: int = json.loads(noted.read_text())["pid"]
-    return pid
+    (noted,) = home_files(profile.emulator.state_dir, ".ipcluster-azure/notebook/server.json")
+    return id_here(json.loads(noted.read_text())["pid"], "jupyter")
 
 
 def runs(pid: int) -> bool:

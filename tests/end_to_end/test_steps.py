@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.processes import is_alive
 
 from ..complete import variant
+from ..real_machines import home_files, id_here
 from .conftest import ON_EMULATOR, Profile, read_json, wait_for
 
 LONG_S = 60.0
@@ -242,8 +242,7 @@ def pids(profile: Profile) -> set[int]:
 
 def set_states(profile: Profile) -> list[dict[str, object]]:
     """What the supervisors of this profile's engines have written: one for each set."""
-    machines = Path(profile.emulator.state_dir) / "machines"
-    found = machines.glob("*/home/*/.ipcluster-azure/engines-*.json")
+    found = home_files(profile.emulator.state_dir, ".ipcluster-azure/engines-*.json")
     return [json.loads(path.read_text()) for path in found]
 
 
@@ -257,7 +256,8 @@ def restarts(profile: Profile) -> list[int]:
 
 def fall_back(profile: Profile) -> None:
     """Kill the controller; the link then ends what is left, and keeps the machines."""
-    os.kill(record(profile)["controller"]["pid"], signal.SIGKILL)  # type: ignore[index]
+    pid = record(profile)["controller"]["pid"]  # type: ignore[index]
+    os.kill(id_here(pid, "ipcontroller"), signal.SIGKILL)
     wait_for(lambda: record(profile)["state"] == "created" and not pids_on_record(profile), LONG_S)
     wait_for(lambda: len(profile.processes()) == 1, LONG_S)  # the keeper
 
