@@ -35,9 +35,9 @@ def slow_dns(laptop: Laptop) -> Iterator[None]:
     folder = laptop.emulator.state_dir
     (server,) = (
         process
-        for process in psutil.process_iter()
-        if any(f"--addn-hosts={folder}" in word for word in process.cmdline())
-        and process.name() == "dnsmasq"
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "dnsmasq"
+        and any(f"--addn-hosts={folder}" in word for word in process.info["cmdline"] or ())
     )
     over = threading.Event()
 
