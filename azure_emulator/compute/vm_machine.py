@@ -48,7 +48,6 @@ def machine_spec(em: Emulator, vm: Resource) -> MachineSpec:
             no_ssh=has_fault(vm, "no_ssh"),
             wrong_host_key=has_fault(vm, "wrong_host_key"),
             disk_mb=max((fault.disk_mb for fault in vm.hidden["faults"]), default=0),
-            ahead_s=sum(fault.ahead_s for fault in vm.hidden["faults"]),
         ),
     )
 

@@ -61,13 +61,12 @@ class MachineNetwork(Protocol):
 class Defects:
     """What is wrong with a machine from its first boot on.
 
-    disk_mb: all that its disk has room for, 0: enough; ahead_s: by how much its clock is fast.
+    disk_mb: all that its disk has room for, 0: enough.
     """
 
     no_ssh: bool = False
     wrong_host_key: bool = False
     disk_mb: int = 0
-    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,6 @@ OTHER_HOST_KEY = """[Service]
 ExecStartPre=/bin/sh -c 'test -e /etc/ssh/other || { rm -f /etc/ssh/ssh_host_*_key*; \
 ssh-keygen -A && touch /etc/ssh/other; }'
 """
-# Containers share this computer's clock; what is logged in sees another one.
-WRONG_CLOCK = """LD_PRELOAD="/usr/$LIB/faketime/libfaketime.so.1"
-FAKETIME="{ahead_s:+g}"
-FAKETIME_DONT_FAKE_MONOTONIC="1"
-"""
 
 
 def make(spec: MachineSpec, disk: Path) -> None:
@@ -88,8 +83,6 @@ def _files(spec: MachineSpec) -> dict[str, tuple[str, int]]:
     if spec.defects.wrong_host_key:
         files["etc/systemd/system/ssh.service.d/other-key.conf"] = (OTHER_HOST_KEY, 0o644)
     environment = package_index.environment() if spec.outbound else ""
-    if spec.defects.ahead_s:
-        environment += WRONG_CLOCK.format(ahead_s=spec.defects.ahead_s)
     files["etc/environment"] = (environment, 0o644)
     if spec.outbound and (logins := package_index.logins()):
         # new users' homes are copies of /etc/skel

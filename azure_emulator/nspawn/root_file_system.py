@@ -19,7 +19,6 @@ SUITE = "bookworm"
 PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "procps", "iproute2", "ifupdown", "isc-dhcp-client"),
     *("openssh-server", "cloud-init", "sudo", "ca-certificates", "python3", "python3-venv"),
-    "libfaketime",  # of machines whose clock is wrong
 )
 # cloud-init asks neither for its data source nor whether it is in a container, as on Azure.
 FILES = {

@@ -15,7 +15,6 @@ from ..base.declared import (
     LIMIT,
     SECONDS,
     SHARE,
-    SIGNED_SECONDS,
     STATUS,
     TEXT,
     Rule,
@@ -55,17 +54,15 @@ MACHINE_KINDS: dict[str, dict[str, Rule]] = {
     "dies": {"running": FLAG, "after_s": SECONDS},
     "evicted": {"running": FLAG, "after_s": SECONDS, "notice_s": SECONDS},
     "small_disk": {"disk_mb": LIMIT},
-    "wrong_clock": {"ahead_s": SIGNED_SECONDS},
 }
-# Those that only machines with a disk and a system of their own can have (--machines=nspawn).
-OF_REAL_MACHINES = ("small_disk", "wrong_clock")
+# Those that only machines with a disk of their own can have (--machines=nspawn).
+OF_REAL_MACHINES = ("small_disk",)
 KINDS = REQUEST_KINDS | MACHINE_KINDS
 WRITES_ONLY = ("fail", "never_ends", "not_found")
 REQUIRED = {
     "delay": ("delay_s",),
     "slow_reply": ("bytes_per_s",),
     "small_disk": ("disk_mb",),
-    "wrong_clock": ("ahead_s",),
 }
 
 CAPACITY = (

@@ -20,9 +20,9 @@ kinds can meet the same request.
 
 Of machines (fault_rules.MACHINE_KINDS): never_boots, no_ssh, wrong_host_key, no_network (after_s,
 for_s), dies (after_s), evicted (after_s, notice_s); the latter three meet machines that are made
-later, after_s from their boot on, or with `running` those that run now. small_disk (disk_mb) and
-wrong_clock (ahead_s) are for real machines, and refused where machines are processes. `name` is
-the VM's, `type` tells apart Microsoft.Compute/virtualMachines and
+later, after_s from their boot on, or with `running` those that run now. small_disk (disk_mb) is
+for real machines, and refused where machines are processes. `name` is the VM's, `type` tells apart
+Microsoft.Compute/virtualMachines and
 ...virtualMachineScaleSets/virtualMachines, scale sets' instances. Whoever makes a VM asks
 for_machine() once and does to the machine what it says.
 """
@@ -50,7 +50,7 @@ class MachineFault:
 
     kind: one of fault_rules.MACHINE_KINDS; after_s: counted from the machine's boot, or from now if
     it runs already; for_s: how long it lasts, None: for ever; disk_mb: what can be written to its
-    disk; ahead_s: of the true time, below 0: behind it.
+    disk.
     """
 
     kind: str
@@ -58,7 +58,6 @@ class MachineFault:
     notice_s: float = 0.0
     for_s: float | None = None
     disk_mb: int = 0
-    ahead_s: float = 0.0
 
 
 @dataclass
@@ -162,7 +161,6 @@ class Faults:
                 fault.seconds("notice_s") or 0,
                 fault.seconds("for_s"),
                 fault.body.get("disk_mb", 0),
-                fault.seconds("ahead_s") or 0,
             )
             for fault in chosen
             if fault.fits(call) and fault.fires(self._random)

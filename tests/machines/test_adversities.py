@@ -1,4 +1,4 @@
-"""Clusters under bad conditions: a full disk, wrong clocks, a slow DNS, a narrow way, a reboot."""
+"""Clusters under bad conditions: a full disk, a slow DNS, a narrow way, a reboot."""
 
 import re
 import signal
@@ -13,7 +13,6 @@ from azure_emulator.testing import fault, faults
 
 from .conftest import Laptop
 
-HOUR_S = 3600
 MTU = 1400
 STOPPED_S, RUNNING_S = 3.0, 0.5  # of the DNS, in turns
 ON_CONTROLLER = "Microsoft.Compute/virtualMachines"
@@ -78,13 +77,9 @@ def narrow_way(laptop: Laptop) -> Iterator[None]:
 def harried(laptop: Laptop) -> Iterator[Laptop]:
     """A cluster that came up, and is used, under all of these conditions at once."""
     laptop = laptop.with_profile("harried")
-    fast = fault("wrong_clock", type=ON_CONTROLLER, ahead_s=HOUR_S)
-    slow = fault("wrong_clock", type="*ScaleSets/virtualMachines", ahead_s=-HOUR_S, times=None)
     try:
         with slow_dns(laptop), narrow_way(laptop):
-            with faults(laptop.emulator, fast, slow) as met:
-                output = laptop.ipcluster("start", "-n", "2", "--daemonize")
-            assert met.fired == [1, 1]
+            output = laptop.ipcluster("start", "-n", "2", "--daemonize")
             assert "2 of 2 engines are registered" in output
             yield laptop
     finally:
@@ -93,16 +88,6 @@ def harried(laptop: Laptop) -> Iterator[Laptop]:
 
 
 def test_it_starts_and_computes(harried: Laptop) -> None:
-    times = harried.on_engines("def task():\n import time\n return time.time()")
-    (controller,) = harried.on_machine("controller", "date +%s").split()
-    for engine in times:
-        assert abs(float(controller) - float(str(engine)) - 2 * HOUR_S) < 60
-
-
-def test_its_guard_and_its_looks_go_by_azures_clock(harried: Laptop) -> None:
-    """An hour fast, and with a limit of an hour without a task, it would be over at once."""
-    shown = harried.run("ipcluster-azure", "status", f"--profile={harried.profile}")
-    assert "running" in shown
     assert harried.on_engines("def task():\n return 42") == [42, 42]
 
 

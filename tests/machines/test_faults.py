@@ -28,9 +28,7 @@ def sleepers() -> list[int]:
 def test_a_script_past_its_time_leaves_no_process(laptop: Laptop, cluster: str) -> None:
     plan = laptop.record()["plan"]
     names = client.status(laptop.emulator.state_dir)["virtual_machines"]
-    (controller,) = [
-        name for name in names if name.rpartition("/")[2] == plan["names"]["controller"]
-    ]
+    (controller,) = [name for name in names if name.endswith("controller")]
     path = (
         f"/subscriptions/{laptop.emulator.subscription_id}/resourceGroups/{plan['resource_group']}"
         f"/providers/Microsoft.Compute/virtualMachines/{controller.rpartition('/')[2]}"

@@ -111,5 +111,3 @@ def test_defects_are_on_the_disk(tmp_path: Path) -> None:
         healthy = tmp_path / f"healthy-{number}"
         healthy.mkdir()
         assert not (made(healthy) / name).exists()
-    clock = made(tmp_path, Defects(ahead_s=-3600), outbound=False) / "etc/environment"
-    assert 'FAKETIME="-3600"\n' in clock.read_text()
