@@ -12,7 +12,6 @@ from ..rules.sku_restrictions import check_zones
 PREMIUM = ("Premium_LRS", "Premium_ZRS")
 LEAST_BURST_GB = 513
 PERFORMANCE = ("diskIOPSReadWrite", "diskMBpsReadWrite")
-ADJUSTABLE = ("UltraSSD_LRS", "PremiumV2_LRS")
 
 
 def check(name: str, body: Json) -> None:
@@ -34,10 +33,5 @@ def check(name: str, body: Json) -> None:
         raise errors.invalid_parameter(
             "disk.burstingEnabled", "Only Premium SSDs of more than 512 GB can burst on demand."
         )
-    for member in PERFORMANCE:
-        if member in properties and account not in ADJUSTABLE:
-            raise errors.invalid_parameter(
-                f"disk.{member}", f"'{member}' can be set only for {' and '.join(ADJUSTABLE)}."
-            )
     if "tier" in properties and account not in PREMIUM:
         raise errors.invalid_parameter("disk.tier", "Only Premium SSDs have a 'tier'.")

@@ -151,9 +151,7 @@ def _change(
         )
     size_fit.check_same_zones(disk, body)
     sku = body.get("sku") or disk.top["sku"]
-    read_back = {name for name in PERFORMANCE if properties.get(name) == disk.properties.get(name)}
-    changed = {name: value for name, value in properties.items() if name not in read_back}
-    sized = {**changed, "diskSizeGB": size_gb}
+    sized = {**properties, "diskSizeGB": size_gb}
     disk_meaning.check(disk.name, {"location": disk.location, "sku": sku, "properties": sized})
     old = disk.properties["creationData"]["createOption"]
     data = properties.get("creationData")
@@ -168,8 +166,8 @@ def _change(
         for name in PERFORMANCE:
             disk.properties.pop(name, None)
     for name in ("osType", "networkAccessPolicy", "publicNetworkAccess", *PERFORMANCE):
-        if name in changed:
-            disk.properties[name] = changed[name]
+        if name in properties:
+            disk.properties[name] = properties[name]
     if size_gb:
         disks.resize(disk, size_gb)
     disk.properties["provisioningState"] = "Updating"

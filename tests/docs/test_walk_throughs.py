@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from azure_emulator import client
+from tests.complete import variant
 from tests.end_to_end.jupyter import needs_chromium
 
 from .markdown import ROOT
@@ -39,7 +40,9 @@ def _wait_until_empty(emulator: Path) -> None:
 
 
 @pytest.mark.timeout(600)  # two starts, where other tests keep the cores busy
-@pytest.mark.parametrize("name", ["README", pytest.param("tutorial", marks=needs_chromium)])
+@pytest.mark.parametrize(
+    "name", ["README", pytest.param("tutorial", marks=[needs_chromium, variant])]
+)
 def test_a_walk_through(
     name: str, tmp_path: Path, ipython_home: Path, private_emulator: Path
 ) -> None:

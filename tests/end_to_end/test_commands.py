@@ -69,7 +69,7 @@ def test_the_azure_template_is_the_default(bare_profile: Profile) -> None:
         (2, ["--debug", "list"], "there is no option '--debug'; the subcommands are init, status"),
         (2, ["stop", "--profile=a"], "is a subcommand of ipcluster: `ipcluster stop --profile=a`"),
         (2, ["start", "-n", "4"], "'start' is a subcommand of ipcluster: `ipcluster start -n 4`."),
-        (2, ["init", "--template=nosuch"], "['azure', 'emulator'], not the str 'nosuch'"),
+        (2, ["init", "--template=nosuch"], "must be any of ['azure', 'emulator'], not 'nosuch'"),
         (2, ["init", "--nosuch=3"], "init: '--nosuch=3' is not one of its options, --profile"),
         (1, ["init", "--profile="], "'' is not a profile's name"),
         (1, ["init", "--profile=../up"], "'../up' is not a profile's name"),

@@ -195,7 +195,7 @@ def test_a_signal_ends_a_deployment_and_leaves_the_machines(
     assert process.returncode == status, process.said()
     assert "interrupted. The machines are kept" in process.said().splitlines()[-1]
     assert state(created) == "created"
-    wait_for(lambda: len(created.processes()) == 1, LONG_S)  # the keeper
+    wait_for(lambda: len(created.processes()) == 2, LONG_S)  # the keeper and its watcher
 
 
 def test_what_runs_is_replaced_and_its_engines_start_once(created: Profile) -> None:
@@ -259,7 +259,7 @@ def fall_back(profile: Profile) -> None:
     pid = record(profile)["controller"]["pid"]  # type: ignore[index]
     os.kill(id_here(pid, "ipcontroller"), signal.SIGKILL)
     wait_for(lambda: record(profile)["state"] == "created" and not pids_on_record(profile), LONG_S)
-    wait_for(lambda: len(profile.processes()) == 1, LONG_S)  # the keeper
+    wait_for(lambda: len(profile.processes()) == 2, LONG_S)  # the keeper and its watcher
 
 
 @variant  # of the end of the one before

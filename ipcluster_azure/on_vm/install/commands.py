@@ -33,6 +33,7 @@ from __future__ import annotations
 import argparse
 import errno
 import fcntl
+import os
 import shutil
 import sys
 import time
@@ -148,9 +149,16 @@ def pack(root: Path) -> None:
     emit("packed", sha256=hash_of(archive))
 
 
-def why_not_written(error: OSError, root: Path) -> str:
-    """Return in words why a file could not be written, and what is to be done about a full disk."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+def reason_of(error: Failed | OSError, root: Path) -> str:
+    """Return in words what failed, and what is to be done about a full disk.
+
+    Of uv and tar only their words tell that it was full.
+    """
+    if isinstance(error, OSError):
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    else:
+        is_full = os.strerror(errno.ENOSPC) in str(error)
+    if not is_full:
         return str(error)
     size_gb = shutil.disk_usage(root).total / 1e9
     return (
@@ -190,8 +198,7 @@ def main(argv: list[str]) -> int:
         with one_at_a_time(root) if options.command in INSTALLING else nullcontext():
             COMMANDS[options.command](root)
     except (Failed, OSError) as failure:
-        said = why_not_written(failure, root) if isinstance(failure, OSError) else str(failure)
-        emit("failed", reason=said, log_tail=log_tail(root))
+        emit("failed", reason=reason_of(failure, root), log_tail=log_tail(root))
         return 1
     return 0
 

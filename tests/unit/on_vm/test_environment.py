@@ -345,7 +345,9 @@ def test_a_disk_that_gets_full_while_packages_are_installed(
     (machine.dir / "environment.json").unlink()
     filling = mounted / "filling"
     subprocess.run(["/bin/dd", "if=/dev/zero", f"of={filling}", "bs=64k"], capture_output=True)
-    assert "No space left on device" in machine.failed("build")
+    reason = machine.failed("build")
+    assert "No space left on device" in reason
+    assert "GB is full: set os_disk_gb" in reason
     filling.unlink()
     assert "environment" in machine.ok("build")
 
