@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 
 PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
 DHCP_AZURE = "a8:3f:81:10"  # option 245: the address of what hears the machines' health
+# With root's own group: a change of either would undo --pdeathsig.
+DNSMASQ = (
+    *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"),
+    *("--user=root", "--group=root"),
+)
 
 
 @dataclass
@@ -110,7 +115,7 @@ class Network:
         hosts = self._directory / "index-hosts"
         hosts.write_text("".join(f"{address} {name}\n" for name, address in self._index.items()))
         self._dns = await self._daemon(
-            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root"),
+            *DNSMASQ,
             *("--pid-file=", "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}"),
             *(f"--listen-address={filters.PLATFORM}", f"--listen-address={filters.ROUTER}"),
             "--bind-interfaces",
@@ -175,7 +180,7 @@ class Network:
             subnet = ipaddress.IPv4Network(prefix)
             ranges.append(f"--dhcp-range={subnet.network_address},static,{subnet.netmask}")
         bridge.dhcp = await self._daemon(
-            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root"),
+            *DNSMASQ,
             *("--pid-file=", "--port=0", f"--interface={bridge.name}", "--bind-interfaces"),
             *(*ranges, f"--dhcp-hostsdir={self._leases(bridge)}", "--no-ping"),
             *("--dhcp-authoritative", f"--dhcp-option=6,{filters.PLATFORM}"),
