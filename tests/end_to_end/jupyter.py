@@ -63,7 +63,10 @@ class Jupyter:
         address = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels"
         headers = {"Authorization": f"token {self.token}"}
         line = await websocket_connect(
-            HTTPRequest(address, headers=headers, connect_timeout=TIMEOUT_S)
+            # the server answers once the kernel does
+            HTTPRequest(
+                address, headers=headers, connect_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S
+            )
         )
         try:
             return await asyncio.wait_for(_conversation(line, code), TIMEOUT_S)
