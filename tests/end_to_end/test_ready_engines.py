@@ -8,6 +8,7 @@ import pytest
 
 from azure_emulator.testing import Json, fault, faults
 
+from ..complete import variant
 from .conftest import Profile, wait_for
 from .test_caretaker import link_log, record_of
 from .test_replacements import add_settings, the_set
@@ -71,7 +72,7 @@ def _joining(record: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("min_engines", [0, 1])
+@pytest.mark.parametrize("min_engines", [0, pytest.param(1, marks=variant)])
 def test_a_machine_that_never_comes(profile: Profile, min_engines: int) -> None:
     """It is replaced, or let go where min_engines allows that; whoever computes goes on."""
     _settings(profile, f"AzureVMEngineSetLauncher.min_engines = {min_engines}")
