@@ -37,6 +37,15 @@ RUN_JUPYTERLAB = (
     "import sys; sys.path[:] = filter(None, sys.path); "
     "from jupyterlab.labapp import main; sys.exit(main())"
 )
+# As `python -m ipykernel_launcher` does, but PYTHONPATH's folders, of which the home directory is
+# one, come last until the kernel has what it needs.
+RUN_KERNEL = (
+    "import os, sys; path = [*filter(None, sys.path)]; "
+    "own = os.environ['PYTHONPATH'].split(os.pathsep); "
+    "sys.path[:] = sorted(path, key=lambda entry: entry in own); "
+    "from ipykernel.kernelapp import launch_new_instance; "
+    "sys.path[:] = path; launch_new_instance()"
+)
 LOG_TAIL = 2000  # characters
 JsonObject = dict[str, Any]
 
@@ -171,7 +180,7 @@ def kernel(wanted: JsonObject) -> JsonObject:
         paths.append(str(EXAMPLES))
     paths += filter(None, [os.environ.get("PYTHONPATH")])
     return {
-        "argv": [program(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [program(python), "-c", RUN_KERNEL, "-f", "{connection_file}"],
         "display_name": "Python of the engines",
         "language": "python",
         "env": {"PYTHONPATH": os.pathsep.join(paths), "IPCLUSTER_RUNNING": "1"},
