@@ -15,6 +15,7 @@ WORK_DIR = ".ipcluster-azure"  # below the home directory, which is the same on 
 BARE = "-IS"  # Python without what others installed, which starts faster
 SET_VARIABLES = [".", "./variables.sh"]  # for the steps after it; bundle.py makes the file
 Command = Sequence[str]
+MAKE_WORK_DIR: list[Command] = [["umask", "077"], ["mkdir", "-p", WORK_DIR]]
 
 
 def shell(*steps: Command) -> str:
@@ -22,8 +23,7 @@ def shell(*steps: Command) -> str:
 
     What a word holds is never read as shell.
     """
-    prepare: list[Command] = [["umask", "077"], ["mkdir", "-p", WORK_DIR], ["cd", WORK_DIR]]
-    return _in_turn([*prepare, *steps])
+    return _in_turn([*MAKE_WORK_DIR, ["cd", WORK_DIR], *steps])
 
 
 def replace_file(path: str) -> list[Command]:
@@ -63,6 +63,17 @@ def agent(environment: Environment, subcommand: str, *arguments: str) -> Command
 def agent_command(environment: Environment, subcommand: str, *arguments: str) -> str:
     """Return the shell command that runs vm_agent.py on a machine that has been set up."""
     return shell(agent(environment, subcommand, *arguments))
+
+
+def where_set_up(environment: Environment, command: str) -> str:
+    """Return an agent_command for a machine that may not have been set up so far.
+
+    Where the agent is not there, or one_at_a_time() is at work, it does nothing and succeeds.
+    """
+    needed = ["vm_agent.py", *(["env/bin/python"] if environment.is_built else [])]
+    lacks = " || ".join(f"test ! -e {WORK_DIR}/{name}" for name in needed)
+    unless_busy: Command = ["flock", "-n", "-E", "0", "-o", WORK_DIR]
+    return _in_turn([*MAKE_WORK_DIR, [*unless_busy, "sh", "-c", f"{lacks} || {{ {command}; }}"]])
 
 
 def guard_command(environment: Environment, subcommand: str, *arguments: str) -> str:

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncssh
@@ -96,16 +96,12 @@ class Connection:
         """
         failed: dict[str, Any] | None = None
         try:
-            async with (
-                self._sessions,
-                self.ssh.create_process(command, encoding=None) as process,
-            ):
+            async with self._sessions, self._running(command) as process:
                 async for line in process.stdout:
                     if (event := _parse_event(line)) is not None:
                         failed = event if event["event"] == "failed" else failed
                         on_event(event)
                 errors = await process.stderr.read()
-                await process.wait_closed()
         except (OSError, asyncssh.Error) as error:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
         if process.exit_status:
@@ -118,16 +114,12 @@ class Connection:
         Raises BootstrapFailed with what it says if it fails, MachineFailed if the line breaks.
         """
         try:
-            async with (
-                self._sessions,
-                self.ssh.create_process(command, encoding=None) as process,
-            ):
+            async with self._sessions, self._running(command) as process:
                 process.stdin.write(stdin)
                 process.stdin.write_eof()
                 while data := await process.stdout.read(CHUNK):
                     take(data)
                 errors = await process.stderr.read()
-                await process.wait_closed()
         except (asyncssh.Error, ConnectionError) as error:
             raise MachineFailed(f"The connection to {self.name} broke: {error}") from error
         if process.exit_status is None:
@@ -135,6 +127,20 @@ class Connection:
         if process.exit_status != 0:
             output = errors.decode(errors="replace")
             raise BootstrapFailed(self._failure(process.exit_status, None, output))
+
+    @asynccontextmanager
+    async def _running(self, command: str) -> "AsyncIterator[asyncssh.SSHClientProcess[bytes]]":
+        """Run a command until it has ended, which its exit status then tells.
+
+        Whoever leaves early waits for nothing: the other side may not answer any more, for which
+        asyncssh's own `async with` waits whatever time limit it is in.
+        """
+        process = await self.ssh.create_process(command, encoding=None)
+        try:
+            yield process
+            await process.wait_closed()
+        finally:
+            process.close()
 
     async def _events(
         self,
@@ -154,12 +160,11 @@ class Connection:
                 found[event["event"]] = event
                 on_event(event)
 
-        async with self.ssh.create_process(command, encoding=None) as process:
+        async with self._running(command) as process:
             reading = (read_events(), process.stderr.read(), _feed(process.stdin, stdin))
             _, errors, _ = await asyncio.gather(*reading)
             other.append(errors.decode(errors="replace"))
-            await process.wait_closed()
-            status = process.exit_status
+        status = process.exit_status
         if status is None:
             raise MachineFailed(f"The connection to {self.name} broke.")
         if status != 0:

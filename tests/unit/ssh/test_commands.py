@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,13 @@ from ipcluster_azure.ssh.commands import (
     guard_command,
     replace_file,
     shell,
+    where_set_up,
 )
 
 ODD = "a b; rm -rf \"$HOME\" `x` $(y) 'ü' && false\nnext"
 IMAGE = Environment("image", sys.executable, "3.11", "9.2.0")
 ELSEWHERE = Environment("image", "/opt/my python/bin/python", "3.11", "9.2.0")
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 MINIMAL = Environment("minimal", "unused", "3.11", "9.2.0")
 
 
@@ -66,6 +69,33 @@ def test_the_python_that_has_ipyparallel_runs_the_agent_and_the_guard() -> None:
     assert odd.endswith("&& '/opt/my python/bin/python' vm_agent.py engines --dir=. '--set=x y'")
     assert agent_command(MINIMAL, "logs").endswith("&& env/bin/python vm_agent.py logs --dir=.")
     assert guard_command(MINIMAL, "follow").endswith("&& env/bin/python vm_guard.py follow --dir=.")
+
+
+def test_the_agent_is_run_only_where_it_is_and_nobody_sets_it_up(home: Path) -> None:
+    command = where_set_up(IMAGE, agent_command(IMAGE, "stop", "--set=x"))
+    nothing = run(command)
+    assert (nothing.returncode, nothing.stdout) == (0, b""), nothing.stderr
+    (home / WORK_DIR / "vm_agent.py").write_text("import os; print(os.getcwd())")
+    assert run(command).stdout.decode() == f"{home / WORK_DIR}\n"
+    with subprocess.Popen(
+        [shutil.which("flock") or "", home / WORK_DIR, "sh", "-c", "echo; read x"], **PIPES
+    ) as busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        meanwhile = run(command)
+        busy.communicate()
+    assert (meanwhile.returncode, meanwhile.stdout) == (0, b""), meanwhile.stderr
+    (home / WORK_DIR / "vm_agent.py").write_text("raise SystemExit(3)")
+    assert run(command).returncode == 3
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_an_environment_that_is_not_there_runs_no_agent(home: Path, built: bool) -> None:
+    (home / WORK_DIR).mkdir()
+    (home / WORK_DIR / "vm_agent.py").write_text("print('ran')")
+    environment = MINIMAL if built else IMAGE
+    done = run(where_set_up(environment, agent_command(environment, "stop")))
+    assert (done.returncode, done.stdout) == (0, b"" if built else b"ran\n"), done.stderr
 
 
 def run_chains(*chains: list[Command]) -> "subprocess.CompletedProcess[bytes]":

@@ -173,6 +173,47 @@ async def test_a_command_that_hangs(connection: Connection) -> None:
         await connection.events("sleep 1", timeout_s=0.3)
 
 
+class Line:
+    """A line to the machine, which may fall silent: then nothing passes, and nothing is closed."""
+
+    def __init__(self, target: Target) -> None:
+        self._target, self.silent = target, False
+        self._ends: list[asyncio.StreamWriter] = []
+
+    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
+        self._ends += [writer, far_writer]
+        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            if not self.silent:
+                writer.write(data)
+
+    def cut(self) -> None:
+        for end in self._ends:
+            end.transport.abort()
+
+
+async def test_a_time_limit_holds_on_a_line_that_has_fallen_silent(target: Target) -> None:
+    line = Line(target)
+    server = await asyncio.start_server(line.relay, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        connection = await connect(replace(target, port=port), timeout_s=5)
+        command = asyncio.ensure_future(connection.events("sleep 3", timeout_s=1))
+        while not Machine.running:
+            await asyncio.sleep(0.02)
+        line.silent = True
+        done, _ = await asyncio.wait([command], timeout=10)
+        assert done, "the command is still waited for"
+        assert isinstance(command.exception(), BootstrapFailed)
+    finally:
+        connection.abort()
+        line.cut()
+        server.close()
+
+
 async def test_a_connection_that_breaks(target: Target) -> None:
     async with await connect(target, timeout_s=5) as connection:
         running = asyncio.ensure_future(connection.events("sleep 1", timeout_s=10))
