@@ -27,9 +27,9 @@ if __name__ == "__main__":
 
 from ..errors import AzureLauncherError, BootTimeout, MachineFailed
 from ..progress import Progress
-from ..record.contents import EngineSet, Machine, Record
+from ..record.contents import Machine, Record
 from ..record.file import RecordFile
-from ..ssh.commands import agent_command
+from ..ssh.commands import agent_command, where_set_up
 from ..ssh.connect import connect, controller_target, engine_target
 from ..ssh.connection import Connection
 from ..ssh.visits import visiting
@@ -39,7 +39,7 @@ CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
 CONCURRENT_MACHINES = 100
 MAX_LOG_BYTES = 200_000
-Visit = Callable[..., Coroutine[Any, Any, None]]
+Visit = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def _collect(
@@ -72,12 +72,26 @@ async def _visit(
         await _collect(connection, file, path, record.environment, selection)
 
 
-async def _visit_if_there(
-    file: RecordFile, record: Record, gate: Connection, set_id: str, machine: Machine, stop: bool
+async def _stop_if_there(
+    file: RecordFile, record: Record, gate: Connection, set_id: str, machine: Machine
 ) -> None:
-    """As _visit, of a machine that may not have booted so far: then nothing runs there."""
-    with suppress(BootTimeout):
-        await _visit(file, record, gate, set_id, machine, stop)
+    """End the engines of a machine that may not have booted, or been set up, so far.
+
+    Then there are none, nor are any known of where it falls silent. Those that are being started at
+    this moment are new anyway: whoever starts the set's engines again has them.
+    """
+    environment, selection = record.environment, f"--set={set_id}"
+    command = where_set_up(environment, agent_command(environment, "stop", selection))
+    target = engine_target(file, record, set_id, machine)
+
+    async def stop() -> None:
+        async with await connect(target, timeout_s=CONNECT_TIMEOUT_S, through=gate) as connection:
+            if await connection.events(command, timeout_s=COMMAND_TIMEOUT_S):
+                path = file.log_path(set_id, machine.name)
+                await _collect(connection, file, path, environment, selection)
+
+    with suppress(BootTimeout, asyncio.TimeoutError):
+        await asyncio.wait_for(stop(), COMMAND_TIMEOUT_S)
 
 
 async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
@@ -90,10 +104,8 @@ async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
     sets = {only_set: record.engine_sets[only_set]} if only_set else record.engine_sets
     target = controller_target(file, record)
     async with await connect(target, timeout_s=CONNECT_TIMEOUT_S) as gate:
-        visits: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            functools.partial(visit, file, record, gate, set_id, machine, stop)
-            for set_id, engine_set in sets.items()
-            for machine, visit in _visits(engine_set, stop)
+        visits = [
+            visit for set_id in sets for visit in _visits_of_set(file, record, gate, set_id, stop)
         ]
         if not only_set:
             path = file.log_path("", "controller")
@@ -107,18 +119,19 @@ async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
         raise MachineFailed("; ".join(map(str, failures)))
 
 
-def _visits(engine_set: EngineSet, stop: bool) -> Iterator[tuple[Machine, Visit]]:
-    """Return the machines to visit, and how. Those that still boot have no logs."""
+def _visits_of_set(
+    file: RecordFile, record: Record, gate: Connection, set_id: str, stop: bool
+) -> Iterator[Visit]:
+    """Return the visits to make. Machines that still boot have no logs."""
+    engine_set = record.engine_sets[set_id]
     for machine in engine_set.machines:
         if machine.name not in engine_set.joining.machines:
-            yield machine, _visit
+            yield functools.partial(_visit, file, record, gate, set_id, machine, stop)
         elif stop:
-            yield machine, _visit_if_there
+            yield functools.partial(_stop_if_there, file, record, gate, set_id, machine)
 
 
-async def _gather_limited(
-    limit: int, visits: Sequence[Callable[[], Coroutine[Any, Any, None]]]
-) -> list[BaseException | None]:
+async def _gather_limited(limit: int, visits: Sequence[Visit]) -> list[BaseException | None]:
     """Make the visits, `limit` at a time; what they raise is returned in their places."""
     gate = asyncio.Semaphore(limit)
 

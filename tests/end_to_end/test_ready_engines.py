@@ -121,10 +121,12 @@ def test_who_waits_for_all_gets_all_and_engines_can_be_restarted_meanwhile(
     profile: Profile,
 ) -> None:
     _settings(profile)
-    second = fault(**{**_late(25), "skip": 1})  # later than a busy computer needs for one engine
-    with faults(profile.emulator, _late(8), second):
+    # of the first cluster's two machines one, and one of the second's
+    again = fault(**{**_late(25), "skip": 2})
+    with faults(profile.emulator, _late(8), again) as met:
         output = profile.python(PROGRAM.format(name=profile.name))
     assert "connected 2" in output
-    assert "started " in output
+    assert met.fired == [1, 1]
+    assert "started 1" in output
     assert "restarted 2" in output
     profile.assert_nothing_left()
