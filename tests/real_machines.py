@@ -7,6 +7,7 @@ started by it, is in the network namespace from which alone such machines can be
 import ctypes
 import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
 from contextlib import suppress
@@ -60,7 +61,11 @@ def image(folder: Path) -> Path:
     subprocess.run(
         [
             *(sys.executable, "-m", "uv", "pip", "install", "--quiet", f"--target={packages}"),
-            *(f"--python-version={version}", f"--constraints={folder / 'constraints.txt'}"),
+            # packages that are here may need a patch release that Debian's Python has not reached
+            *(
+                f"--python-version={platform.python_version()}",
+                f"--constraints={folder / 'constraints.txt'}",
+            ),
             *PACKAGES,
         ],
         check=True,
