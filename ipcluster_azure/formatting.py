@@ -1,9 +1,11 @@
 """Figures, texts of unknown origin and tables, in the form in which a user is shown them."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 
 LONGEST_LINE = 1_000_000  # characters: more than any row of a table
+GAP, INDENT = 2, 4 * " "
 
 
 def counted(number: int, singular: str) -> str:
@@ -41,20 +43,35 @@ def printable(text: str) -> str:
 def table(headings: list[str], rows: list[list[str]]) -> str:
     """Return left-aligned columns, two spaces apart, for standard output.
 
-    In a terminal, cells that don't fit its width go on in a second line. Elsewhere, say in a pipe,
-    a row is one line however long it gets. Control characters do not come through in either.
+    Where a terminal is too narrow for all columns, the last of them stand in further lines, below
+    the first ones and indented: no cell is broken. Elsewhere, say in a pipe, a row is one line
+    however long it gets. Control characters do not come through in either.
     """
-    from rich.console import Console  # 0.1 s, for the few commands that print a table
-    from rich.table import Column, Table
-    from rich.text import Text
+    from rich.cells import cell_len, set_cell_size
 
     in_terminal = sys.stdout.isatty()
-    columns = [Column(heading, overflow="fold", no_wrap=not in_terminal) for heading in headings]
-    shown = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        shown.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if in_terminal else LONGEST_LINE
-    console = Console(force_terminal=in_terminal, width=width)
-    with console.capture() as capture:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    width = shutil.get_terminal_size().columns if in_terminal else LONGEST_LINE
+    cells = [headings, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    columns = _lines_of_columns(widths, width)
+    lines = []
+    for row in cells:
+        sized = [set_cell_size(cell, own) for cell, own in zip(row, widths, strict=True)]
+        first, *rest = [
+            (GAP * " ").join(sized[column] for column in line).rstrip() for line in columns
+        ]
+        lines += [first, *(f"{INDENT}{line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _lines_of_columns(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Return which columns stand in each line, so that those fit the width as far as they can."""
+    lines: list[list[int]] = [[]]
+    taken = 0
+    for column, own in enumerate(widths):
+        if lines[-1] and taken + GAP + own > width:
+            lines.append([])
+            taken = len(INDENT)
+        taken += own + (GAP if lines[-1] else 0)
+        lines[-1].append(column)
+    return lines

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..record.contents import Machine, Record
+from ..record.spending import ClusterCost, cost_of
 
 CONTROLLER = "controller"
 
@@ -77,7 +79,8 @@ class ClusterLoad:
     """`registered`: engines that the hub knows, None if it was not asked or did not answer.
     `time_left_s`: until max_lifetime_h is over, None if it has no limit; `idle_left_s` likewise
     until idle_timeout_min is. `machines` is empty for a cluster that another version has started:
-    its guard tells `idle_s` and `age_s` alone. All their names begin with `prefix`."""
+    its guard tells `idle_s` and `age_s` alone. All their names begin with `prefix`. `cost`: None
+    if nothing of it is on record."""
 
     cluster_id: str
     prefix: str
@@ -88,12 +91,14 @@ class ClusterLoad:
     idle_left_s: float | None
     machines: list[MachineLoad]
     sums: Sums
+    cost: ClusterCost | None
 
 
 def load_of(record: Record, told: dict[str, Any]) -> ClusterLoad:
     """From the event "load" of vm_guard.py, or "state" where the guard is of a version before it
     (on_vm/agent/guard.py)."""
     limits, age_s, idle_s = record.limits, float(told["age_s"]), float(told["idle_s"])
+    created = datetime.fromisoformat(record.created)
     machines = list(_machines(record, told)) if told["event"] == "load" else []
     registered = told.get("registered")
     if told["event"] == "state":
@@ -109,6 +114,7 @@ def load_of(record: Record, told: dict[str, Any]) -> ClusterLoad:
         idle_left_s=_left(limits.idle_timeout_min * 60, idle_s),
         machines=machines,
         sums=Sums.of(engine for machine in machines for engine in machine.engines),
+        cost=cost_of(record, created + timedelta(seconds=age_s)),
     )
 
 

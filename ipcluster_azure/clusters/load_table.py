@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..formatting import counted, duration, table
+from ..record.spending import in_words
 from .load import ClusterLoad, EngineLoad, MachineLoad, Sums
 
 HEADINGS = ["MACHINE", "ENGINE", "CPU %", "MEMORY", "BEGUN", "RUN", "DONE", "DONE/S"]
@@ -20,10 +21,13 @@ def as_text(load: ClusterLoad) -> str:
     name = f"Cluster {load.cluster_id!r}" if load.cluster_id else "Cluster"
     name += f", {load.prefix.rstrip('-')}"
     limits = times(load.idle_s, load.idle_left_s, load.time_left_s)
+    costs = [f"  cost: {in_words(load.cost)}"] if load.cost else []
     if not load.machines:
-        return "\n".join([f"{name}: {limits}", OF_ANOTHER_VERSION])
+        return "\n".join([f"{name}: {limits}", *costs, OF_ANOTHER_VERSION])
     rows = [row for machine in load.machines for row in _rows(machine, load.prefix)]
-    return "\n".join([f"{name}: {busy(load.sums)}", f"  {limits}", "", table(HEADINGS, rows)])
+    return "\n".join(
+        [f"{name}: {busy(load.sums)}", f"  {limits}", *costs, "", table(HEADINGS, rows)]
+    )
 
 
 def busy(sums: Sums) -> str:

@@ -1,6 +1,5 @@
 """What users and their scripts are shown."""
 
-import re
 import subprocess
 import sys
 
@@ -31,16 +30,37 @@ def test_what_goes_into_a_pipe_is_plain_and_complete() -> None:
     ]
 
 
-def test_a_terminal_s_width_is_kept_and_nothing_is_left_out() -> None:
+def _in_terminal(columns: int, headings: list[str], rows: list[list[str]]) -> list[str]:
+    code = f"from ipcluster_azure.formatting import table; print(table({headings}, {rows}))"
     shown = pexpect.run(
-        f"{sys.executable} -c '{SHOW.replace(chr(39), chr(34))}'",
-        dimensions=(24, 60),
+        f"{sys.executable} -c '{code.replace(chr(39), chr(34))}'",
+        dimensions=(24, columns),
         env={"TERM": "xterm"},
-    ).decode()
-    heading, *lines = re.sub(r"\x1b\[[0-9]*m", "", shown).split("\r\n")
-    assert all(len(line) <= 60 for line in lines)
-    first_column = "".join(line[: heading.index("STATE")].strip() for line in lines)
-    assert first_column == f"{LONG}ipp-1"
+    )
+    return [str(line) for line in shown.decode().split("\r\n")[:-1]]
+
+
+def test_in_a_terminal_of_80_columns_no_word_is_broken() -> None:
+    name, size = "ipp-trial-fe1351c3", "2 x Standard_D4s_v5"
+    headings = ["NAME", "STATE", "AGE", "MACHINES", "USD/H", "OWNER", "GROUP", "HERE"]
+    rows = [
+        [name, "running", "1 min", size, "0.099", "root@vm", name, "yes"],
+        ["ipp-1", "left behind", "3 h 12 min", "none", "?", "ann", "lab", "no"],
+    ]
+    assert _in_terminal(80, headings, rows) == [
+        "NAME                STATE        AGE         MACHINES             USD/H  OWNER",
+        "    GROUP               HERE",
+        f"{name}  running      1 min       {size}  0.099  root@vm",
+        f"    {name}  yes",
+        "ipp-1               left behind  3 h 12 min  none                 ?      ann",
+        "    lab                 no",
+    ]
+
+
+def test_a_terminal_s_width_is_used_up() -> None:
+    rows = [["x" * 7, "y" * 4, "z" * 5]]
+    assert _in_terminal(20, ["A", "B", "C"], rows)[1:] == ["xxxxxxx  yyyy  zzzzz"]
+    assert _in_terminal(19, ["A", "B", "C"], rows)[2:] == ["xxxxxxx  yyyy", "    zzzzz"]
 
 
 def test_columns_are_aligned_by_the_width_that_is_seen() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from ipcluster_azure.clusters.load import load_of
 from ipcluster_azure.clusters.load_table import as_text, load_rows, memory, time_rows
 from ipcluster_azure.record.contents import EngineSet, Limits, Machine, Record
+from ipcluster_azure.record.cost import CONTROLLER, Cost, CostPart
+from ipcluster_azure.record.spending import ClusterCost
 
 Json = dict[str, Any]
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "record-1.json").read_text())
@@ -73,6 +75,20 @@ def test_the_table_has_a_row_for_each_machine_and_each_engine() -> None:
     assert rows[3].split() == "0 50 100 MiB 5 1 4 0.50".split()
     assert rows[5].split()[:2] == ["vm_10", "silent"]
     assert len(rows) == 6
+
+
+def test_what_it_costs_by_the_guard_s_clock() -> None:
+    costing = record(max_lifetime_h=2.0)
+    costing.cost = Cost(
+        source="a list", parts={CONTROLLER: CostPart(1, 0.5)}, since=costing.created
+    )
+    load = load_of(costing, told(age_s=3600.0))
+    assert load.cost == ClusterCost(0.5, 0.5, 1.0, [], "a list")
+    line = as_text(load).splitlines()[2]
+    assert (
+        line == "  cost: about $0.500 an hour, $0.500 so far, at most $1.00 until it ends (a list)"
+    )
+    assert load_of(record(), told()).cost is None
 
 
 def test_a_guard_of_another_version_tells_less() -> None:
