@@ -9,7 +9,6 @@ first names the subcommand.
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from traitlets import Bool, Enum
 from traitlets.utils.importstring import import_item
 
+import generated
 from azure_emulator.cli import parsers
 from ipcluster_azure.commands.app import AzureApp
 from ipcluster_azure.commands.base import Command
@@ -107,15 +107,5 @@ def page() -> str:
     return TABLE.sub(anew, PAGE.read_text(encoding="utf-8"))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the commands' tables of options.")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.name}")
-    if parser.parse_args().write:
-        PAGE.write_text(page(), encoding="utf-8")
-    else:
-        sys.stdout.write(page())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    generated.main(PAGE, page)

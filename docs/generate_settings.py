@@ -4,15 +4,14 @@ python docs/generate_settings.py            prints the page
 python docs/generate_settings.py --write    rewrites it
 """
 
-import argparse
 import math
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union
 
+import generated
 from ipcluster_azure.launchers import AzureVMControllerLauncher, AzureVMEngineSetLauncher
 from ipcluster_azure.settings.traits import AzureVMLauncher
 from ipcluster_azure.settings.values import OF_EITHER_SIDE, OF_ENGINES
@@ -116,15 +115,5 @@ def page() -> str:
     return "\n".join([*parts, INHERITED])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the page of settings from the traits.")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.name}")
-    if parser.parse_args().write:
-        PAGE.write_text(page(), encoding="utf-8")
-    else:
-        sys.stdout.write(page())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    generated.main(PAGE, page)

@@ -1,9 +1,8 @@
 """The page of commands has a table of each subcommand's options, made from the commands."""
 
-import runpy
-
 import pytest
 
+import generate_commands
 from azure_emulator.client import STATE_DIR_VARIABLE
 from ipcluster_azure.commands.app import AzureApp
 
@@ -11,23 +10,22 @@ from .markdown import ROOT, text_of
 
 PAGE = text_of(ROOT / "docs" / "reference" / "commands.md")
 OF_THE_EMULATOR = "emulator"  # whose subcommand `start` has the table
-made = runpy.run_path(str(ROOT / "docs" / "generate_commands.py"))
 
 
 @pytest.mark.parametrize("subcommand", AzureApp.subcommands)
 def test_a_subcommand_is_described_and_has_its_table(subcommand: str) -> None:
     assert f"`ipcluster-azure {subcommand}" in PAGE
-    name = made["EMULATOR"] if subcommand == OF_THE_EMULATOR else subcommand
-    assert PAGE.count(made["BEGIN"].format(name)) == 1
+    name = generate_commands.EMULATOR if subcommand == OF_THE_EMULATOR else subcommand
+    assert PAGE.count(generate_commands.BEGIN.format(name)) == 1
 
 
 def test_the_tables_are_those_of_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(STATE_DIR_VARIABLE, raising=False)  # which is a default
-    assert made["page"]() == PAGE, "run: python docs/generate_commands.py --write"
+    assert generate_commands.page() == PAGE, "run: python docs/generate_commands.py --write"
 
 
 def test_a_table_has_every_option_once() -> None:
-    rows = made["table"]("logs").splitlines()[2:]
+    rows = generate_commands.table("logs").splitlines()[2:]
     options = [row.split(" | ")[0].removeprefix("| ") for row in rows]
     assert options == [
         "`--profile=NAME`",
