@@ -249,4 +249,8 @@ def test_modules_in_the_working_directory_are_not_taken_for_pythons(
     for name in ("random", "types", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["start", f"--state-dir={directory}", "--machines=none"]) == 0
+    start = ["start", f"--state-dir={directory}", "--machines=none"]
+    command = [sys.executable, "-m", "azure_emulator", *start]
+    subprocess.run(command, check=True, timeout=60)
+    cli.main(["stop", f"--state-dir={directory}"])
+    assert cli.main(start) == 0
