@@ -26,6 +26,8 @@ VARIABLES = (
 )
 SO_ORIGINAL_DST = 80
 CHUNK = 1 << 16
+CONNECT_S = 30.0
+SILENCE_S = 300.0  # an index may think for a while before it answers
 LOGIN = re.compile(r"//[^/@\s]*@")
 
 
@@ -99,16 +101,35 @@ class Relay:
         try:
             if host not in self._allowed:
                 return
-            with contextlib.suppress(OSError):
-                there, back = await asyncio.open_connection(host, port)
-                await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await carry(reader, writer, host, port)
         finally:
             writer.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
+) -> None:
+    """Carry a connection to where it was going, until either end closes it or both are silent."""
+    try:
+        there, back = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_S)
+    except (OSError, asyncio.TimeoutError):
+        return
+    moved = asyncio.Event()
+    both = asyncio.gather(_pump(reader, back, moved), _pump(there, writer, moved))
+    try:
+        while not (await asyncio.wait([both], timeout=SILENCE_S))[0] and moved.is_set():
+            moved.clear()
+    finally:
+        both.cancel()
+        back.close()
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, moved: asyncio.Event
+) -> None:
     try:
         while data := await reader.read(CHUNK):
+            moved.set()
             writer.write(data)
             await writer.drain()
     except OSError:

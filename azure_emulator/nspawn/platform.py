@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import aiohttp
 from aiohttp import web
 
+from ..base import connections
 from ..guest.machine_interface import MachineSpec
 from . import filters, namespaces
 
@@ -29,6 +30,7 @@ GOAL_STATE = """<?xml version="1.0" encoding="utf-8"?>
 </RoleInstance></RoleInstanceList></Container></GoalState>
 """
 REPORT_LIMIT = 256 * 1024
+ANSWER_S = 150.0  # a machine's first question for scheduled events takes two minutes
 
 
 class Health:
@@ -53,6 +55,7 @@ class Platform:
         self._health: dict[str, Health] = {}
         self._runner: web.AppRunner | None = None
         self._client: aiohttp.ClientSession | None = None
+        self._servers: list[asyncio.Server] = []
 
     def health(self, vm_id: str) -> Health:
         """Return what is heard of a machine from now on."""
@@ -63,8 +66,9 @@ class Platform:
             health.tell("")
 
     async def start(self) -> None:
-        self._client = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=REPORT_LIMIT)
+        in_time = aiohttp.ClientTimeout(total=ANSWER_S)
+        self._client = aiohttp.ClientSession(auto_decompress=False, timeout=in_time)
+        app = web.Application(client_max_size=REPORT_LIMIT, middlewares=[connections.heard])
         app.router.add_route("*", "/metadata/{path:.*}", self._metadata)
         app.router.add_get("/machine/", self._goal_state)
         app.router.add_get("/machine", self._goal_state)
@@ -75,9 +79,11 @@ class Platform:
         await self._runner.setup()
         for address in (filters.METADATA, filters.PLATFORM):
             listener = namespaces.listener(self._namespace, address, 80)
-            await web.SockSite(self._runner, listener).start()
+            self._servers.append(await connections.listen(self._runner, sock=listener))
 
     async def close(self) -> None:
+        for server in self._servers:
+            server.close()
         if self._runner:
             await self._runner.cleanup()
         if self._client:
@@ -96,14 +102,18 @@ class Platform:
             raise web.HTTPServiceUnavailable
         headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
         url = f"{spec.metadata_url}{request.raw_path}"
-        data = await request.read()
-        async with self._client.request(request.method, url, headers=headers, data=data) as answer:
-            kept = {
-                name: answer.headers[name]
-                for name in ("Content-Type", "Date", "Retry-After")
-                if name in answer.headers
-            }
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+        data = await connections.body(request)
+        asking = self._client.request(request.method, url, headers=headers, data=data)
+        try:
+            async with asking as answer:
+                kept = {
+                    name: answer.headers[name]
+                    for name in ("Content-Type", "Date", "Retry-After")
+                    if name in answer.headers
+                }
+                return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+        except asyncio.TimeoutError:
+            raise web.HTTPGatewayTimeout from None
 
     async def _versions(self, _: web.Request) -> web.Response:
         return _xml("<Versions><Supported><Version>2012-11-30</Version></Supported></Versions>")
@@ -118,7 +128,7 @@ class Platform:
         spec = self._asker(request)
         health = self.health(spec.vm_id)
         with contextlib.suppress(ElementTree.ParseError):
-            report = ElementTree.fromstring(await request.read())  # noqa: S314 - no entities there
+            report = ElementTree.fromstring(await connections.body(request))  # noqa: S314 - no entities
             state = report.findtext(".//State", "")
             status = report.findtext(".//SubStatus", "")
             problem = f"{status}: {report.findtext('.//Description', '')}"
