@@ -29,9 +29,12 @@ MIXED = [ODD, RULES, INSTANCE, NIC, CONTROLLER, NETWORK, DISK, ADDRESS, SCALE_SE
 class Azure:
     """Stands in where Azure's slowness matters: a deletion takes so many looks.
 
-    `gone`: what isn't there; `fails`: how many deletions of it are accepted and fail; `refuses`:
-    with which of Azure's codes the next deletions of it are refused.
+    `gone`: what isn't there; `fails`: how many deletions of it are accepted and fail, and are then
+    in the state `failed`; `refuses`: with which of Azure's codes the next deletions of it are
+    refused.
     """
+
+    failed = "Failed"
 
     def __init__(self, looks: int, gone: tuple[str, ...] = ()) -> None:
         self.looks, self.gone = looks, {*gone}
@@ -56,7 +59,7 @@ class Azure:
         if self._left[resource_id] > 0:
             return "Deleting"
         if self.fails[resource_id] >= 0:
-            return "Failed"
+            return self.failed
         self.deleted.append(resource_id)
         return ""
 
@@ -144,8 +147,10 @@ async def test_a_failure_that_is_late_is_asked_for_again_until_the_time_is_over(
     assert 60 < len(azure.asked) < 120  # at most every 5 s
 
 
-async def test_what_azure_accepts_and_fails_is_asked_for_again(clock: Clock) -> None:
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+async def test_what_azure_accepts_and_fails_is_asked_for_again(clock: Clock, state: str) -> None:
     azure = Azure(looks=3)
+    azure.failed = state
     azure.fails[NIC] = 2
     await _delete(azure, NIC, RULES)
     assert azure.asked == [NIC, NIC, NIC, RULES]
@@ -157,10 +162,10 @@ async def test_what_azure_accepts_and_fails_is_asked_for_again(clock: Clock) -> 
 
 async def test_a_refusal_keeps_no_other_machine_alive(clock: Clock) -> None:
     azure = Azure(looks=3)
-    azure.refuses = {SCALE_SET: ["ScopeLocked"]}
+    azure.refuses = {SCALE_SET: ["ScopeLocked"], CONTROLLER: ["AnotherOperationInProgress"] * 9}
     with pytest.raises(RequestRefused, match="ScopeLocked"):
         await _delete(azure, SCALE_SET, CONTROLLER, NIC)
-    assert azure.asked == [SCALE_SET, CONTROLLER]
+    assert azure.asked == [SCALE_SET, *[CONTROLLER] * 10]
 
 
 async def test_what_is_still_in_use_is_asked_for_until_it_is_not(
@@ -203,6 +208,14 @@ async def test_machines_of_another_scale_set_do_not_wait_for_this_one(clock: Clo
     azure = Azure(looks=1)
     await _delete(azure, INSTANCE, other, SCALE_SET)
     assert azure.asked == [other, SCALE_SET, INSTANCE]
+
+
+async def test_only_of_a_scale_set_a_machine_is_a_part(clock: Clock) -> None:
+    machine = CONTROLLER.replace("c-controller", "c-nic_1")
+    namesake = DISK.replace("c-controller_OsDisk_1", "c-nic")
+    azure = Azure(looks=1)
+    await _delete(azure, NIC, namesake, machine, CONTROLLER)
+    assert azure.asked == [machine, CONTROLLER, NIC, namesake]
 
 
 async def test_of_a_cluster_without_machines_nothing_is_said_of_them(
