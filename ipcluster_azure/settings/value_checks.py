@@ -17,6 +17,7 @@ from ..naming import (
 from .environment_checks import check_environment
 from .extra_checks import GIVEN, check_extra
 from .image_reference import parse_image
+from .shortest_times import check_times
 from .values import Settings
 
 WIDEST_OWN_PREFIX = 8  # as 10.0.0.0/8
@@ -35,6 +36,7 @@ def check_values(settings: Settings) -> None:
     """Raise ConfigurationError for the first setting whose value is impossible."""
     _check_place(settings)
     _check_machines(settings)
+    check_times(settings)
     _check_network(settings)
     _check_tags(settings.tags)
     _check_name_template(settings.name_template)

@@ -200,15 +200,16 @@ class Settings:
     )
     boot_timeout_s: float = setting(
         BoundedFloat(600.0, min=1, max=A_DAY_S),
-        "Seconds within which a machine must answer over SSH after Azure accepted it.",
+        "Seconds within which a machine must answer over SSH after Azure accepted it, at least 30 "
+        "but on the emulator.",
     )
     max_lifetime_h: float = setting(
         BoundedFloat(12.0, min=0, max=A_YEAR_H),
-        "Hours after which the cluster is deleted, whatever it does. 0: never.",
+        "Hours after which the cluster is deleted, whatever it does, at least 5 minutes. 0: never.",
     )
     idle_timeout_min: float = setting(
         BoundedFloat(60.0, min=0, max=60 * A_YEAR_H),
-        "Minutes without a task after which the cluster is deleted. 0: never.",
+        "Minutes without a task after which the cluster is deleted, at least 1. 0: never.",
     )
     max_cost: float = setting(
         BoundedFloat(0.0, min=0, max=MOST_COST_USD),

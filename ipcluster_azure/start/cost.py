@@ -14,9 +14,8 @@ from ..plan.vm_sizes import VmSize
 from ..record.contents import Limits, Record
 from ..record.cost import CONTROLLER, EXPECTED, Cost, CostPart
 from ..resource_manager.azure_time import azure_now
+from ..settings.shortest_times import SHORTEST_LIFETIME_H
 from ..settings.values import Settings
-
-SHORTEST_H = 5 / 60  # a cluster that ends sooner has not computed anything
 
 
 def machine_rate(prices: Prices, size: str, priority: str, os_disk_gb: int, image: Image) -> Rate:
@@ -138,8 +137,8 @@ def _require_known(cost: Cost, rates: Sequence[Rate]) -> None:
 
 def _require_time(cost: Cost, left: float) -> None:
     hours, usd = left / cost.rate.usd, cost.rate.usd
-    if hours < SHORTEST_H:
-        least = cost.max_cost - left + SHORTEST_H * usd
+    if hours < SHORTEST_LIFETIME_H:
+        least = cost.max_cost - left + SHORTEST_LIFETIME_H * usd
         lasts = f"lasts for {max(0.0, hours * 60):.1f} min" if left > 0 else "is spent already"
         raise ConfigurationError(
             f"max_cost = {cost.max_cost:g} {lasts}: {counted(cost.machines, 'machine')} would cost "

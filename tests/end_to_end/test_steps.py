@@ -352,7 +352,7 @@ def test_several_that_delete_at_once_all_succeed(profile: Profile) -> None:
 
 @pytest.mark.parametrize(
     "limit",
-    ["idle_timeout_min = 0.01", pytest.param("max_lifetime_h = 0.0003", marks=variant)],
+    ["idle_timeout_min = 0.02", pytest.param("max_lifetime_h = 0.0003", marks=variant)],
 )
 def test_the_limits_hold_for_machines_alone(profile: Profile, limit: str) -> None:
     profile.configure(f"{ON_EMULATOR}c.AzureVMLauncher.{limit}\n")

@@ -76,7 +76,8 @@ def test_what_is_no_number_within_the_bounds(name: str, value: Any) -> None:
 @pytest.mark.parametrize(("name", "lowest", "highest"), BOUNDS)
 def test_the_bounds_themselves_are_in(name: str, lowest: int, highest: int) -> None:
     for value in (lowest, highest):
-        assert getattr(launcher(**{name: value}).settings(), name) == value
+        found = launcher(endpoint="emulator", **{name: value}).settings()
+        assert getattr(found, name) == value
     for value in (lowest - 1, highest + 1):
         said = f"from {lowest:,} to {highest:,}, not {value}"
         with pytest.raises(ConfigurationError, match=said):

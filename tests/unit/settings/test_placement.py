@@ -95,7 +95,7 @@ ROWS: dict[str, tuple[Any, Seen | str, Seen | str]] = {
     "sync_paths": (("data.csv",), _setting("sync_paths"), WHOLE_CLUSTER),
     "sync_limit_mb": (7.0, _setting("sync_limit_mb"), WHOLE_CLUSTER),
     "sync_back": (("r/*",), _setting("sync_back"), WHOLE_CLUSTER),
-    "boot_timeout_s": (7.0, _setting("boot_timeout_s"), _setting("boot_timeout_s")),
+    "boot_timeout_s": (70.0, _setting("boot_timeout_s"), _setting("boot_timeout_s")),
     "max_lifetime_h": (7.0, _setting("max_lifetime_h"), WHOLE_CLUSTER),
     "idle_timeout_min": (7.0, _setting("idle_timeout_min"), WHOLE_CLUSTER),
     "max_cost": (7.0, _setting("max_cost"), WHOLE_CLUSTER),

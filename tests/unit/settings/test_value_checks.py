@@ -53,6 +53,10 @@ EDGES: list[tuple[str, Any, Any, str]] = [
         {f"{n}": "" for n in range(MAX_USER_TAGS + 1)},
         f"at most {MAX_USER_TAGS} can be set, not {MAX_USER_TAGS + 1}",
     ),
+    ("max_lifetime_h", 0.1, 1e-9, "at least 0.083, not 1e-09: .* before it has computed anything"),
+    ("max_lifetime_h", 0, 5e-324, "at least 0.083"),
+    ("idle_timeout_min", 1, 0.999, "at least 1, not 0.999: .* between two tasks; 0 sets no limit"),
+    ("boot_timeout_s", 30, 29.9, "at least 30, not 29.9: no machine of Azure's"),
     ("endpoint", "https://x.example", "ftp://x.example", "must be 'emulator' or begin with https"),
     ("endpoint", "emulator", "emulators", "must be 'emulator' or begin with https"),
 ]

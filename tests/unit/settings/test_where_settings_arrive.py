@@ -237,7 +237,7 @@ ROWS = {
     "sync_paths": Row(["data.csv"], _own_files, ["data.csv"]),
     "sync_limit_mb": Row(0.5, lambda s: s.record.own_files.limit_mb, 0.5),
     "sync_back": Row(["r/*"], lambda s: s.record.own_files.back, ["r/*"]),
-    "boot_timeout_s": Row(5.0, _boot_timeout_s, 5.0),
+    "boot_timeout_s": Row(50.0, _boot_timeout_s, 50.0),
     "max_lifetime_h": Row(
         3.5,
         lambda s: (guard_settings(s.record)["max_lifetime_h"], _lifetime_h(s)),
