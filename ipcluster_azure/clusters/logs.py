@@ -74,7 +74,7 @@ def _require(file: RecordFile) -> Record:
         folder = file.link_log.parent
         kept = [path.name for path in files_in(folder, f"{glob.escape(file.path.stem)}-*.log")]
         where = f" What was kept of the last one is in {folder}: {some(kept)}." if kept else ""
-        raise ClusterStopped(f"There is no cluster on record in {file.path} (any more).{where}")
+        raise ClusterStopped(f"{file.absent()}{where}")
     return record
 
 

@@ -199,7 +199,10 @@ def as_json(found: list[ClusterStatus]) -> str:
 
 def as_text(profile: str, found: list[ClusterStatus]) -> str:
     if not found:
-        return f"No cluster on Azure is on record in profile {profile}."
+        return (
+            f"No cluster on Azure is on record in profile {profile}; `ipcluster-azure list` shows "
+            "all there are."
+        )
     return "\n".join(line for status in found for line in _lines(status))
 
 

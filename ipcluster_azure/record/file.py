@@ -148,7 +148,7 @@ class RecordFile(ClusterPaths):
         """Return the record, as read() does; raises ClusterStopped if there is none."""
         record = self.read()
         if record is None:
-            raise ClusterStopped(f"There is no cluster on record in {self.path} (any more).")
+            raise ClusterStopped(self.absent())
         return record
 
     def create(self, record: Record) -> None:

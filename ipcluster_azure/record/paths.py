@@ -8,6 +8,7 @@ import glob
 from contextlib import suppress
 from pathlib import Path
 
+from ..formatting import some
 from ..private_files import files_in
 
 
@@ -34,6 +35,17 @@ class ClusterPaths:
         """Return a command about this cluster, to be typed: `WORDS --profile=P --cluster-id=ID`."""
         cluster = f" --cluster-id={self.cluster_id}" if self.cluster_id else ""
         return f"`{words} --profile={self.profile}{cluster}`"
+
+    def absent(self) -> str:
+        """Say that the cluster is not on record (any more), and what to type next."""
+        which = f" with id {self.cluster_id!r}" if self.cluster_id else ""
+        nothing = f"There is no cluster on record in profile {self.profile}{which} (any more)."
+        records = map(ClusterPaths, files_in(self.path.parent, "azure-*.json"))
+        if others := [other.cluster_id for other in records if other.path != self.path]:
+            how = f"Add `--cluster-id={others[0]}`" if others[0] else "Leave out `--cluster-id`"
+            return f"{nothing} On record: {some([*map(repr, others)])}. {how} for the first."
+        start = self.command("ipcluster start -n 4")
+        return f"{nothing} {start} starts one; `ipcluster-azure list` shows all there are."
 
     @property
     def cluster_file(self) -> Path:

@@ -36,10 +36,7 @@ def started(file: RecordFile) -> Record:
     """Return the record of a cluster; raises AzureLauncherError unless it has started."""
     record, stop = file.read(), f"`ipcluster stop --profile={file.profile}`"
     if record is None:
-        raise ConfigurationError(
-            f"There is no such cluster on record in {file.path.parent}. `ipcluster-azure status "
-            f"--profile={file.profile}` shows those of the profile, `ipcluster-azure list` all."
-        )
+        raise ConfigurationError(file.absent())
     if record.deleting:
         raise AzureLauncherError(f"The cluster is being deleted; {stop} tells how far it is.")
     if record.is_created:

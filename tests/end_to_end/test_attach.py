@@ -243,4 +243,4 @@ def test_two_at_once_open_one_way(profile: Profile) -> None:
 
 def test_attach_to_what_is_not_there(cloud: Profile, identity: IdentityServer) -> None:
     output = cloud.run("ipcluster-azure", "attach", f"--profile={cloud.name}", expect=1).stdout
-    assert "There is no such cluster" in output
+    assert "There is no cluster on record" in output

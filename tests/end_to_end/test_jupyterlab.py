@@ -184,7 +184,7 @@ def test_an_installation_of_its_own_and_its_end(bare_profile: Profile) -> None:
     profile = bare_profile
     command = ("ipcluster-azure", "notebook", "--profile=azure", "--no-browser")
     missing = profile.run(*command, expect=1).stdout
-    assert "There is no such cluster on record" in missing
+    assert "There is no cluster on record in profile azure" in missing
     profile.configure(
         f"{TWO_LINES}c.AzureVMLauncher.endpoint = 'emulator'\n"
         "c.AzureVMLauncher.python_environment = 'minimal'\n"

@@ -147,7 +147,7 @@ def test_a_running_cluster_is_brought_up_to_date(bare_profile: Profile, work: Pa
     profile = bare_profile
     profile.configure(f"{ON_EMULATOR}{OWN}c.AzureVMLauncher.engines_per_vm = 1\n")
     nothing = sync(profile, expect=1)
-    assert "There is no such cluster on record" in nothing
+    assert "There is no cluster on record in profile azure" in nothing
     compiled = work / "mypkg" / f"_bisect{importlib.machinery.EXTENSION_SUFFIXES[0]}"
     shutil.copy(_bisect.__file__, compiled)
     (work / "colorsys.py").touch()

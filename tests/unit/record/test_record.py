@@ -203,9 +203,21 @@ def test_a_damaged_record_is_said_to_be_so(file: RecordFile, text: str) -> None:
         read_core(file.path)
 
 
-def test_a_missing_record_is_named(file: RecordFile) -> None:
-    with pytest.raises(AzureLauncherError, match="no cluster on record"):
+def test_of_a_missing_record_it_is_said_what_to_type(file: RecordFile) -> None:
+    nothing = "There is no cluster on record in profile azure with id 'c1' (any more)."
+    with pytest.raises(ClusterStopped) as raised:
         file.require()
+    assert str(raised.value) == (
+        f"{nothing} `ipcluster start -n 4 --profile=azure --cluster-id=c1` starts one; "
+        "`ipcluster-azure list` shows all there are."
+    )
+    for other in ("c3", "c2"):
+        RecordFile(file.path.with_name(f"azure-{other}.json")).create(_record())
+    assert file.absent() == f"{nothing} On record: 'c2', 'c3'. Add `--cluster-id=c2` for the first."
+    RecordFile(file.path.with_name("azure-.json")).create(_record())
+    assert file.absent() == (
+        f"{nothing} On record: '', 'c2', 'c3'. Leave out `--cluster-id` for the first."
+    )
 
 
 def test_retiring_frees_the_name_and_removes_the_keys(file: RecordFile) -> None:
