@@ -35,7 +35,7 @@ def run_long(
     secrets belong there, as the command is seen by everybody and stands in the log. Raises
     CommandFailed; nothing that it has started lives on then.
     """
-    words, started = [str(word) for word in command], time.monotonic()
+    words = [str(word) for word in command]
     with open(log, "ab", opener=_private) as output:
         output.write(f"$ {' '.join(words)}\n".encode(errors="replace"))
         output.flush()
@@ -49,20 +49,27 @@ def run_long(
             env=dict(variables),
         )
     try:
-        while process.poll() is None:
-            _wait(process, PROGRESS_S)
-            passed = time.monotonic() - started
-            if process.poll() is None and passed > limit_s:
-                why = f"it did not end within {limit_s:.0f} s"
-                raise CommandFailed(why, _written(log, begin), late=True)
-            if process.poll() is None:
-                say(f"{_last_line(_written(log, begin))} ({passed:.0f} s)")
+        _see_to_its_end(process, lambda: _written(log, begin), say, limit_s)
     finally:
         _end(process)
     if process.returncode:
         name = Path(words[0]).name
         raise CommandFailed(f"{name} ended with {process.returncode}", _written(log, begin))
     return _written(log, begin)
+
+
+def _see_to_its_end(
+    process: "subprocess.Popen[bytes]", written: Callable[[], str], say: Say, limit_s: float
+) -> None:
+    """Wait until it has ended, and tell how far it is; raises CommandFailed if that is too late."""
+    started = time.monotonic()
+    while process.poll() is None:
+        _wait(process, PROGRESS_S)
+        passed = time.monotonic() - started
+        if process.poll() is None and passed > limit_s:
+            raise CommandFailed(f"it did not end within {limit_s:.0f} s", written(), late=True)
+        if process.poll() is None:
+            say(f"{_last_line(written())} ({passed:.0f} s)")
 
 
 def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
