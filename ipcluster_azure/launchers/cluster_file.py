@@ -39,27 +39,31 @@ def write_in_one_piece(cluster: Any) -> None:
 
     def write_cluster_file() -> None:
         cluster: Any = reference()
-        if cluster is None:
-            return
-        stays = _stays(file)
-        if stays and cluster.controller is not None and cluster.controller.state == "after":
-            return  # another process goes on with the machines, and with the file
-        if "after" in _states(cluster) and not file.path.exists():
-            # the others learn in a moment that it is gone: a kill now would leave half a file
-            cluster.remove_cluster_file()
-            return
-        # stopped elsewhere just now, with what was half written; or the profile was erased
-        with suppress(FileNotFoundError):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, json.dumps(_for_file(cluster, stays)))
-        if not stays and _states(cluster) <= {"after"}:
-            # the last one stopped in another thread meanwhile, and what it removed is back
-            cluster.remove_cluster_file()
+        if cluster is not None:
+            _write(cluster, file, path)
 
     cluster.write_cluster_file, cluster.remove_cluster_file = (
         write_cluster_file,
         remove_cluster_file,
     )
+
+
+def _write(cluster: Any, file: RecordFile, path: Path) -> None:
+    """Replace the cluster's file; removes it if the cluster has come to its end."""
+    stays = _stays(file)
+    if stays and cluster.controller is not None and cluster.controller.state == "after":
+        return  # another process goes on with the machines, and with the file
+    if "after" in _states(cluster) and not file.path.exists():
+        # the others learn in a moment that it is gone: a kill now would leave half a file
+        cluster.remove_cluster_file()
+        return
+    # stopped elsewhere just now, with what was half written; or the profile was erased
+    with suppress(FileNotFoundError):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(path, json.dumps(_for_file(cluster, stays)))
+    if not stays and _states(cluster) <= {"after"}:
+        # the last one stopped in another thread meanwhile, and what it removed is back
+        cluster.remove_cluster_file()
 
 
 def _stays(file: RecordFile) -> bool:

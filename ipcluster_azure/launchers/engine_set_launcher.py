@@ -15,14 +15,14 @@ from ..record.contents import CREATING, DELETING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
 from ..settings.traits import AzureVMLauncher
 from ..settings.values import Settings
-from ..start.request import ProcessSpec
+from ..start.request import EngineSetSpec, JobFile, ProcessSpec, StartContext
 from . import on_machines
 from .attempts import start_or_undo, stop_or_say
 from .base import AzureVMBase, restore
 from .caller import Caller, caller, ipcluster_app, is_waited_for
 from .cluster_file import add_engine_set, remove_engine_set
 from .ending import expect_no_early_end
-from .foreign_controller import wait_until_started
+from .joined_cluster import cluster_to_join
 from .start_view import start_shown
 from .stop_events import watch
 
@@ -67,27 +67,15 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         self.n = n
         record = await self._join_cluster(file)
 
-        from ..start import deployment, planning
         from ..start.controller_request import rest_of_request
-        from ..start.request import EngineSetSpec
-        from ..stop import engine_set
 
-        context, job, set_id = self._context(), self._job(n), self.engine_set_id
+        context, job = self._context(), self._job(n)
         files = await self._files_to_run(file, record)
         process = replace(self.process(), files=files)
-        spec = EngineSetSpec(set_id, settings, process)
+        spec = EngineSetSpec(self.engine_set_id, settings, process)
         kept = record.engine_sets.get(self.engine_set_id)
         self._check_not_running(kept)
-        if kept is not None and (kept.state != KEPT or kept.n != n):
-            await engine_set.delete_engine_set(file, set_id, context.progress)
-            kept = None
-        others: Sequence[EngineSetPlan] = ()
-        if kept is None:
-            plans = await planning.plan_engines(file, settings, set_id, n)
-            others = await deployment.request_engines(context, plans, job)
-        else:
-            self.notify_start({"record": str(file.path)})
-            watch(self)
+        others = await self._find_machines(context, spec, kept, job)
         requesting = rest_of_request(record.plan.names.base)
         if self.only_machines:
             from ..start.machines_alone import make_machines
@@ -98,6 +86,26 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
 
         await bring_up(context, spec, requesting, others=others, job=job)
+
+    async def _find_machines(
+        self, context: StartContext, spec: EngineSetSpec, kept: EngineSet | None, job: JobFile
+    ) -> "Sequence[EngineSetPlan]":
+        """Ask Azure for machines, unless those of `kept`, an earlier start's, are there and fit.
+
+        Returns the plans that are tried in turn if Azure has no room.
+        """
+        from ..start import deployment, planning
+        from ..stop import engine_set
+
+        file = context.file
+        if kept is not None and kept.state == KEPT and kept.n == self.n:
+            self.notify_start({"record": str(file.path)})
+            watch(self)
+            return ()
+        if kept is not None:
+            await engine_set.delete_engine_set(file, spec.set_id, context.progress)
+        plans = await planning.plan_engines(file, spec.settings, spec.set_id, self.n)
+        return await deployment.request_engines(context, plans, job)
 
     def _check_not_running(self, engine_set: EngineSet | None) -> None:
         if engine_set is not None and engine_set.state in (CREATING, READY):
@@ -136,28 +144,9 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
         return record.preparation.files
 
     async def _join_cluster(self, file: RecordFile) -> Record:
-        """Return the record of the cluster that these engines join, whoever started it.
-
-        Raises ConfigurationError if there is none, or its controller is not on Azure.
-        """
+        """Return the record of the cluster that these engines join, whoever started it."""
         controller = getattr(self.parent, "controller", None)
-        if controller is not None and not isinstance(controller, AzureVMBase):
-            await wait_until_started(controller)
-            raise ConfigurationError(
-                f"Engines on Azure need a controller on Azure, not {type(controller).__name__}: "
-                "set c.Cluster.controller_launcher_class = 'azurevm'."
-            )
-        record = file.read()
-        if record is None:
-            raise ConfigurationError(
-                "There is no cluster on Azure in this profile to add engines to. Start one with "
-                "`ipcluster start`."
-            )
-        if record.is_created:
-            raise ConfigurationError(
-                "Nothing runs on the cluster's machines that engines could join. Type "
-                f"{file.command('ipcluster-azure deploy')} first."
-            )
+        record = await cluster_to_join(file, controller)
         if self.parent is not None and controller is None:
             # Cluster would save itself without the controller that another process started
             self._cluster_file, self.parent.cluster_file = self.parent.cluster_file, ""
