@@ -112,21 +112,39 @@ def run_engine(order: EngineOrder) -> int:
     """Run IPEngine without its nanny; returns the exit status."""
     from ipyparallel.engine.app import IPEngine
 
-    given = order.hub.get("environment", "")
-
     app = IPEngine.instance(timeout=order.timeout_s)  # a default: configuration may override it
     preparation = Preparation(app, Path(order.profile_dir), order.tell)
     app.initialize(sys.argv[1:])
     find_scheduler(order.hub, order.address)
     preparation.use_sent_files()
-    own_files = OwnFiles(Path(order.home), Path(order.profile_dir).parent / MANIFEST)
     app.enable_nanny = False
     app.observe(lambda change: order.report("starting", change.new), "id")
+    _equip_kernel(app, order)
+    _report_registration(app, order, preparation)
+    try:
+        app.start()
+    except RuntimeError as error:  # this is how IPEngine 9.2 ends on TERM
+        if "Event loop stopped" not in str(error):
+            raise
+    if 0 < app.max_heartbeat_misses <= app._hb_missed_beats:  # it has given the controller up
+        return 1
+    order.report("leaving", app.id)
+    return 0
+
+
+def _equip_kernel(app: Any, order: EngineOrder) -> None:
+    """Give the kernel, as soon as there is one, what ipyparallel's lacks."""
+    given = order.hub.get("environment", "")
+    own_files = OwnFiles(Path(order.home), Path(order.profile_dir).parent / MANIFEST)
     app.observe(lambda change: accept_signals(change.new), "kernel")
     app.observe(lambda change: explain_missing_modules(change.new, given), "kernel")
     app.observe(lambda change: own_files.use(change.new), "kernel")
     app.observe(lambda change: count_tasks(change.new, order.tally), "kernel")
     app.observe(lambda change: pass_tasks_on(change.new, order.evicted), "kernel")
+
+
+def _report_registration(app: Any, order: EngineOrder, preparation: Preparation) -> None:
+    """Have the engine report once it is registered, or why its start-up files ended it."""
     complete = app.complete_registration
 
     async def complete_and_report(*reply: Any) -> None:
@@ -140,15 +158,6 @@ def run_engine(order: EngineOrder) -> int:
         order.report("registered", app.id)
 
     app.complete_registration = complete_and_report
-    try:
-        app.start()
-    except RuntimeError as error:  # this is how IPEngine 9.2 ends on TERM
-        if "Event loop stopped" not in str(error):
-            raise
-    if 0 < app.max_heartbeat_misses <= app._hb_missed_beats:  # it has given the controller up
-        return 1
-    order.report("leaving", app.id)
-    return 0
 
 
 def accept_signals(kernel: Any) -> None:
