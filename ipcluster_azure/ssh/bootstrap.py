@@ -52,27 +52,29 @@ async def start_controller(
     packages, "serving" and, if an environment was built, "packed". Raises BootstrapFailed with the
     output of what failed, or naming versions that don't match.
     """
-    environment, address = record.environment, record.controller.address
     steps: list[Command] = [["tar", "-xf", "-"], ["tar", "-xzf", bundle.path], SET_VARIABLES]
     if packages is not None:
         await build_environment(connection, packages, steps, data, on_progress)
         steps, data = [SET_VARIABLES], b""
-    cluster = [f"--cluster-id={cluster_id}"] if cluster_id else []
-    words = [f"--ip={address}", f"--given={environment.kind}"]
-    words += [f"--timeout-s={START_TIMEOUT_S:.0f}", *_wrapper(record.controller.cmd), *cluster]
-    words += ["--", *args]
-    start = agent(environment, "controller", *words)
+    start = _controller_start(record, cluster_id, args)
     # packing for the engines goes on while the controller starts
-    steps.append(concurrently(environment, _offer(environment, address), [start]))
+    offer = _offer(record.environment, record.controller.address)
     events = await connection.events(
-        shell(*steps),
+        shell(*steps, concurrently(record.environment, offer, [start])),
         stdin=data,
         timeout_s=BUILD_TIMEOUT_S + len(data) / SLOWEST,
         on_event=telling(on_progress),
     )
     ready = events["ready"]
-    ready["warnings"] = check_versions(ready, environment, connection.name)
+    ready["warnings"] = check_versions(ready, record.environment, connection.name)
     return events
+
+
+def _controller_start(record: Record, cluster_id: str, args: Sequence[str]) -> Command:
+    words = [f"--ip={record.controller.address}", f"--given={record.environment.kind}"]
+    words += [f"--timeout-s={START_TIMEOUT_S:.0f}", *_wrapper(record.controller.cmd)]
+    words += [f"--cluster-id={cluster_id}"] if cluster_id else []
+    return agent(record.environment, "controller", *words, "--", *args)
 
 
 def _offer(environment: Environment, address: str) -> list[Command]:
@@ -150,7 +152,6 @@ async def start_engines(
     `on_progress` every few seconds what is being done before.
     Returns once all of them are. Raises BootstrapFailed if one is not.
     """
-
     tell = telling(on_progress)
 
     def on_event(event: Event) -> None:

@@ -11,10 +11,10 @@ from ..plan.arm_template import engine_set_template
 from ..plan.cluster_plan import ClusterPlan, EngineSetPlan
 from ..plan.requests import ResourceRequest, requests
 from ..record.abort import edited, edited_set
-from ..record.contents import EngineSet, Machine
+from ..record.contents import EngineSet, Machine, Record
 from ..resource_manager.api import AzureApi
 from ..resource_manager.azure_time import azure_now
-from ..ssh.keys import make_host_key
+from ..ssh.keys import KeyPair, make_host_key
 from .cost import add_engines, cost_now
 from .end_tags import note_end
 from .next_place import first_with_room, move_controller
@@ -65,17 +65,9 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
         parameters = secure_parameters(file.public_key_file.read_text(), host_key)
         template = engine_set_template(record.plan, plan)
         (request,) = requests(template, parameters, record.plan)
-        record.engine_sets[plan.set_id] = EngineSet(
-            scale_set_id=request.id,
-            n=plan.n,
-            engines_per_vm=plan.engines_per_vm,
-            vcpus=plan.vcpus,
-            gpus=plan.gpus,
-            host_key=host_key.public,
-        )
         before = record.cost.rate
         ends_otherwise = add_engines(record, plan, azure_now(record.endpoint))
-        record.resources.append(request.id)
+        _note_engine_set(record, plan, request.id, host_key)
         record.secret_files.append(str(file.engine_set_parameters))
     job.submit(template)
     with edited_set(file, plan.set_id):  # else a stop that comes now would erase it before
@@ -97,3 +89,17 @@ async def request_machines(context: StartContext, plan: EngineSetPlan, job: JobF
             Machine("", "", plan.engines_on(index)) for index in range(plan.vm_count)
         ]
     progress.say(f"Azure has accepted {counted(plan.vm_count, 'machine')}")
+
+
+def _note_engine_set(
+    record: Record, plan: EngineSetPlan, scale_set_id: str, host_key: KeyPair
+) -> None:
+    record.engine_sets[plan.set_id] = EngineSet(
+        scale_set_id=scale_set_id,
+        n=plan.n,
+        engines_per_vm=plan.engines_per_vm,
+        vcpus=plan.vcpus,
+        gpus=plan.gpus,
+        host_key=host_key.public,
+    )
+    record.resources.append(scale_set_id)

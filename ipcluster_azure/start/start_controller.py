@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 from ..errors import AzureLauncherError, BootTimeout
 from ..private_files import erase, write_private
@@ -14,11 +15,12 @@ from ..record.file import RecordFile, held
 from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.waiting import watch_operation, while_watching
 from ..ssh import bootstrap
-from ..ssh.bundle import bundle_of, controller_config, controller_upload
+from ..ssh.bundle import Bundle, bundle_of, controller_config, controller_upload
 from ..ssh.connect import connect, controller_target
 from ..ssh.connection import Connection
 from ..ssh.guard_settings import guard_settings
 from ..ssh.machine_lock import digest_of, machine_lock
+from ..ssh.packages import Packages
 from .boot_logs import Silent, keep_boot_logs
 from .carried import packages_of
 from .controller_wait import controller_requested
@@ -117,10 +119,7 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
     bundle = bundle_of(file.profile_dir, record.preparation.files)
     config = controller_config(file.profile_dir, n_engines)
     packages = packages_of(record.environment)
-    lock = b""
-    if packages:
-        imported = modules_of_packages({**sys.modules})  # other threads import meanwhile
-        lock = machine_lock(packages.lock, record.environment.python, imported)
+    lock = _lock_to_send(record, packages)
     own_files = read_archive(file)
     context.progress.say("The controller's machine is up; setting up Python there")
     events = await bootstrap.start_controller(
@@ -140,6 +139,24 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         context.progress.log.warning("ipcontroller runs without its configuration: %s", fault)
     for warning in ready["warnings"]:
         context.progress.log.warning(warning)
+    _note_running(file, events, bundle, lock, own_files)
+    erase(file.own_archive)
+    context.progress.say("The controller is running")
+
+
+def _lock_to_send(record: Record, packages: Packages | None) -> bytes:
+    """Return what names the machines' packages; empty if their image has them."""
+    if packages is None:
+        return b""
+    imported = modules_of_packages({**sys.modules})  # other threads import meanwhile
+    return machine_lock(packages.lock, record.environment.python, imported)
+
+
+def _note_running(
+    file: RecordFile, events: Mapping[str, Any], bundle: Bundle, lock: bytes, own_files: bytes
+) -> None:
+    """Write down how ipcontroller is reached, and what was sent for it."""
+    ready = events["ready"]
     with edited(file) as record:  # the connection files hold secrets: a stop must find them
         write_private(file.connection_files["engine"], json.dumps(ready["engine"]))
         write_private(file.client_file, json.dumps(ready["client"]))
@@ -155,8 +172,6 @@ async def _set_up(context: StartContext, record: Record, gate: Connection) -> No
         record.own_files.sha256 = hashlib.sha256(own_files).hexdigest() if own_files else ""
         record.controller.environment_sha256 = events.get("packed", {}).get("sha256", "")
         record.controller.state = READY
-    erase(file.own_archive)
-    context.progress.say("The controller is running")
 
 
 def _write_client_file(file: RecordFile, ports: Mapping[str, int]) -> None:
