@@ -11,40 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import ipaddress
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..guest.machine_interface import MachineSpec, Position
 from . import filters, leftovers, namespaces
+from .bridges import DNSMASQ, Bridges, end, short
 from .package_index import Relay, look_up
 from .programs import ProgramFailed, run
 
-log = logging.getLogger(__name__)
-
 PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
-DHCP_AZURE = "a8:3f:81:10"  # option 245: the address of what hears the machines' health
-# With root's own group: a change of either would undo --pdeathsig.
-DNSMASQ = (
-    *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"),
-    *("--user=root", "--group=root"),
-)
-
-
-@dataclass
-class Bridge:
-    """A virtual network's bridge in the router's namespace, and who gives out its addresses."""
-
-    name: str
-    gateways: set[str] = field(default_factory=set)
-    is_stale: bool = False  # a machine is gone, and another may get its address
-    dhcp: asyncio.subprocess.Process | None = None
 
 
 class Network:
@@ -55,7 +34,7 @@ class Network:
         self.router = f"{prefix}-router"
         self.laptop = f"{prefix}-laptop"
         self._directory = directory
-        self._bridges: dict[str, Bridge] = {}
+        self._bridges = Bridges(self.router, directory, self._daemon)
         self._index: dict[str, str] = {}
         self._relay: Relay | None = None
         self._relay_port = 0
@@ -63,7 +42,6 @@ class Network:
         self._tidying: subprocess.Popen[bytes] | None = None
         self._applied: dict[str, str] = {}
         self._applying = asyncio.Lock()
-        self._bridging = asyncio.Lock()  # machines of one network boot at the same time
 
     async def open(self) -> None:
         """Make router and laptop; removes what a killed emulator left under the same names."""
@@ -137,64 +115,22 @@ class Network:
 
     async def attach(self, spec: MachineSpec, position: Position) -> None:
         """Make the machine's namespace with its interface, eth0; DHCP gives it its address."""
-        name, port = self.namespace(spec), f"v{_short(spec.vm_id)}"
-        async with self._bridging:
-            bridge = await self._bridge(position)
-            if bridge.is_stale:
-                bridge.is_stale = False
-                await self._serve_addresses(bridge)
+        name, port = self.namespace(spec), f"v{short(spec.vm_id)}"
         mac = spec.mac_address.replace("-", ":").lower()
+        bridge = await self._bridges.join(position, spec.vm_id, mac, spec.private_address)
         if not (namespaces.FOLDER / name).exists():
             await namespaces.add(name)
             await run(
                 *("ip", "-n", self.router, "link", "add", port, "type", "veth"),
                 *("peer", "name", "eth0", "address", mac, "netns", name),
             )
-            await run("ip", "-n", self.router, "link", "set", port, "master", bridge.name, "up")
-        # dnsmasq sees new files there by itself
-        lease = self._leases(bridge) / spec.vm_id
-        await asyncio.to_thread(lease.write_text, f"{mac},{spec.private_address},infinite\n")
+            await run("ip", "-n", self.router, "link", "set", port, "master", bridge, "up")
         await self._filter(name, filters.of_machine(position))
-
-    async def _bridge(self, position: Position) -> Bridge:
-        key = position.network_id.lower()
-        bridge = self._bridges.get(key)
-        if bridge is None:
-            bridge = self._bridges[key] = Bridge(f"b{_short(key)}")
-            await run("ip", "-n", self.router, "link", "add", bridge.name, "type", "bridge")
-            await run("ip", "-n", self.router, "link", "set", bridge.name, "up")
-        if position.subnet not in bridge.gateways:
-            subnet = ipaddress.IPv4Network(position.subnet)
-            gateway = f"{subnet.network_address + 1}/{subnet.prefixlen}"
-            await run("ip", "-n", self.router, "addr", "add", gateway, "dev", bridge.name)
-            bridge.gateways.add(position.subnet)
-            await self._serve_addresses(bridge)
-        return bridge
-
-    async def _serve_addresses(self, bridge: Bridge) -> None:
-        if bridge.dhcp:
-            await _end(bridge.dhcp)
-        self._leases(bridge).mkdir(exist_ok=True)
-        ranges = []
-        for prefix in sorted(bridge.gateways):
-            subnet = ipaddress.IPv4Network(prefix)
-            ranges.append(f"--dhcp-range={subnet.network_address},static,{subnet.netmask}")
-        bridge.dhcp = await self._daemon(
-            *DNSMASQ,
-            *("--pid-file=", "--port=0", f"--interface={bridge.name}", "--bind-interfaces"),
-            *(*ranges, f"--dhcp-hostsdir={self._leases(bridge)}", "--no-ping"),
-            *("--dhcp-authoritative", f"--dhcp-option=6,{filters.PLATFORM}"),
-            *(f"--dhcp-option=245,{DHCP_AZURE}", "--leasefile-ro"),
-        )
-
-    def _leases(self, bridge: Bridge) -> Path:
-        return self._directory / f"addresses-{bridge.name}"
 
     async def route(self, public: Mapping[str, str], ways_out: frozenset[str]) -> None:
         """Have public addresses lead to these private ones, and these machines reach the index."""
-        bridges = frozenset(bridge.name for bridge in self._bridges.values())
         index = frozenset(self._index.values())
-        routes = filters.Routes(public, ways_out, bridges, index, self._relay_port)
+        routes = filters.Routes(public, ways_out, self._bridges.names, index, self._relay_port)
         async with self._applying:
             await self._filter(self.router, filters.of_router(routes))
 
@@ -220,28 +156,13 @@ class Network:
     async def detach(self, spec: MachineSpec) -> None:
         name = self.namespace(spec)
         self._applied.pop(name, None)
-        for bridge in self._bridges.values():
-            lease = self._leases(bridge) / spec.vm_id
-            if lease.exists():
-                lease.unlink()
-                bridge.is_stale = True
+        await self._bridges.leave(spec.vm_id)
         await namespaces.remove(name)
 
     async def close(self) -> None:
-        for process in (self._dns, *(bridge.dhcp for bridge in self._bridges.values())):
-            if process:
-                await _end(process)
+        await self._bridges.close()
+        if self._dns:
+            await end(self._dns)
         if self._relay:
             self._relay.close()
         await asyncio.to_thread(leftovers.remove, self.prefix)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
-def _short(text: str) -> str:
-    """Return a name for an interface, of which Linux takes at most 15 characters."""
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
