@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import ipyparallel as ipp
@@ -22,7 +21,7 @@ from ipcluster_azure.plan.requests import ResourceRequest
 from ipcluster_azure.resource_ids import group_scope, parse_id, resource_id
 from ipcluster_azure.resource_manager.api import AzureApi
 
-from ..real_machines import home_files
+from ..real_machines import SLOWNESS, home_files
 from .conftest import ON_EMULATOR, Profile, wait_for
 
 GROUP = "lab"
@@ -99,7 +98,7 @@ class Lab:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=120 * SLOWNESS,
         )
         assert done.returncode == 0, done.stderr
 
@@ -130,8 +129,8 @@ class Lab:
 
     def wrapped(self) -> list[str]:
         """What the commands have written that run ipcontroller and ipengine, by machines."""
-        state_dir = Path(self.profile.emulator.state_dir)
-        return sorted(path.read_text() for path in state_dir.glob("machines/*/home/*/wrapped"))
+        found = home_files(self.profile.emulator.state_dir, "wrapped")
+        return sorted(path.read_text() for path in found)
 
     def machines(self) -> dict[str, str]:
         """The machines' ids that are theirs alone, by name."""
