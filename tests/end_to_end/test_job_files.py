@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -200,9 +201,11 @@ def _listed(profile: Profile) -> dict[str, list[str]]:
     }
 
 
-def _pids(profile: Profile) -> set[int]:
+def _processes(profile: Profile) -> set[tuple[str, int]]:
+    """The engines, by host names and process ids."""
     with _client(profile) as client:
-        return set(client[:].apply_sync(os.getpid))
+        hosts, ids = client[:].apply_sync(platform.node), client[:].apply_sync(os.getpid)
+        return {*zip(hosts, ids, strict=True)}
 
 
 def test_the_secrets_are_in_one_file_for_you_alone(lab: Lab) -> None:
@@ -223,7 +226,7 @@ def test_a_client_elsewhere_maps_over_its_engines(elsewhere: Profile) -> None:
         "print(client[:].map_sync(lambda x: x * x, range(7)))\n"
     )
     assert squares == "[0, 1, 4, 9, 16, 25, 36]"
-    assert len(_pids(elsewhere)) == N
+    assert len(_processes(elsewhere)) == N
 
 
 def test_a_start_and_the_job_files_run_the_commands_of_the_configuration(
@@ -253,7 +256,7 @@ def test_what_can_not_be_attached_is_said_and_changes_nothing(lab: Lab, elsewher
     again = (f"--resource-group={GROUP}", secrets, f"--profile={elsewhere.name}")
     said = elsewhere.run(*attach[:2], *again, expect=1).stdout
     assert "has a cluster already" in said
-    assert len(_pids(elsewhere)) == N
+    assert len(_processes(elsewhere)) == N
 
 
 @pytest.mark.parametrize(
@@ -287,12 +290,12 @@ def test_it_is_listed_and_left_alone(lab: Lab, elsewhere: Profile) -> None:
 
 
 def test_to_deploy_it_again_changes_nothing(lab: Lab, elsewhere: Profile) -> None:
-    machines, pids, resources = lab.machines(), _pids(elsewhere), lab.resources()
+    machines, processes, resources = lab.machines(), _processes(elsewhere), lab.resources()
     earlier = datetime.now(timezone.utc) - timedelta(minutes=5)
     lab.deploy(CONTROLLER, ENGINES, created=earlier.strftime("%Y-%m-%dT%H:%M:%S"))
     assert lab.machines() == machines
     assert lab.resources() == resources
-    assert _pids(elsewhere) == pids
+    assert _processes(elsewhere) == processes
 
 
 def test_the_idle_limit_ends_it_and_nothing_of_a_stranger(lab: Lab, elsewhere: Profile) -> None:
@@ -329,7 +332,7 @@ def test_one_template_for_both_is_reaped_when_its_time_is_over(lab: Lab) -> None
         assert len(other.machines()) == 3
         assert _listed(lab.profile)[group] == ["running", "3", ""]
         there = attached(other, "third")
-        assert len(_pids(there)) == N
+        assert len(_processes(there)) == N
         assert "nothing to delete" in lab.profile.run("ipcluster-azure", "reap", "--yes").stdout
 
         other.deploy("azure_cluster-", created="2026-01-01T00:00:00")  # its tags alone change
@@ -349,15 +352,20 @@ def test_one_template_for_both_is_reaped_when_its_time_is_over(lab: Lab) -> None
 @pytest.mark.timeout(600)
 def test_az_deploys_the_same_and_twice_what_it_once_did(lab: Lab) -> None:
     group = "by-az"
+    lab.api.delete_group(GROUP)  # the other has its addresses
     other = Lab(lab.profile, lab.api, group, PARAMETERS)
     try:
         shutil.copytree(lab.folder, other.folder)
         other.deploy_by_az(CONTROLLER, ENGINES)
         there = attached(other, "fourth")
-        machines, pids, resources = other.machines(), _pids(there), other.resources()
-        assert (len(machines), len(pids)) == (3, N)
+        machines, processes, resources = other.machines(), _processes(there), other.resources()
+        assert (len(machines), len(processes)) == (3, N)
         other.deploy_by_az(CONTROLLER, ENGINES)
-        assert (other.machines(), _pids(there), other.resources()) == (machines, pids, resources)
+        assert (other.machines(), _processes(there), other.resources()) == (
+            machines,
+            processes,
+            resources,
+        )
         there.ipcluster("stop")
         assert [*other.resources()] == ["strangers"]
     finally:
