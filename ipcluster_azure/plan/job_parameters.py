@@ -31,6 +31,7 @@ class SelfStart:
     The programs are archives as text; `kind` and `image_python` are the record's Environment's.
     A `cmd` ends in ipcontroller or ipengine. `ca_pem`: authorities that the Resource Manager's
     certificate is of, if it isn't one that all know. `scale_sets`: those that are known to come.
+    The variables are parameters, as they may be secrets: only their length in bytes is told.
     """
 
     controller_programs: str
@@ -47,6 +48,8 @@ class SelfStart:
     engine_cmd: Sequence[str] = ("ipengine",)
     engine_args: Sequence[str] = ()
     scale_sets: Sequence[str] = ()
+    controller_variables_bytes: int = 0
+    engine_variables_bytes: int = 0
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,8 +69,6 @@ def with_parameters(
 ) -> Json:
     """Return the template with all parameters: the `own` of this side, those of both, and `data`,
     the default of customData, which holds `boot` and `programs`.
-
-    Raises ConfigurationError if customData may be too large.
     """
     described = {name: {"type": "securestring"} for name in SECRETS}
     may_delete = with_default(
@@ -88,7 +89,6 @@ def with_parameters(
         "programs": {"type": "string", "defaultValue": programs},
         "boot": {"type": "object", "defaultValue": boot},
     }
-    _check_size(plan, boot, own, programs)
     base = {name: template["parameters"][name] for name in BASE if name in template["parameters"]}
     parameters = {**described, **own, **time, "selfDeletion": may_delete, **base, "tags": tags}
     parameters.update(customData=secret, **carried)
@@ -114,16 +114,19 @@ def _tags(plan: ClusterPlan, parts: SelfStart) -> str:
     return f"[union(createObject({pairs}), if(equals({lifetime}, 0), createObject(), {end}))]"
 
 
-def _check_size(plan: ClusterPlan, boot: Json, own: Json, programs: str) -> None:
-    """Raise ConfigurationError if customData may be more than Azure takes."""
+def require_room(
+    plan: ClusterPlan, own: Json, boot: Json, programs: str, variables_bytes: int
+) -> None:
+    """Raise ConfigurationError if customData of these may be more than Azure takes."""
     # the expression's own words, the host key, and ids of the longest group and subscription
-    rest = 4_000 + 2 * len(str(boot)) + 2 * len(str(own)) + 4 * len(plan.names.base)
+    rest = 4_000 + 2 * (len(str(boot)) + len(str(own)) + variables_bytes + 2 * len(plan.names.base))
     if len(programs) + rest > CUSTOM_DATA_LIMIT:
         raise ConfigurationError(
             f"The job files can't start a cluster by themselves: its programs and packages take "
             f"{len(programs)} bytes as text, and of the {CUSTOM_DATA_LIMIT} that a machine can be "
-            f"given {CUSTOM_DATA_LIMIT - rest} are left for them. Use fewer packages, with "
-            "python_environment = 'minimal' or sync_exclude, or an image that has them."
+            f"given {max(CUSTOM_DATA_LIMIT - rest, 0)} are left for them. Use fewer packages, with "
+            "python_environment = 'minimal' or sync_exclude, or an image that has them, and fewer "
+            "environment variables."
         )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..errors import ConfigurationError
 from .cluster_plan import ClusterPlan
 from .custom_data import custom_data, parameter, quoted
-from .job_parameters import SelfStart, array, integer, with_parameters
+from .job_parameters import SelfStart, array, integer, require_room, with_parameters
 from .network import ADDRESS_GOES
 from .resource_types import (
     AUTHORIZATION_API,
@@ -80,7 +80,9 @@ def starting_controller(template: Json, plan: ClusterPlan, parts: SelfStart) -> 
         ),
     }
     data = custom_data(plan, parts.python, "controller", dict(zip(given, values, strict=True)))
-    template = with_parameters(template, plan, parts, data, own, boot, parts.controller_programs)
+    programs = parts.controller_programs
+    require_room(plan, own, boot, programs, parts.controller_variables_bytes)
+    template = with_parameters(template, plan, parts, data, own, boot, programs)
     if plan.identity:
         template["resources"].append(_role(VIRTUAL_MACHINE, plan.names.controller, plan))
     template["parameters"][ADDRESS_GOES]["defaultValue"] = "Delete"
@@ -124,7 +126,9 @@ def starting_engines(
         "engineArgs": array(parts.engine_args, "Further arguments of ipengine"),
     }
     data = custom_data(cluster, parts.python, "engines", given)
-    template = with_parameters(template, cluster, parts, data, own, boot, parts.engine_programs)
+    programs = parts.engine_programs
+    require_room(cluster, own, boot, programs, parts.engine_variables_bytes)
+    template = with_parameters(template, cluster, parts, data, own, boot, programs)
     if cluster.identity:
         template["resources"].append(_role(SCALE_SET, plan.scale_set, cluster))
     return template

@@ -118,6 +118,8 @@ def _parts(file: RecordFile, record: Record, packed: Packed) -> SelfStart:
         engine_cmd=engine_set.cmd,
         engine_args=engine_set.args,
         scale_sets=[engine_set.scale_set_id],
+        controller_variables_bytes=len(exports(record.controller.variables).encode()),
+        engine_variables_bytes=len(exports(engine_set.variables).encode()),
         tags={**users, **{f"ipcluster-azure-{name}": value for name, value in ours.items()}},
     )
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -18,6 +19,7 @@ from ipcluster_azure.plan.network import ADDRESS_GOES
 from ipcluster_azure.plan.requests import requests
 from ipcluster_azure.plan.resource_types import ROLE_ASSIGNMENT, SCALE_SET, VIRTUAL_MACHINE, Json
 from ipcluster_azure.plan.self_start import StartingSet, starting_controller, starting_engines
+from ipcluster_azure.ssh.keys import make_host_key
 
 from ..plans import CLUSTER, ENGINES, SUBNET_ID
 
@@ -185,9 +187,34 @@ def test_what_can_not_be_carried_is_refused() -> None:
     large = replace(PARTS, controller_programs="P" * 64_000)
     with pytest.raises(ConfigurationError, match="programs and packages take 64000 bytes"):
         starting_controller(controller_template(PLAN), PLAN, large)
+    many = replace(PARTS, controller_variables_bytes=10_000)
+    with pytest.raises(ConfigurationError, match="fewer environment variables"):
+        starting_controller(controller_template(PLAN), PLAN, many)
     office = replace(PLAN, subnet_id=SUBNET_ID)
     with pytest.raises(ConfigurationError, match="Leave subnet_id empty"):
         starting_controller(controller_template(office), office, PARTS)
+
+
+def test_what_is_not_refused_fits_with_room_to_spare() -> None:
+    host, variables = make_host_key(), f"export A='{ODD}'\n" * 40
+    parts = replace(PARTS, controller_variables_bytes=len(variables), controller_programs="")
+    with pytest.raises(ConfigurationError) as refused:
+        starting_controller(
+            controller_template(PLAN), PLAN, replace(parts, controller_programs="P" * 70_000)
+        )
+    (left,) = re.findall(r"given (\d+) are left", str(refused.value))
+    largest = replace(parts, controller_programs="P" * int(left))
+    template = starting_controller(controller_template(PLAN), PLAN, largest)
+    given = {
+        "controllerHostKey": {"value": host.private},
+        "controllerHostPublicKey": {"value": host.public},
+        "clusterKey": {"value": "k" * 64},
+        "controllerVariables": {"value": variables},
+    }
+    deployed = Plan(template, GIVEN | given, _around("g" * 90))  # Azure's longest name of a group
+    data = str(deployed.parameters.get("customData"))
+    assert len(base64.b64decode(data)) <= CUSTOM_DATA_LIMIT - 500
+    assert len(data) <= 87_380 - 600
 
 
 def test_one_template_deploys_both_with_the_parameters_of_both() -> None:

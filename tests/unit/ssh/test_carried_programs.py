@@ -105,7 +105,7 @@ def test_two_hundred_pins_fit_beside_the_programs(tmp_path: Path) -> None:
     urls = [f"{PYPI}/{hashlib.sha256(f'u{n}'.encode()).hexdigest()}/p-{n}.whl" for n in range(195)]
     packages = Packages(_lock(tmp_path, urls), (), _carry)
     (text,) = archives(controller_programs(tmp_path, (), 8, packages, MINIMAL))
-    assert len(text) < CUSTOM_DATA_LIMIT - 5_000
+    assert len(text) < CUSTOM_DATA_LIMIT - 6_000  # of which the rest takes 5,500
     folder = tmp_path / "machine"
     folder.mkdir()
     lock = json.loads(_unpacked(text, folder)["wheels.json"])
