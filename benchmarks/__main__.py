@@ -34,6 +34,7 @@ MINUTES = {
     "tunnel": 2,
     "stop": 7,
     "steps": 3,
+    "job_files": 6,
     "far_away": 5,
     "import_time": 1,
     "emulator": 3,
