@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 CAPABILITIES = (
     *("CpuArchitectureType", "HyperVGenerations", "LowPriorityCapable", "MaxDataDiskCount"),
     *("DiskControllerTypes", "TrustedLaunchDisabled", "ConfidentialComputingType"),
+    *("PremiumIO", "EphemeralOSDiskSupported", "CachedDiskBytes", "MaxResourceVolumeMB"),
+    *("NvmeDiskSizeInMiB", "EncryptionAtHostSupported", "AcceleratedNetworkingEnabled"),
 )
 
 

@@ -39,6 +39,7 @@ from ..ssh.keys import KeyPair
 from . import scheduled_end
 from .cost import cost_in_words, expected_cost, limited, priced
 from .engine_identity import check_identity
+from .extras import EXTRA_SCALE_SET
 from .limits import find_limits, promise
 from .machine_requests import request_controller_machine, request_machines
 from .next_place import first_with_room, next_plan
@@ -131,7 +132,7 @@ def _plan_first_engines(
     market = replace(found.market, image=found.engine_image)
     plans: list[EngineSetPlan] = []
     if n is None:
-        sizes = usable(there, market.offers, market.image, there.priority)
+        sizes = usable(there, market.offers, market.image, there.priority, EXTRA_SCALE_SET)
     else:
         sizes = engine_sizes(there, market, n, site.sizes[0])
         plans = plans_with_room(there, plan_controller(file, site), "", n, sizes)

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import ConfigurationError
@@ -121,23 +121,28 @@ def _way_out(
     image: Image,
     priority: str,
 ) -> str:
-    fitting = _nearest_fitting(offer, offers, image, priority)
-    sizes = f"a size that fits, such as {fitting}" if fitting else "another size"
+    fitting = nearest_fitting(
+        offer, offers, lambda other: not misfit(image, other, priority=priority)
+    )
+    sizes = size_that_fits(fitting)
     if not misfit(image, offer):  # it is the priority alone
         return f"Take {sizes}, or c.AzureVMLauncher.priority = 'Regular'."
     return f"Take {sizes}, or {_other_image(offer, settings, image)}."
 
 
-def _nearest_fitting(
-    offer: SizeOffer, offers: Mapping[str, SizeOffer], image: Image, priority: str
+def size_that_fits(name: str) -> str:
+    """What to take instead: the size of that name, or another if none is known that fits."""
+    return f"a size that fits, such as {name}" if name else "another size"
+
+
+def nearest_fitting(
+    offer: SizeOffer, offers: Mapping[str, SizeOffer], fits: Callable[[SizeOffer], bool]
 ) -> str:
-    """The name of the size most like this one that the image boots on, with as many vCPUs."""
+    """The name of the size most like this one that fits, with as many vCPUs; empty if none does."""
     fitting = {
         key: other.name or key
         for key, other in offers.items()
-        if other.vcpus == offer.vcpus
-        and not other.refused
-        and not misfit(image, other, priority=priority)
+        if other.vcpus == offer.vcpus and not other.refused and fits(other)
     }
     close = difflib.get_close_matches(offer.name.lower(), list(fitting), n=1, cutoff=0.0)
     return fitting[close[0]] if close else ""

@@ -22,6 +22,7 @@ from ..resource_manager.images import find_image
 from ..resource_manager.prices import known_prices
 from ..settings.image_reference import parse_image
 from ..settings.values import Settings
+from .extras import EXTRA_SCALE_SET, EXTRA_VM, check_extras
 from .size_choice import find_named, named, require_fit, unknown_region
 
 SIZES_FRESH_S = 24 * 3600.0
@@ -143,7 +144,7 @@ def _cached(
 
 def controller_sizes(settings: Settings, market: Market) -> list[VmSize]:
     """Sizes for the controller's machine, best first; raises as engine_sizes does."""
-    return _affordable(settings, market, lambda size: [Need(size, 1, "Regular")])
+    return _affordable(settings, market, lambda size: [Need(size, 1, "Regular")], EXTRA_VM)
 
 
 def engine_sizes(
@@ -163,16 +164,17 @@ def engine_sizes(
         vm_count = -(-n // size.engines(settings.engines_per_vm))
         return [Need(size, vm_count, settings.priority), *others]
 
-    return _affordable(settings, market, needs, settings.priority)
+    return _affordable(settings, market, needs, EXTRA_SCALE_SET, settings.priority)
 
 
 def _affordable(
     settings: Settings,
     market: Market,
     needs: Callable[[VmSize], Sequence[Need]],
+    extra: str,
     priority: str = "Regular",
 ) -> list[VmSize]:
-    found = usable(settings, market.offers, market.image, priority)
+    found = usable(settings, market.offers, market.image, priority, extra)
     lacking = [shortage(market.usages, needs(size), settings.location) for size in found]
     left = [size for size, lack in zip(found, lacking, strict=True) if not lack]
     if not left:
@@ -185,13 +187,17 @@ def usable(
     offers: Mapping[str, SizeOffer],
     image: Image = NO_IMAGE,
     priority: str = "Regular",
+    extra: str = "",
 ) -> list[VmSize]:
     """Every vm_size in every zone that the subscription may use, in the order of the settings.
 
-    Raises ConfigurationError if one of them is unknown, or can't boot the image.
+    `extra` names the setting that adds to the machines' request. Raises ConfigurationError if one
+    of the sizes is unknown, or can't boot the image or have what is added.
     """
     wanted = [named(name, offers, settings.location) for name in settings.vm_size]
     require_fit(wanted, offers, settings, image, priority)
+    if extra:
+        check_extras(extra, settings, wanted, offers, image)
     found, refusals = [], []
     for zone in settings.zones or ("",):
         for offer in wanted:

@@ -113,6 +113,90 @@ def test_the_engines_are_compared_with_their_own_image(stage: Stage) -> None:
     assert "Standard_B2ms can't be had as Spot" in stage.refused(spot)
 
 
+def _machines(properties: dict[str, Any]) -> dict[str, Any]:
+    """Settings that add these members to all machines."""
+    return {
+        "extra_vm": {"properties": properties},
+        "extra_scale_set": {"properties": {"virtualMachineProfile": properties}},
+    }
+
+
+PREMIUM = {"storageProfile": {"osDisk": {"managedDisk": {"storageAccountType": "Premium_LRS"}}}}
+CACHED = {"caching": "ReadOnly", "diffDiskSettings": {"option": "Local"}}
+EPHEMERAL = {"storageProfile": {"osDisk": CACHED}}
+FAST = {"properties": {"enableAcceleratedNetworking": True}}
+DATA_DISKS = [
+    {"lun": lun, "createOption": "Empty", "diskSizeGB": 4, "deleteOption": "Delete"}
+    for lun in range(9)
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            _machines(PREMIUM) | {"vm_size": ("D4a_v4",)},
+            [
+                "vm_size Standard_D4a_v4 can't have Premium disks, which extra_vm",
+                "Standard_D4as_v4",
+            ],
+        ),
+        (
+            _machines(EPHEMERAL),
+            ["D4s_v5 has no place for an ephemeral OS disk", "Standard_D4ds_v5"],
+        ),
+        (
+            _machines(EPHEMERAL) | {"vm_size": ("D2ds_v5",), "os_disk_gb": 64},
+            ["has 16 GiB for an ephemeral OS disk, and this one has 64"],
+        ),
+        (
+            _machines({"storageProfile": {"osDisk": {"diffDiskSettings": {"option": "Local"}}}}),
+            ['extra_vm: an ephemeral OS disk must be cached for reading alone: add "caching"'],
+        ),
+        (
+            _machines({"storageProfile": {"dataDisks": DATA_DISKS}}) | {"vm_size": ("D2s_v5",)},
+            ["takes 8 data disks at most, not 9"],
+        ),
+        (
+            {"extra_nic": FAST, "vm_size": ("B4ms",)},
+            ["has no accelerated networking, which extra_nic asks for"],
+        ),
+        ({"extra_vm": {"nosuch": 1}}, ["extra_vm has nosuch, which Azure does not know"]),
+        (
+            _machines({"licenceType": "RHEL_BYOS"}),
+            ["extra_vm has properties.licenceType", "Did you mean licenseType?"],
+        ),
+    ],
+)
+def test_what_is_added_is_known_and_fits(
+    stage: Stage, changes: dict[str, Any], words: list[str]
+) -> None:
+    message = stage.refused(**changes)
+    for part in words:
+        assert part in message
+
+
+def test_what_is_added_to_the_engines_is_known_and_fits(stage: Stage) -> None:
+    unknown = {"properties": {"virtualMachineProfile": {"userDatum": "x"}}}
+    engines = stage.settings(extra_scale_set=unknown)
+    expected = "extra_scale_set has properties.virtualMachineProfile.userDatum"
+    assert expected in stage.refused(engines)
+    engines = stage.settings(extra_nic={"properties": {"enableAcelerated": True}})
+    assert "Did you mean enableAcceleratedNetworking?" in stage.refused(engines)
+    premium = {"properties": {"virtualMachineProfile": PREMIUM}}
+    engines = stage.settings(extra_scale_set=premium, vm_size=("D4a_v4",))
+    assert "Standard_D4a_v4 can't have Premium disks, which extra_scale_set" in stage.refused(
+        engines
+    )
+
+
+def test_what_is_added_and_fits_is_taken(stage: Stage) -> None:
+    controller, engines = stage.start(**_machines(EPHEMERAL), extra_nic=FAST, vm_size=("D8ds_v5",))
+    model = engines["properties"]["virtualMachineProfile"]
+    for profile in (controller["properties"], model):
+        assert profile["storageProfile"]["osDisk"]["diffDiskSettings"] == {"option": "Local"}
+
+
 def test_an_image_that_is_sold_needs_its_terms_and_gets_its_plan(stage: Stage) -> None:
     message = stage.refused(image=SOLD)
     assert f"`az vm image terms accept --urn {SOLD}`" in message
