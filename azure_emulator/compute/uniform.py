@@ -149,10 +149,7 @@ def put(em: Emulator, request: ArmRequest) -> ArmResponse:
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
-        if not vm.deleting:
-            vm_disks.let_go(em, vm)
-            vm_disks.make(em, vm)
-            vm.properties["provisioningState"] = "Succeeded"
+        vm_disks.finish_change(em, vm)
 
     return begin(
         em,

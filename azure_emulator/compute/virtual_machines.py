@@ -140,10 +140,7 @@ def _change(
     vm.properties["provisioningState"] = "Updating"
 
     async def finish() -> None:
-        if not vm.deleting:
-            vm_disks.let_go(em, vm)
-            vm_disks.make(em, vm)
-            vm.properties["provisioningState"] = "Succeeded"
+        vm_disks.finish_change(em, vm)
 
     return _begin(em, request, vm, 200, "vm_update", finish)
 

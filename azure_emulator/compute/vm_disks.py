@@ -115,6 +115,14 @@ def let_go(em: Emulator, vm: Resource) -> None:
             disks.release(disk)
 
 
+def finish_change(em: Emulator, vm: Resource) -> None:
+    """Detach and make disks as a change of the VM says, which has succeeded then."""
+    if not vm.deleting:
+        let_go(em, vm)
+        make(em, vm)
+        vm.properties["provisioningState"] = "Succeeded"
+
+
 def leave(em: Emulator, vm: Resource) -> None:
     """Delete or keep each disk of a deleted VM, as its deleteOption says."""
     storage = vm.properties["storageProfile"]

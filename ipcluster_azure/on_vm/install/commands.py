@@ -48,11 +48,10 @@ from .installing import MADE, install_wheels
 from .lock import Lock, Made
 from .offers import forget_namesakes, forget_others, hash_of, offer_wheels
 from .steps import Failed, emit, log_file, run
-from .uv import download_uv, find_uv, make_empty, own_uv
+from .uv import download_uv, find_uv, make_empty, own_uv, require_uv
 from .wheels import get_wheels, receive_wheels
 
 LOCK, ARCHIVE, BYTECODE, OUTDATED = "wheels.json", "environment.tar", "bytecode.tar", "outdated"
-NO_UV = "the controller's image has uv, and this machine's has none: add it there"
 
 
 def find(root: Path) -> None:
@@ -78,9 +77,7 @@ def install(root: Path) -> None:
     started, lock = time.monotonic(), Lock.read(root / LOCK)
     if not is_made(root, lock):
         require_fitting(lock.packages)
-        uv = find_uv(root)
-        if uv is None:
-            raise Failed(NO_UV)
+        uv = require_uv(root)
         prepare(root, uv, lock, UV_OFFLINE="1")
         install_wheels(root, uv, lock)
         command: list[str | Path] = ["tar", "--extract", "--file", root / BYTECODE]
@@ -94,9 +91,7 @@ def update(root: Path) -> None:
     started, lock = time.monotonic(), Lock.read(root / LOCK)
     if not is_made(root, lock):
         require_fitting(lock.packages)
-        uv = find_uv(root)
-        if uv is None:
-            raise Failed(NO_UV)
+        uv = require_uv(root)
         before = Made.read(root / MADE)
         forget_namesakes(root, lock.packages, before)
         if not get_wheels(root, lock.packages):

@@ -24,6 +24,7 @@ from .wheels import Download, kept_wheels
 PACKAGE_INDEX = "https://pypi.org/simple"
 FETCH_TIMEOUT_S = 15  # of silence
 OLDEST_UV = (0, 9, 10)
+NO_UV = "the controller's image has uv, and this machine's has none: add it there"
 # Pythons come from elsewhere than packages; where that is out of reach, it is said within 15 s
 PYTHON_DOWNLOAD = {"UV_HTTP_TIMEOUT": "6", "UV_HTTP_RETRIES": "1"}
 
@@ -39,6 +40,14 @@ def find_uv(root: Path) -> Path | None:
     if of_image and version_of(of_image) >= OLDEST_UV:
         return Path(of_image)
     return own_uv(root) if own_uv(root).exists() else None
+
+
+def require_uv(root: Path) -> Path:
+    """Return the path of this machine's uv; raises Failed if it has none, as its image should."""
+    uv = find_uv(root)
+    if uv is None:
+        raise Failed(NO_UV)
+    return uv
 
 
 def version_of(uv: str) -> tuple[int, ...]:
