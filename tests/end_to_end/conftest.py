@@ -280,6 +280,15 @@ def shared_profile(
         client.stop(own.state_dir)
 
 
+@pytest.fixture(scope="module")
+def running(shared_profile: Profile) -> Iterator[Profile]:
+    """A cluster with two engines that the tests of a module share."""
+    shared_profile.ipcluster("start", "-n", "2", "--daemonize")
+    yield shared_profile
+    shared_profile.ipcluster("stop")
+    shared_profile.assert_nothing_left()
+
+
 def read_json(path: Path) -> dict[str, object]:
     content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
     return content

@@ -1,7 +1,6 @@
 """What clients do besides ipyparallel's own calls: dask, joblib, other ways of pickling."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,6 @@ import ipyparallel as ipp, numpy as np, psutil
 client = ipp.Client(profile={profile!r})
 view, balanced = client[:], client.load_balanced_view()
 """
-
-
-@pytest.fixture(scope="module")
-def running(shared_profile: Profile) -> Iterator[Profile]:
-    shared_profile.ipcluster("start", "-n", "2", "--daemonize")
-    yield shared_profile
-    shared_profile.ipcluster("stop")
-    shared_profile.assert_nothing_left()
 
 
 def said_by(profile: Profile, code: str) -> Any:

@@ -35,18 +35,10 @@ def wait_for_file(path: str) -> str:
     return "done"
 
 
-@pytest.fixture(scope="module")
-def cluster(shared_profile: Profile) -> Iterator[Profile]:
-    shared_profile.ipcluster("start", "-n", "2", "--daemonize")
-    yield shared_profile
-    shared_profile.ipcluster("stop")
-    shared_profile.assert_nothing_left()
-
-
 @pytest.fixture
-def client(cluster: Profile) -> "Iterator[ipp.Client]":
-    wait_for(lambda: is_whole(cluster), BACK_S)
-    with cluster.client() as client:
+def client(running: Profile) -> "Iterator[ipp.Client]":
+    wait_for(lambda: is_whole(running), BACK_S)
+    with running.client() as client:
         client.wait_for_engines(2, timeout=ANSWER_S)
         yield client
 
@@ -84,26 +76,26 @@ def lost(result: Any) -> bool:
     return True
 
 
-def test_a_plain_client_connects_after_the_links_death(cluster: Profile) -> None:
-    before = record_of(cluster)
+def test_a_plain_client_connects_after_the_links_death(running: Profile) -> None:
+    before = record_of(running)
     kill(before.link_pid)
-    assert seven(cluster) == "[7, 7]"
-    after = record_of(cluster)
+    assert seven(running) == "[7, 7]"
+    after = record_of(running)
     assert after.link_pid != before.link_pid
     assert (after.watcher_pid, after.tunnels) == (before.watcher_pid, before.tunnels)
     assert (
         "tunnels for clients: open"
-        in cluster.run("ipcluster-azure", "status", f"--profile={cluster.name}").stdout
+        in running.run("ipcluster-azure", "status", f"--profile={running.name}").stdout
     )
 
 
-def test_what_runs_meanwhile_arrives(cluster: Profile, client: Any, tmp_path: Path) -> None:
+def test_what_runs_meanwhile_arrives(running: Profile, client: Any, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     balanced = client.load_balanced_view().apply_async(wait_for_file, str(mark))
     direct = client[:].apply_async(wait_for_file, str(mark))
     broadcast = client.broadcast_view().apply_async(wait_for_file, str(mark))
     time.sleep(0.5)
-    kill_link(cluster)
+    kill_link(running)
     assert lost(broadcast)  # the hub keeps no results of those
     mark.touch()
     assert balanced.get(timeout=ANSWER_S) == "done"
@@ -112,21 +104,21 @@ def test_what_runs_meanwhile_arrives(cluster: Profile, client: Any, tmp_path: Pa
 
 
 def test_what_comes_while_there_is_no_link_arrives(
-    cluster: Profile, client: Any, tmp_path: Path
+    running: Profile, client: Any, tmp_path: Path
 ) -> None:
     mark, large = tmp_path / "mark", b"x" * 3_000_000
     balanced = client.load_balanced_view().apply_async(wait_for_file, str(mark))
     echoed = client[:].apply_async(bytes, large)
     time.sleep(0.5)
-    with no_link(cluster):
+    with no_link(running):
         mark.touch()
         time.sleep(2)
     assert balanced.get(timeout=ANSWER_S) == "done"
     assert echoed.get(timeout=ANSWER_S) == [large, large]
 
 
-def test_what_the_link_had_not_read_is_sent_on(cluster: Profile, client: Any) -> None:
-    link_pid = record_of(cluster).link_pid
+def test_what_the_link_had_not_read_is_sent_on(running: Profile, client: Any) -> None:
+    link_pid = record_of(running).link_pid
     os.kill(link_pid, signal.SIGSTOP)
     view = client.load_balanced_view()
     results = [view.apply_async(abs, -number) for number in range(50)]
@@ -139,8 +131,8 @@ def test_what_the_link_had_not_read_is_sent_on(cluster: Profile, client: Any) ->
     assert lost(broadcast)
 
 
-def test_a_blocking_question_to_the_hub_ends(cluster: Profile, client: Any) -> None:
-    link_pid = record_of(cluster).link_pid
+def test_a_blocking_question_to_the_hub_ends(running: Profile, client: Any) -> None:
+    link_pid = record_of(running).link_pid
     os.kill(link_pid, signal.SIGSTOP)
     result = client.load_balanced_view().apply_async(abs, -7)
     pid = os.fork()
@@ -155,13 +147,13 @@ def test_a_blocking_question_to_the_hub_ends(cluster: Profile, client: Any) -> N
 
 
 def test_an_engine_that_dies_while_there_is_no_link_is_not_missed(
-    cluster: Profile, client: Any, tmp_path: Path
+    running: Profile, client: Any, tmp_path: Path
 ) -> None:
     before = list(client.ids)
     victim = client[before[0]].apply_async(os.getpid).get(timeout=ANSWER_S)
     waiting = client[before[0]].apply_async(wait_for_file, str(tmp_path / "never"))
     time.sleep(0.5)
-    with no_link(cluster):
+    with no_link(running):
         kill(victim)
         time.sleep(3)
     with pytest.raises(ipp.error.RemoteError, match=r"EngineError|died"):
@@ -170,27 +162,27 @@ def test_an_engine_that_dies_while_there_is_no_link_is_not_missed(
     assert client[:].apply_async(abs, -7).get(timeout=ANSWER_S) == [7, 7]
 
 
-def test_a_watcher_that_is_killed_is_started_again(cluster: Profile) -> None:
-    wait_for(lambda: is_whole(cluster), BACK_S)
-    before = record_of(cluster)
+def test_a_watcher_that_is_killed_is_started_again(running: Profile) -> None:
+    wait_for(lambda: is_whole(running), BACK_S)
+    before = record_of(running)
     kill(before.watcher_pid)
-    wait_for(lambda: record_of(cluster).watcher_pid != before.watcher_pid, BACK_S)
+    wait_for(lambda: record_of(running).watcher_pid != before.watcher_pid, BACK_S)
     time.sleep(0.5)  # for what it is to keep
     kill(before.link_pid)
-    assert seven(cluster) == "[7, 7]"
-    assert record_of(cluster).tunnels == before.tunnels
+    assert seven(running) == "[7, 7]"
+    assert record_of(running).tunnels == before.tunnels
 
 
-def test_attach_waits_for_the_watcher(cluster: Profile) -> None:
-    kill_link(cluster)
-    output = cluster.run("ipcluster-azure", "attach", f"--profile={cluster.name}").stdout
+def test_attach_waits_for_the_watcher(running: Profile) -> None:
+    kill_link(running)
+    output = running.run("ipcluster-azure", "attach", f"--profile={running.name}").stdout
     assert "anew" not in output
-    assert seven(cluster) == "[7, 7]"
+    assert seven(running) == "[7, 7]"
 
 
-def test_an_idle_watcher_costs_next_to_nothing(cluster: Profile) -> None:
-    wait_for(lambda: is_whole(cluster), BACK_S)
-    watcher = psutil.Process(record_of(cluster).watcher_pid)
+def test_an_idle_watcher_costs_next_to_nothing(running: Profile) -> None:
+    wait_for(lambda: is_whole(running), BACK_S)
+    watcher = psutil.Process(record_of(running).watcher_pid)
     assert watcher.memory_info().rss < 25 << 20
     before = sum(watcher.cpu_times()[:2])
     time.sleep(3)
@@ -199,13 +191,13 @@ def test_an_idle_watcher_costs_next_to_nothing(cluster: Profile) -> None:
 
 @variant
 @pytest.mark.parametrize("which", ["link_pid", "watcher_pid"])
-def test_one_that_hangs_is_replaced(cluster: Profile, which: str) -> None:
-    wait_for(lambda: is_whole(cluster), BACK_S)
-    pid = getattr(record_of(cluster), which)
+def test_one_that_hangs_is_replaced(running: Profile, which: str) -> None:
+    wait_for(lambda: is_whole(running), BACK_S)
+    pid = getattr(record_of(running), which)
     os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: getattr(record_of(cluster), which) != pid, STOPPED_S)
-    wait_for(lambda: is_whole(cluster), BACK_S)
-    assert seven(cluster) == "[7, 7]"
+    wait_for(lambda: getattr(record_of(running), which) != pid, STOPPED_S)
+    wait_for(lambda: is_whole(running), BACK_S)
+    assert seven(running) == "[7, 7]"
 
 
 def test_a_stop_right_after_its_death_leaves_nothing(profile: Profile) -> None:

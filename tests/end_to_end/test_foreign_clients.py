@@ -34,14 +34,6 @@ def error_of(result):
 """
 
 
-@pytest.fixture(scope="module")
-def running(shared_profile: Profile) -> Iterator[Profile]:
-    shared_profile.ipcluster("start", "-n", "2", "--daemonize")
-    yield shared_profile
-    shared_profile.ipcluster("stop")
-    shared_profile.assert_nothing_left()
-
-
 def program(profile: Profile, code: str) -> str:
     file = profile.folder / "security" / "ipcontroller-client.json"
     return CLIENT.format(file=str(file)) + code

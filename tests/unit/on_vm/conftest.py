@@ -1,4 +1,4 @@
-"""Machines with agents, for the tests of what runs there."""
+"""Machines with agents, and packages for them: for the tests of what runs there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.package_index import PackageIndex, served
 
 from .agents import Agent, connect, vm, wait_for
 
@@ -31,3 +33,14 @@ def agent(controlled: Agent) -> Iterator[Agent]:
 def bare(tmp_path: Path) -> Iterator[Agent]:
     with vm(tmp_path, "127.70.2.4") as agent:
         yield agent
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[PackageIndex]:
+    """Packages one, two and three; of one there are two versions."""
+    index = PackageIndex()
+    with served(index):
+        for name in ("one", "two", "three"):
+            index.add(name, "1.0")
+        index.add("one", "2.0")
+        yield index

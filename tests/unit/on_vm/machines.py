@@ -95,3 +95,8 @@ def locked(index: PackageIndex, file: str, **changed: Any) -> Json:
         "size": len(content),
         **changed,
     }
+
+
+def files(index: PackageIndex, *names: str) -> list[Json]:
+    """Wheels of the index as the machines' lock has them; a name: "one-1.0"."""
+    return [locked(index, f"{name}-py3-none-any.whl") for name in names]

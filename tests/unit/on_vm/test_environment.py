@@ -22,28 +22,14 @@ from ipcluster_azure.on_vm.install.fitting import misfit
 from tests.package_index import PackageIndex, served
 from tests.packaging.clean import find_python
 
-from .machines import PROGRAMS, PYTHON, Machine, locked
+from .machines import PROGRAMS, PYTHON, Machine, files, locked
 
 UNREACHABLE = "http://127.0.0.1:9"  # where nobody listens
-
-
-@pytest.fixture(scope="module")
-def index() -> Iterator[PackageIndex]:
-    index = PackageIndex()
-    with served(index):
-        for name in ("one", "two", "three"):
-            index.add(name, "1.0")
-        index.add("one", "2.0")
-        yield index
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "Größe mit space")
-
-
-def files(index: PackageIndex, *names: str) -> list[dict[str, object]]:
-    return [locked(index, f"{name}-py3-none-any.whl") for name in names]
 
 
 def test_engines_have_what_the_controller_has(

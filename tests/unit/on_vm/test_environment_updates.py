@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,7 @@ import pytest
 from ipcluster_azure.ssh.bundle import ON_VM
 from tests.package_index import PackageIndex, served
 
-from .machines import Machine, locked
-
-
-@pytest.fixture(scope="module")
-def index() -> Iterator[PackageIndex]:
-    index = PackageIndex()
-    with served(index):
-        for name in ("one", "two", "three"):
-            index.add(name, "1.0")
-        index.add("one", "2.0")
-        yield index
+from .machines import Machine, files, locked
 
 
 @pytest.fixture
@@ -32,10 +21,6 @@ def machine(tmp_path: Path, index: PackageIndex) -> Machine:
     machine.lock(files(index, "one-1.0", "two-1.0"))
     machine.ok("build")
     return machine
-
-
-def files(index: PackageIndex, *names: str) -> list[dict[str, object]]:
-    return [locked(index, f"{name}-py3-none-any.whl") for name in names]
 
 
 def look(machine: Machine) -> Any:
