@@ -115,8 +115,7 @@ class Connection:
         """
         try:
             async with self._sessions, self._running(command) as process:
-                process.stdin.write(stdin)
-                process.stdin.write_eof()
+                await _feed(process.stdin, stdin)
                 while data := await process.stdout.read(CHUNK):
                     take(data)
                 errors = await process.stderr.read()
