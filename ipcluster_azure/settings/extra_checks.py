@@ -23,6 +23,7 @@ _MACHINE = {
     "osProfile.adminUsername": "admin_username",
     "storageProfile.imageReference": "image",
     "storageProfile.osDisk.diskSizeGB": "os_disk_gb",
+    "diagnosticsProfile.bootDiagnostics.enabled": "boot_diagnostics",
     "priority": "priority",
     "evictionPolicy": "priority",
     "networkProfile": "extra_nic",

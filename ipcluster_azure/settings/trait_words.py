@@ -52,6 +52,8 @@ def possible(trait: TraitType[Any, Any]) -> str:
     if isinstance(trait, List):
         return "a list of texts"
     if isinstance(trait, Dict):
+        if trait._value_trait is None:
+            return "a dictionary, such as {'properties': {}}"
         return "texts by name, such as {'team': 'physics'}"
     if isinstance(trait, Bool):
         return "True or False"

@@ -55,6 +55,12 @@ def test_what_no_request_can_hold(extra: Any, said: str) -> None:
         launcher(extra_nic=extra).settings()
 
 
+def test_it_is_said_that_members_are_a_dictionary() -> None:
+    for name, kind in (("extra_nic", "a dictionary, such as"), ("tags", "texts by name")):
+        with pytest.raises(ConfigurationError, match=f"{name} must be {kind}"):
+            launcher(**{name: "x"}).settings()
+
+
 @pytest.mark.parametrize(
     ("name", "extra"),
     [
