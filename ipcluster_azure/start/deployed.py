@@ -8,11 +8,12 @@ computer's record, link and `ipcluster stop` look after.
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import AzureLauncherError, ConfigurationError
+from ..errors import AzureLauncherError, BootTimeout, ConfigurationError
 from ..naming import CLUSTER_TAG, CREATED_TAG, ClusterNames
 from ..plan.resource_types import NIC, PUBLIC_IP, VIRTUAL_MACHINE, Json
 from ..private_files import write_private
@@ -24,7 +25,7 @@ from ..resource_manager.answers import nic_address
 from ..resource_manager.api import AzureApi, bridge
 from ..settings.values import Settings
 from ..ssh.commands import shell
-from ..ssh.connect import connect, controller_target
+from ..ssh.connect import connect, controller_target, engine_target
 from ..ssh.connection import Connection
 from .preflight import find_place
 from .self_starting import RESOURCES
@@ -36,6 +37,8 @@ COMMAND_TIMEOUT_S = 30.0
 DASK_PORT = 8786
 # in the work directory, each a line of JSON, as boot.py and boot_controller.py write them
 STATE, CONTROLLER, OFFER = "boot_state.json", "controller.json", "offer.json"
+BOOT = "boot.json"  # what the template's parameters have become
+ENGINES_S = 5.0  # for an engines' machine to answer
 LOG = "~/.ipcluster-azure/log/boot.log"
 
 
@@ -140,12 +143,16 @@ async def _hear_of_it(file: RecordFile, progress: Progress) -> None:
         client = await _json(connection, controller["files"]["client"])
         engine = await _json(connection, controller["files"]["engine"])
         offer = await _json(connection, OFFER)
-    with AzureApi(record.endpoint, record.plan.subscription_id) as api:
-        await bridge(_note_machines, api, record)
+        with AzureApi(record.endpoint, record.plan.subscription_id) as api:
+            await bridge(_note_machines, api, record)
+        await _note_parameters(connection, file, record)
     with file.edit() as record_now:
         write_private(file.connection_files["engine"], json.dumps({**engine, **offer["engine"]}))
         write_private(file.client_file, json.dumps(client))
         record_now.engine_sets = record.engine_sets
+        record_now.limits = record.limits
+        record_now.controller.cmd = record.controller.cmd
+        record_now.controller.args = record.controller.args
         record_now.tunnels = {
             name: Tunnel(0, port) for name, port in client.items() if isinstance(port, int)
         }
@@ -155,6 +162,25 @@ async def _hear_of_it(file: RecordFile, progress: Progress) -> None:
         record_now.controller.bundle_sha256 = offer["bundle"]["sha256"]
         record_now.controller.environment_sha256 = offer["environment"]
         record_now.secret_files = [str(path) for path in file.connection_files.values()]
+
+
+async def _note_parameters(gate: Connection, file: RecordFile, record: Record) -> None:
+    """Put on record what the deployment was given: it may differ from what the template said.
+
+    Engines' machines that don't answer yet leave it as the template said.
+    """
+    given, limits, controller = await _json(gate, BOOT), record.limits, record.controller
+    limits.max_lifetime_h = given["max_lifetime_s"] / 3600
+    limits.idle_timeout_min = given["idle_timeout_s"] / 60
+    limits.self_deletion = bool(given["delete"])
+    controller.cmd, controller.args = given["cmd"], given["args"]
+    for set_id, engine_set in record.engine_sets.items():
+        for machine in engine_set.machines[:1]:
+            target = engine_target(file, record, set_id, machine)
+            with suppress(BootTimeout):
+                async with await connect(target, timeout_s=ENGINES_S, through=gate) as connection:
+                    given = await _json(connection, BOOT)
+                    engine_set.cmd, engine_set.args = given["cmd"], given["args"]
 
 
 async def _see_it_run(connection: Connection, record: Record, progress: Progress) -> None:

@@ -19,6 +19,7 @@ from azure_emulator.client import environment
 from ipcluster_azure.endpoint import Endpoint
 from ipcluster_azure.plan import resource_types
 from ipcluster_azure.plan.requests import ResourceRequest
+from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.resource_ids import group_scope, parse_id, resource_id
 from ipcluster_azure.resource_manager.api import AzureApi
 
@@ -89,7 +90,7 @@ class Lab:
             )
         )
 
-    def deploy(self, *names: str, **given: str) -> None:
+    def deploy(self, *names: str, **given: Any) -> None:
         """Deploy the templates of these names, one after the other, with values of parameters."""
         info = self.profile.emulator
         place = [info.endpoint, info.subscription_id, str(info.ca_file), str(info.token_file)]
@@ -328,14 +329,21 @@ def test_one_template_for_both_is_reaped_when_its_time_is_over(lab: Lab) -> None
         said = lab.profile.run("ipcluster-azure", "template", *words).stdout
         assert said.count("az deployment group create") == 1
         assert group not in _listed(lab.profile)
-        other.deploy("azure_cluster-")
+        changed = {"engineArgs": ["--IPEngine.log_level=DEBUG"], "idleTimeoutSeconds": 7200}
+        other.deploy("azure_cluster-", **changed)
         assert len(other.machines()) == 3
         assert _listed(lab.profile)[group] == ["running", "3", ""]
         there = attached(other, "third")
         assert len(_processes(there)) == N
+        record = RecordFile.of(str(there.folder), "").require()
+        assert record.limits.idle_timeout_min == 120  # what runs there, not the template's default
+        assert record.engine_sets["engines"].args == changed["engineArgs"]
+        assert record.engine_sets["engines"].cmd[-4:] == ["nice", "-n", "3", "ipengine"]
+        assert record.controller.cmd[-1] == "ipcontroller"
         assert "nothing to delete" in lab.profile.run("ipcluster-azure", "reap", "--yes").stdout
 
-        other.deploy("azure_cluster-", created="2026-01-01T00:00:00")  # its tags alone change
+        # its tags alone change
+        other.deploy("azure_cluster-", created="2026-01-01T00:00:00", **changed)
         assert _listed(lab.profile)[group] == ["expired", "3", ""]
         assert _listed(there)[group] == ["expired", "3", "here"]
         there.kill_link()
