@@ -75,16 +75,7 @@ class Modules:
         is_ours = real in map(str, self.never)
         if real in above or (prefix and is_ours):
             return
-        try:
-            entries = {entry.name: entry for entry in listing(folder)}
-        except OSError as error:
-            self.unread += (f"{folder} ({error.strerror})",)
-            return
-        self._looks += len(entries)
-        if self._looks > MOST_LOOKS:
-            raise ConfigurationError(
-                f"{self.folder} has more than {MOST_LOOKS:,} files and folders to be looked at"
-            )
+        entries = self._entries(folder)
         if (
             prefix
             and not in_package
@@ -104,6 +95,20 @@ class Modules:
                     )
             elif _is_wanted(entry, in_package):
                 self.files[prefix + name] = Path(entry.path)
+
+    def _entries(self, folder: Path) -> "dict[str, os.DirEntry[str]]":
+        """Return what lies in a folder by its name; nothing if it can't be read, which is noted."""
+        try:
+            entries = {entry.name: entry for entry in listing(folder)}
+        except OSError as error:
+            self.unread += (f"{folder} ({error.strerror})",)
+            return {}
+        self._looks += len(entries)
+        if self._looks > MOST_LOOKS:
+            raise ConfigurationError(
+                f"{self.folder} has more than {MOST_LOOKS:,} files and folders to be looked at"
+            )
+        return entries
 
 
 def _alien(entries: Mapping[str, object], packages_only: bool) -> bool:
