@@ -70,28 +70,9 @@ def _create(em: Emulator, group: Group, name: str, body: Json) -> Resource:
 def _begin(
     em: Emulator, request: ArmRequest, scale_set: Resource, vms: Sequence[Resource], status: int
 ) -> ArmResponse:
-    async def one(vm: Resource) -> errors.ArmError | None:
-        fault = failures.of_instance(em, vm)
-        duration_s = em.durations.draw("vm_create")
-
-        async def finish() -> None:
-            if refusal := image_fit.wrong_plan(em, scale_set, vm.properties):
-                vm.properties["provisioningState"] = "Failed"
-                raise refusal
-            await vm_lifecycle.finish_creation(em, vm)
-
-        try:
-            if fault:
-                await fault.run(em.clock, duration_s, finish)
-            else:
-                await em.clock.sleep(duration_s)
-                await finish()
-        except errors.ArmError as error:
-            return error
-        return None
-
     async def finish() -> None:
-        failed = [error for error in await asyncio.gather(*map(one, vms)) if error]
+        outcomes = await asyncio.gather(*(_make(em, scale_set, vm) for vm in vms))
+        failed = [error for error in outcomes if error]
         if scale_set.deleting:
             raise vm_lifecycle.preempted()
         scale_set.properties["provisioningState"] = "Failed" if failed else "Succeeded"
@@ -110,6 +91,28 @@ def _begin(
         retry_after_s=10,
         charge=len(vms),
     )
+
+
+async def _make(em: Emulator, scale_set: Resource, vm: Resource) -> errors.ArmError | None:
+    """Make one machine; returns why it failed, so that it keeps no other from being made."""
+    fault = failures.of_instance(em, vm)
+    duration_s = em.durations.draw("vm_create")
+
+    async def finish() -> None:
+        if refusal := image_fit.wrong_plan(em, scale_set, vm.properties):
+            vm.properties["provisioningState"] = "Failed"
+            raise refusal
+        await vm_lifecycle.finish_creation(em, vm)
+
+    try:
+        if fault:
+            await fault.run(em.clock, duration_s, finish)
+        else:
+            await em.clock.sleep(duration_s)
+            await finish()
+    except errors.ArmError as error:
+        return error
+    return None
 
 
 def patch(em: Emulator, request: ArmRequest) -> ArmResponse:

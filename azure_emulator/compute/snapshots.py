@@ -38,18 +38,7 @@ def _complete(em: Emulator, snapshot: Resource, body: Json) -> None:
     data = given.get("creationData")
     if not data:
         raise errors.missing_parameter("snapshot.creationData")
-    if data["createOption"] not in (*COPIES, "Import"):
-        raise errors.invalid_parameter(
-            "snapshot.creationData.createOption",
-            f"The value '{data['createOption']}' of parameter "
-            "'snapshot.creationData.createOption' is not valid.",
-        )
-    if data["createOption"] == "Import":
-        if not data.get("sourceUri"):
-            raise errors.missing_parameter("snapshot.creationData.sourceUri")
-        source = None
-    else:
-        source = _source(em, data.get("sourceResourceId"))
+    source = _copied(em, data)
     of_source: Json = source.properties if source else {}
     size_gb = given.get("diskSizeGB") or of_source.get("diskSizeGB", UNREAD_GB)
     if not of_source.get("diskSizeGB", 1) <= size_gb <= LARGEST_GB:
@@ -79,6 +68,21 @@ def _complete(em: Emulator, snapshot: Resource, body: Json) -> None:
     }
     if snapshot.properties["incremental"]:
         snapshot.properties |= {"incrementalSnapshotFamilyId": em.new_uuid()}
+
+
+def _copied(em: Emulator, data: Json) -> Resource | None:
+    """Return what the snapshot is a copy of, None if it is imported; raises Azure's refusal."""
+    if data["createOption"] not in (*COPIES, "Import"):
+        raise errors.invalid_parameter(
+            "snapshot.creationData.createOption",
+            f"The value '{data['createOption']}' of parameter "
+            "'snapshot.creationData.createOption' is not valid.",
+        )
+    if data["createOption"] != "Import":
+        return _source(em, data.get("sourceResourceId"))
+    if not data.get("sourceUri"):
+        raise errors.missing_parameter("snapshot.creationData.sourceUri")
+    return None
 
 
 def _source(em: Emulator, identifier: object) -> Resource | None:

@@ -125,19 +125,11 @@ def _ip_configuration(
     wanted = item["properties"]
     name = item.get("name") or "ipconfig1"
     identifier = f"{nic.id}/ipConfigurations/{name}"
-    found = networks.find_subnet(em, (wanted.get("subnet") or {}).get("id"))
-    if found is None:
-        missing = str((wanted.get("subnet") or {}).get("id"))
-        raise errors.invalid_reference(missing, nic.id)
-    vnet, subnet = found
-    if vnet.location != nic.location:
-        raise errors.invalid_reference(f"{vnet.id}/subnets/{subnet['name']}", nic.id)
+    subnet_id, prefix = _subnet(em, nic, wanted)
     public_ip = None
     if "publicIPAddress" in wanted:
         public_ip = referenced(em, wanted["publicIPAddress"], identifier, PUBLIC_IP)
         _refuse_taken(public_ip, identifier)
-    subnet_id = f"{vnet.id}/subnets/{subnet['name']}"
-    prefix = subnet["properties"]["addressPrefix"]
     chosen = _chosen_address(wanted, identifier)
     kept = chosen or _present_address(old, name, subnet_id)
     pools = {member: wanted[member] for member in POOLS if wanted.get(member)}
@@ -162,6 +154,19 @@ def _ip_configuration(
         "type": f"{NIC}/ipConfigurations",
         "properties": properties,
     }
+
+
+def _subnet(em: Emulator, nic: Resource, wanted: Json) -> tuple[str, str]:
+    """Return the id and the addresses of the subnet that a configuration names."""
+    named = (wanted.get("subnet") or {}).get("id")
+    found = networks.find_subnet(em, named)
+    if found is None:
+        raise errors.invalid_reference(str(named), nic.id)
+    vnet, subnet = found
+    subnet_id = f"{vnet.id}/subnets/{subnet['name']}"
+    if vnet.location != nic.location:
+        raise errors.invalid_reference(subnet_id, nic.id)
+    return subnet_id, subnet["properties"]["addressPrefix"]
 
 
 def _chosen_address(wanted: Json, identifier: str) -> str | None:
