@@ -16,6 +16,7 @@ from ..real_machines import home_files, id_here
 from .conftest import ON_EMULATOR, TWO_LINES, Profile, wait_for
 from .jupyter import TIMEOUT_S, Jupyter, browsing, needs_chromium
 from .test_caretaker import record_of
+from .test_see import interrupted, until_said
 
 OWN = 'c.AzureVMLauncher.sync_paths = ["lab_model.py", "prices.csv"]\n'
 FROM_A_CELL = """
@@ -166,14 +167,15 @@ def test_the_same_link_again_and_what_was_edited_there_stays(
     assert {path.name for path in folder.iterdir()} == {"mine.ipynb", "prices.csv"}
 
 
-def test_the_link_is_good_after_the_death_of_what_keeps_it(
-    shared_profile: Profile, lab: Jupyter
-) -> None:
+def test_the_link_is_good_after_deaths_and_ctrl_c(shared_profile: Profile, lab: Jupyter) -> None:
     before = record_of(shared_profile)
     psutil.Process(before.link_pid).kill()
     wait_for(lambda: record_of(shared_profile).link_pid != before.link_pid, TIMEOUT_S)
     assert lab.ask("GET", "/api/contents").status_code == 200
     psutil.Process(server_of(shared_profile)).kill()
+    starting = shared_profile.popen("ipcluster-azure", "notebook", "--profile=azure")
+    until_said(starting, "Starting JupyterLab")
+    interrupted(starting)
     assert opened(shared_profile) == lab
     assert lab.get("/api/contents")["type"] == "directory"
 
