@@ -1,6 +1,6 @@
 """Runs benchmarks and puts their sections into docs/benchmarks.md.
 
-    make bench                              all of them, about 90 minutes
+    make bench                              all of them, about 96 minutes
     make bench BENCH="forked tunnel"        only these; the other sections stay as they are
     make bench BENCH=endurance              an hour of load, which is only run by name
     make soak                               3,000 starts and stops, also only by name

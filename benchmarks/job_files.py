@@ -58,10 +58,10 @@ def measure(engines: int = 8, rounds: int = 7, scale: float = 0.2) -> Section:
         )
     packed, plain = found.values()
     pairs = list(zip(packed, plain, strict=True))
-    longer = figure((a.took_s - b.took_s for a, b in pairs), digits=2)
+    longer = figure((a.took_s - b.took_s for a, b in pairs))
     more = figure((a.launcher_cpu_s - b.launcher_cpu_s for a, b in pairs), digits=2)
-    note = f"Within a round, packing took {more} of the launcher's processor time more, and the "
-    note += f"start {longer} longer."
+    note = f"The first less the second, within a round: {more} of the launcher's processor time, "
+    note += f"and {longer} of the start."
     how = HOW.format(engines=engines, scale=scale)
     return Section("job_files", "Job files that start a cluster", how, [table], [note])
 
