@@ -1,5 +1,6 @@
 """One engine set is deleted, or only its engines end; the rest of the cluster stays."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from azure_emulator.client import EmulatorInfo
 from ipcluster_azure.errors import AzureLauncherError
 from ipcluster_azure.private_files import write_private
 from ipcluster_azure.record.contents import DELETING, KEPT
+from ipcluster_azure.record.cost import CostPart
 from ipcluster_azure.record.file import RecordFile
+from ipcluster_azure.record.joining import Joining
 from ipcluster_azure.resource_manager.api import AzureApi
 from ipcluster_azure.stop import engine_set
 
@@ -97,3 +100,39 @@ async def test_engines_end_and_their_machines_stay(
     with pytest.raises(AzureLauncherError, match="ipcluster stop"):  # the second visit fails
         await engine_set.stop_engine_processes(file, "s", a_progress())
     assert len(client.status(info.state_dir)["virtual_machines"]) == 2
+
+
+async def test_the_last_sets_secrets_and_costs_outlive_the_deletion_of_another(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path
+) -> None:
+    file = await make_cluster(api, info, tmp_path)
+    write_private(file.engine_set_parameters, "secret of t")
+    with file.edit() as record:
+        first = record.engine_sets["s"]
+        scale_set = f"{first.scale_set_id}-t"
+        record.engine_sets["t"] = replace(first, scale_set_id=scale_set, machines=[])
+        record.cost.parts = {"s": CostPart(usd=1.0, machines=1), "t": CostPart(usd=2.0, machines=1)}
+    await engine_set.delete_engine_set(file, "s", a_progress())
+    assert file.engine_set_parameters.exists()
+    assert file.require().cost.rate.usd == 2.0
+    await engine_set.delete_engine_set(file, "t", a_progress())
+    assert not file.engine_set_parameters.exists()
+    assert file.require().cost.rate.usd == 0.0
+
+
+async def test_the_link_starts_no_engines_of_a_set_whose_engines_end(
+    api: AzureApi, info: EmulatorInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = await make_cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.engine_sets["s"].joining = Joining(machines=["m"], until=2e9)
+    seen = []
+
+    def visit(file: RecordFile, **options: Any) -> bool:
+        seen.append(file.require().engine_sets["s"].state)
+        return True
+
+    monkeypatch.setattr(engine_set, "visit_machines", visit)
+    await engine_set.stop_engine_processes(file, "s", a_progress())
+    assert seen == [KEPT]
+    assert file.require().engine_sets["s"].joining == Joining()
