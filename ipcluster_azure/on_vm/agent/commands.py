@@ -47,15 +47,10 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-from .controller_process import controller_command
-from .distributions import found_environment
-from .engine import parse_signal
-from .engine_set_restart import restart_command
-from .engine_set_start import engines_command
-from .logs import logs_command
-from .processes import end_processes, send_signal
+from .processes import end_processes, parse_signal, send_signal
 from .work_dir import WorkDir, emit, read_json
 
 STOP_GRACE_S = 6.0  # what a supervisor gets: more than its TERM_GRACE_S + HELPERS_END_S
@@ -81,12 +76,6 @@ def stop_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def compare_command(args: argparse.Namespace) -> int:
-    """An event with the packages of this machine, and how they differ from its lock."""
-    emit("compared", **found_environment(WorkDir(args.dir)))
-    return 0
-
-
 # --- command line
 
 
@@ -107,28 +96,29 @@ def file_name_part(text: str) -> str:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Parse a command line; `run` of the result is its command's function, `extra` what follows
-    "--" and goes to ipcontroller or the engines."""
+    """Parse a command line; `name` and `module` of the result say where its command is, `extra` is
+    what follows "--" and goes to ipcontroller or the engines."""
     extra: list[str] = []
     if "--" in argv:  # argparse treats "--" differently from one Python to the next
         argv, extra = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     parser = argparse.ArgumentParser(prog="vm_agent.py", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="SUBCOMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    def add(name: str, module: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, allow_abbrev=False)
-        command.set_defaults(run=run, extra=extra)
+        command.set_defaults(name=name, module=module, extra=extra)
         command.add_argument("--dir", required=True)
         return command
 
-    controller = add("controller", controller_command)
+    controller = add("controller", "controller_process")
     controller.add_argument("--ip", required=True)
     controller.add_argument("--cluster-id", default="")
     controller.add_argument("--given", default="")
     controller.add_argument("--timeout-s", type=float, default=60)
-    engines, signalling = add("engines", engines_command), add("signal", signal_command)
-    restart = add("restart", restart_command)
-    for command in (engines, restart, signalling, add("stop", stop_command)):
+    engines = add("engines", "engine_set_start")
+    signalling = add("signal", "commands")
+    restart = add("restart", "engine_set_restart")
+    for command in (engines, restart, signalling, add("stop", "commands")):
         command.add_argument("--set", type=file_name_part, required=True)
     engines.add_argument("--count", type=int, required=True)
     engines.add_argument("--engine-file", required=True)
@@ -140,8 +130,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for command in (controller, engines):
         command.add_argument("--wrapper", type=json.loads, default=[])
     signalling.add_argument("--signum", type=parse_signal, required=True)
-    add("compare", compare_command)
-    logs = add("logs", logs_command)
+    add("compare", "distributions")
+    logs = add("logs", "logs")
     whose = logs.add_mutually_exclusive_group(required=True)
     whose.add_argument("--set", type=file_name_part)
     whose.add_argument("--controller", action="store_true")
@@ -152,13 +142,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def command_of(args: argparse.Namespace) -> Any:
+    """Import a command only now: a stop asks each machine for its logs, and what the others import
+    takes several times as long."""
+    return getattr(import_module(f".{args.module}", __package__), f"{args.name}_command")
+
+
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit status. What it raises is told as "failed"."""
     args = parse(argv)
     try:
-        status: int = args.run(args)
+        status: int = command_of(args)(args)
+        return status
     except Exception as error:
         traceback.print_exc()
         emit("failed", reason=f"{type(error).__name__}: {error}")
         return 1
-    return status

@@ -5,13 +5,14 @@ The environment is the one that this process runs in, which engines run in, too.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import sysconfig
 from importlib import metadata
 
 from .processes import Json
-from .work_dir import WorkDir, read_json
+from .work_dir import WorkDir, emit, read_json
 
 LOCK = "wheels.json"  # of the work directory: what the environment was made of, unless by the image
 # what is sent between client and engines depends on these on both sides
@@ -84,3 +85,10 @@ def same_version(one: str | None, other: str | None) -> bool:
         return Version(one) == Version(other)
     except (ImportError, ValueError):
         return False
+
+
+def compare_command(args: argparse.Namespace) -> int:
+    """`vm_agent.py compare`: an event with the packages of this machine, and how they differ from
+    its lock."""
+    emit("compared", **found_environment(WorkDir(args.dir)))
+    return 0

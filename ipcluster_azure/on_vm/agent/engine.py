@@ -20,7 +20,7 @@ from .dask import find_scheduler
 from .missing_modules import explain_missing_modules
 from .own_files import MANIFEST, OwnFiles
 from .preparation import Preparation
-from .processes import Json
+from .processes import Json, parse_signal
 from .work_dir import hide_own_folder, private
 
 PRELOADED = (  # what an engine has imported when it is registered (0.4 s of 0.5 s is debugpy)
@@ -184,20 +184,6 @@ def accept_signals(kernel: Any) -> None:
         kernel.session.send(stream, "signal_reply", content, parent=request, ident=idents)
 
     kernel.control_handlers["signal_request"] = signal_request
-
-
-def parse_signal(text: str) -> int:
-    """Return the number of a signal given as a number, as "SIGINT" or as "INT".
-
-    Raises ValueError for other names.
-    """
-    if text.lstrip("-").isdigit():
-        return int(text)
-    name = text.upper()
-    try:
-        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
-    except KeyError:
-        raise ValueError(f"no such signal: {text}") from None
 
 
 def count_tasks(kernel: Any, tally: memoryview[int]) -> None:

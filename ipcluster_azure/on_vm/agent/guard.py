@@ -33,7 +33,6 @@ import time
 from collections.abc import Iterator
 
 from . import heartbeat
-from .guard_daemon import watch
 from .processes import Json, Stopped, is_alive
 from .work_dir import WorkDir, emit, ensure_guard, guard_port, hung_up, read_json
 
@@ -139,6 +138,8 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     work = WorkDir(args.dir)
     if args.command == "watch":
+        from .guard_daemon import watch  # what follows it needs none of that
+
         watch(work)
     try:
         if args.command == "follow":

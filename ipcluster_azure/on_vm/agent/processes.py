@@ -115,3 +115,17 @@ def send_signal(processes: list[Json], number: int) -> list[int]:
             os.kill(process["pid"], number)
             pids.append(process["pid"])
     return pids
+
+
+def parse_signal(text: str) -> int:
+    """Return the number of a signal given as a number, as "SIGINT" or as "INT".
+
+    Raises ValueError for other names.
+    """
+    if text.lstrip("-").isdigit():
+        return int(text)
+    name = text.upper()
+    try:
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise ValueError(f"no such signal: {text}") from None

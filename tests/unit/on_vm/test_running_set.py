@@ -11,7 +11,7 @@ import time
 import ipyparallel as ipp
 import pytest
 
-from ipcluster_azure.on_vm.agent import engine as vm_engine
+from ipcluster_azure.on_vm.agent import processes
 from tests.processes import is_alive
 
 from .agents import TIMEOUT_S, Agent, connect, start_time, wait_for
@@ -61,7 +61,7 @@ def test_a_client_signals_single_engines(agent: Agent) -> None:
 
 @pytest.mark.parametrize(("text", "number"), [("2", 2), ("int", 2), ("SIGUSR1", 10), ("0", 0)])
 def test_parse_signal(text: str, number: int) -> None:
-    assert vm_engine.parse_signal(text) == number
+    assert processes.parse_signal(text) == number
 
 
 def test_recycled_pids_are_left_alone(bare: Agent) -> None:

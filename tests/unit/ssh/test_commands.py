@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ipcluster_azure
-from ipcluster_azure.on_vm.agent.commands import parse
+from ipcluster_azure.on_vm.agent.commands import command_of, parse
 from ipcluster_azure.record.environment import Environment
 from ipcluster_azure.ssh import commands
 from ipcluster_azure.ssh.bundle import ON_VM
@@ -178,4 +178,4 @@ def test_what_is_run_on_machines_of_other_versions_is_a_fixed_list() -> None:
 @pytest.mark.parametrize("words", OF_OTHER_VERSIONS, ids=" ".join)
 def test_what_other_versions_run_is_understood(words: list[str]) -> None:
     args = parse(words)
-    assert args.run.__name__ == f"{words[0]}_command"
+    assert command_of(args).__name__ == f"{words[0]}_command"
