@@ -12,6 +12,7 @@ from ipyparallel.cluster.launcher import ControllerLauncher
 from traitlets import List, Unicode
 
 from ..errors import ClusterStopped, ConfigurationError
+from ..process import importing
 from ..progress import Progress
 from ..record.file import RecordFile
 from ..record.user_files import Preparation
@@ -110,11 +111,12 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
 
         making_key = asyncio.get_running_loop().run_in_executor(None, make_login_key)
 
-        from ..start import deployment  # beside the making of the key
-        from ..start.before_creation import find_out
-        from ..start.controller_request import request_until_network
-        from ..start.created import asked_by
-        from ..stop import teardown
+        with importing():  # beside the making of the key
+            from ..start import deployment
+            from ..start.before_creation import find_out
+            from ..start.controller_request import request_until_network
+            from ..start.created import asked_by
+            from ..stop import teardown
 
         file, context = self.record_file, self._context()
         n = engines_to_start(self.parent)
@@ -217,7 +219,8 @@ class AzureVMControllerLauncher(AzureVMBase, AzureVMLauncher, ControllerLauncher
         await self._delete_cluster()
 
     async def _delete_cluster(self) -> None:
-        from ..stop.teardown import delete_cluster
+        with importing():
+            from ..stop.teardown import delete_cluster
 
         await delete_cluster(self.record_file, Progress(self.log))
 

@@ -10,6 +10,7 @@ from traitlets import List, Unicode
 
 from ..errors import ConfigurationError, RecordOfOtherVersion
 from ..naming import this_process
+from ..process import importing
 from ..progress import Progress
 from ..record.contents import CREATING, DELETING, KEPT, READY, EngineSet, Record
 from ..record.file import RecordFile
@@ -83,7 +84,8 @@ class AzureVMEngineSetLauncher(AzureVMBase, AzureVMLauncher, EngineLauncher):  #
             await make_machines(context, spec, requesting, others=others, job=job)
             return
 
-        from ..start.bring_up import bring_up  # with asyncssh, while Azure is at work
+        with importing():  # with asyncssh, while Azure is at work
+            from ..start.bring_up import bring_up
 
         await bring_up(context, spec, requesting, others=others, job=job)
 

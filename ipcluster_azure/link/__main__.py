@@ -22,11 +22,14 @@ if __name__ == "__main__":
 
     process.launchers_run_here = False
 
-from ..record.file import RecordFile
-from ..start.link_process import FAILED, OPEN
-from .kept_code import keep_code
-from .partner import inherit
-from .whole import Link
+from ..process import importing
+
+with importing():
+    from ..record.file import RecordFile
+    from ..start.link_process import FAILED, OPEN
+    from .kept_code import keep_code
+    from .partner import inherit
+    from .whole import Link
 
 NOT_REPEATED_S = 600.0
 

@@ -17,6 +17,7 @@ from azure.core.rest import HttpResponse
 
 from ..plan.requests import ResourceRequest
 from ..plan.resource_types import COMPUTE_API, DISK, SCALE_SET, VIRTUAL_MACHINE, Json
+from ..process import importing
 from ..resource_ids import collection_path, group_scope, parse_id, subscription_scope
 from .calls import answer_to, items, send
 
@@ -39,7 +40,8 @@ def import_beside() -> None:
 
 
 def _client_class() -> "type[ComputeManagementClient]":
-    from azure.mgmt.compute import ComputeManagementClient
+    with importing():
+        from azure.mgmt.compute import ComputeManagementClient
 
     return ComputeManagementClient
 
