@@ -14,6 +14,7 @@ from ..record.file import WATCH_INTERVAL_S, RecordFile, held
 from ..ssh.commands import guard_command
 from ..ssh.connection import Connection
 from .end_reasons import End, Event, as_news, died, end_of
+from .farewell import visit_before_deletion
 from .joining_sets import see_to_joining
 from .reconnect import is_silent, is_superseded, keep_connected
 from .tunnels import Tunnels
@@ -64,7 +65,6 @@ class Caretaker:
             )
             await self._tunnels.without_clients(ANSWERING_LIMIT_S)
         elif end is None:
-            self._tunnels.answer_with_errors("The cluster was stopped.")
             await self._see_it_deleted()
         elif end.machines_stay:
             await self._wind_down(end)
@@ -73,7 +73,9 @@ class Caretaker:
 
     async def _watch_until_end(self) -> End | None:
         """Return why the cluster must be deleted, or None once another process deletes it."""
-        connecting = keep_connected(self._file, self._use, patient=self._revived)
+        connecting = keep_connected(
+            self._file, self._use, at_end=self._take_leave, patient=self._revived
+        )
         line = asyncio.ensure_future(connecting)
         asking = asyncio.ensure_future(self._ask_azure())
         tasks = (line, asking, self._end)
@@ -92,6 +94,13 @@ class Caretaker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_leave(self) -> None:
+        """Tell the clients of a stop, and fetch the machines' logs for it while they are there."""
+        if self._is_superseded():
+            return
+        self._tunnels.answer_with_errors("The cluster was stopped.")
+        await visit_before_deletion(self._file, self._tunnels.ssh)
 
     async def _use(self, ssh: Connection, record: Record) -> None:
         """Relay over a new connection to the controller, and hear its guard, until it is lost."""

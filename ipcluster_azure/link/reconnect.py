@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ from ..ssh.connect import Target, connect, controller_target
 from ..ssh.connection import Connection
 
 LOOK_S = 0.5
+CHANGE_LOOK_S = 0.1  # whoever stops the cluster waits for that
 START_TIMEOUT_S = 30.0
 RECONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 1
@@ -26,12 +28,18 @@ log = logging.getLogger(__name__)
 Use = Callable[[Connection, Record], Awaitable[None]]
 
 
-async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -> None:
+async def keep_connected(
+    file: RecordFile,
+    use: Use,
+    *,
+    at_end: Callable[[], Awaitable[None]],
+    patient: bool = False,
+) -> None:
     """Run `use` with a connection, and with another one each time that it is lost.
 
-    Returns when the cluster is being deleted, is gone, or nothing is to run on its machines. Raises
-    AzureLauncherError if the first connection can't be opened, unless `patient`; later ones are
-    tried for ever.
+    Returns when the cluster is being deleted, is gone, or nothing is to run on its machines, after
+    `at_end`, which still has the connection. Raises AzureLauncherError if the first connection
+    can't be opened, unless `patient`; later ones are tried for ever.
     """
     deleted = asyncio.ensure_future(_until_deleted(file, file.require().deployments))
     keeping = asyncio.ensure_future(_keep(file, use, patient))
@@ -39,6 +47,7 @@ async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -
         await asyncio.wait((deleted, keeping), return_when=asyncio.FIRST_COMPLETED)
         if not deleted.done():
             keeping.result()
+        await at_end()
     finally:
         for task in (deleted, keeping):
             task.cancel()
@@ -46,12 +55,25 @@ async def keep_connected(file: RecordFile, use: Use, *, patient: bool = False) -
 
 
 async def _until_deleted(file: RecordFile, deployment: int) -> None:
+    seen, read_at = (-1, -1), 0.0
     while True:
-        with suppress(AzureLauncherError):  # unreadable is not the same as gone
-            record = file.read()
-            if record is None or record.deleting or is_superseded(record, deployment):
-                return
-        await asyncio.sleep(LOOK_S)
+        version, now = _version(file), time.monotonic()
+        if version != seen or now - read_at > LOOK_S:  # a network's disk may tell late of a change
+            seen, read_at = version, now
+            with suppress(AzureLauncherError):  # unreadable is not the same as gone
+                record = file.read()
+                if record is None or record.deleting or is_superseded(record, deployment):
+                    return
+        await asyncio.sleep(CHANGE_LOOK_S)
+
+
+def _version(file: RecordFile) -> tuple[int, int]:
+    """Return what differs once another process has written the record."""
+    try:
+        found = file.path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
 
 
 def is_superseded(record: Record, deployment: int) -> bool:

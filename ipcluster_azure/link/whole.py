@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..errors import AzureLauncherError
+from ..record.contents import VISIT_OFFERED
 from ..record.file import RecordFile
 from .caretaker import Caretaker
 from .engine_news import EngineNews
@@ -84,7 +85,7 @@ class Link:
 
     def _note_open(self, ports: Mapping[str, int]) -> None:
         with self._file.edit() as record:
-            record.link_pid = os.getpid()
+            record.link_pid, record.last_visit = os.getpid(), VISIT_OFFERED
             for name, port in ports.items():
                 record.tunnels[name].local = port
 

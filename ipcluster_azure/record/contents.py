@@ -34,6 +34,10 @@ STARTING, RUNNING = "starting", "running"  # words for parts that are not, or al
 CREATED = "created"  # a cluster's state alone: its machines are there, and nothing runs on them
 
 
+# how far the link is with the last visit before a deletion (link/farewell.py)
+VISIT_OFFERED, VISIT_BEGUN, VISIT_DONE = "offered", "begun", "done"
+
+
 class UnknownMembers(ValueError):
     """A record has members that this version does not know: a newer one wrote it."""
 
@@ -161,6 +165,7 @@ class Record:
     forwards: dict[str, Tunnel] = field(default_factory=dict)  # of other programs than ipyparallel
     link_pid: int = 0
     watcher_pid: int = 0  # of the process that starts the link again
+    last_visit: str = ""  # one of VISIT_*, empty if the link makes none
     ended_because: str = ""  # the link's reason to delete it, for launchers to say
     stays: bool = False
     deployments: int = 0

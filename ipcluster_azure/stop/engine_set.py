@@ -13,8 +13,8 @@ from ..resource_manager.api import AzureApi, bridge
 from ..resource_manager.azure_time import azure_now
 from ..resource_manager.compute import import_beside
 from ..start.provision import creates_in_flight
-from .teardown import LOGS_TIMEOUT_S, bring_home, one_teardown
-from .visit_process import visit_machines
+from .teardown import bring_home, one_teardown
+from .visit_process import LOGS_TIMEOUT_S, visit_machines
 
 ENGINES_STOP_TIMEOUT_S = 20.0
 

@@ -7,6 +7,7 @@ With --back it brings home the results that the setting sync_back names, and pri
 
 A process of its own, so that it also runs at the interpreter's exit, where asyncssh can't, and so
 that a time limit can end it whatever it hangs on. Links of other versions start it by this command.
+The logs of a whole cluster are usually fetched by its link instead, which is logged in already.
 """
 
 import argparse
@@ -25,15 +26,18 @@ if __name__ == "__main__":
 
     process.launchers_run_here = False
 
-from ..errors import AzureLauncherError, BootTimeout, MachineFailed
-from ..progress import Progress
-from ..record.contents import Machine, Record
-from ..record.file import RecordFile
-from ..ssh.commands import agent_command, where_set_up
-from ..ssh.connect import connect, controller_target, engine_target
-from ..ssh.connection import Connection
-from ..ssh.visits import visiting
-from .results import FOLDER, Fetch, Fetched, fetch, told
+from ..process import importing
+
+with importing():
+    from ..errors import AzureLauncherError, BootTimeout, MachineFailed
+    from ..progress import Progress
+    from ..record.contents import Machine, Record
+    from ..record.file import RecordFile
+    from ..ssh.commands import agent_command, where_set_up
+    from ..ssh.connect import connect, controller_target, engine_target
+    from ..ssh.connection import Connection
+    from ..ssh.visits import visiting
+    from .results import FOLDER, Fetch, Fetched, fetch, told
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 12.0
@@ -95,25 +99,30 @@ async def _stop_if_there(
 
 
 async def visit_all(file: RecordFile, only_set: str, stop: bool) -> None:
+    """Log in to the controller's machine, the way to the others, and visit as visit_through()."""
+    target = controller_target(file, file.require())
+    async with await connect(target, timeout_s=CONNECT_TIMEOUT_S) as gate:
+        await visit_through(gate, file, only_set, stop)
+
+
+async def visit_through(
+    gate: Connection, file: RecordFile, only_set: str = "", stop: bool = False
+) -> None:
     """Visit the machines of engine set `only_set`, or of the whole cluster if that is empty.
 
-    The controller's machine is visited with the whole cluster, and is the way to the others.
+    `gate` is a connection to the controller's machine, which is visited with the whole cluster.
     Raises MachineFailed, after all visits, if any of them failed.
     """
     record = file.require()
     sets = {only_set: record.engine_sets[only_set]} if only_set else record.engine_sets
-    target = controller_target(file, record)
-    async with await connect(target, timeout_s=CONNECT_TIMEOUT_S) as gate:
-        visits = [
-            visit for set_id in sets for visit in _visits_of_set(file, record, gate, set_id, stop)
-        ]
-        if not only_set:
-            path = file.log_path("", "controller")
-            collect = functools.partial(
-                _collect, gate, file, path, record.environment, "--controller"
-            )
-            visits.append(collect)
-        outcomes = await _gather_limited(CONCURRENT_MACHINES, visits)
+    visits = [
+        visit for set_id in sets for visit in _visits_of_set(file, record, gate, set_id, stop)
+    ]
+    if not only_set:
+        path = file.log_path("", "controller")
+        collect = functools.partial(_collect, gate, file, path, record.environment, "--controller")
+        visits.append(collect)
+    outcomes = await _gather_limited(CONCURRENT_MACHINES, visits)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if failures:
         raise MachineFailed("; ".join(map(str, failures)))

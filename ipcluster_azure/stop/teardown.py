@@ -23,9 +23,8 @@ from ..resource_manager.waiting import gone
 from ..start.link_process import end_link
 from ..start.provision import creates_in_flight
 from .deletion import delete_in_order, delete_whole_group
-from .visit_process import bring_results, visit_machines
+from .visit_process import LOGS_TIMEOUT_S, bring_results, link_visits, visit_machines
 
-LOGS_TIMEOUT_S = 5.0
 RESULTS_TIMEOUT_S = 60.0  # with sync_back alone
 # how long a stop waits to see the group gone: Azure takes minutes, the emulator a few seconds
 GONE_LOOKS_S, EMULATED_GONE_LOOKS_S = 0.5, 5.0
@@ -139,7 +138,7 @@ async def bring_home(
 
 
 def _fetch_logs(file: RecordFile) -> bool:
-    return visit_machines(file, timeout_s=LOGS_TIMEOUT_S)
+    return link_visits(file) or visit_machines(file, timeout_s=LOGS_TIMEOUT_S)
 
 
 async def _delete_resources(file: RecordFile, record: Record, progress: Progress) -> None:

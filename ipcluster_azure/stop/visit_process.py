@@ -1,17 +1,24 @@
-"""The handle on the last visit to the machines, `python -m ipcluster_azure.stop.last_visit`.
+"""The handle on the last visit to the machines: the link's, or that of a process of its own.
 
-Who stops a cluster so does without asyncssh, which takes longer to import than to ask Azure for the
-deletion.
+The process is `python -m ipcluster_azure.stop.last_visit`. Who stops a cluster so does without
+asyncssh, which takes longer to import than to ask Azure for the deletion.
 """
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..record.contents import VISIT_BEGUN, VISIT_DONE, VISIT_OFFERED
 from ..record.file import RecordFile
+from ..start.link_process import is_link
 
+LOGS_TIMEOUT_S = 5.0
+LINK_BEGINS_S = 1.5  # from the mark on record; it looks ten times a second
+LOOK_S = 0.05
 START_UP_S = 6.0  # imports, on a busy computer; 1 s otherwise
 
 
@@ -24,6 +31,26 @@ class Brought:
 
 
 HUNG = Brought(problems=["the process for it ended early, or did not end"])
+
+
+def link_visits(file: RecordFile) -> bool:
+    """Wait for the link to fetch the logs of a cluster that is marked as being deleted.
+
+    Returns False if it does not: it is dead, hangs, has no connection, or is of an older version.
+    Blocking, for little more than LOGS_TIMEOUT_S.
+    """
+    began, record = time.monotonic(), file.require()
+    if record.link_pid == os.getpid():
+        return False
+    while record.last_visit in (VISIT_OFFERED, VISIT_BEGUN) and is_link(record.link_pid, file):
+        limit_s = LINK_BEGINS_S if record.last_visit == VISIT_OFFERED else LOGS_TIMEOUT_S + LOOK_S
+        if time.monotonic() - began > limit_s:
+            break
+        time.sleep(LOOK_S)
+        record = file.require()
+    with file.edit() as record:  # from here on it begins none
+        how_far, record.last_visit = record.last_visit, ""
+    return how_far == VISIT_DONE or (how_far == VISIT_BEGUN and is_link(record.link_pid, file))
 
 
 def visit_machines(
