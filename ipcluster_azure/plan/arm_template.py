@@ -67,7 +67,8 @@ def controller_template(plan: ClusterPlan) -> Json:
     }
     # a launcher may delete a machine that Azure has no room for, and keep the address
     goes = {"type": "string", "defaultValue": "Detach", "allowedValues": ["Delete", "Detach"]}
-    template["parameters"][ADDRESS_GOES] = goes
+    meaning = "Whether the public address is deleted with the controller's machine"
+    template["parameters"][ADDRESS_GOES] = {**goes, "metadata": {"description": meaning}}
     return template
 
 
@@ -111,7 +112,11 @@ def _engine_vm_profile(cluster: ClusterPlan, plan: EngineSetPlan) -> Json:
 def _template(resources: list[Json], plan: ClusterPlan) -> Json:
     secure = {"type": "securestring"}  # kept out of the group's deployment history
     tags = {"type": "object", "defaultValue": _tags_by_hand(plan)}
-    location = {"type": "string", "defaultValue": plan.location}
+    location = {
+        "type": "string",
+        "defaultValue": plan.location,
+        "metadata": {"description": "Where all of it is made"},
+    }
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",

@@ -70,7 +70,10 @@ def with_parameters(
     """Return the template with all parameters: the `own` of this side, those of both, and `data`,
     the default of customData, which holds `boot` and `programs`.
     """
-    described = {name: {"type": "securestring"} for name in SECRETS}
+    known = "Of the file of parameters, which belongs to both job files"
+    described = {
+        name: {"type": "securestring", "metadata": {"description": known}} for name in SECRETS
+    }
     may_delete = with_default(
         "bool",
         plan.identity,
@@ -83,11 +86,11 @@ def with_parameters(
         ),
         "created": with_default("string", "[utcNow('s')]", "The time of the deployment: leave it"),
     }
-    tags = {"type": "object", "defaultValue": _tags(plan, parts)}
-    secret = {"type": "securestring", "defaultValue": data}
+    tags = with_default("object", _tags(plan, parts), "By these ipcluster-azure knows the cluster")
+    secret = with_default("securestring", data, "What cloud-init does on a machine: leave it")
     carried = {
-        "programs": {"type": "string", "defaultValue": programs},
-        "boot": {"type": "object", "defaultValue": boot},
+        "programs": with_default("string", programs, "What customData unpacks: leave it"),
+        "boot": with_default("object", boot, "What these programs are told: leave it"),
     }
     base = {name: template["parameters"][name] for name in BASE if name in template["parameters"]}
     parameters = {**described, **own, **time, "selfDeletion": may_delete, **base, "tags": tags}
