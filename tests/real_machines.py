@@ -103,6 +103,22 @@ def home_files(emulator_folder: str, name: str) -> list[Path]:
     return [*Path(emulator_folder).glob(f"machines/*/{disk}home/*/{name}")]
 
 
+def as_its_machine_sees(path: Path) -> Path:
+    """Return where a file that home_files found can be written to.
+
+    An overlay may miss what is changed below it.
+    """
+    if not REAL:
+        return path
+    inside, content = Path(*path.parts[path.parts.index("upper") + 1 :]), path.read_bytes()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            seen = entry / "root" / inside
+            if seen.read_bytes() == content:
+                return seen
+    raise LookupError(f"no machine that runs has {path}")
+
+
 def id_here(pid: int, word: str) -> int:
     """Return the id, on this computer, of a machine's process `pid` that has `word` in its name."""
     if not REAL:

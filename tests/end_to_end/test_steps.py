@@ -258,7 +258,7 @@ def restarts(profile: Profile) -> list[int]:
 def fall_back(profile: Profile) -> None:
     """Kill the controller; the link then ends what is left, and keeps the machines."""
     pid = record(profile)["controller"]["pid"]  # type: ignore[index]
-    os.kill(id_here(pid, "ipcontroller"), signal.SIGKILL)
+    os.kill(id_here(pid, "ipcluster_azure_vm.dask"), signal.SIGKILL)
     wait_for(lambda: record(profile)["state"] == "created" and not pids_on_record(profile), LONG_S)
     wait_for(lambda: len(profile.processes()) == 2, LONG_S)  # the keeper and its watcher
 
