@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,8 @@ class Server:
         self._tls_context = self._tls()
         server = await connections.listen(runner, sock=listener, ssl=self._tls_context, backlog=512)
         await self._metadata.start()
-        namespace = await self._em.machines.open()
-        if namespace:
-            await self._listen_in(namespace, runner, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        namespace = await self._em.machines.open(partial(self._listen_in, runner, port))
         self._announce(endpoint, namespace)
         if self._report >= 0:
             os.write(self._report, b"1")
@@ -127,12 +127,12 @@ class Server:
             print(f"port {port} of 127.0.0.1 can't be had: {reason}", file=sys.stderr, flush=True)
             raise SystemExit(NOT_LISTENING) from None
 
-    async def _listen_in(self, namespace: str, runner: web.AppRunner, port: int) -> None:
-        """Be the same endpoint in the network namespace in which a user's computer is."""
+    async def _listen_in(self, runner: web.AppRunner, port: int, namespace: str) -> asyncio.Server:
+        """Be the same endpoint in a network namespace of a user's computer, or of a machine."""
         from ..nspawn import namespaces
 
         listener = namespaces.listener(namespace, "127.0.0.1", port)
-        await connections.listen(runner, sock=listener, ssl=self._tls_context, backlog=512)
+        return await connections.listen(runner, sock=listener, ssl=self._tls_context, backlog=512)
 
     def _tls(self) -> ssl.SSLContext:
         """Return the server's side of TLS, and write ca.pem, which clients trust.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -117,12 +118,16 @@ class ScriptResult:
     timed_out: bool = False
 
 
+ListenIn = Callable[[str], Awaitable[asyncio.Server]]
+
+
 class MachineHost(Protocol):
     """Where machines live. All of it is safe to repeat."""
 
-    async def open(self) -> str:
+    async def open(self, listen_in: ListenIn) -> str:
         """Make what all machines share; called once, before all else.
 
+        `listen_in` has the emulator's endpoint be at its address in a network namespace, too.
         Returns the network namespace of a user's computer: empty if it is this process's own.
         Raises OSError if this computer can't have such machines.
         """
@@ -164,7 +169,7 @@ class MachineHost(Protocol):
 class NoMachines:
     """No machines at all (--machines=none): ARM alone, for thousands of VMs."""
 
-    async def open(self) -> str:
+    async def open(self, listen_in: ListenIn) -> str:
         return ""
 
     def prepare(self, spec: MachineSpec) -> None:
@@ -208,8 +213,8 @@ class AccountedMachines:
         self._host = host
         self._clock = clock
 
-    async def open(self) -> str:
-        return await self._host.open()
+    async def open(self, listen_in: ListenIn) -> str:
+        return await self._host.open(listen_in)
 
     def prepare(self, spec: MachineSpec) -> None:
         self._host.prepare(spec)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import processes
 from .machine import Machine
-from .machine_interface import MachineSpec, Script, ScriptResult
+from .machine_interface import ListenIn, MachineSpec, Script, ScriptResult
 
 
 class ProcessMachines:
@@ -22,7 +22,7 @@ class ProcessMachines:
         self._machines: dict[str, Machine] = {}
         self._erasing: set[asyncio.Future[None]] = set()
 
-    async def open(self) -> str:
+    async def open(self, listen_in: ListenIn) -> str:
         return ""
 
     def prepare(self, spec: MachineSpec) -> None:

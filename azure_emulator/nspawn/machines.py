@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import errors, provider_errors
-from ..guest.machine_interface import MachineSpec, Script, ScriptResult
+from ..guest.machine_interface import ListenIn, MachineSpec, Script, ScriptResult
 from . import root_file_system
 from .container import REBOOTED, Container
 from .network import Network
@@ -39,18 +39,22 @@ class NspawnMachines:
         self._layer = root_layer
         self._root: tuple[Path, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listen_in: ListenIn | None = None
+        self._endpoints: dict[str, asyncio.Server] = {}  # by the ids of machines with a way out
 
     def _find(self, address: str) -> MachineSpec | None:
         specs = (container.spec for container in self._containers.values())
         return next((spec for spec in specs if spec.private_address == address), None)
 
-    async def open(self) -> str:
+    async def open(self, listen_in: ListenIn) -> str:
         """Make the network and, if it isn't there, the root file system."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         root = await asyncio.to_thread(root_file_system.make, log.info)
         self._root = (self._layer, root) if self._layer else (root,)
         await self.network.open()
         await self.platform.start()
+        self._listen_in = listen_in
+        await listen_in(self.network.laptop)
         return self.network.laptop
 
     def prepare(self, spec: MachineSpec) -> None:
@@ -115,6 +119,21 @@ class NspawnMachines:
         }
         ways_out = frozenset(spec.private_address for spec in specs if spec.outbound)
         await self.network.route(public, ways_out)
+        for spec in specs:
+            await self._offer_endpoint(spec)
+
+    async def _offer_endpoint(self, spec: MachineSpec) -> None:
+        """Let a machine reach the Resource Manager as long as it has a way out, as on Azure."""
+        if not spec.outbound:
+            self._withdraw_endpoint(spec)
+        elif spec.vm_id not in self._endpoints and self._listen_in is not None:
+            with contextlib.suppress(OSError):  # deleted meanwhile, or another task was faster
+                namespace = self.network.namespace(spec)
+                self._endpoints[spec.vm_id] = await self._listen_in(namespace)
+
+    def _withdraw_endpoint(self, spec: MachineSpec) -> None:
+        if server := self._endpoints.pop(spec.vm_id, None):
+            server.close()
 
     def _known(self, vm_ids: Sequence[str]) -> list[Container]:
         return [self._containers[vm_id] for vm_id in vm_ids if vm_id in self._containers]
@@ -163,6 +182,7 @@ class NspawnMachines:
         spec = container.spec
         del self._containers[spec.vm_id]
         await container.erase()
+        self._withdraw_endpoint(spec)
         await self.network.detach(spec)
         self.platform.forget(spec.vm_id)
 

@@ -95,6 +95,11 @@ class Laptop:
     def python(self, code: str) -> str:
         return self.run("python", "-W", "ignore", "-c", code).strip()
 
+    def machines(self) -> list[str]:
+        """The names of the cluster's machines, the controller's first."""
+        top = self.run("ipcluster-azure", "top", f"--profile={self.profile}", "--once", "--json")
+        return ["controller", *(entry["name"] for entry in json.loads(top)["machines"][1:])]
+
     def on_machine(self, machine: str, command: str, expect: int | None = 0) -> str:
         """What a shell command prints on a machine, "controller" or an engines' machine's name."""
         words = ("ipcluster-azure", "ssh", f"--profile={self.profile}", machine, "--", command)

@@ -1,5 +1,7 @@
 """What holds on machines as real as a container: who runs what, and who reaches whom."""
 
+from urllib.parse import urlsplit
+
 from .conftest import Laptop
 
 
@@ -32,6 +34,20 @@ def test_engines_have_no_way_out_but_to_azure(laptop: Laptop, cluster: str) -> N
     for index, metadata in laptop.on_engines(code):  # type: ignore[misc]
         assert metadata == 200
         assert index == "URLError"
+
+
+def test_the_resource_manager_is_reached_by_who_may_delete_the_cluster(
+    laptop: Laptop, cluster: str
+) -> None:
+    """By the controller's machine, whose limits hold while the user's computer is off."""
+    port = urlsplit(laptop.emulator.endpoint).port
+    ask = f'import socket; socket.create_connection(("127.0.0.1", {port}))'
+    controller, *engines = (
+        laptop.on_machine(name, f"python3 -c '{ask}' 2>&1 | tail -1") for name in laptop.machines()
+    )
+    assert controller == ""
+    assert engines
+    assert all(said.startswith("ConnectionRefusedError") for said in engines)
 
 
 def test_cloud_init_finds_nothing_wrong_with_our_custom_data(laptop: Laptop, cluster: str) -> None:

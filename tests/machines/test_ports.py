@@ -76,24 +76,18 @@ def test_from_another_address_none_is(laptop: Laptop, office: Laptop, cluster: s
 
 
 def test_private_addresses_are_nowhere_from_outside(laptop: Laptop, cluster: str) -> None:
-    addresses = (laptop.on_machine(name, "hostname -I") for name in machines(laptop))
+    addresses = (laptop.on_machine(name, "hostname -I") for name in laptop.machines())
     for address in addresses:
         ports = [22, 80, 443]
         answers = json.loads(laptop.run("python", "-c", program(address.strip(), ports)))
         assert answers == ["silent"], address
 
 
-def machines(laptop: Laptop) -> list[str]:
-    status = laptop.run("ipcluster-azure", "top", f"--profile={laptop.profile}", "--once", "--json")
-    engines = [entry["name"] for entry in json.loads(status)["machines"][1:]]
-    return ["controller", *engines]
-
-
 def test_between_machines_nothing_is_open_but_ssh_and_what_is_ours(
     laptop: Laptop, cluster: str
 ) -> None:
     """A neighbour in the virtual network sees sshd, and of the controller the ports for engines."""
-    (controller, engine) = machines(laptop)
+    (controller, engine) = laptop.machines()
     listens = "ss -Hltn | awk '$4 !~ /^(127|\\[::1)/ {print $4}'"
     for machine, neighbour in ((controller, engine), (engine, controller)):
         address = laptop.on_machine(machine, "hostname -I").strip()
