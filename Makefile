@@ -16,10 +16,10 @@ DOCS_STAMP := $(DOCS_ENV)/.installed
 # else every process would compile the Azure SDK anew: half a million lines
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test again test-machines test-az docs lint bench bench-pricer schemas test-azure kills complete soak mutation clean
+.PHONY: help demo test again test-machines test-machines-short test-az docs lint bench bench-pricer schemas test-azure kills complete soak mutation clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## the whole way in half a minute, on the emulator
 	$(BIN)/python -m ipcluster_azure.examples.demo
@@ -33,6 +33,9 @@ again: $(STAMP) ## the tests that failed last time, one after the other
 test-machines: $(STAMP) ## tests on containers with systemd; as root on Linux, half an hour
 	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/machines
 	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/end_to_end
+
+test-machines-short: $(STAMP) ## the part of it that the gate runs: a cluster, and who reaches which port
+	IPCLUSTER_AZURE_TEST_MACHINES=1 $(PYTEST) tests/machines/test_cluster.py tests/machines/test_ports.py
 
 lint: $(STAMP) ## rules, format, types, and the order of the rooms
 	$(BIN)/ruff check .
