@@ -15,7 +15,8 @@ from ipcluster_azure.record.cost import CostPart
 from ipcluster_azure.record.file import RecordFile
 from ipcluster_azure.record.joining import Joining
 from ipcluster_azure.resource_manager.api import AzureApi
-from ipcluster_azure.stop import engine_set
+from ipcluster_azure.stop import engine_set, teardown
+from ipcluster_azure.stop.visit_process import Brought
 
 from .made_clusters import a_progress, make_cluster
 
@@ -136,3 +137,26 @@ async def test_the_link_starts_no_engines_of_a_set_whose_engines_end(
     await engine_set.stop_engine_processes(file, "s", a_progress())
     assert seen == [KEPT]
     assert file.require().engine_sets["s"].joining == Joining()
+
+
+async def test_results_come_home_before_their_machines_go(
+    api: AzureApi,
+    info: EmulatorInfo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: pytest.LogCaptureFixture,
+) -> None:
+    file = await make_cluster(api, info, tmp_path)
+    with file.edit() as record:
+        record.own_files.back = ["results/*"]
+    machines = []
+
+    def bring(file: RecordFile, *, set_id: str, timeout_s: float) -> Brought:
+        machines.append((set_id, len(client.status(info.state_dir)["virtual_machines"])))
+        return Brought(lines=["2 files are here"], problems=["m is silent"])
+
+    monkeypatch.setattr(teardown, "bring_results", bring)
+    await engine_set.delete_engine_set(file, "s", a_progress())
+    assert machines == [("s", 2)]
+    assert "2 files are here" in said.text
+    assert "could not be brought home: m is silent" in said.text
