@@ -36,6 +36,7 @@ MINUTES = {
     "steps": 3,
     "job_files": 6,
     "far_away": 5,
+    "overhead": 5,
     "import_time": 1,
     "emulator": 3,
     "pricer": 6,
