@@ -22,23 +22,27 @@ async def visit_before_deletion(file: RecordFile, ssh: Connection | None) -> Non
     able = ssh is not None and not is_silent(ssh)
     with suppress(AzureLauncherError, OSError):
         if _went(file, VISIT_OFFERED, VISIT_BEGUN if able else "") and ssh is not None and able:
+            made = False
             try:
-                await _visit(file, ssh)
+                made = await _visit(file, ssh)
             finally:
-                _went(file, VISIT_BEGUN, VISIT_DONE)
+                _went(file, VISIT_BEGUN, VISIT_DONE if made else "")
 
 
-async def _visit(file: RecordFile, ssh: Connection) -> None:
-    with importing():
-        from ..stop.last_visit import visit_through
-        from ..stop.visit_process import LOGS_TIMEOUT_S
-
+async def _visit(file: RecordFile, ssh: Connection) -> bool:
+    """Return False if it is better made by the other process."""
     try:
+        with importing():
+            from ..stop.last_visit import visit_through
+            from ..stop.visit_process import LOGS_TIMEOUT_S
+
         await asyncio.wait_for(visit_through(ssh, file), LOGS_TIMEOUT_S)
     except (AzureLauncherError, OSError, asyncio.TimeoutError) as error:
         log.info("Not all logs could be fetched: %r", error)
-    except Exception:  # a stop does without
-        log.exception("The logs can't be fetched")
+    except Exception:
+        log.exception("The logs can't be fetched from here")
+        return False
+    return True
 
 
 def _went(file: RecordFile, before: str, after: str) -> bool:

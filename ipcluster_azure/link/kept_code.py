@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 ROOT = Path(__file__).parents[1]
-NOT_IMPORTED = {"clusters", "commands", "examples", "launchers", "on_vm"}  # by a link, ever
+NOT_IMPORTED = {"clusters", "commands", "examples", "launchers"}  # by a link, ever
 EMULATOR = ROOT.with_name("azure_emulator")  # its client finds out whether an emulator is gone
 
 
