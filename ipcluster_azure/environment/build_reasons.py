@@ -10,6 +10,8 @@ ERROR = re.compile(r"(error:|\u00d7) ")
 MARK = re.compile(r"(error:|cause:|\u00d7|[\u251c\u2570]\u2500\u25b6) ")
 OBVIOUS = re.compile(r"Failed to build `[^`]*`$")  # where `...` is our copy
 BY_BACKEND = "The build backend returned an error"
+TRACEBACK = "Traceback (most recent call last):"
+RAISED = re.compile(r"(\w+\.)*[A-Z]\w*(: |$)")  # how a traceback ends
 
 
 def reason(output: str) -> str:
@@ -38,7 +40,7 @@ def _of_uv(lines: list[str]) -> str:
         return ""
     error = lines[starts[-1] :]
     if starts[-1] > 0 and any(BY_BACKEND in line for line in error):
-        return lines[starts[-1] - 1]
+        return _of_backend(lines[: starts[-1]])
     parts: list[str] = []
     for line in error:
         if line.startswith("hint:"):
@@ -48,3 +50,12 @@ def _of_uv(lines: list[str]) -> str:
         else:  # an older uv breaks long lines
             parts[-1] += f" {line}"
     return ": ".join(part for part in parts if not OBVIOUS.match(part))
+
+
+def _of_backend(lines: list[str]) -> str:
+    """Its last word. That is the end of its traceback, if it wrote one: what it has printed before
+    comes through a pipe of its own, and may be later."""
+    if TRACEBACK in lines and not ERROR.match(lines[-1]):
+        at = len(lines) - lines[::-1].index(TRACEBACK)
+        return next(filter(RAISED.match, lines[at:]), lines[-1])
+    return lines[-1]

@@ -18,6 +18,28 @@ hint: Build failures usually indicate a problem with the package or the build en
 """,
         "RuntimeError: no compiler here",
     ),
+    "what was printed before the error comes after it": (
+        """Building wheel...
+Traceback (most recent call last):
+  File "backend.py", line 37, in build_wheel
+    raise packaging.version.InvalidVersion(text)
+packaging.version.InvalidVersion: Invalid version: 'x'
+Compiling: 3 of 9
+error: Failed to build `/cache/source`
+  cause: The build backend returned an error
+  cause: Call to `backend.build_wheel` failed (exit status: 1)
+""",
+        "packaging.version.InvalidVersion: Invalid version: 'x'",
+    ),
+    "a compiler's error after a traceback": (
+        """Traceback (most recent call last):
+ModuleNotFoundError: No module named 'optional'
+error: command 'gcc' failed: No such file or directory
+error: Failed to build `/cache/source`
+  cause: The build backend returned an error
+""",
+        "error: command 'gcc' failed: No such file or directory",
+    ),
     "as uv 0.9 draws it": (
         """Building wheel...
 error: command 'gcc' failed: No such file or directory
