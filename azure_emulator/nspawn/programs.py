@@ -6,7 +6,9 @@ import asyncio
 import os
 import shutil
 import sys
+from pathlib import Path
 
+CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
 # program -> the Debian package that has it
 NEEDED = {
     "systemd-nspawn": "systemd-container",
@@ -30,10 +32,21 @@ def missing() -> str:
         return "--machines=nspawn needs Linux"
     if os.geteuid() != 0:
         return "--machines=nspawn needs root: it makes network namespaces and containers"
+    if not _may_make_namespaces():
+        return (
+            "--machines=nspawn needs the capabilities to make network namespaces and containers, "
+            "which root has not here, as in a container without privileges"
+        )
     packages = sorted({package for name, package in NEEDED.items() if shutil.which(name) is None})
     if packages:
         return f"--machines=nspawn needs more programs: apt install {' '.join(packages)}"
     return ""
+
+
+def _may_make_namespaces() -> bool:
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    has = int(status.partition("CapEff:")[2].split()[0], 16)
+    return all(has >> number & 1 for number in (CAP_NET_ADMIN, CAP_SYS_ADMIN))
 
 
 async def run(*command: str, text: str = "") -> str:

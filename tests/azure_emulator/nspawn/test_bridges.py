@@ -1,7 +1,6 @@
 """Bridges of real machines' virtual networks, in a namespace of the test's own."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 import uuid
@@ -12,7 +11,7 @@ import pytest
 
 from azure_emulator.base.errors import ArmError
 from azure_emulator.guest.machine_interface import Position
-from azure_emulator.nspawn import namespaces
+from azure_emulator.nspawn import namespaces, programs
 from azure_emulator.nspawn.bridges import Bridges
 
 IP = shutil.which("ip") or ""
@@ -21,9 +20,7 @@ LAB = Position("/networks/lab", "10.0.1.0/28", (), ())
 ELSEWHERE = Position("/networks/elsewhere", "10.0.1.0/24", (), ())
 APART = Position("/networks/apart", "10.0.2.0/24", (), ())
 
-pytestmark = pytest.mark.skipif(
-    not IP or os.geteuid() != 0, reason="network namespaces need root, and `ip`"
-)
+pytestmark = pytest.mark.skipif(bool(programs.missing()), reason=programs.missing())
 
 
 class Router:
