@@ -5,7 +5,6 @@ What that takes, the Azure SDK among it, is imported by a link that has such a s
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -33,11 +32,11 @@ async def see_to_joining(
     says what is left to do.
     """
     tasks: dict[str, asyncio.Task[None]] = {}
-    seen_at = -1
+    seen = (-1, -1)
     try:
         while True:
-            if (changed_at := _changed_at(file)) != seen_at:
-                seen_at = changed_at
+            if (version := file.version()) != seen:
+                seen = version
                 with suppress(AzureLauncherError):  # the next look comes with the next change
                     _see_to(file, file.require(), gate, replacements, tasks)
             await asyncio.sleep(LOOK_S)
@@ -45,13 +44,6 @@ async def see_to_joining(
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
-
-
-def _changed_at(file: RecordFile) -> int:
-    try:
-        return os.stat(file.path).st_mtime_ns
-    except OSError:
-        return -1
 
 
 def _see_to(

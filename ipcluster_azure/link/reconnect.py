@@ -57,7 +57,7 @@ async def keep_connected(
 async def _until_deleted(file: RecordFile, deployment: int) -> None:
     seen, read_at = (-1, -1), 0.0
     while True:
-        version, now = _version(file), time.monotonic()
+        version, now = file.version(), time.monotonic()
         if version != seen or now - read_at > LOOK_S:  # a network's disk may tell late of a change
             seen, read_at = version, now
             with suppress(AzureLauncherError):  # unreadable is not the same as gone
@@ -65,15 +65,6 @@ async def _until_deleted(file: RecordFile, deployment: int) -> None:
                 if record is None or record.deleting or is_superseded(record, deployment):
                     return
         await asyncio.sleep(CHANGE_LOOK_S)
-
-
-def _version(file: RecordFile) -> tuple[int, int]:
-    """Return what differs once another process has written the record."""
-    try:
-        found = file.path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_mtime_ns
 
 
 def is_superseded(record: Record, deployment: int) -> bool:

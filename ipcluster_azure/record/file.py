@@ -123,6 +123,14 @@ class RecordFile(ClusterPaths):
 
         return FileLock(self._teardown_lock)
 
+    def version(self) -> tuple[int, int]:
+        """Return what differs once the record has been written again, or is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
     def read(self) -> Record | None:
         """Return the record, or None if there is no such cluster (any more).
 
